@@ -50,7 +50,9 @@ def explain(
     started = time.perf_counter()
     with pristine(model):
         result = chosen.run(model, x, context, settled, report)
-    return _checked(replace(result, method=chosen.key, target=context.target, layer=context.layer, seconds=time.perf_counter() - started), x, chosen)
+    return _checked(
+        replace(result, method=chosen.key, target=context.target, layer=context.layer, seconds=time.perf_counter() - started), x, chosen
+    )
 
 
 def check_input(model: Model, x: Tensor) -> Tensor:
@@ -79,7 +81,9 @@ def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str |
     if layer is None:
         return model.default_layer
     if layer not in {found.name for found in model.layers}:
-        raise BadParameter("This model has no such layer with a spatial output; choose one of the layers that the model lists.", field="layer")
+        raise BadParameter(
+            "This model has no such layer with a spatial output; choose one of the layers that the model lists.", field="layer"
+        )
     return layer
 
 

@@ -210,4 +210,6 @@ def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:
 
     if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
         return tuple(str(label) for label in labels)
-    raise ModelRejected(f"The network has {outputs} outputs but {len(labels)} labels were given; give one label per output.", field="labels")
+    raise ModelRejected(
+        f"The network has {outputs} outputs but {len(labels)} labels were given; give one label per output.", field="labels"
+    )

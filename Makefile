@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench browser clean
+SHELL := /bin/bash
+PORT ?= 8050
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_WAIT_POLICY := PASSIVE
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Evident needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+setup: .venv/installed ## install everything into .venv
+
+run: .venv/installed ## serve the dashboard at http://127.0.0.1:8050 (PORT=... moves it)
+	@exec $(BIN)/evident serve --port $(PORT)
+
+browser: .venv/installed-test
+	@$(BIN)/python tests/browser/provide.py
+
+check: .venv/installed-test ## lint, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: .venv/installed-test browser check ## the whole suite, real browser included
+	$(BIN)/python -m pytest
+
+bench: .venv/installed-test ## cost over the floor and against public implementations
+	$(BIN)/evident bench
+
+clean: ## remove what was installed and computed here
+	rm -rf .venv build *.egg-info data .pytest_cache .mypy_cache .ruff_cache
