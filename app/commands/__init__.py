@@ -1,0 +1,1 @@
+"""Commands of `evident`, one file each."""

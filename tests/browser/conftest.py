@@ -1,0 +1,115 @@
+"""A real server and a real browser. Every page fails its test on a console message, a page error or a request that leaves the machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+_spec = importlib.util.spec_from_file_location("provide", Path(__file__).with_name("provide.py"))
+assert _spec
+assert _spec.loader
+provide = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(provide)
+
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = provide.installed()
+    assert path, "no browser: run make test, which provides one"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Base URL of `evident serve` in a process of its own, with an empty data folder."""
+    folder = tmp_path_factory.mktemp("site")
+    port = free_port()
+    env = {**os.environ, "EVIDENT_DATA": str(folder / "data")}
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([sys.executable, "-m", "app", "serve", "--port", str(port)], cwd=ROOT, env=env, stdout=log, stderr=log)
+    base = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                if httpx.get(f"{base}/readyz", timeout=2).status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            if server.poll() is not None or time.monotonic() > deadline:
+                pytest.fail("the server did not become ready:\n" + (folder / "log").read_text()[-4000:])
+            time.sleep(0.2)
+        yield base
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+class Watch:
+    """What a page must not do: speak in the console, throw, or ask another machine."""
+
+    def __init__(self, page: Page) -> None:
+        self.found: list[str] = []
+        page.on("console", lambda message: self.found.append(f"console {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.found.append(f"page error: {error}"))
+        page.on("request", self._request)
+
+    def _request(self, request: object) -> None:
+        url = urlsplit(request.url)  # type: ignore[attr-defined]
+        if url.scheme in {"http", "https", "ws", "wss"} and url.hostname not in {"127.0.0.1", "localhost"}:
+            self.found.append(f"foreign request: {url.hostname}")
+
+    def allow(self, *parts: str) -> None:
+        """Forget expected messages, e.g. the browser's own line for a refused upload."""
+        self.found = [line for line in self.found if not any(part in line for part in parts)]
+
+
+def _page(browser: Browser, **options: object) -> Iterator[Page]:
+    context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    page.watch = Watch(page)  # type: ignore[attr-defined]
+    yield page
+    found = page.watch.found  # type: ignore[attr-defined]
+    context.close()
+    assert not found, "the browser complained: " + "; ".join(found[:5])
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    yield from _page(browser, viewport={"width": 1440, "height": 900})
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    yield from _page(browser, viewport={"width": 390, "height": 844}, has_touch=True)
