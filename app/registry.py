@@ -6,16 +6,12 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.errors import NotFound
 
 
-class Keyed(Protocol):
-    key: Any
-
-
-T = TypeVar("T", bound=Keyed)
+T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -27,8 +23,8 @@ class Registry(Mapping[str, T], Generic[T]):
         self._loaded = False
 
     def register(self, cls: Callable[[], T]) -> Callable[[], T]:
-        """Class decorator: instantiates once and files it under its key."""
-        entry = cls()
+        """Class decorator: instantiates once and files it under its attribute `key`."""
+        entry: Any = cls()
         if entry.key in self._entries:
             raise ValueError(f"two {self._what}s are called {entry.key!r}")
         self._entries[entry.key] = entry

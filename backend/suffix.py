@@ -1,0 +1,146 @@
+"""The head of a network: everything from one layer's output to the logits, run without its prefix.
+
+Attribution fields, concept curves and filter ablations evaluate `h(F)` hundreds of times for one `F`; running the whole network with a
+hook that replaces the layer's output would pay for the prefix every time. `torch.fx` traces the module once, the nodes downstream of
+the layer are copied into a graph of their own, and what reaches them *past* the layer (a shortcut around it) is computed once per
+input and held fixed. A module that cannot be traced falls back to the hook: same numbers, full cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, fx, nn
+
+from app.errors import Incompatible
+from models.spec import Model
+
+Head = Callable[[Tensor], Tensor]
+"""`[n, C, h, w]` -> raw outputs of the module `[n, K]`."""
+
+
+class _Tracer(fx.Tracer):
+    """Keeps the layer itself whole, also when it is a container."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name == self.layer or super().is_leaf_module(m, module_qualified_name)
+
+
+class Suffix:
+    """`features(x)` gives the layer's output; `head(x)` the function from it to the module's raw outputs."""
+
+    def __init__(self, model: Model, layer: str) -> None:
+        if layer not in {found.name for found in model.layers}:
+            raise Incompatible("This model has no such layer with a spatial output; choose one that the model lists.", field="layer")
+        self.module, self.layer, self.device = model.module, layer, model.device
+        self.traced = True
+        try:
+            self._split()
+        except Exception:  # fx raises many types for control flow it cannot trace; the hook path is equally right
+            self.traced = False
+
+    def _split(self) -> None:
+        graph = _Tracer(self.layer).trace(self.module)
+        whole = fx.GraphModule(self.module, graph)
+        # A module called several times (a shared ReLU) is recorded at its last call, as a forward hook would.
+        cut = [node for node in graph.nodes if node.op == "call_module" and node.target == self.layer][-1]
+        after: set[fx.Node] = {cut}
+        for node in graph.nodes:
+            if any(used in after for used in node.all_input_nodes):
+                after.add(node)
+        after.discard(cut)
+        beside = list(
+            dict.fromkeys(
+                used
+                for node in graph.nodes
+                if node in after
+                for used in node.all_input_nodes
+                if used is not cut and used not in after and used.op != "get_attr"
+            )
+        )
+        self._prefix = _cut_graph(whole, outputs=[cut, *beside])
+        self._head = _head_graph(whole, cut, beside, after)
+        self.bypassed = bool(beside)
+        """Whether something reaches the head past this layer (it is then held at the input's own values)."""
+
+    @torch.no_grad()
+    def features(self, x: Tensor) -> Tensor:
+        """F `[N, C, h, w]`."""
+        if self.traced:
+            return self._prefix(x)[0].detach().clone()
+        kept: list[Tensor] = []
+        with _hooked(self.module, self.layer, lambda out: kept.append(out.detach().clone())):
+            self.module(x)
+        return kept[-1]
+
+    def head(self, x: Tensor) -> Head:
+        """The head for one input `x [1, C, H, W]`; call it with any batch of feature maps."""
+        if not self.traced:
+            return self._replaced(x)
+        with torch.no_grad():
+            beside = [part.detach() for part in self._prefix(x)[1:]]
+        return lambda features: self._head(features, *[part.expand(features.shape[0], *part.shape[1:]) for part in beside])
+
+    def _replaced(self, x: Tensor) -> Head:
+        def run(features: Tensor) -> Tensor:
+            with _hooked(self.module, self.layer, lambda _: features):
+                return self.module(x.expand(features.shape[0], *x.shape[1:]))
+
+        return run
+
+
+def _cut_graph(whole: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
+    graph = fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    for node in whole.graph.nodes:
+        if node.op != "output":
+            values[node] = graph.node_copy(node, lambda used: values[used])
+    graph.output(tuple(values[node] for node in outputs))
+    graph.eliminate_dead_code()
+    return fx.GraphModule(whole, graph).eval()
+
+
+def _head_graph(whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node], after: set[fx.Node]) -> fx.GraphModule:
+    graph = fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    for number, node in enumerate([cut, *beside]):
+        values[node] = graph.placeholder(f"features_{number}")
+    for node in whole.graph.nodes:
+        if node in after or node.op == "get_attr":
+            values[node] = graph.node_copy(node, lambda used: values[used])
+    graph.lint()
+    return fx.GraphModule(whole, graph).eval()
+
+
+@contextmanager
+def _hooked(module: nn.Module, layer: str, see: Callable[[Tensor], Any]) -> Any:
+    """Let `see` look at the layer's output; what it returns, if a tensor, replaces the output."""
+
+    def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
+        found = see(output)
+        return found if isinstance(found, Tensor) else None
+
+    handle = module.get_submodule(layer).register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+_SUFFIXES: WeakKeyDictionary[Model, dict[str, Suffix]] = WeakKeyDictionary()
+
+
+def suffix(model: Model, layer: str) -> Suffix:
+    """The split at a layer, traced once per model and layer. Modules are shared with the model, not copied."""
+    kept = _SUFFIXES.setdefault(model, {})
+    if layer not in kept:
+        kept[layer] = Suffix(model, layer)
+    return kept[layer]
