@@ -10,11 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from models.probing import Probe
 
 Modality = Literal["image", "audio", "spectrogram"]
 Baseline = Literal["black", "mean", "blur", "silence"]
@@ -122,8 +125,7 @@ class Model:
         self.digest = digest
         """sha256 of the weights, hex."""
         self.device = torch.device(device)
-        self._layers: tuple[Layer, ...] | None = None
-        self._outputs: int | None = None
+        self._probed: Probe | None = None
 
     @property
     def key(self) -> str:
@@ -144,9 +146,7 @@ class Model:
     @property
     def single_logit(self) -> bool:
         """One output column for two classes: `+y` speaks for class 1, `-y` for class 0."""
-        if self._outputs is None:
-            self._probe()
-        return self._outputs == 1
+        return self.probed.outputs[-1:] == (1,)
 
     def select(self, outputs: Tensor, target: int) -> Tensor:
         """The logit to explain, `[N]`, from the module's raw outputs `[N, K]` (or `[N, 1]` for a single-logit model)."""
@@ -166,42 +166,32 @@ class Model:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Modules with a spatial output, in execution order (found by one forward pass on a blank input)."""
-        if self._layers is None:
-            self._probe()
-        return self._layers or ()
+        """Modules with a spatial output, in execution order (found by one forward pass)."""
+        return self.probed.layers
+
+    @property
+    def offered_layers(self) -> tuple[Layer, ...]:
+        """A short list for a layer picker: ends of blocks and activations, in execution order; holds the default layer."""
+        return self.probed.offered
 
     @property
     def default_layer(self) -> str:
-        """The last convolutional block after its activation."""
-        if self.spec.default_layer:
-            return self.spec.default_layer
-        return self.layers[-1].name
+        """The last convolutional block after its activation. Raises Incompatible for a network without feature maps."""
+        name = self.spec.default_layer or self.probed.default
+        if name is None:
+            from app.errors import Incompatible
 
-    def _probe(self) -> None:
-        """One forward pass with hooks: which modules run, in which order, with which output shapes."""
-        found: dict[str, Layer] = {}
-        handles = []
+            raise Incompatible("This network has no layer with feature maps; choose a method that does not look inside.", field="layer")
+        return name
 
-        def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
-            def hook(module: nn.Module, _inputs: Any, output: Any) -> None:
-                if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[-2:]) > 1:
-                    found.pop(name, None)
-                    found[name] = Layer(name, type(module).__name__, tuple(output.shape[1:]))  # type: ignore[arg-type]
+    @property
+    def probed(self) -> Probe:
+        """What one forward pass found inside, kept."""
+        if self._probed is None:
+            from models.probing import probe
 
-            return hook
-
-        for name, module in self.module.named_modules():
-            if name:
-                handles.append(module.register_forward_hook(watch(name)))
-        try:
-            with torch.no_grad():
-                out = self.module(torch.zeros(1, *self.input.shape, device=self.device))
-        finally:
-            for handle in handles:
-                handle.remove()
-        self._layers = tuple(found.values())
-        self._outputs = int(out.shape[1])
+            self._probed = probe(self.module, self.input.shape, self.device)
+        return self._probed
 
 
 def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:

@@ -1,0 +1,247 @@
+"""Networks with verified weights: bundled ones by key, a user's own module, or a safetensors file for a named architecture.
+
+Weights are read by safetensors only: nothing in a file can run.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
+from torch import Tensor, nn
+
+from app.errors import ModelRejected, NotFound, TooLarge, WeightsUnavailable
+from app.settings import get_settings
+from models.catalog import MODELS
+from models.spec import InputSpec, Model, ModelSpec, check_labels
+
+HUB = ("timm", "torchvision")
+SHOWN = 3
+"""How many differences between a file and its architecture are spelt out."""
+HOW_TO_CONVERT = (
+    "Only safetensors files are taken, because other formats can run code when they are opened. In Python, where you trust the file: "
+    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
+)
+
+
+def specs() -> Mapping[str, ModelSpec]:
+    """The catalogue: bundled models, and those whose weights lie in the local weights folder. No network is built."""
+    from models import zoo
+
+    return MappingProxyType({**dict(MODELS), **zoo.local_specs()})
+
+
+def load(key: str, device: torch.device | str = "cpu", weights: str | Path | None = None) -> Model:
+    """A network of the catalogue, or `timm:NAME` / `torchvision:NAME`, ready to be explained.
+
+    weights: a safetensors file to use instead of the bundled or downloaded ones. Bundled weights are checked against their sha256.
+    Raises NotFound (key), WeightsUnavailable (missing, damaged, offline), ModelRejected (weights that do not fit).
+    """
+    from models import architectures, zoo
+
+    if key.partition(":")[0] in HUB:
+        spec, path = zoo.resolve(key, weights)
+    elif key in MODELS or key not in architectures.ARCHITECTURES:
+        spec = MODELS[key]
+        path = Path(weights) if weights is not None else spec.weights
+    else:
+        spec = architectures.ARCHITECTURES[key].spec()
+        path = Path(weights) if weights is not None else zoo.local_file(key)
+    if path is None:
+        raise WeightsUnavailable(f"No weights are bundled with {spec.title}; give a safetensors file with weights=.", field="model")
+    data = _read(path, missing=WeightsUnavailable)
+    digest = hashlib.sha256(data).hexdigest()
+    if weights is None and spec.sha256 and digest != spec.sha256:
+        raise WeightsUnavailable(
+            f"The weights of {spec.title} are damaged: their checksum is wrong. Install the program again.", field="model"
+        )
+    module = spec.build()
+    fit(module, tensors(data))
+    return _ready(Model(spec, module, digest, device))
+
+
+def wrap(
+    module: nn.Module,
+    labels: Sequence[str],
+    input: InputSpec,  # noqa: A002 - the documented name
+    *,
+    key: str = "custom",
+    title: str = "Your model",
+    default_layer: str | None = None,
+    temperature: float = 1.0,
+    device: torch.device | str = "cpu",
+) -> Model:
+    """Any torch CNN as a Model. A float32 copy is taken, so your module is not frozen and may go on training.
+
+    labels: one name per output; two names for a network with a single logit, the second being the class it speaks for.
+    Raises ModelRejected: labels that do not match, weights that are not finite, a forward pass that fails.
+    """
+    if not isinstance(module, nn.Module):
+        raise ModelRejected("A model must be a torch.nn.Module.", field="model")
+    try:
+        own = copy.deepcopy(module).float()
+    except RuntimeError:
+        raise ModelRejected(
+            "The network could not be copied because it holds tensors of a running computation; save and load its state_dict first.",
+            field="model",
+        ) from None
+    own.zero_grad(set_to_none=True)
+    spec = ModelSpec(
+        key=key, title=title, build=lambda: copy.deepcopy(own), input=input, labels=tuple(str(label) for label in labels),
+        default_layer=default_layer, temperature=temperature,
+    )  # fmt: skip
+    return _ready(Model(spec, own, digest_of(own.state_dict()), device))
+
+
+def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
+    """An untrained network with `classes` outputs and its preprocessing: own keys, `timm:NAME`, `torchvision:NAME`. Raises NotFound."""
+    from models import architectures, zoo
+
+    if key.partition(":")[0] in HUB:
+        return zoo.architecture(key, classes)
+    entry = architectures.ARCHITECTURES[key]
+    return entry.build(classes), entry.input
+
+
+def from_file(path: str | Path, architecture: str, labels: Sequence[str], device: torch.device | str = "cpu") -> Model:
+    """An uploaded safetensors file for one of our architectures.
+
+    Checked before anything is built: size, format, header, number of tensors; then every name and shape against the architecture,
+    finite weights, and a trial forward pass on a blank and on a noisy input. Raises TooLarge, ModelRejected, NotFound (architecture).
+    """
+    build = globals()["architecture"]
+    data = _read(Path(path), missing=NotFound)
+    found = tensors(data)
+    module, spec_input = build(architecture, max(1, _outputs(found, len(labels))))
+    fit(module, found)
+    digest = hashlib.sha256(data).hexdigest()
+    spec = ModelSpec(
+        key=f"upload:{digest[:16]}", title="Uploaded model", build=lambda: build(architecture, len(labels))[0], input=spec_input,
+        labels=tuple(str(label) for label in labels), source="uploaded",
+    )  # fmt: skip
+    model = _ready(Model(spec, module, digest, device))
+    if not model.probed.convolutional:
+        raise ModelRejected("This network has no convolutional feature maps; only convolutional networks can be explained here.")
+    return model
+
+
+def _outputs(found: Mapping[str, Tensor], labels: int) -> int:
+    """Two labels may go with one output: told by the last weight of the file that has one or two rows."""
+    rows = [tensor.shape[0] for tensor in found.values() if tensor.ndim in (1, 2, 4)]
+    return 1 if labels == 2 and 2 not in rows and 1 in rows else labels
+
+
+def digest_of(state: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and values, hex."""
+    sha = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        sha.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return sha.hexdigest()
+
+
+def _read(path: Path, missing: type[NotFound] | type[WeightsUnavailable]) -> bytes:
+    """A whole safetensors file, its header checked first. Raises `missing`, TooLarge, ModelRejected."""
+    if not path.is_file():
+        raise missing("The file with the weights is not there.", field="model")
+    limits = get_settings().limits
+    size = path.stat().st_size
+    if size > limits.model_bytes:
+        raise TooLarge(f"The model file is larger than {limits.model_bytes // 2**20} MiB.", code="model_too_large", field="file")
+    with path.open("rb") as file:
+        check_header(file.read(8 + min(size, limits.model_header_bytes)), size)
+        file.seek(0)
+        return file.read()
+
+
+def check_header(start: bytes, size: int) -> None:
+    """The first bytes of a file of `size` bytes must be a safetensors header within the limits. Raises ModelRejected."""
+    limits = get_settings().limits
+    length = int.from_bytes(start[:8], "little") if len(start) >= 8 else 0
+    if _is_foreign(start):
+        raise ModelRejected(f"This is not a safetensors file. {HOW_TO_CONVERT}", code="not_safetensors", field="file")
+    if length > limits.model_header_bytes and 8 + length <= size:
+        raise ModelRejected(f"The header of the model file is larger than {limits.model_header_bytes // 1024} KiB.", field="file")
+    if not 2 <= length <= size - 8:
+        raise ModelRejected("The model file is damaged or cut off: its header does not fit its size.", field="file")
+    try:
+        header = json.loads(start[8 : 8 + length])
+    except (ValueError, RecursionError):
+        raise ModelRejected("The model file is damaged: its header cannot be read.", field="file") from None
+    if not isinstance(header, dict) or len(header) > limits.model_tensors + 1:
+        raise ModelRejected(f"The model file must list at most {limits.model_tensors} tensors.", field="file")
+
+
+def _is_foreign(start: bytes) -> bool:
+    """Pickle (protocol 2 and up, or a text one), zip (torch.save, .pt2), HDF5 / ONNX and the like: no JSON brace after the length."""
+    return len(start) < 9 or start[:2] == b"PK" or (start[0] == 0x80 and start[1] <= 5) or start[8:9] != b"{"
+
+
+def tensors(data: bytes) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name. Raises ModelRejected."""
+    try:
+        return load_bytes(data)
+    except (SafetensorError, KeyError, ValueError, RuntimeError, TypeError):
+        raise ModelRejected("The model file is damaged: its tensors cannot be read.", field="file") from None
+
+
+def fit(module: nn.Module, found: Mapping[str, Tensor]) -> None:
+    """Put the tensors into the network, all of them and nothing else. Raises ModelRejected naming the first differences."""
+    expected = module.state_dict()
+    # a counter of training batches, which evaluation never reads and many exports leave out
+    optional = {name for name in expected if name.endswith("num_batches_tracked")}
+    wrong = [f"{name} is missing" for name in expected if name not in found and name not in optional]
+    wrong += [f"{_brief(name)} is not part of it" for name in found if name not in expected]
+    wrong += [
+        f"{name} has shape {list(found[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    wrong += [
+        f"{name} holds no floating point numbers" for name, t in found.items() if name in expected and not _numeric(t, expected[name])
+    ]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise ModelRejected(f"The weights do not fit this architecture: {'; '.join(wrong[:SHOWN])}{more}.", field="file")
+    kept = {name: expected[name] for name in optional if name not in found}
+    module.load_state_dict({**found, **kept}, strict=True)
+
+
+def _brief(name: str) -> str:
+    """A name from the file, short and printable."""
+    return "".join(c if c.isalnum() or c in "._-" else "?" for c in name[:60])
+
+
+def _numeric(tensor: Tensor, expected: Tensor) -> bool:
+    return tensor.is_floating_point() if expected.is_floating_point() else not tensor.is_complex()
+
+
+@torch.no_grad()
+def _ready(model: Model) -> Model:
+    """The last checks of every model: finite weights, a forward pass that works, finite outputs, as many as labels."""
+    for name, tensor in model.module.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ModelRejected(f"The weights hold numbers that are not finite (NaN or infinite), first in {_brief(name)}.", field="file")
+    shape = (1, *model.input.shape)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
+    for trial in (torch.zeros_like(noise), noise):
+        try:
+            out = model.module(trial)
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError):
+            raise ModelRejected(
+                f"The network cannot work on an input of {list(shape[1:])} (channels, height, width).", field="model"
+            ) from None
+        if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != 1:
+            raise ModelRejected("The network must return one row of logits per input, a tensor [N, classes].", field="model")
+        if not torch.isfinite(out).all():
+            raise ModelRejected("The network's outputs are not finite on a trial input.", field="model")
+    check_labels(model.labels, out.shape[1])
+    return model

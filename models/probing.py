@@ -1,0 +1,209 @@
+"""What runs inside a network, found by one forward pass: its spatial layers, the one to explain by default, a short list to pick from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.spec import Layer
+
+ACTIVATIONS = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus,
+    nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.RReLU, nn.Softsign, nn.LogSigmoid,
+)  # fmt: skip
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.LPPool2d, nn.FractionalMaxPool2d)
+NEUTRAL = (nn.Dropout, nn.Dropout2d, nn.Identity, nn.AlphaDropout)
+WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+TOKENS_PER_CONVOLUTION = 4
+OFFERED = 24
+
+
+@dataclass(frozen=True)
+class Event:
+    """One module finishing. `same` says that it returned the very tensor of the event before (a container and its last part)."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    same: bool
+    lowest: float
+
+    @property
+    def spatial(self) -> bool:
+        return len(self.shape) == 4 and min(self.shape[-2:]) > 1
+
+    @property
+    def layer(self) -> Layer:
+        return Layer(self.name, type(self.module).__name__, (self.shape[1], self.shape[2], self.shape[3]))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """layers: every module with a spatial output, in order of its last run. offered: ends of blocks and activations, for a picker.
+
+    default: the last convolutional block after its activation, None for a network without one. convolutional: whether feature maps
+    carry the network (a vision transformer's single patch embedding does not).
+    """
+
+    layers: tuple[Layer, ...]
+    offered: tuple[Layer, ...]
+    default: str | None
+    outputs: tuple[int, ...]
+    convolutional: bool
+
+
+@torch.no_grad()
+def probe(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> Probe:
+    """One forward pass on seeded noise `[1, *shape]`, with hooks that are removed whatever happens."""
+    events, out = _watch(module, torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).to(device))
+    groups = _groups(_without_class_maps(_channels_first(events), events, out))
+    default = _default(groups)
+    found: dict[str, Layer] = {}
+    for event in _channels_first(events):
+        if event.spatial:
+            found.pop(event.name, None)
+            found[event.name] = event.layer
+    return Probe(
+        layers=tuple(found.values()),
+        offered=_offered(groups, default),
+        default=default.name if default else None,
+        outputs=tuple(out.shape) if isinstance(out, Tensor) else (),
+        convolutional=default is not None and _is_convolutional(events),
+    )
+
+
+def _watch(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
+    events: list[Event] = []
+    last: list[tuple[Tensor, int]] = []  # holds the tensor, so that its memory cannot be given to another one meanwhile
+
+    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(part: nn.Module, _inputs: Any, output: Any) -> None:
+            if not isinstance(output, Tensor):
+                last.clear()
+                return
+            same = bool(last) and _is_same(output, *last[0])
+            events.append(Event(name, part, tuple(output.shape), same, float(output.min()) if output.numel() else 0.0))
+            last[:] = [(output, output._version)]
+
+        return hook
+
+    handles = [part.register_forward_hook(watch(name)) for name, part in module.named_modules() if name]
+    try:
+        return events, module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _is_same(output: Tensor, before: Tensor, version: int) -> bool:
+    return output.data_ptr() == before.data_ptr() and output.shape == before.shape and output._version == version
+
+
+def _channels_first(events: Sequence[Event]) -> list[Event]:
+    """Events without those in channels-last layout: what a Linear or a plain LayerNorm returns with four sides, and its MLP."""
+    tails = {e.name for e in events if len(e.shape) == 4 and (isinstance(e.module, nn.Linear) or _is_last_norm(e))}
+    mlps = {e.name.rpartition(".")[0] for e in events if e.name in tails and isinstance(e.module, nn.Linear)} - {""}
+    drop = tails | mlps
+    return [e for e in events if e.name not in drop and e.name.rpartition(".")[0] not in mlps]
+
+
+def _is_last_norm(event: Event) -> bool:
+    module = event.module
+    if not isinstance(module, nn.LayerNorm):
+        return False
+    size = module.normalized_shape[-1]
+    return event.shape[-1] == size and event.shape[1] != size
+
+
+def _without_class_maps(events: list[Event], all_events: Sequence[Event], out: Any) -> list[Event]:
+    """Without a final convolution to one map per class (SqueezeNet, NiN) and what follows it: those are logits, not features."""
+    weighted = [e for e in all_events if isinstance(e.module, WEIGHTED)]
+    if not weighted or not isinstance(out, Tensor) or out.ndim != 2:
+        return events
+    final = weighted[-1]
+    if isinstance(final.module, nn.Linear) or not final.spatial or final.shape[1] != out.shape[1]:
+        return events
+    position = next((i for i, e in enumerate(events) if e is final), len(events))
+    return events[:position]
+
+
+def _groups(events: Sequence[Event]) -> list[list[Event]]:
+    """Spatial events gathered by the tensor they return, in order; the last run of a reused module counts."""
+    groups: list[list[Event]] = []
+    for event in events:
+        if not event.spatial:
+            continue
+        if event.same and groups and groups[-1][-1].shape == event.shape:
+            groups[-1].append(event)
+        else:
+            groups.append([event])
+    latest = {event.name: id(event) for event in events}
+    kept = [[event for event in group if latest[event.name] == id(event)] for group in groups]
+    return [group for group in kept if group]
+
+
+def _mixed(events: Sequence[Event]) -> set[str]:
+    """Containers whose parts end at different resolutions: whole backbones, which name no single block."""
+    sizes: dict[str, set[tuple[int, ...]]] = {}
+    for event in events:
+        parent = event.name.rpartition(".")[0]
+        if parent and len(list(event.module.children())) > 0:
+            sizes.setdefault(parent, set()).add(event.shape[-2:])
+    return {name for name, found in sizes.items() if len(found) > 1}
+
+
+def _name(group: list[Event], mixed: set[str]) -> Event:
+    """The name to show for a tensor: the outermost block that ends with it, no whole backbone, no dropout where there is another."""
+    plain = [e for e in group if not isinstance(e.module, NEUTRAL)] or group
+    blocks = [e for e in plain if e.name not in mixed] or plain
+    return min(blocks, key=lambda event: event.name.count("."))
+
+
+def _default(groups: list[list[Event]]) -> Event | None:
+    """The last tensor before the head that is not a pooled one. A pool is taken after all where the convolution before it was rectified
+    by a function call, which leaves no module of its own: only the pool's output holds the activated values."""
+    mixed = _mixed([event for group in groups for event in group])
+    for i in range(len(groups) - 1, -1, -1):
+        chosen = _name(groups[i], mixed)
+        if not any(isinstance(event.module, POOLS) for event in groups[i]):
+            after = groups[i + 1] if i + 1 < len(groups) else None
+            if after and chosen.lowest < 0 <= after[0].lowest:
+                return _name(after, mixed)
+            return chosen
+    return None
+
+
+def _offered(groups: list[list[Event]], default: Event | None) -> tuple[Layer, ...]:
+    """Ends of blocks and activations, in order: no convolution or normalisation whose activation is a module of its own."""
+    mixed = _mixed([event for group in groups for event in group])
+    named = [_name(group, mixed) for group in groups]
+    blocks = {e.name for e in named if any(True for _ in e.module.children()) and e.name not in mixed}
+    chosen: list[Event] = []
+    for i, event in enumerate(named):
+        if any(event.name.startswith(f"{block}.") for block in blocks):
+            continue
+        following = named[i + 1].module if i + 1 < len(named) else None
+        raw = not isinstance(event.module, (*ACTIVATIONS, *POOLS)) and event.name not in blocks
+        if raw and (following is None or isinstance(following, ACTIVATIONS) or "Norm" in type(following).__name__):
+            continue
+        if isinstance(event.module, (*POOLS, *NEUTRAL)):
+            continue
+        chosen.append(event)
+    if default and all(event.name != default.name for event in chosen):
+        order = [event.name for event in named]
+        chosen = sorted([*chosen, default], key=lambda event: order.index(event.name))
+    if len(chosen) > OFFERED:
+        keep = {round(i * (len(chosen) - 1) / (OFFERED - 1)) for i in range(OFFERED)}
+        chosen = [event for i, event in enumerate(chosen) if i in keep or (default and event.name == default.name)]
+    return tuple(event.layer for event in chosen)
+
+
+def _is_convolutional(events: Sequence[Event]) -> bool:
+    """Convolutions with feature maps are not far outnumbered by linear layers that work on tokens."""
+    convolutions = sum(isinstance(e.module, nn.Conv2d) and e.spatial for e in events)
+    tokens = sum(isinstance(e.module, nn.Linear) and len(e.shape) > 2 for e in events)
+    return convolutions * TOKENS_PER_CONVOLUTION >= max(tokens, 1)
