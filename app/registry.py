@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 
 from app.errors import NotFound
 
-
 T = TypeVar("T")
 
 

@@ -66,7 +66,7 @@ class Suffix:
                 if used is not cut and used not in after and used.op != "get_attr"
             )
         )
-        self._prefix = _cut_graph(whole, outputs=[cut, *beside])
+        self._prefix = _prefix_graph(whole, cut, beside)
         self._head = _head_graph(whole, cut, beside, after)
         self.bypassed = bool(beside)
         """Whether something reaches the head past this layer (it is then held at the input's own values)."""
@@ -75,11 +75,15 @@ class Suffix:
     def features(self, x: Tensor) -> Tensor:
         """F `[N, C, h, w]`."""
         if self.traced:
-            return self._prefix(x)[0].detach().clone()
+            return self._prefix(x)[0].detach()
+        return self._seen(x)[-1]
+
+    def _seen(self, x: Tensor) -> list[Tensor]:
+        """The layer's output at every call during one forward pass (a shared module is called several times)."""
         kept: list[Tensor] = []
-        with _hooked(self.module, self.layer, lambda out: kept.append(out.detach().clone())):
+        with torch.no_grad(), _hooked(self.module, self.layer, lambda out: kept.append(out.detach().clone())):
             self.module(x)
-        return kept[-1]
+        return kept
 
     def head(self, x: Tensor) -> Head:
         """The head for one input `x [1, C, H, W]`; call it with any batch of feature maps."""
@@ -90,21 +94,36 @@ class Suffix:
         return lambda features: self._head(features, *[part.expand(features.shape[0], *part.shape[1:]) for part in beside])
 
     def _replaced(self, x: Tensor) -> Head:
+        last = len(self._seen(x))
+
         def run(features: Tensor) -> Tensor:
-            with _hooked(self.module, self.layer, lambda _: features):
+            calls = 0
+
+            def replace(_: Tensor) -> Tensor | None:
+                nonlocal calls
+                calls += 1
+                return features.clone() if calls == last else None
+
+            with _hooked(self.module, self.layer, replace):
                 return self.module(x.expand(features.shape[0], *x.shape[1:]))
 
         return run
 
 
-def _cut_graph(whole: fx.GraphModule, outputs: list[fx.Node]) -> fx.GraphModule:
+def _prefix_graph(whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node]) -> fx.GraphModule:
+    needed = {cut, *beside}
+    for node in reversed(whole.graph.nodes):
+        if node in needed:
+            needed.update(node.all_input_nodes)
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
     for node in whole.graph.nodes:
-        if node.op != "output":
+        if node in needed or node.op == "placeholder":
             values[node] = graph.node_copy(node, lambda used: values[used])
-    graph.output(tuple(values[node] for node in outputs))
-    graph.eliminate_dead_code()
+        if node is cut:
+            # Cloned at once: an in-place activation behind the layer must not change what the layer put out.
+            kept = graph.call_function(torch.clone, (values[node],))
+    graph.output((kept, *[values[node] for node in beside]))
     return fx.GraphModule(whole, graph).eval()
 
 
@@ -113,6 +132,9 @@ def _head_graph(whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node], afte
     values: dict[fx.Node, fx.Node] = {}
     for number, node in enumerate([cut, *beside]):
         values[node] = graph.placeholder(f"features_{number}")
+    # In-place operations of the head must not reach the caller's tensors.
+    for node in (cut, *beside):
+        values[node] = graph.call_function(torch.clone, (values[node],))
     for node in whole.graph.nodes:
         if node in after or node.op == "get_attr":
             values[node] = graph.node_copy(node, lambda used: values[used])

@@ -69,7 +69,7 @@ class Activations:
             pooled.append(features.mean((2, 3)))
             size += features.numel() * features.element_size()
             kept = None if kept is None or size > KEEP_BYTES else [*kept, features]
-        if not pooled:
+        if not sum(map(len, pooled)):
             raise InvalidInput("A concept needs examples and counter-examples; one of the two sets is empty.", code="too_few_examples")
         self.pooled = torch.cat(pooled)
         self.digest = hasher.hexdigest()
