@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -47,7 +48,7 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
     from models import architectures, zoo
 
     if key.partition(":")[0] in HUB:
-        spec, path = zoo.resolve(key, weights)
+        spec, path = cast("tuple[ModelSpec, Path | None]", zoo.resolve(key, weights))
     elif key in MODELS or key not in architectures.ARCHITECTURES:
         spec = MODELS[key]
         path = Path(weights) if weights is not None else spec.weights
@@ -70,7 +71,7 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
 def wrap(
     module: nn.Module,
     labels: Sequence[str],
-    input: InputSpec,  # noqa: A002 - the documented name
+    input: InputSpec,
     *,
     key: str = "custom",
     title: str = "Your model",

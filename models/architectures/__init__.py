@@ -22,6 +22,8 @@ class Architecture:
     labels: tuple[str, ...]
     paper: str = ""
     default_layer: str | None = None
+    files: tuple[str, ...] = ()
+    """Other names (without ending) under which its weights may lie in the weights folder."""
 
     def spec(self) -> ModelSpec:
         """The network with its own labels, for weights that the user brings."""
