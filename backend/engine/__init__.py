@@ -1,0 +1,6 @@
+"""Running tasks in worker processes: one small protocol, an embedded pool, and Dask for more than one machine."""
+
+from backend.engine.protocol import Engine, Stored, WorkerConfig, create_engine
+from backend.engine.spool import Spool
+
+__all__ = ["Engine", "Spool", "Stored", "WorkerConfig", "create_engine"]

@@ -1,0 +1,38 @@
+"""A job's key is what it computes: the same request on the same weights by the same code is the same job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPUTING = ("models", "backend/methods", "backend/lrp", "backend/tasks", "backend/media")
+"""Packages whose code decides the numbers; routes, pages and the store do not."""
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces, no NaN. 1.0 and 1 differ, as they do in a schema."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def job_key(kind: str, payload: dict[str, Any], digest: str | None) -> str:
+    """Hex sha256 over kind, payload, weights digest and code version.
+
+    payload: the request as the user made it (ids, target, layer, params with defaults filled, seed). digest: sha256 of the weights,
+    None for jobs without a model.
+    """
+    return hashlib.sha256(canonical([kind, payload, digest, code_version()]).encode()).hexdigest()
+
+
+@lru_cache
+def code_version() -> str:
+    """Hash of the sources that decide a result, so that an upgrade recomputes instead of serving yesterday's maps."""
+    digest = hashlib.sha256()
+    files = [path for part in COMPUTING for path in (ROOT / part).rglob("*.py")] + list((ROOT / "backend").glob("*.py"))
+    for path in sorted(files):
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

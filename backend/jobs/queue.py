@@ -1,0 +1,209 @@
+"""The job table: every change of a job's state is one transaction here. Synchronous; the service calls it in the store's threads."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any
+
+import psutil
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
+
+from app.errors import Busy, NotFound
+from app.settings import Limits
+from backend.engine.protocol import Group, Stored
+from backend.store import Store
+from backend.store.rows import ACTIVE, JobRow
+from backend.store.tables import jobs
+
+LEASE = 8.0
+"""Seconds after its last sign of life that an owner counts as dead."""
+LANES: dict[Group, tuple[str, ...]] = {"compute": ("interactive", "batch"), "decode": ("decode",)}
+
+
+def owner_name() -> str:
+    """host/pid/start: tells on the same machine at once whether the owner still lives, even when its pid was given away again."""
+    return f"{socket.gethostname()[:40]}/{os.getpid()}/{int(psutil.Process().create_time() * 100)}"
+
+
+def is_dead(owner: str) -> bool:
+    """True only when it certainly is: a process of this machine that has gone."""
+    host, pid, started = owner.rsplit("/", 2)
+    if host != socket.gethostname()[:40]:
+        return False
+    try:
+        return int(psutil.Process(int(pid)).create_time() * 100) != int(started)
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Queue:
+    """Rows of `jobs`, and the blobs they hold."""
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self.store, self.limits = store, limits
+        self.owner = owner_name()
+
+    def submit(self, key: str, kind: str, lane: str, rank: int, payload: dict[str, Any], title: str, client: str) -> JobRow:
+        """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy."""
+        with self.store.write() as connection:
+            state = connection.execute(select(jobs.c.state).where(jobs.c.key == key)).scalar()
+            if state in ("queued", "running", "done"):
+                return self._get(connection, key)
+            self._make_room(connection, client)
+            values = {
+                "kind": kind, "lane": lane, "title": title, "client": client, "state": "queued", "rank": rank,
+                "turn": self._turn(connection, client), "payload": payload, "result": None, "error": None, "attempts": 0,
+                "owner": None, "lease": None, "created": time.time(), "started": None, "finished": None,
+            }  # fmt: skip
+            statement = self.store.insert(jobs).values(key=key, results=0, **values)
+            # On PostgreSQL two transactions may both have seen no row: the second insert then changes nothing.
+            again = statement.on_conflict_do_update(index_elements=["key"], set_=values, where=jobs.c.state.in_(("failed", "cancelled")))
+            fresh = connection.execute(again).rowcount == 1
+            return self._get(connection, key, fresh=fresh)
+
+    def _make_room(self, connection: Connection, client: str) -> None:
+        if not client:
+            return  # our own work (the catalogue) is never refused
+        waiting = select(func.count()).where(jobs.c.state == "queued")
+        if connection.execute(waiting.where(jobs.c.client == client)).scalar_one() >= self.limits.jobs_per_client:
+            raise Busy(f"You already have {self.limits.jobs_per_client} jobs waiting; wait for some to finish, or stop them.")
+        if connection.execute(waiting).scalar_one() >= self.limits.jobs_waiting:
+            raise Busy("Too many jobs are waiting on this server; try again in a moment.")
+
+    def _turn(self, connection: Connection, client: str) -> int:
+        """Start-time fair queueing: one after the client's last waiting job, but never before what is running now."""
+        last = select(func.max(jobs.c.turn)).where(or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client)))
+        return (connection.execute(last).scalar() or 0) + 1
+
+    def claim(self, group: Group) -> tuple[JobRow, str] | None:
+        """The next job of a group with its lane, now running and ours: one atomic UPDATE. None when nothing waits."""
+        now = time.time()
+        first = (
+            select(jobs.c.key)
+            .where(jobs.c.state == "queued", jobs.c.lane.in_(LANES[group]))
+            .order_by(jobs.c.rank.desc(), jobs.c.turn, jobs.c.created)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+        statement = (
+            update(jobs)
+            .where(jobs.c.key == first, jobs.c.state == "queued")
+            .values(state="running", owner=self.owner, lease=now + LEASE, started=now, attempts=jobs.c.attempts + 1)
+            .returning(jobs.c.key, jobs.c.lane)
+        )
+        with self.store.write() as connection:
+            found = connection.execute(statement).first()
+            return None if found is None else (self._get(connection, found.key), found.lane)
+
+    def finish(self, key: str, stored: Stored, tries: int) -> bool:
+        """Accepts the result if the job is still ours and running; the row and its blobs change together."""
+        with self.store.write() as connection:
+            values = {"state": "done", "result": stored.result, "error": None, "results": jobs.c.results + 1}
+            if not self._end(connection, key, tries, values):
+                return False
+            self.store.release(connection, f"job:{key}")
+            self.store.refer(connection, f"job:{key}", stored.blobs)
+        return True
+
+    def fail(self, key: str, problem: dict[str, Any], tries: int) -> bool:
+        state = "cancelled" if problem["code"] == "cancelled" else "failed"
+        with self.store.write() as connection:
+            return self._end(connection, key, tries, {"state": state, "error": problem})
+
+    def _end(self, connection: Connection, key: str, tries: int, values: dict[str, Any]) -> bool:
+        mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
+        more = {"attempts": jobs.c.attempts + max(0, tries - 1), "owner": None, "lease": None, "finished": time.time()}
+        return connection.execute(update(jobs).where(mine).values(**values, **more)).rowcount == 1
+
+    def cancel_waiting(self, key: str, problem: dict[str, Any]) -> bool:
+        """True when it was waiting; a running job must be stopped by its worker."""
+        with self.store.write() as connection:
+            waiting = and_(jobs.c.key == key, jobs.c.state == "queued")
+            statement = update(jobs).where(waiting).values(state="cancelled", error=problem, finished=time.time())
+            return connection.execute(statement).rowcount == 1
+
+    def requeue(self, key: str) -> bool:
+        """A finished job whose files were lost or damaged is computed again."""
+        with self.store.write() as connection:
+            statement = update(jobs).where(jobs.c.key == key, jobs.c.state == "done")
+            return connection.execute(statement.values(state="queued", results=0, result=None, finished=None)).rowcount == 1
+
+    def renew(self) -> None:
+        """A sign of life for all that we run."""
+        with self.store.write() as connection:
+            mine = and_(jobs.c.state == "running", jobs.c.owner == self.owner)
+            connection.execute(update(jobs).where(mine).values(lease=time.time() + LEASE))
+
+    def reclaim(self, ours: bool = False) -> int:
+        """Jobs whose owner died wait again. ours: also those under our own name (at shutdown). Returns how many."""
+        with self.store.write() as connection:
+            running = connection.execute(select(jobs.c.key, jobs.c.owner, jobs.c.lease).where(jobs.c.state == "running")).all()
+            now = time.time()
+            lost = [
+                row.key
+                for row in running
+                if (ours and row.owner == self.owner) or (row.owner != self.owner and (row.lease < now or is_dead(row.owner)))
+            ]
+            if lost:
+                statement = update(jobs).where(jobs.c.key.in_(lost), jobs.c.state == "running")
+                connection.execute(statement.values(state="queued", owner=None, lease=None))
+            return len(lost)
+
+    def get(self, key: str) -> JobRow:
+        """Raises NotFound."""
+        with self.store.engine.connect() as connection:
+            return self._get(connection, key)
+
+    def _get(self, connection: Connection, key: str, fresh: bool = False) -> JobRow:
+        row = connection.execute(select(jobs).where(jobs.c.key == key)).mappings().first()
+        if row is None:
+            raise NotFound("There is no such job; it may have been deleted.", code="unknown_job")
+        return _row(row, fresh)
+
+    def blobs(self, key: str) -> dict[str, str]:
+        with self.store.engine.connect() as connection:
+            return self.store.references(connection, f"job:{key}")
+
+    def list(self, client: str | None, states: tuple[str, ...] | None, limit: int) -> list[JobRow]:
+        """Active ones first, then the newest."""
+        statement = select(jobs).order_by(case((jobs.c.state.in_(ACTIVE), 0), else_=1), jobs.c.created.desc()).limit(limit)
+        if client is not None:
+            statement = statement.where(jobs.c.client == client)
+        if states is not None:
+            statement = statement.where(jobs.c.state.in_(states))
+        with self.store.engine.connect() as connection:
+            return [_row(row, False) for row in connection.execute(statement).mappings()]
+
+    def active(self) -> list[str]:
+        with self.store.engine.connect() as connection:
+            return list(connection.execute(select(jobs.c.key).where(jobs.c.state.in_(ACTIVE))).scalars())
+
+    def delete(self, key: str) -> None:
+        """Row and blobs; whoever still runs it finds the row gone and drops its result."""
+        with self.store.write() as connection:
+            connection.execute(delete(jobs).where(jobs.c.key == key))
+            loose = self.store.release(connection, f"job:{key}")
+        for sha in loose:
+            self.store.blobs.delete(sha)
+
+
+def _row(row: Any, fresh: bool) -> JobRow:
+    names = (
+        "key",
+        "kind",
+        "state",
+        "title",
+        "client",
+        "payload",
+        "result",
+        "error",
+        "attempts",
+        "results",
+        "created",
+        "started",
+        "finished",
+    )
+    return JobRow(**{name: row[name] for name in names}, fresh=fresh)

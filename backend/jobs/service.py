@@ -1,0 +1,280 @@
+"""The job service: submit, watch, cancel; and the dispatcher that feeds the engine from the table."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app import errors
+from app.errors import Cancelled, EvidentError, JobFailed, NotFound
+from app.schemas import JobState, Progress
+from app.settings import Limits
+from backend.engine import Engine, Spool, Stored
+from backend.engine.protocol import Group, group_of
+from backend.jobs.queue import LEASE, Queue
+from backend.store import JobRow, Store
+from backend.tasks import TASKS
+
+log = logging.getLogger("evident.jobs")
+
+POLL = 1.0
+"""Seconds between looks at the table, for what other processes did; our own changes are signalled at once."""
+WATCH = 0.2
+"""Seconds between looks at a running job's progress."""
+HEARTBEAT = LEASE / 4
+
+
+class Jobs:
+    """Everything about jobs, for the routes. Never blocks the event loop: SQL runs in the store's threads."""
+
+    def __init__(self, store: Store, engine: Engine, spool: Spool, limits: Limits) -> None:
+        self.store, self.engine, self.spool = store, engine, spool
+        self.queue = Queue(store, limits)
+        self._running: dict[str, tuple[Group, asyncio.Task[None]]] = {}
+        self._signals: dict[str, set[asyncio.Event]] = {}
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def start(self) -> None:
+        """What a dead predecessor left running waits again; then the dispatcher begins."""
+        await self.store.run(self.queue.reclaim)
+        self.spool.clean(await self.store.run(self.queue.active))
+        self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._live())]
+
+    async def stop(self) -> None:
+        """Gives back what is running, so that the next start takes it up at once. Call after the engine has stopped."""
+        self._stopping = True
+        followers = [task for _, task in self._running.values()]
+        for task in (*self._loops, *followers):
+            task.cancel()
+        await asyncio.gather(*self._loops, *followers, return_exceptions=True)
+        await self.store.run(self.queue.reclaim, ours=True)
+
+    # For the routes
+
+    async def submit(self, kind: str, payload: dict[str, Any], *, key: str, title: str = "", client: str = "", priority: int = 0) -> JobRow:
+        """Starts the job of this key, or returns it when it is known (`row.fresh` tells which). Posting twice is harmless.
+
+        client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority: added to the rank of the
+        kind; larger starts earlier. Raises NotFound (kind), Busy.
+        """
+        task = TASKS[kind]
+        row = await self.store.run(self.queue.submit, key, kind, task.lane, task.rank + priority, payload, title, client)
+        if row.state == "done" and not await self.store.run(self._intact, key):
+            await self.store.run(self.queue.requeue, key)
+            row = replace(await self.get(key), fresh=True)
+        self._signal(key)
+        return await self._live_row(row)
+
+    async def get(self, key: str) -> JobRow:
+        """The job with its live progress. Raises NotFound."""
+        return await self._live_row(await self.store.run(self.queue.get, key))
+
+    async def list(self, client: str | None = None, states: tuple[JobState, ...] | None = None, limit: int = 200) -> list[JobRow]:
+        """Active ones first, then the newest."""
+        rows = await self.store.run(self.queue.list, client, states, limit)
+        return [await self._live_row(row) for row in rows]
+
+    async def wait(self, key: str, seconds: float) -> JobRow:
+        """The job once it has ended, or as it is after `seconds`. Raises NotFound."""
+        deadline = time.monotonic() + seconds
+        with self._listen(key) as signal:
+            while True:
+                signal.clear()
+                row = await self.get(key)
+                left = deadline - time.monotonic()
+                if not row.active or left <= 0:
+                    return row
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(signal.wait(), min(left, POLL))
+
+    async def watch(self, key: str) -> AsyncIterator[JobRow]:
+        """The job now, and again whenever its state or progress changes, until it has ended. Raises NotFound."""
+        seen: tuple[JobState, Progress] | None = None
+        with self._listen(key) as signal:
+            while True:
+                signal.clear()
+                row = await self.get(key)
+                if (row.state, row.progress) != seen:
+                    seen = (row.state, row.progress)
+                    yield row
+                if not row.active:
+                    return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(signal.wait(), WATCH if row.state == "running" else POLL)
+
+    async def result(self, key: str) -> dict[str, Any]:
+        """The result of a job that is done. Raises NotFound (not known, not done), or the error it failed with."""
+        row = await self.get(key)
+        if row.error is not None:
+            raise from_problem(row.error)
+        if row.result is None:
+            raise NotFound("The job has no result yet; wait until it is done.", code="not_done")
+        return row.result
+
+    async def array_path(self, key: str, name: str) -> Path | None:
+        """An array as a `.npy` file; the partial map under "values" while the job runs. None when there is none.
+
+        A lost or damaged array is computed again: the job goes back to `queued` and None is returned.
+        """
+        row = await self.get(key)
+        if row.active:
+            return self.spool.partial(key) if name == "values" else None
+        return await self.file_path(key, name)
+
+    async def file_path(self, key: str, name: str) -> Path | None:
+        """A file that a finished job left, by name. None when there is none; lost or damaged ones as for `array_path`."""
+        sha = (await self.store.run(self.queue.blobs, key)).get(name)
+        if sha is None:
+            return None
+        path = await self.store.run(self.store.blobs.path, sha)
+        if path is None and await self.store.run(self.queue.requeue, key):
+            self._signal(key)
+        return path
+
+    async def cancel(self, key: str) -> JobRow:
+        """Stops a waiting job at once and a running one within a few seconds. A job that has ended stays as it is. Raises NotFound."""
+        row = await self.get(key)
+        problem = as_problem(Cancelled("The job was stopped."))
+        if row.state == "queued" and not await self.store.run(self.queue.cancel_waiting, key, problem):
+            row = await self.get(key)
+        if row.state == "running":
+            self.spool.cancel(key)
+            self.engine.cancel(key)
+        self._signal(key)
+        return await self.get(key)
+
+    async def delete(self, key: str) -> None:
+        """Stops the job if it is active, and removes its row and every byte it left. Raises NotFound."""
+        row = await self.cancel(key)
+        if row.active:
+            await self.wait(key, 10.0)
+        await self.store.run(self.queue.delete, key)
+        self.spool.remove(key)
+        self._signal(key)
+
+    # The dispatcher
+
+    async def _dispatch(self) -> None:
+        """Gives the engine as much as it has room for; the rest waits in the table, where order can still change."""
+        while True:
+            self._wake.clear()
+            try:
+                for group in self.engine.capacity:
+                    await self._feed(group)
+            except Exception:
+                log.exception("the dispatcher could not read the job table; it tries again")
+                await asyncio.sleep(POLL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL)
+
+    async def _feed(self, group: Group) -> None:
+        while sum(other == group for other, _ in self._running.values()) < self.engine.capacity[group]:
+            claimed = await self.store.run(self.queue.claim, group)
+            if claimed is None:
+                return
+            row, lane = claimed
+            self.spool.open(row.key)
+            self._running[row.key] = (group_of(lane), asyncio.create_task(self._follow(row, lane)))  # type: ignore[arg-type]
+            self._signal(row.key)
+
+    async def _follow(self, row: JobRow, lane: Any) -> None:
+        """One job from the engine's future to its row."""
+        try:
+            future = self.engine.submit(row.kind, row.payload, row.key, lane)
+            try:
+                outcome: Stored | EvidentError = await asyncio.wrap_future(future)
+            except EvidentError as error:
+                outcome = error
+            except CancelledError:
+                if self._stopping:
+                    raise
+                outcome = Cancelled("The job was stopped.")
+            except Exception:
+                log.exception("the engine failed")
+                outcome = JobFailed("The job failed because of a fault in the program; see the server's log.")
+            await self._end(row.key, outcome)
+        finally:
+            del self._running[row.key]
+            self._wake.set()
+
+    async def _end(self, key: str, outcome: Stored | EvidentError) -> None:
+        tries = self.spool.starts(key)
+        while True:
+            try:
+                if isinstance(outcome, Stored):
+                    await self.store.run(self.queue.finish, key, outcome, tries)
+                else:
+                    await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
+                break
+            except Exception:  # a locked or full database: the result is safe in the blobs, so keep trying while we live
+                log.exception("a result could not be written; trying again")
+                await asyncio.sleep(POLL)
+        self.spool.remove(key)
+        self._signal(key)
+
+    async def _live(self) -> None:
+        """Signs of life for our jobs; takes over those of dead processes."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await self.store.run(self.queue.renew)
+                if await self.store.run(self.queue.reclaim):
+                    self._wake.set()
+            except Exception:
+                log.exception("no sign of life could be written; trying again")
+
+    # Inside
+
+    def _intact(self, key: str) -> bool:
+        return all(self.store.blobs.path(sha) is not None for sha in self.queue.blobs(key).values())
+
+    async def _live_row(self, row: JobRow) -> JobRow:
+        return replace(row, progress=self.spool.progress(row.key)) if row.state == "running" else row
+
+    def _listen(self, key: str) -> _Listening:
+        return _Listening(self._signals, key)
+
+    def _signal(self, key: str) -> None:
+        for event in self._signals.get(key, ()):
+            event.set()
+        self._wake.set()
+
+
+class _Listening:
+    """An event that is set whenever the job changes in this process."""
+
+    def __init__(self, signals: dict[str, set[asyncio.Event]], key: str) -> None:
+        self._signals, self._key, self._event = signals, key, asyncio.Event()
+
+    def __enter__(self) -> asyncio.Event:
+        self._signals.setdefault(self._key, set()).add(self._event)
+        return self._event
+
+    def __exit__(self, *_: object) -> None:
+        events = self._signals[self._key]
+        events.discard(self._event)
+        if not events:
+            del self._signals[self._key]
+
+
+def as_problem(error: EvidentError) -> dict[str, Any]:
+    """The error as it lies in the row: `app.schemas.Problem`."""
+    return {
+        "title": error.title, "status": error.status, "code": error.instance_code, "detail": error.detail, "field": error.field,
+    }  # fmt: skip
+
+
+def from_problem(problem: dict[str, Any]) -> EvidentError:
+    """The error again; a refined code finds its class by title."""
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EvidentError)]
+    kind = next((kind for kind in classes if kind.title == problem["title"]), JobFailed)
+    return kind(problem["detail"], code=problem["code"], field=problem["field"])
