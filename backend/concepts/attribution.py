@@ -31,18 +31,23 @@ from models.spec import Model
 
 POINTS = 51
 CHUNK_BYTES = 64 * 1024 * 1024
+TINY = torch.finfo(torch.float32).tiny
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
     """Everything about one input at one layer that no concept changes.
 
-    features: F `[C, h, w]`. values: A `[T, C, h, w]`, one field per target, each summing to its `shares` entry. shares: r^ of the
-    targets `[T]`. logits, baseline_logits: raw outputs of the module `[K]` at F and at zero feature maps.
+    features: F `[C, h, w]`. values: A `[T, C, h, w]`, one field per target, each summing to its `shares` entry. against: what speaks
+    against the class, max(0, -G * F) under the same normalisation as A, `[T, C, h, w]` (ours). slopes: sum_ij dh_k/dF_cij at F itself,
+    `[T, C]`, whose product with a direction is TCAV's directional derivative. shares: r^ of the targets `[T]`. logits, baseline_logits:
+    raw outputs of the module `[K]` at F and at zero feature maps.
     """
 
     features: Tensor
     values: Tensor
+    against: Tensor
+    slopes: Tensor
     shares: Tensor
     logits: Tensor
     baseline_logits: Tensor
@@ -74,30 +79,23 @@ def attribution_field(model: Model, x: Tensor, layer: str, targets: Sequence[int
     with torch.no_grad():
         logits, baseline = head(features)[0], head(torch.zeros_like(features))[0]
     columns = [0] if model.single_logit else list(chosen)
-    products = mean_gradient(head, features, columns) * features
+    mean, slopes = path_gradients(head, features, columns)
+    products = mean * features
     if model.single_logit:
-        values, shares = _two_sided(products[0], chosen)
+        signs = torch.tensor([1.0 if k == 1 else -1.0 for k in chosen], device=products.device)
+        products, slopes = products * signs[:, None, None, None], slopes * signs[:, None]
+        both = torch.stack([torch.relu(products[0]).sum(), torch.relu(-products[0]).sum()]).max()
+        shares = torch.relu(products).sum((1, 2, 3)) / both.clamp_min(TINY)
     else:
         rise = torch.relu(logits - baseline)
-        shares = (rise / rise.max().clamp_min(torch.finfo(rise.dtype).tiny))[list(chosen)]
-        values = _normalised(torch.relu(products), shares)
-    return Field(features[0], values, shares, logits, baseline, chosen)
+        shares = (rise / rise.max().clamp_min(TINY))[list(chosen)]
+    scale = shares[:, None, None, None] / (torch.relu(products).sum((1, 2, 3), keepdim=True) + EPS)
+    return Field(features[0], torch.relu(products) * scale, torch.relu(-products) * scale, slopes, shares, logits, baseline, chosen)
 
 
-def _normalised(positive: Tensor, shares: Tensor) -> Tensor:
-    return positive / (positive.sum((1, 2, 3), keepdim=True) + EPS) * shares[:, None, None, None]
-
-
-def _two_sided(product: Tensor, targets: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    sides = torch.stack([torch.relu(-product), torch.relu(product)])
-    sums = sides.sum((1, 2, 3))
-    shares = sums / sums.max().clamp_min(torch.finfo(sums.dtype).tiny)
-    order = list(targets)
-    return _normalised(sides[order], shares[order]), shares[order]
-
-
-def mean_gradient(head: Head, features: Tensor, columns: Sequence[int], points: int = POINTS) -> Tensor:
-    """Trapezoid mean of dh_k/dF on the line from zero to `features [1, C, h, w]`, for each output column: `[T, C, h, w]`.
+def path_gradients(head: Head, features: Tensor, columns: Sequence[int], points: int = POINTS) -> tuple[Tensor, Tensor]:
+    """Trapezoid mean of dh_k/dF on the line from zero to `features [1, C, h, w]`, `[T, C, h, w]`, and the gradient at the end of the
+    line, summed over positions, `[T, C]`.
 
     One forward pass serves all columns; points are run in chunks of bounded size.
     """
@@ -106,6 +104,7 @@ def mean_gradient(head: Head, features: Tensor, columns: Sequence[int], points: 
     weights[0] = weights[-1] = 0.5 / (points - 1)
     size = max(1, min(points, CHUNK_BYTES // max(1, features.numel() * 4 * 8)))
     total = torch.zeros(len(columns), *features.shape[1:], device=features.device)
+    slopes = torch.zeros(len(columns), features.shape[1], device=features.device)
     for scale, weight in zip(steps.split(size), weights.split(size), strict=True):
         path = (scale[:, None, None, None] * features).requires_grad_(True)
         with torch.enable_grad():
@@ -113,7 +112,8 @@ def mean_gradient(head: Head, features: Tensor, columns: Sequence[int], points: 
         for place, column in enumerate(columns):
             (gradient,) = torch.autograd.grad(outputs[:, column].sum(), path, retain_graph=place + 1 < len(columns))
             total[place] += torch.einsum("n,nchw->chw", weight, gradient)
-    return total
+            slopes[place] = gradient[-1].sum((1, 2))  # of the last chunk in the end: the input's own feature maps
+    return total, slopes
 
 
 def concept_maps(features: Tensor, directions: Tensor, emblems: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,12 +125,13 @@ def concept_maps(features: Tensor, directions: Tensor, emblems: Tensor) -> tuple
     return raw, torch.where(alive, (torch.minimum(torch.maximum(raw, minus), plus) - minus) / gap, torch.zeros_like(raw))
 
 
-def concept_scores(field: Field, directions: Tensor, maps: Tensor) -> Tensor:
-    """Step 5 for K concepts and T targets at once: `[K, T]`."""
+def concept_scores(field: Field, directions: Tensor, maps: Tensor, *, against: bool = False) -> Tensor:
+    """Step 5 for K concepts and T targets at once: `[K, T]`. against: the same over what speaks against the class (ours)."""
+    values = field.against if against else field.values
     pooled = torch.einsum("chw,khw->kc", field.features, maps)
     weights = torch.relu(torch.where(pooled < 0, -directions, directions))
-    weights = weights / weights.amax(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
-    spread = torch.einsum("tchw,khw->ktc", field.values, maps)
+    weights = weights / weights.amax(1, keepdim=True).clamp_min(TINY)
+    spread = torch.einsum("tchw,khw->ktc", values, maps)
     return torch.einsum("kc,ktc->kt", weights, spread)
 
 

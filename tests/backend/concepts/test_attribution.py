@@ -11,7 +11,7 @@ from captum.attr import IntegratedGradients
 
 import backend
 from app.errors import BadParameter, Incompatible, InvalidInput
-from backend.concepts.attribution import attribution_field, mean_gradient
+from backend.concepts.attribution import attribution_field, path_gradients
 from backend.suffix import suffix
 from tests import tiny
 
@@ -143,10 +143,13 @@ def test_the_field_is_captums_integrated_gradients_of_the_head_from_zero_maps():
     model, x, layer = tiny.build("batch_normed"), tiny.picture(4), "2"
     split = suffix(model, layer)
     features, head = split.features(x), split.head(x)
-    ours = mean_gradient(head, features, [2])[0] * features[0]
+    mean, slopes = path_gradients(head, features, [2])
+    ours = mean[0] * features[0]
     theirs = IntegratedGradients(head).attribute(features, torch.zeros_like(features), target=2, n_steps=51, method="riemann_trapezoid")[0]
     # Captum's trapezoid weights sum to 50/51 for 51 points; the field is normalised afterwards, so the factor does not matter.
     assert torch.allclose(ours * 50 / 51, theirs, atol=1e-6)
+    at_end = torch.autograd.grad(head(leaf := features.clone().requires_grad_(True))[0, 2], leaf)[0]
+    assert torch.allclose(slopes[0], at_end[0].sum((1, 2)), atol=1e-5)
     positive = torch.relu(theirs)
     field = attribution_field(model, x, layer, [2])
     assert torch.allclose(field.values[0], positive / positive.sum() * field.shares[0], atol=1e-6)
