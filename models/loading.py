@@ -65,7 +65,8 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
         )
     module = spec.build()
     fit(module, tensors(data))
-    return _ready(Model(spec, module, digest, device))
+    model = _ready(Model(spec, module, digest, device))
+    return _with_maps(model) if key.partition(":")[0] in HUB else model
 
 
 def wrap(
@@ -127,10 +128,18 @@ def from_file(path: str | Path, architecture: str, labels: Sequence[str], device
         key=f"upload:{digest[:16]}", title="Uploaded model", build=lambda: build(architecture, len(labels))[0], input=spec_input,
         labels=tuple(str(label) for label in labels), source="uploaded",
     )  # fmt: skip
-    model = _ready(Model(spec, module, digest, device))
-    if not model.probed.convolutional:
-        raise ModelRejected("This network has no convolutional feature maps; only convolutional networks can be explained here.")
-    return model
+    return _with_maps(_ready(Model(spec, module, digest, device)))
+
+
+def _with_maps(model: Model) -> Model:
+    """Refuses networks that are not convolutional, such as vision transformers."""
+    if model.probed.convolutional:
+        return model
+    raise ModelRejected(
+        "This network is not a convolutional one (it has no feature maps to look at, as a vision transformer); choose a CNN.",
+        code="not_convolutional",
+        field="model",
+    )
 
 
 def _outputs(found: Mapping[str, Tensor], labels: int) -> int:

@@ -147,13 +147,16 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def _mixed(events: Sequence[Event]) -> set[str]:
-    """Containers whose parts end at different resolutions: whole backbones, which name no single block."""
+    """Whole backbones, which name no single block: parts ending at several resolutions, or a sequence with a pool in its middle."""
+    modules = {event.name: event.module for event in events}
     sizes: dict[str, set[tuple[int, ...]]] = {}
     for event in events:
-        parent = event.name.rpartition(".")[0]
-        if parent and len(list(event.module.children())) > 0:
-            sizes.setdefault(parent, set()).add(event.shape[-2:])
-    return {name for name, found in sizes.items() if len(found) > 1}
+        if any(True for _ in event.module.children()):
+            sizes.setdefault(event.name.rpartition(".")[0], set()).add(event.shape[-2:])
+    # a block of several branches that halves the resolution has parts at two of them
+    several = {name for name, found in sizes.items() if len(found) > (1 if isinstance(modules.get(name), nn.Sequential) else 2)}
+    pooled = {n for n, m in modules.items() if isinstance(m, nn.Sequential) and any(isinstance(part, POOLS) for part in list(m)[:-1])}
+    return several | pooled
 
 
 def _name(group: list[Event], mixed: set[str]) -> Event:
@@ -171,35 +174,37 @@ def _default(groups: list[list[Event]]) -> Event | None:
         chosen = _name(groups[i], mixed)
         if not any(isinstance(event.module, POOLS) for event in groups[i]):
             after = groups[i + 1] if i + 1 < len(groups) else None
-            if after and chosen.lowest < 0 <= after[0].lowest:
-                return _name(after, mixed)
-            return chosen
+            return _name(after, mixed) if after and chosen.lowest < 0 <= after[0].lowest else chosen
     return None
 
 
 def _offered(groups: list[list[Event]], default: Event | None) -> tuple[Layer, ...]:
     """Ends of blocks and activations, in order: no convolution or normalisation whose activation is a module of its own."""
     mixed = _mixed([event for group in groups for event in group])
-    named = [_name(group, mixed) for group in groups]
-    blocks = {e.name for e in named if any(True for _ in e.module.children()) and e.name not in mixed}
-    chosen: list[Event] = []
-    for i, event in enumerate(named):
-        if any(event.name.startswith(f"{block}.") for block in blocks):
-            continue
-        following = named[i + 1].module if i + 1 < len(named) else None
-        raw = not isinstance(event.module, (*ACTIVATIONS, *POOLS)) and event.name not in blocks
-        if raw and (following is None or isinstance(following, ACTIVATIONS) or "Norm" in type(following).__name__):
-            continue
-        if isinstance(event.module, (*POOLS, *NEUTRAL)):
-            continue
-        chosen.append(event)
-    if default and all(event.name != default.name for event in chosen):
-        order = [event.name for event in named]
-        chosen = sorted([*chosen, default], key=lambda event: order.index(event.name))
+    named = [event for event in (_name(group, mixed) for group in groups) if not isinstance(event.module, NEUTRAL) or event is default]
+    blocks = {event.name for group in groups for event in group if any(True for _ in event.module.children())} - mixed
+    chosen = [
+        event
+        for i, event in enumerate(named)
+        if event == default
+        or (
+            not any(event.name.startswith(f"{block}.") for block in blocks)
+            and (event.name in blocks or _is_end(event, named[i + 1] if i + 1 < len(named) else None))
+        )
+    ]
     if len(chosen) > OFFERED:
         keep = {round(i * (len(chosen) - 1) / (OFFERED - 1)) for i in range(OFFERED)}
-        chosen = [event for i, event in enumerate(chosen) if i in keep or (default and event.name == default.name)]
+        chosen = [event for i, event in enumerate(chosen) if i in keep or event == default]
     return tuple(event.layer for event in chosen)
+
+
+def _is_end(event: Event, following: Event | None) -> bool:
+    """An activation, or a convolution whose activation is a function call: no activation or normalisation module comes next."""
+    if isinstance(event.module, ACTIVATIONS):
+        return True
+    if isinstance(event.module, POOLS) or following is None:
+        return False
+    return not isinstance(following.module, ACTIVATIONS) and "Norm" not in type(following.module).__name__
 
 
 def _is_convolutional(events: Sequence[Event]) -> bool:
