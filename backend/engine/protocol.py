@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -42,8 +43,8 @@ class WorkerConfig:
     job_bytes: int = 4 * 1024**3
     decode_seconds: float = 30.0
     decode_bytes: int = 4 * 1024**3
-    device: str = "auto"
-    weights: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that make `get_settings()` in the worker what it is here."""
     plugins: tuple[str, ...] = ()
     """Modules imported before the first task, which may register tasks of their own."""
 
@@ -54,8 +55,9 @@ class WorkerConfig:
 class Engine(Protocol):
     """Every future ends with `Stored` or an EvidentError; a killed worker is replaced and its task started again (`TRIES`)."""
 
-    capacity: Mapping[Group, int]
-    """How many tasks run at once; more may be submitted and wait."""
+    @property
+    def capacity(self) -> Mapping[Group, int]:
+        """How many tasks run at once; more may be submitted and wait."""
 
     def start(self) -> None:
         """Starts the workers without waiting for them."""
@@ -85,8 +87,7 @@ def create_engine(settings: Settings, plugins: tuple[str, ...] = ()) -> Engine:
         job_bytes=limits.job_bytes,
         decode_seconds=limits.decode_seconds,
         decode_bytes=limits.job_bytes,
-        device=settings.device,
-        weights=settings.weights,
+        environment=as_environment(settings),
         plugins=plugins,
     )
     if settings.engine == "dask":
@@ -96,3 +97,10 @@ def create_engine(settings: Settings, plugins: tuple[str, ...] = ()) -> Engine:
     from backend.engine.local import LocalEngine
 
     return LocalEngine(config, settings.workers)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Settings as the variables they are read from."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    values["data"] = str(settings.data.resolve())
+    return {f"EVIDENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

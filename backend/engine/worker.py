@@ -14,6 +14,7 @@ from multiprocessing import parent_process
 from typing import Any
 
 from app.errors import EvidentError, JobFailed, OutOfMemory, WorkerKilled
+from app.settings import get_settings
 from backend.engine.protocol import TRIES, Group, Stored, WorkerConfig
 from backend.engine.spool import Spool
 from backend.store.blobs import Blobs
@@ -27,6 +28,8 @@ def settle(config: WorkerConfig, group: Group) -> None:
     die_with_parent()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads)
+    os.environ.update(config.environment)
+    get_settings.cache_clear()
     os.environ.setdefault("NUMBA_CACHE_DIR", str(config.data / "cache" / "numba"))
     if group == "decode":
         resource.setrlimit(resource.RLIMIT_AS, (config.decode_bytes, config.decode_bytes))

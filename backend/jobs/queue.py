@@ -45,7 +45,7 @@ class Queue:
         self.store, self.limits = store, limits
         self.owner = owner_name()
 
-    def submit(self, key: str, kind: str, lane: str, rank: int, payload: dict[str, Any], title: str, client: str) -> JobRow:
+    def submit(self, key: str, kind: str, *, lane: str, rank: int, payload: dict[str, Any], title: str, client: str) -> JobRow:
         """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy."""
         with self.store.write() as connection:
             state = connection.execute(select(jobs.c.state).where(jobs.c.key == key)).scalar()
@@ -167,7 +167,7 @@ class Queue:
         with self.store.engine.connect() as connection:
             return self.store.references(connection, f"job:{key}")
 
-    def list(self, client: str | None, states: tuple[str, ...] | None, limit: int) -> list[JobRow]:
+    def listing(self, client: str | None, states: tuple[str, ...] | None, limit: int) -> list[JobRow]:
         """Active ones first, then the newest."""
         statement = select(jobs).order_by(case((jobs.c.state.in_(ACTIVE), 0), else_=1), jobs.c.created.desc()).limit(limit)
         if client is not None:

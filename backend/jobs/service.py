@@ -41,7 +41,7 @@ class Jobs:
         self._signals: dict[str, set[asyncio.Event]] = {}
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
-        self._stopping = False
+        self.stopping = False
 
     async def start(self) -> None:
         """What a dead predecessor left running waits again; then the dispatcher begins."""
@@ -51,7 +51,7 @@ class Jobs:
 
     async def stop(self) -> None:
         """Gives back what is running, so that the next start takes it up at once. Call after the engine has stopped."""
-        self._stopping = True
+        self.stopping = True
         followers = [task for _, task in self._running.values()]
         for task in (*self._loops, *followers):
             task.cancel()
@@ -67,7 +67,9 @@ class Jobs:
         kind; larger starts earlier. Raises NotFound (kind), Busy.
         """
         task = TASKS[kind]
-        row = await self.store.run(self.queue.submit, key, kind, task.lane, task.rank + priority, payload, title, client)
+        row = await self.store.run(
+            self.queue.submit, key, kind, lane=task.lane, rank=task.rank + priority, payload=payload, title=title, client=client
+        )
         if row.state == "done" and not await self.store.run(self._intact, key):
             await self.store.run(self.queue.requeue, key)
             row = replace(await self.get(key), fresh=True)
@@ -80,7 +82,7 @@ class Jobs:
 
     async def list(self, client: str | None = None, states: tuple[JobState, ...] | None = None, limit: int = 200) -> list[JobRow]:
         """Active ones first, then the newest."""
-        rows = await self.store.run(self.queue.list, client, states, limit)
+        rows = await self.store.run(self.queue.listing, client, states, limit)
         return [await self._live_row(row) for row in rows]
 
     async def wait(self, key: str, seconds: float) -> JobRow:
@@ -195,7 +197,7 @@ class Jobs:
             except EvidentError as error:
                 outcome = error
             except CancelledError:
-                if self._stopping:
+                if self.stopping:
                     raise
                 outcome = Cancelled("The job was stopped.")
             except Exception:

@@ -132,7 +132,7 @@ class Store:
 
     def references(self, connection: Connection, owner: str) -> dict[str, str]:
         rows = connection.execute(select(tables.refs.c.name, tables.refs.c.sha).where(tables.refs.c.owner == owner))
-        return {name: sha for name, sha in rows}
+        return {row.name: row.sha for row in rows}
 
     def release(self, connection: Connection, owner: str) -> set[str]:
         """Inside a transaction: `owner` lets go of its blobs. Returns those that nobody holds any more; delete them after the commit."""

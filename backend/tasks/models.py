@@ -1,0 +1,120 @@
+"""What a worker keeps warm: networks, least recently used ones let go; and the raw input a payload names."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from app.errors import Incompatible, NotFound
+from app.settings import MiB, get_settings
+
+if TYPE_CHECKING:
+    from backend.store.blobs import Blobs
+    from models import Model, Prepared
+
+KEPT_BYTES = 768 * MiB
+"""Weights kept in one worker; a ResNet-50 has 98 MiB, a VGG-16 528 MiB."""
+
+
+class Cache:
+    """Networks by key and digest. One per process: hooks make a network unsafe to share between threads."""
+
+    def __init__(self, limit: int = KEPT_BYTES) -> None:
+        self.limit = limit
+        self._models: OrderedDict[str, tuple[Model, int]] = OrderedDict()
+
+    def get(self, payload: dict[str, Any], files: Blobs) -> Model:
+        """The network of `payload["model"]`; an uploaded one has its row in `payload["upload"]`.
+
+        Raises NotFound, WeightsUnavailable, ModelRejected.
+        """
+        upload = payload.get("upload")
+        name = f"{payload['model']}@{upload['digest']}" if upload else str(payload["model"])
+        if name not in self._models:
+            self._keep(name, _uploaded(upload, files) if upload else _known(name))
+        self._models.move_to_end(name)
+        return self._models[name][0]
+
+    def _keep(self, name: str, model: Model) -> None:
+        state = model.module.state_dict().values()
+        self._models[name] = model, sum(tensor.numel() * tensor.element_size() for tensor in state)
+        while len(self._models) > 1 and sum(size for _, size in self._models.values()) > self.limit:
+            self._models.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+
+CACHE = Cache()
+model_of = CACHE.get
+
+
+def device() -> str:
+    """`auto` takes CUDA when there is one."""
+    import torch
+
+    chosen = get_settings().device
+    if chosen != "auto":
+        return chosen
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _known(key: str) -> Model:
+    import models
+
+    return models.load(key, device=device())
+
+
+def _uploaded(upload: dict[str, Any], files: Blobs) -> Model:
+    import models
+    from models.spec import Model as Ready
+
+    path = files.path(upload["digest"])
+    if path is None:
+        raise NotFound("The weights of this model are missing or damaged; upload it again.", code="blob_missing", field="model")
+    model = models.from_file(path, upload["architecture"], upload["labels"], device=device())
+    from dataclasses import replace
+
+    return Ready(replace(model.spec, key=upload["key"], title=upload["title"]), model.module, model.digest, model.device)
+
+
+def raw_of(row: dict[str, Any], files: Blobs) -> Any:
+    """The decoded input of a payload: PIL image, `(waveform, rate)` or float32 `[F, T]`. Raises NotFound."""
+    array = files.array(row["blobs"]["canonical"])
+    if row["modality"] == "image":
+        from PIL import Image
+
+        return Image.fromarray(array)
+    if row["modality"] == "audio":
+        return array.copy(), int(row["meta"]["rate"])
+    return array.copy()
+
+
+def prepare(model: Model, payload: dict[str, Any], files: Blobs) -> Prepared:
+    """The payload's input on the model's grid. Raises Incompatible, InvalidInput, NotFound."""
+    row = payload["input"]
+    if row["modality"] not in model.input.modalities:
+        takes = {"image": "photos", "audio": "recordings", "spectrogram": "spectrograms"}
+        wanted = " and ".join(takes[modality] for modality in model.input.modalities)
+        raise Incompatible(f"This model takes {wanted}; choose another model or another input.", field="model", code="wrong_modality")
+    return model.input.prepare(raw_of(row, files), start=payload.get("start"))
+
+
+def axis_info(axis: Any) -> dict[str, Any]:
+    """`app.schemas.AxisInfo` of one axis."""
+    return {"name": axis.name, "unit": axis.unit, "origin": axis.origin, "values": [float(value) for value in axis.values]}
+
+
+def versions() -> dict[str, str]:
+    """What computed the numbers."""
+    import platform
+    from importlib.metadata import version
+
+    names = ("evident-xai", "torch", "captum", "numpy", "scikit-image")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except ModuleNotFoundError:
+            continue
+    return found
