@@ -106,7 +106,7 @@ def _random_picture(rng: np.random.Generator) -> np.ndarray:
     values = _smooth(rng)
     y, x = np.mgrid[:SIZE, :SIZE].astype(float)
     for _ in range(rng.integers(0, 4)):
-        cy, cx, radius = [*rng.uniform(0, SIZE, 2).tolist(), rng.uniform(8, 30)]
+        cy, cx, radius = rng.uniform(0, SIZE), rng.uniform(0, SIZE), rng.uniform(8, 30)
         weight = 1 / (1 + np.exp((np.hypot((y - cy) * rng.uniform(0.6, 1.6), x - cx) - radius) / rng.uniform(0.5, 4)))[..., None]
         values = values * (1 - weight) + rng.uniform(0, 1, 3) * weight
     return _photo(rng, values)
