@@ -1,0 +1,58 @@
+"""What runs in the browser: wiring of the functions in assets/ (namespaces `page` and `evident`). No script text in Python."""
+
+from __future__ import annotations
+
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State
+
+LOOK = ("look-opacity", "look-top", "look-sign", "look-scale", "look-colours")
+
+
+def register(app: Dash) -> None:
+    """Level, look, staleness, permalink, announcements."""
+
+    def page(name: str) -> ClientsideFunction:
+        return ClientsideFunction("page", name)
+
+    look = [Input(key, "value") for key in LOOK]
+    app.clientside_callback(ClientsideFunction("evident", "look"), Output("compare", "data-look"), *look)
+    app.clientside_callback(page("percent"), Output("look-opacity-value", "children"), Output("look-top-value", "children"), *look[:2])
+    app.clientside_callback(page("level"), Output("level", "data-level"), Input("level", "value"))
+    app.clientside_callback(
+        page("navigation"),
+        Output({"type": "nav", "path": ALL}, "aria-current"),
+        Input("_pages_location", "pathname"),
+        State({"type": "nav", "path": ALL}, "id"),
+    )
+    app.clientside_callback(page("mode"), Output("compare", "className"), Input("input-store", "data"))
+    app.clientside_callback(
+        page("remove"), Output("input-store", "data", allow_duplicate=True), Input("input-remove", "n_clicks"), prevent_initial_call=True
+    )
+    app.clientside_callback(
+        page("target"),
+        Output("target-store", "data"),
+        Input("target-select", "value"),
+        State("answer-store", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(page("window"), Output({"type": "player", "input": ALL}, "data-window"), Input("answer-store", "data"))
+    state = [
+        Input("answer-store", "data"),
+        Input("target-store", "data"),
+        Input("params-store", "data"),
+        Input("layer-select", "value"),
+        Input("seed", "value"),
+    ]
+    app.clientside_callback(
+        page("stale"),
+        Output({"type": "map", "method": ALL}, "data-stale"),
+        Output("run-note", "children"),
+        Input("runs-store", "data"),
+        Input("panels", "children"),
+        *state,
+        State({"type": "map", "method": ALL}, "id"),
+    )
+    app.clientside_callback(
+        page("permalink"), Output("copy-link", "value"), Input("subject-store", "data"), Input("methods", "value"), *state[1:], *look
+    )
+    app.clientside_callback(page("announce"), Output("live", "children"), Input("panel-store", "data"), prevent_initial_call=True)
+    app.clientside_callback(page("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked"))

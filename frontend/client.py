@@ -1,0 +1,154 @@
+"""The dashboard's side of the HTTP contract: asks the API, answers with the wire schemas, and turns every refusal into one exception.
+
+Calls go through the ASGI application the dashboard is mounted on: in one process straight into the API, in the split set-up into the proxy that
+passes `/api` on. No port, no address and no second event loop is needed, and nothing can wait for itself because every caller is `async`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter
+
+from app.schemas import (
+    Catalogue,
+    Explanation,
+    ExplanationRequest,
+    Fit,
+    Input,
+    ModelInfo,
+    Prediction,
+    PredictionRequest,
+    Problem,
+    Sample,
+)
+
+API = "/api/v1"
+STARTING = 60.0
+"""Seconds to wait for a catalogue that the first worker is still building."""
+PREDICTING = 120.0
+"""Seconds to wait for a prediction that could not be answered at once."""
+
+
+class ApiProblem(Exception):
+    """A refusal of the API or its silence, in words a person can act on."""
+
+    def __init__(self, problem: Problem, retry_after: float = 1.0) -> None:
+        super().__init__(problem.detail)
+        self.problem, self.retry_after = problem, retry_after
+
+    @property
+    def code(self) -> str:
+        return self.problem.code
+
+
+def silent(detail: str) -> ApiProblem:
+    """The API gave no answer at all."""
+    return ApiProblem(Problem(title="No answer from the server", status=503, code="unreachable", detail=detail))
+
+
+def href(path: str) -> str:
+    """Address the browser uses for a path below the API prefix."""
+    return f"{API}/{path.removeprefix(API).lstrip('/')}"
+
+
+class Client:
+    """Asynchronous calls. `transport` is made per call, so that one client serves any event loop and can carry the visitor's address."""
+
+    def __init__(self, transport: Callable[[], httpx.AsyncBaseTransport], host: str = "127.0.0.1") -> None:
+        self._transport, self._base = transport, f"http://{host}{API}"
+
+    async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request; raises ApiProblem for everything that is not a success."""
+        try:
+            async with httpx.AsyncClient(transport=self._transport(), trust_env=False, timeout=130) as client:
+                answer = await client.request(method, f"{self._base}{path}", **options)
+        except httpx.HTTPError:
+            raise silent("The computing side does not answer. It may be restarting; try again in a moment.") from None
+        if answer.is_success:
+            return answer
+        raise _problem(answer)
+
+    async def _get(self, path: str, kind: type[Any] | TypeAdapter[Any], **options: Any) -> Any:
+        return _read(await self._call("GET", path, **options), kind)
+
+    async def catalogue(self, patience: float = STARTING) -> Catalogue:
+        """Models and methods; waits while the first worker is still reading the models."""
+        while True:
+            try:
+                return await self._get("/catalogue", Catalogue)
+            except ApiProblem as refusal:
+                if refusal.code != "starting" or patience <= 0:
+                    raise
+                pause = min(max(refusal.retry_after, 0.1), 2.0)
+                patience -= pause
+                await asyncio.sleep(pause)
+
+    async def limits(self) -> dict[str, Any]:
+        return (await self._call("GET", "/limits")).json()
+
+    async def samples(self) -> list[Sample]:
+        return await self._get("/samples", TypeAdapter(list[Sample]))
+
+    async def input(self, key: str) -> Input:
+        return await self._get(f"/inputs/{quote(key, safe='')}", Input)
+
+    async def model(self, key: str) -> ModelInfo:
+        return await self._get(f"/models/{quote(key, safe=':')}", ModelInfo)
+
+    async def delete_model(self, key: str) -> None:
+        await self._call("DELETE", f"/models/{quote(key, safe=':')}")
+
+    async def fits(self, model: str) -> dict[str, Fit]:
+        """Which methods fit the model, and what they are expected to cost."""
+        return await self._get(f"/models/{quote(model, safe=':')}/compatibility", TypeAdapter(dict[str, Fit]))
+
+    async def predict(self, request: PredictionRequest, patience: float = PREDICTING) -> Prediction:
+        """The model's scores. A prediction that takes long is answered as a job first and asked for until it is there."""
+        answer = await self._call("POST", "/predictions", json=request.model_dump())
+        while "classes" not in (body := answer.json()):
+            if body.get("state") in {"failed", "cancelled"}:
+                raise ApiProblem(Problem.model_validate(body.get("error") or _unexplained(answer.status_code)))
+            if patience <= 0:
+                raise silent("The prediction takes unusually long. Try again in a moment.")
+            patience -= 0.5
+            await asyncio.sleep(0.5)
+            answer = await self._call("GET", f"/predictions/{body['id']}")
+        return Prediction.model_validate(body)
+
+    async def explain(self, request: ExplanationRequest) -> Explanation:
+        return _read(await self._call("POST", "/explanations", json=request.model_dump()), Explanation)
+
+    async def explanation(self, key: str) -> Explanation:
+        return await self._get(f"/explanations/{quote(key, safe='')}", Explanation)
+
+
+def _read(answer: httpx.Response, kind: type[Any] | TypeAdapter[Any]) -> Any:
+    adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
+    return adapter.validate_json(answer.content)
+
+
+def _problem(answer: httpx.Response) -> ApiProblem:
+    """The problem document of an answer; one that is none (a proxy's page) becomes a plain sentence."""
+    try:
+        problem = Problem.model_validate(answer.json())
+    except ValueError:
+        problem = Problem.model_validate(_unexplained(answer.status_code))
+    try:
+        retry = float(answer.headers.get("retry-after", 1))
+    except ValueError:
+        retry = 1.0
+    return ApiProblem(problem, retry)
+
+
+def _unexplained(status: int) -> dict[str, Any]:
+    return {
+        "title": "Something went wrong",
+        "status": status,
+        "code": "unexplained",
+        "detail": "The server could not answer this. Nothing was lost; try again, and tell the operator if it stays.",
+    }

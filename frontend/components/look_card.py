@@ -1,0 +1,54 @@
+"""How maps are drawn: opacity, share shown, sign, scale, colours. All of it happens in the browser; nothing is computed again."""
+
+from __future__ import annotations
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from frontend.components.common import card
+from frontend.state import Look
+from frontend.words import sentence
+
+COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}
+
+
+def look_card(look: Look) -> Component:
+    """The control group; ids are part of the contract with the scripts."""
+    return card(
+        "Look",
+        _slider("look-opacity", "Opacity", look.opacity, 0),
+        _slider("look-top", "Show top", look.top, 1),
+        _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
+        _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: each map its own range. Shared: one range for all. Raw: the method's numbers"),
+        html.Div(
+            [
+                html.Label("Colours", htmlFor="look-colours"),
+                dmc.Select(
+                    id="look-colours", value=look.colours, data=[{"value": key, "label": text} for key, text in COLOURS.items()], size="xs", allowDeselect=False
+                ),
+            ],
+            className="row lab-only",
+        ),
+        className="look-card",
+    )  # fmt: skip
+
+
+def _slider(key: str, label: str, value: int, low: int) -> Component:
+    return html.Div(
+        [
+            html.Span(label, id=f"{key}-label"),
+            dmc.Slider(id=key, value=value, min=low, max=100, size="sm", thumbSize=14, label=None, thumbLabel=label, updatemode="drag"),
+            html.Output(f"{value} %", id=f"{key}-value", className="value"),
+        ],
+        className="row row--slider",
+    )
+
+
+def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint: str) -> Component:
+    data = [{"value": option, "label": sentence(option)} for option in options]
+    return html.Div(
+        [html.Span(label), dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **{"aria-label": label})],
+        className="row",
+        title=hint,
+    )

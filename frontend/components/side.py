@@ -1,0 +1,66 @@
+"""The right column: readout under the crosshair, agreement between maps, and what to take along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from app.schemas import MethodInfo
+from frontend.client import href
+from frontend.components.common import card, icon
+from frontend.components.input_card import widget
+
+
+def readout_card() -> Component:
+    return card("Readout", widget("readout"), className="readout-card")
+
+
+def agreement_card() -> Component:
+    return card("Agreement", widget("agreement"), className="agreement-card lab-only")
+
+
+def keep_card() -> Component:
+    """Permalink and downloads."""
+    return card(
+        "Keep",
+        html.Div(
+            [
+                dmc.CopyButton(id="copy-link", value="", children="Copy link", copiedChildren="Copied", size="xs", variant="default", color="accent", copiedColor="accent"),
+                dmc.Menu(
+                    [
+                        dmc.MenuTarget(dmc.Button("Downloads", size="xs", variant="default", leftSection=icon("download"))),
+                        dmc.MenuDropdown(id="downloads", children=downloads([], {}, {})),
+                    ],
+                    position="top-end",
+                    width=260,
+                ),
+            ],
+            className="keep",
+        ),
+        html.P("The link holds model, input, class, methods, parameters and look.", className="muted small lab-only"),
+        className="keep-card",
+    )  # fmt: skip
+
+
+def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str]) -> list[Component]:
+    """Picture, numbers and record of every finished map."""
+    ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
+    if not ready:
+        return [dmc.MenuLabel("Nothing finished yet")]
+    parts: list[Component] = []
+    for method, key in ready:
+        parts.append(dmc.MenuLabel(method.title))
+        for text, path, name in (
+            ("Picture (PNG)", "overlay.png", "png"),
+            ("Numbers (NPY)", "values.npy", "npy"),
+            ("Record (JSON)", "", "json"),
+        ):
+            link = href(f"/explanations/{key}/{path}".rstrip("/"))
+            parts.append(
+                html.A(text, href=link, download=f"{method.key}.{name}", className="menu-link", **{"aria-label": f"{method.title}: {text}"})
+            )
+    return parts

@@ -1,0 +1,79 @@
+"""Putting the dashboard together: one Dash application on the FastAPI server, its pages, its callbacks."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import dash
+import httpx
+from dash import Dash, ctx, set_props
+from fastapi import FastAPI
+
+from app.settings import Settings
+from frontend import shell
+from frontend.callbacks import browser, maps, numbers, params, subject
+from frontend.client import ApiProblem, Client, silent
+from frontend.components.common import problem
+from frontend.pages import about, compare, models
+
+ASSETS = Path(__file__).with_name("assets")
+log = logging.getLogger(__name__)
+
+
+def build(server: FastAPI, settings: Settings) -> Dash:
+    """Everything is served from here: no CDN, no foreign request, no inline script beyond Dash's own one-line start."""
+    client = Client(lambda: httpx.ASGITransport(server, raise_app_exceptions=False, client=(_visitor(), 0)), host=_host(settings))
+    app = Dash(
+        __name__,
+        server=server,
+        use_pages=True,
+        pages_folder="",
+        assets_folder=str(ASSETS),
+        assets_path_ignore=["early"],
+        serve_locally=True,
+        suppress_callback_exceptions=True,
+        include_pages_meta=False,
+        add_log_handler=False,
+        title="Evident",
+        update_title=None,
+        index_string=shell.INDEX,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "description", "content": "See why a CNN decided as it did."},
+        ],
+        on_error=_unexpected,
+    )
+    dash.register_page("frontend.compare", path="/", title="Compare · Evident", layout=compare.layout)
+    dash.register_page("frontend.models", path="/models", title="Models · Evident", layout=models.layout)
+    dash.register_page("frontend.about", path="/about", title="About · Evident", layout=about.layout)
+    app.layout = shell.shell
+    for part in (compare, models, about, subject, maps, params, numbers):
+        part.register(app, client)
+    browser.register(app)
+    return app
+
+
+def _host(settings: Settings) -> str:
+    """A host name the API accepts."""
+    return next((host for host in settings.allowed_hosts if "*" not in host), "127.0.0.1")
+
+
+def _visitor() -> str:
+    """Whom the API counts a request for: the browser that asked, not this process."""
+    try:
+        return ctx.remote or "127.0.0.1"
+    except Exception:  # outside of a callback there is no visitor
+        return "127.0.0.1"
+
+
+def _unexpected(error: Exception) -> Any:
+    """A bug in a callback is told to the log and to the person, and the page stays usable."""
+    log.exception("a callback failed", exc_info=error)
+    shown = (
+        error
+        if isinstance(error, ApiProblem)
+        else silent("This part of the page failed. Nothing was lost; reload the page, and tell the operator if it stays.")
+    )
+    set_props("notice", {"children": problem(shown)})

@@ -1,0 +1,114 @@
+"""Charts where a chart library is right: curves and bars of a record's numbers. Maps are drawn in the browser, not here.
+
+Axis text and grid take their colours from theme.css, so that one figure serves both themes; only marks carry a colour of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import dcc
+
+from app.schemas import Record
+from frontend.words import sentence
+
+CONFIG = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False, "responsive": True}
+FOR, AGAINST, PLAIN = "#b40426", "#3b4cc0", "#4a7bc8"
+"""Ends of the coolwarm scale (supports, speaks against), and the accent for numbers without a sign."""
+SHOWN = 40
+
+
+def graph(figure: go.Figure, key: str | None = None) -> dcc.Graph:
+    """A figure without the library's buttons: nothing on the page offers to send data anywhere."""
+    named = {"id": key} if key else {}
+    return dcc.Graph(figure=figure, config=CONFIG, className="graph", style={"height": f"{figure.layout.height}px"}, **named)
+
+
+def _layout(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 56, "r": 12, "t": 10, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        font={"family": "system-ui, sans-serif", "size": 12},
+        xaxis={"title": x, "zeroline": False},
+        yaxis={"title": y, "zeroline": True},
+        hoverlabel={"font_size": 12},
+    )
+    return figure
+
+
+def curve(values: Sequence[float], name: str, x: Sequence[float] | None = None, x_name: str = "step") -> go.Figure:
+    """A number against the step, e.g. how far a sum is from what it must reach."""
+    figure = go.Figure(
+        go.Scatter(
+            x=list(x) if x is not None else list(range(1, len(values) + 1)), y=list(values), mode="lines", line={"color": PLAIN, "width": 2}
+        )
+    )
+    return _layout(figure, 220, x_name, name)
+
+
+def signed_bars(
+    names: Sequence[str], values: Sequence[float], low: Sequence[float] | None = None, high: Sequence[float] | None = None
+) -> go.Figure:
+    """Largest first, what supports and what speaks against in the colours of the maps, the band as whiskers."""
+    order = sorted(range(len(values)), key=lambda i: -abs(values[i]))[:SHOWN]
+    taken = [values[i] for i in order]
+    band = None
+    if low is not None and high is not None:
+        band = {
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, high[i] - values[i]) for i in order],
+            "arrayminus": [max(0.0, values[i] - low[i]) for i in order],
+            "thickness": 1,
+            "width": 2,
+            "color": "#7b858f",
+        }
+    figure = go.Figure(
+        go.Bar(
+            x=[names[i] for i in order], y=taken, error_y=band, marker_color=[FOR if value >= 0 else AGAINST for value in taken],
+            hovertemplate="%{x}: %{y:.4g}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="category")
+    return _layout(figure, 260, "", "weight")
+
+
+def of_record(record: Record) -> list[tuple[str, go.Figure]]:
+    """Every series among a record's extras as a titled figure; a new method's series appear without a change here.
+
+    A list of numbers is a curve. A mapping of equally long lists with `values` or `coefficients`, and perhaps `low` and `high`, is a set of bars.
+    """
+    found = []
+    for name, extra in record.extras.items():
+        if _is_series(extra):
+            found.append((sentence(name), curve(extra, sentence(name))))
+        elif isinstance(extra, Mapping):
+            figure = _of_mapping(extra)
+            if figure is not None:
+                found.append((sentence(name), figure))
+    return found
+
+
+def _is_series(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple)) and len(value) >= 3 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value)
+    )
+
+
+def _of_mapping(extra: Mapping[str, Any]) -> go.Figure | None:
+    values = next((extra[key] for key in ("values", "coefficients", "weights") if _is_series(extra.get(key))), None)
+    if values is None:
+        series = {key: value for key, value in extra.items() if _is_series(value)}
+        if len(series) == 2:
+            (x_name, x), (name, y) = series.items()
+            return curve(y, sentence(name), x, sentence(x_name)) if len(x) == len(y) else None
+        return None
+    names = extra.get("names") or [str(i + 1) for i in range(len(values))]
+    low, high = extra.get("low"), extra.get("high")
+    whole = _is_series(low) and _is_series(high) and len(low) == len(high) == len(values)
+    return signed_bars(names, values, low if whole else None, high if whole else None)

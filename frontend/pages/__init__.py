@@ -1,0 +1,1 @@
+"""The pages, imported explicitly: Dash's own discovery would import each of them a second time."""

@@ -1,0 +1,93 @@
+"""What the address bar holds. The page writes it (assets/page.js `permalink`); here it is read back, leniently: a bad part is ignored, not an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Look:
+    """How maps are drawn; decided in the browser, never in a method."""
+
+    opacity: int = 70
+    top: int = 100
+    sign: str = "both"
+    scale: str = "own"
+    colours: str = "cividis"
+
+    SIGNS = ("for", "both", "against")
+    SCALES = ("own", "shared", "raw")
+    COLOURS = ("cividis", "viridis", "jet")
+
+
+@dataclass(frozen=True)
+class View:
+    """One state of the Compare page."""
+
+    model: str | None = None
+    input: str | None = None
+    start: float | None = None
+    target: int | None = None
+    methods: tuple[str, ...] | None = None
+    layer: str | None = None
+    seed: int = 0
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    look: Look = Look()
+
+
+def read(query: Mapping[str, str]) -> View:
+    """The view that a query asks for."""
+    methods = query.get("methods")
+    return View(
+        model=query.get("model") or None,
+        input=query.get("input") or None,
+        start=_number(query.get("start"), 0, 1e6),
+        target=_whole(query.get("target"), 0, 10**6),
+        methods=tuple(part for part in methods.split(",") if part) if methods is not None else None,
+        layer=query.get("layer") or None,
+        seed=_whole(query.get("seed"), 0, 2**31 - 1) or 0,
+        params=_params(query.get("params")),
+        look=_look(query.get("look", "")),
+    )
+
+
+def _number(text: str | None, low: float, high: float) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
+
+
+def _whole(text: str | None, low: int, high: int) -> int | None:
+    value = _number(text, low, high)
+    return None if value is None or value != int(value) else int(value)
+
+
+def _params(text: str | None) -> dict[str, dict[str, Any]]:
+    try:
+        given = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(given, dict):
+        return {}
+    return {str(method): dict(values) for method, values in given.items() if isinstance(values, dict)}
+
+
+def _look(text: str) -> Look:
+    """`70,100,both,own,cividis`"""
+    parts = text.split(",")
+    plain = Look()
+    if len(parts) != 5:
+        return plain
+    opacity, top = _whole(parts[0], 0, 100), _whole(parts[1], 1, 100)
+    return Look(
+        opacity=plain.opacity if opacity is None else opacity,
+        top=plain.top if top is None else top,
+        sign=parts[2] if parts[2] in Look.SIGNS else plain.sign,
+        scale=parts[3] if parts[3] in Look.SCALES else plain.scale,
+        colours=parts[4] if parts[4] in Look.COLOURS else plain.colours,
+    )
