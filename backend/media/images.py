@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 
 from app.errors import InvalidInput, NotDecodable, TooLarge
 from app.settings import Limits
@@ -28,7 +28,7 @@ class Picture:
 
 def decode_image(data: bytes, limits: Limits) -> Picture:
     """The first frame, turned upright, as 8-bit RGB. Raises NotDecodable, TooLarge, InvalidInput."""
-    image = _open(data)
+    image: Image.Image = _open(data)
     _check_size(image.size, limits)
     notes: list[str] = []
     if getattr(image, "n_frames", 1) > 1:
@@ -45,12 +45,12 @@ def _damaged() -> NotDecodable:
     return NotDecodable("The picture is damaged or incomplete and could not be read; save it again and resend it.", field="file")
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
+def _open(data: bytes) -> Image.Image:
     """Parse the header only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return Image.open(io.BytesIO(data), formats=FORMATS)  # type: ignore[return-value]
+            return Image.open(io.BytesIO(data), formats=FORMATS)
         except MemoryError:
             raise
         except Exception:  # decoders raise anything on crafted bytes
@@ -69,7 +69,7 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         )
 
 
-def _load(image: ImageFile.ImageFile) -> Image.Image:
+def _load(image: Image.Image) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -143,3 +143,21 @@ def _from_numbers(values: np.ndarray, mode: str, notes: list[str]) -> np.ndarray
         notes.append("The numbers were stretched from their smallest to their largest value to grey.")
     grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+
+
+PREVIEW = 1024
+"""Longest side of a preview."""
+
+
+def preview(canonical: np.ndarray) -> bytes:
+    """PNG for people, at most 1,024 on a side: uint8 `[H, W, 3]`, or a spectrogram `[F, T]` in grey with its lowest row at the bottom."""
+    if canonical.ndim == 2:
+        low, high = np.percentile(canonical, [1, 99.8])
+        grey = np.clip((canonical.astype(np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
+        image = Image.fromarray(np.rint(grey[::-1] * 255).astype(np.uint8))
+    else:
+        image = Image.fromarray(canonical)
+    image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

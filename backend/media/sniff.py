@@ -1,13 +1,11 @@
-"""What a file is, by its first bytes and never by its name, and what its header promises, before anything is decoded."""
+"""What a file is, by its first bytes and never by its name, and how many bytes its family may have, before anything is decoded."""
 
 from __future__ import annotations
 
-import json
 import struct
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from app.errors import ModelRejected, NotDecodable, TooLarge, UnsupportedType
+from app.errors import NotDecodable, TooLarge, UnsupportedType
 from app.settings import Limits, MiB
 
 Kind = Literal["png", "jpeg", "webp", "tiff", "wav", "flac", "ogg", "opus", "mp3", "mp4", "webm", "npy", "safetensors"]
@@ -109,63 +107,3 @@ def check_bytes(size: int, family: Family, limits: Limits) -> None:
     if size > most:
         word = {"image": "Pictures", "audio": "Recordings", "array": "Arrays", "model": "Model files"}[family]
         raise TooLarge(f"{word} may have at most {most / MiB:.0f} MiB; choose a smaller file.", code=f"{family}_too_large", field="file")
-
-
-@dataclass(frozen=True)
-class TensorHeader:
-    """What a safetensors file says about itself: number of tensors and of values."""
-
-    tensors: int
-    values: int
-
-
-_WIDTH = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-
-
-def safetensors_header(head: bytes, size: int, limits: Limits) -> TensorHeader:
-    """Check the header of a safetensors file of `size` bytes, given its first bytes (8 + header; more is fine).
-
-    Only lengths, types and offsets are looked at; no tensor is read. Raises ModelRejected, UnsupportedType or TooLarge.
-    """
-    if len(head) < 10 or head[8:9] != b"{":
-        raise UnsupportedType(
-            "This is not a safetensors file; only safetensors weights are accepted, because other model files can run code.",
-            field="weights",
-        )
-    length = struct.unpack("<Q", head[:8])[0]
-    if length > limits.model_header_bytes:
-        raise TooLarge(
-            f"The header of the model file is longer than {limits.model_header_bytes // 1024} KiB; save it again with fewer tensors.",
-            code="model_header_too_large",
-            field="weights",
-        )
-    damaged = ModelRejected("The model file is damaged: its header and its contents do not match.", code="model_damaged", field="weights")
-    if 8 + length > size or 8 + length > len(head):
-        raise damaged
-    try:
-        header = json.loads(head[8 : 8 + length])
-    except (ValueError, RecursionError):
-        raise damaged from None
-    if not isinstance(header, dict):
-        raise damaged
-    header.pop("__metadata__", None)
-    if not 1 <= len(header) <= limits.model_tensors:
-        raise ModelRejected(f"A model file must hold 1 to {limits.model_tensors:,} tensors; this one does not.", field="weights")
-    return TensorHeader(len(header), sum(_entry(entry, size - 8 - length, damaged) for entry in header.values()))
-
-
-def _entry(entry: Any, room: int, damaged: ModelRejected) -> int:
-    """Values of one tensor; its offsets must lie in the file and agree with its shape."""
-    try:
-        width, shape, (start, end) = _WIDTH[entry["dtype"]], entry["shape"], entry["data_offsets"]
-        whole = all(type(n) is int and n >= 0 for n in (*shape, start, end))
-    except (KeyError, TypeError, ValueError):
-        raise damaged from None
-    values = 1
-    for n in shape if whole else ():
-        values *= n
-        if values > 1 << 40:
-            raise damaged
-    if not whole or not start <= end <= room or end - start != values * width:
-        raise damaged
-    return values

@@ -148,7 +148,7 @@ def _read_container(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -
     import av
     from av.error import FFmpegError
 
-    with av.open(io.BytesIO(data), format=_DEMUXER[kind], metadata_errors="ignore") as container:
+    with av.open(io.BytesIO(data), "r", format=_DEMUXER[kind], metadata_errors="ignore") as container:
         if not container.streams.audio:
             raise InvalidInput("The file has no sound track.", code="no_sound", field="file")
         stream = container.streams.audio[0]

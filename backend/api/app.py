@@ -1,0 +1,36 @@
+"""The API application: routers by resource, the error contract, strict bodies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+
+from app import __version__
+from app.schemas import Problem
+from backend.api import errors
+from backend.api.intake import Intake
+from backend.api.routes import catalogue, docs, explanations, inputs, jobs, models, predictions, samples
+from backend.api.strict import StrictRoute
+
+if TYPE_CHECKING:
+    from backend.services import Services
+
+PREFIX = "/v1"
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": errors.PROTOCOL[status][1]}
+    for status in (400, 403, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503)
+}
+
+
+def create_api(services: Services) -> FastAPI:
+    """Mounted at `/api` by the composition; routes lie under `/v1`."""
+    api = FastAPI(title="Evident", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    api.state.services = services
+    api.state.intake = Intake(services)
+    errors.install(api)
+    v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS, route_class=StrictRoute)
+    for module in (catalogue, models, samples, inputs, predictions, explanations, jobs, docs):
+        v1.include_router(module.router)
+    api.include_router(v1)
+    return api

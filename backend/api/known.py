@@ -1,0 +1,78 @@
+"""What is known without computing: models, methods, and which fit together. Built by a worker, read here as plain JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from app.errors import Busy, EvidentError, Incompatible, NotFound
+from app.schemas import Catalogue, Fit, MethodInfo, ModelInfo
+
+if TYPE_CHECKING:
+    from backend.services import Services
+
+T = TypeVar("T")
+PATIENCE = 20.0
+"""Seconds to wait for a worker that is still looking at a model; the browser asks again."""
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model with the methods that fit it."""
+
+    info: ModelInfo
+    fits: Mapping[str, Fit]
+
+    def require_modality(self, modality: str) -> None:
+        """Raises Incompatible."""
+        if modality not in self.info.modalities:
+            words = {"image": "pictures", "audio": "sound", "spectrogram": "spectrograms"}
+            takes = " or ".join(words[name] for name in self.info.modalities)
+            raise Incompatible(f"This model takes {takes}; choose a model that fits the input.", code="wrong_modality", field="model")
+
+    def require_available(self) -> None:
+        """Raises Incompatible when its weights are not at hand."""
+        if not self.info.available:
+            raise Incompatible(self.info.reason or "This model's weights are not on this machine.", code="unavailable", field="model")
+
+
+async def _soon(work: Coroutine[Any, Any, T]) -> T:
+    """The answer, or 503 with Retry-After while workers start."""
+    try:
+        return await asyncio.wait_for(work, PATIENCE)
+    except TimeoutError:
+        raise _starting() from None
+    except EvidentError as error:
+        if error.instance_code == "not_ready":
+            raise _starting() from None
+        raise
+
+
+def _starting() -> Busy:
+    return Busy("The server is still getting its models ready; try again in a moment.", code="starting")
+
+
+async def catalogue(services: Services) -> Catalogue:
+    """Models (bundled, at hand, uploaded), methods, metrics. Raises Busy while starting."""
+    return Catalogue(**await _soon(services.catalogue()))
+
+
+async def model(services: Services, key: str) -> KnownModel:
+    """Raises NotFound, WeightsUnavailable, ModelRejected, Busy while starting."""
+    if not 1 <= len(key) <= 200 or not key.isprintable():
+        raise NotFound("There is no model of that name; choose one of the catalogue.", code="unknown_model", field="model")
+    info, fits = await _soon(services.model(key))
+    return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
+
+
+async def method(services: Services, key: str) -> MethodInfo:
+    """Raises NotFound with the nearest key, Busy while starting."""
+    methods = {info.key: info for info in (await catalogue(services)).methods}
+    if key in methods:
+        return methods[key]
+    near = difflib.get_close_matches(key[:100], methods, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(methods)}."
+    raise NotFound(f"There is no method of that name. {hint}", code="unknown_method", field="method")

@@ -1,0 +1,103 @@
+"""Listen to a map: a soft mask on the complex spectrogram, the original phase, back to sound. numpy only: this runs in the web process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+LOUDER = 10.0
+"""Most that the masked sound is amplified to match the loudness of the original (20 dB): near-silence stays near-silent."""
+FADE = 0.01
+"""Seconds at both ends of the window, so that it does not click."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A map `[H, W]` and the centres of its cells: frequencies `[H]` in Hz and times `[W]` in seconds, both ascending."""
+
+    values: np.ndarray
+    frequencies: list[float]
+    times: list[float]
+
+
+def marked_sound(
+    waveform: np.ndarray,
+    rate: int,
+    cells: Cells,
+    *,
+    part: Literal["only", "rest"],
+    top: float,
+    window: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """What the strongest `top` percent of the cells mark, or everything else, float32 `[n]` of the window at the recording's own rate.
+
+    With S the short-time Fourier transform (Hann, 32 ms, hop a quarter) and M in 0..1 the mask interpolated from the cells between
+    their centres, the sound is the inverse of `M S` (`only`) or `(1 - M) S` (`rest`); the two add up to the original. It is then
+    scaled to the original's RMS, by at most 20 dB and never beyond full scale. Positive relevance is what marks a cell.
+    """
+    start, end = window or (0.0, len(waveform) / rate)
+    first, last = max(0, round(start * rate)), min(len(waveform), round(end * rate))
+    piece = np.asarray(waveform[first:last], np.float64)
+    size = max(64, 2 ** round(np.log2(0.032 * rate)))
+    spectrum = stft(piece, size)
+    frequencies = np.fft.rfftfreq(size, 1 / rate)
+    times = first / rate + np.arange(spectrum.shape[0]) * (size // 4) / rate
+    mask = _mask(cells, top, frequencies, times)
+    sound = istft(spectrum * (mask if part == "only" else 1.0 - mask), size, len(piece))
+    return _matched(sound, piece, rate)
+
+
+def _mask(cells: Cells, top: float, frequencies: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """`[frames, bins]` in 0..1: 1 inside the marked cells, falling to 0 between the centres of neighbours, 0 outside the map's band."""
+    strength = np.maximum(cells.values.astype(np.float64), 0.0)
+    keep = max(1, round(strength.size * top / 100.0))
+    threshold = np.partition(strength.ravel(), -keep)[-keep]
+    marked = ((strength >= threshold) & (strength > 0.0)).astype(np.float64)
+    at_times = np.stack([np.interp(times, cells.times, row) for row in marked])
+    bottom, ceiling = cells.frequencies[0], cells.frequencies[-1]
+    at_both = np.stack([np.interp(frequencies, cells.frequencies, column) for column in at_times.T])
+    # The lowest and highest cells reach half a cell beyond their centres.
+    reach = (frequencies >= bottom - (cells.frequencies[1] - bottom) / 2) & (frequencies <= ceiling + (ceiling - cells.frequencies[-2]) / 2)
+    return at_both * reach
+
+
+def stft(x: np.ndarray, size: int) -> np.ndarray:
+    """Complex `[frames, size / 2 + 1]`; frame k is centred on sample k * size / 4 (the ends are padded with zeros)."""
+    hop = size // 4
+    padded = np.pad(x, (size // 2, size // 2 + (-len(x)) % hop))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    return np.fft.rfft(frames * _hann(size), axis=1)
+
+
+def istft(spectrum: np.ndarray, size: int, length: int) -> np.ndarray:
+    """Inverse of `stft` by weighted overlap-add: exact where the spectrum was not changed."""
+    hop = size // 4
+    window = _hann(size)
+    frames = np.fft.irfft(spectrum, size, axis=1) * window
+    total = np.zeros((len(frames) - 1) * hop + size)
+    weight = np.zeros_like(total)
+    for offset in range(4):  # frames four hops apart do not overlap: add each family at once
+        family = frames[offset::4]
+        place = slice(offset * hop, offset * hop + family.size)
+        total[place] += family.ravel()
+        weight[place] += np.tile(window**2, len(family))
+    whole = total / np.maximum(weight, 1e-8)
+    return whole[size // 2 : size // 2 + length]
+
+
+def _hann(size: int) -> np.ndarray:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+
+
+def _matched(sound: np.ndarray, original: np.ndarray, rate: int) -> np.ndarray:
+    """Faded at the ends, as loud as the original."""
+    fade = max(1, min(len(sound) // 2, round(FADE * rate)))
+    ramp = np.linspace(0.0, 1.0, fade)
+    sound[:fade] *= ramp
+    sound[-fade:] *= ramp[::-1]
+    loud = float(np.sqrt(np.mean(sound**2)))
+    gain = min(LOUDER, float(np.sqrt(np.mean(original**2))) / loud) if loud > 0 else 1.0
+    peak = float(np.abs(sound).max(initial=0.0)) * gain
+    return (sound * (gain / max(1.0, peak))).astype(np.float32)

@@ -1,0 +1,26 @@
+"""Limits in force, and the catalogue: models, methods, metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.schemas import Catalogue
+from backend.api import known
+from backend.api.context import Backend
+from backend.media.sniff import EXTENSIONS
+
+router = APIRouter(tags=["catalogue"])
+
+
+@router.get("/limits")
+async def limits(services: Backend) -> dict[str, Any]:
+    """What one request or one job may use, and the file extensions taken."""
+    return {**services.settings.limits.model_dump(), "accept": list(EXTENSIONS)}
+
+
+@router.get("/catalogue")
+async def catalogue(services: Backend) -> Catalogue:
+    """Everything there is to choose from; nothing in a client needs to name a model or a method."""
+    return await known.catalogue(services)

@@ -1,0 +1,180 @@
+"""Maps: asked for, followed while they grow, fetched, heard, stopped."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from app.errors import BadParameter, Incompatible, NotFound
+from app.schemas import Explanation, ExplanationRequest, Record
+from backend.api import known
+from backend.api.context import ID, Backend, Client, bytes_of, job_of_kind, npy
+from backend.api.events import follow
+from backend.api.parameters import check_cost, settle
+from backend.api.routes.jobs import stop_or_delete
+from backend.jobs.keys import job_key
+from backend.store import JobRow
+
+router = APIRouter(tags=["explanations"])
+Percent = Annotated[float, Query(gt=0, le=100, description="Share of the cells kept, the strongest first, in percent.")]
+MOST_STREAMS = 32
+
+
+@router.post("/explanations", response_model=None, responses={200: {"model": Explanation}, 202: {"model": Explanation}})
+async def explain(body: ExplanationRequest, services: Backend, client: Client) -> Response:
+    """202 when this starts the work, 200 when it is known (waiting, running or done). Posting twice is harmless."""
+    method = await known.method(services, body.method)
+    model = await known.model(services, body.model)
+    source = await services.source(body.input, body.model)
+    model.require_available()
+    model.require_modality(source["input"]["modality"])
+    fit = model.fits[body.method]
+    if not fit.ok:
+        raise Incompatible(fit.reason, field="method")
+    request = body.model_dump() | {
+        "layer": _layer(body.layer, model, method.uses_layer),
+        "params": settle(method.schema_, fit, body.params),
+    }
+    if body.target is not None and body.target >= len(model.info.labels):
+        raise BadParameter(f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target")
+    estimate = check_cost(method.schema_, fit, request["params"], services.settings.limits.job_seconds)
+    key = job_key("explanation", request, model.info.digest)
+    payload = {**request, **source, "request": request, "estimate": estimate}
+    row = await services.jobs.submit("explanation", payload, key=key, title=method.title, client=client)
+    return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
+
+
+def _layer(name: str | None, model: known.KnownModel, used: bool) -> str | None:
+    """The layer meant: the model's default when none is given, none for methods that use none."""
+    if not used:
+        return None
+    if name is None:
+        return model.info.default_layer
+    if name not in {layer.name for layer in model.info.layers}:
+        raise BadParameter("This model has no such layer to look at; choose one of the layers that the model lists.", field="layer")
+    return name
+
+
+@router.get("/explanations/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def events_of_many(ids: Annotated[str, Query(max_length=65 * MOST_STREAMS)], services: Backend) -> Response:
+    """Several explanations on one connection (browsers open six to a host): `ids` with commas between, at most 32."""
+    rows = [await job_of_kind(services, id, "explanation") for id in dict.fromkeys(ids.split(","))]
+    return follow(services.jobs, [row.key for row in rows], lambda row: view(row).model_dump_json())
+
+
+@router.get("/explanations/{id}")
+async def explanation(id: str, services: Backend) -> Explanation:
+    """State, progress, and the record once it is done; a failed one is answered with 200 and its error."""
+    return view(await job_of_kind(services, id, "explanation"))
+
+
+@router.get("/explanations/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def events(id: str, services: Backend) -> Response:
+    """Server-sent events: the explanation now, at every change, and when it has ended, after which the stream closes."""
+    row = await job_of_kind(services, id, "explanation")
+    return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
+
+
+@router.get("/explanations/{id}/values.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+async def values(id: str, services: Backend) -> Response:
+    """float32 `[H, W]` on the display grid; while the job runs, the newest partial map."""
+    row = await job_of_kind(services, id, "explanation")
+    return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "map"), "values")
+
+
+@router.get("/explanations/{id}/stages/{name}.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+async def stage(id: str, name: str, services: Backend) -> Response:
+    """One of the stages that the record names."""
+    row = await job_of_kind(services, id, "explanation")
+    if name not in {found["name"] for found in (row.result or {}).get("stages", [])}:
+        raise NotFound("This explanation has no such stage; its record lists them.", code="unknown_stage")
+    return npy(await bytes_of(await services.jobs.file_path(row.key, f"stages/{name}"), "stage"), "stage")
+
+
+@router.get("/explanations/{id}/overlay.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+async def overlay(
+    id: str,
+    services: Backend,
+    opacity: Annotated[float, Query(ge=0, le=1)] = 0.6,
+    top: Percent = 100.0,
+    sign: Literal["for", "against", "both"] = "both",
+    scale: Annotated[int, Query(ge=1, le=8)] = 2,
+) -> Response:
+    """A picture for people and reports: the input in grey, the map in colour."""
+    from backend.api.overlay import Look, draw
+
+    row, record, map_ = await _finished(id, services)
+    grid = await _prepared(row, services)
+    look = Look(opacity=opacity, top=top, sign=sign, scale=scale, signed=record.signed, upside_down=record.y_axis.origin == "lower")
+    return Response(await run_in_threadpool(draw, grid, map_, look), media_type="image/png")
+
+
+@router.get("/explanations/{id}/audio.wav", response_class=Response, responses={200: {"content": {"audio/wav": {}}}})
+async def listen(id: str, services: Backend, part: Literal["only", "rest"] = "only", top: Percent = 20.0) -> Response:
+    """What the map marks, or the rest, as sound. Masked sound is unlike anything the model was trained on: say so beside it."""
+    from backend.api.listen import Cells, marked_sound
+    from backend.media.wav import write_wav
+
+    row, record, map_ = await _finished(id, services)
+    source = row.payload["input"]
+    if source["modality"] != "audio":
+        raise NotFound("Only maps of recordings can be listened to.", code="no_sound")
+    waveform = await services.store.run(services.blobs.array, source["blobs"]["canonical"])
+    rate = int(source["meta"]["rate"])
+    cells = Cells(map_, record.y_axis.values, record.x_axis.values)
+
+    def render() -> bytes:
+        return write_wav(marked_sound(waveform, rate, cells, part=part, top=top, window=record.window), rate)
+
+    return Response(await run_in_threadpool(render), media_type="audio/wav")
+
+
+@router.delete("/explanations/{id}", response_model=None, responses={200: {"model": Explanation}, 204: {"description": "Deleted"}})
+async def remove(id: str, services: Backend) -> Explanation | Response:
+    """Stops one that waits or runs (200); deletes one that has ended (204)."""
+    row = await job_of_kind(services, id, "explanation")
+    if await stop_or_delete(services, row) is None:
+        return Response(status_code=204)
+    return view(await services.jobs.get(row.key))
+
+
+def view(row: JobRow) -> Explanation:
+    """The row as the wire knows it."""
+    return Explanation(
+        **row.fields(),
+        request=ExplanationRequest(**row.payload["request"]),
+        estimate=row.payload.get("estimate"),
+        record=Record(**row.result) if row.result is not None else None,
+    )
+
+
+async def _finished(id: str, services: Backend) -> tuple[JobRow, Record, Any]:
+    """Row, record and map of an explanation that is done. Raises NotFound."""
+    import io
+
+    import numpy as np
+
+    if not ID.fullmatch(id):
+        raise NotFound("There is no such explanation; it may have been deleted.", code="unknown_explanation")
+    row = await job_of_kind(services, id, "explanation")
+    data = await bytes_of(await services.jobs.file_path(row.key, "values") if row.result else None, "map")
+    return row, Record(**(row.result or {})), np.load(io.BytesIO(data), allow_pickle=False)
+
+
+async def _prepared(row: JobRow, services: Backend) -> Any:
+    """The input on the display grid: the one that the prediction on the same window left, or none."""
+    import io
+
+    import numpy as np
+
+    request = row.payload["request"]
+    model = await known.model(services, request["model"])
+    asked = {"input": request["input"], "model": request["model"], "start": request["start"]}
+    try:
+        path = await services.jobs.file_path(job_key("prediction", asked, model.info.digest), "display")
+        return np.load(io.BytesIO(await bytes_of(path, "picture")), allow_pickle=False)
+    except NotFound:
+        return None

@@ -1,0 +1,123 @@
+"""Inputs: uploads in, rebuilt derivatives out. The bytes that were sent are never served."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import FileResponse
+
+from app.errors import BadParameter, NotFound
+from app.schemas import Input
+from backend.api.context import ID, Backend, Client, bytes_of, npy, ranged
+from backend.api.forms import receive
+from backend.api.intake import Arrival, As, Intake
+from backend.store import InputRow
+
+router = APIRouter(tags=["inputs"])
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "as": {"type": "string", "enum": ["auto", "spectrogram"], "default": "auto"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def _intake(request: Request) -> Intake:
+    return request.app.state.intake
+
+
+Taking = Annotated[Intake, Depends(_intake)]
+
+
+@router.post("/inputs", response_model=None, openapi_extra=_FORM, responses={200: {"model": Input}, 201: {"model": Input}})
+async def upload(request: Request, services: Backend, client: Client, intake: Taking) -> Response:
+    """One picture, recording or `.npy` spectrogram. 201 when it is new, 200 when the same bytes are known."""
+    sent = await receive(
+        request, services.blobs, services.settings.limits, file_field="file", text_fields=("as",), families=("image", "audio", "array")
+    )
+    row, new = await intake.take(Arrival(sent.sha, sent.name, await _read_as(sent.texts.get("as", "auto"), intake, sent.sha)), client)
+    shown = view(row).model_copy(update={"name": sent.name})
+    return Response(shown.model_dump_json(), 201 if new else 200, media_type="application/json")
+
+
+async def _read_as(text: str, intake: Intake, sha: str) -> As:
+    if text == "spectrogram":
+        return "spectrogram"
+    if text in ("auto", ""):
+        return "auto"
+    await intake.forget(sha)
+    raise BadParameter("as must be auto or spectrogram.", field="as")
+
+
+@router.get("/inputs/{id}")
+async def input(id: str, services: Backend) -> Input:
+    """What is known about it; axes are in pixels, or seconds and Hz."""
+    return view(await _row(services, id))
+
+
+@router.get("/inputs/{id}/preview.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+async def preview(id: str, services: Backend) -> Response:
+    """A picture or spectrogram as a person sees it, at most 1,024 on a side."""
+    return Response(await bytes_of(await _file(services, id, "preview.png"), "picture"), media_type="image/png")
+
+
+@router.get("/inputs/{id}/audio.wav", response_class=FileResponse, responses={200: {"content": {"audio/wav": {}}}})
+async def audio(id: str, services: Backend) -> Response:
+    """The recording as 16-bit mono WAV, in ranges on request."""
+    return ranged(await _file(services, id, "audio.wav"), "audio/wav")
+
+
+@router.get("/inputs/{id}/spectrogram.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+async def spectrogram(id: str, services: Backend) -> Response:
+    """float32 `[F, T]`, row 0 the lowest frequency, of an input that came as a spectrogram."""
+    row = await _row(services, id)
+    if row.modality != "spectrogram":
+        raise NotFound("This input is not a spectrogram.", code="no_spectrogram")
+    return npy(await bytes_of(await _file(services, id, "canonical"), "spectrogram"), "spectrogram")
+
+
+@router.delete("/inputs/{id}", status_code=204)
+async def remove(id: str, services: Backend) -> None:
+    """The input and everything computed from it: no byte is left."""
+    row = await _row(services, id)
+    for job in await services.jobs.list(limit=1_000_000):
+        if _source(job.payload) == row.id:
+            await services.jobs.delete(job.key)
+    await services.store.run(services.store.delete_input, row.id)
+
+
+def _source(payload: dict[str, Any]) -> str | None:
+    source = payload.get("input")
+    return source.get("id") if isinstance(source, dict) else None
+
+
+def view(row: InputRow) -> Input:
+    """The row as the wire knows it."""
+    return Input(**row.meta)
+
+
+async def _row(services: Backend, id: str) -> InputRow:
+    if not ID.fullmatch(id):
+        raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
+    return await services.store.run(services.store.input, id)
+
+
+async def _file(services: Backend, id: str, name: str) -> Any:
+    """Path of a derivative. Raises NotFound when this kind of input has none, or its bytes are damaged."""
+    row = await _row(services, id)
+    path = await services.store.run(services.blobs.path, row.blobs[name]) if name in row.blobs else None
+    if path is None:
+        raise NotFound("This input has no such part, or it was lost; upload it again.", code="no_such_part")
+    return path

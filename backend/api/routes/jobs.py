@@ -1,0 +1,52 @@
+"""Every job the same way."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from fastapi import APIRouter, Query, Response
+
+from app.errors import NotFound
+from app.schemas import Job, JobKind
+from backend.api.context import ID, Backend
+from backend.store import JobRow
+
+router = APIRouter(tags=["jobs"])
+SHOWN = frozenset(get_args(JobKind))
+"""The server's own work (the catalogue) is not listed."""
+
+
+@router.get("/jobs")
+async def jobs(services: Backend, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[Job]:
+    """Active ones first, then the newest."""
+    rows = await services.jobs.list(limit=limit)
+    return [row.as_job() for row in rows if row.kind in SHOWN]
+
+
+@router.get("/jobs/{id}")
+async def job(id: str, services: Backend) -> Job:
+    """200 also for a failed job, which carries its error."""
+    return (await _shown(services, id)).as_job()
+
+
+@router.delete("/jobs/{id}", response_model=None, responses={200: {"model": Job}, 204: {"description": "Deleted"}})
+async def remove(id: str, services: Backend) -> Job | Response:
+    """Stops a job that waits or runs (200, the job); deletes one that has ended (204)."""
+    row = await _shown(services, id)
+    return await stop_or_delete(services, row) or Response(status_code=204)
+
+
+async def stop_or_delete(services: Backend, row: JobRow) -> Job | None:
+    """The cancelled job, or None when it had ended and is now gone."""
+    if not row.active:
+        await services.jobs.delete(row.key)
+        return None
+    await services.jobs.cancel(row.key)
+    return (await services.jobs.wait(row.key, 5.0)).as_job()
+
+
+async def _shown(services: Backend, id: str) -> JobRow:
+    row = await services.jobs.get(id) if ID.fullmatch(id) else None
+    if row is None or row.kind not in SHOWN:
+        raise NotFound("There is no such job; it may have been deleted.", code="unknown_job")
+    return row

@@ -1,0 +1,146 @@
+"""One model: its card, which methods fit it; and models that users bring."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.errors import Conflict, ModelRejected
+from app.schemas import Fit, Job, ModelInfo
+from backend.api import known
+from backend.api.context import Backend, Client
+from backend.api.forms import Upload, receive, require_text, shown_name
+from backend.jobs.keys import canonical, job_key
+from backend.jobs.service import from_problem
+from backend.store import JobRow, ModelRow
+
+router = APIRouter(tags=["models"])
+WAIT = 10.0
+MOST_LABELS, LABEL_LETTERS = 25_000, 200
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["weights", "architecture", "labels"],
+                    "properties": {
+                        "weights": {"type": "string", "format": "binary", "description": "safetensors"},
+                        "architecture": {"type": "string", "description": "a key of the catalogue's `architectures`, `timm:NAME` or `torchvision:NAME`"},
+                        "labels": {"type": "string", "description": "a JSON list of texts, or one label per line"},
+                        "title": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}  # fmt: skip
+
+
+@router.get("/models/{key}")
+async def model(key: str, services: Backend) -> ModelInfo:
+    """The card: where it comes from, what it answers, its layers, its honest figures."""
+    return (await known.model(services, key)).info
+
+
+@router.get("/models/{key}/compatibility")
+async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
+    """Per method whether it fits, why not, the defaults that depend on the model, and the seconds it will take."""
+    return dict((await known.model(services, key)).fits)
+
+
+@router.post(
+    "/models",
+    response_model=None,
+    openapi_extra=_FORM,
+    responses={201: {"model": ModelInfo}, 200: {"model": ModelInfo}, 202: {"model": Job}},
+)
+async def upload(request: Request, services: Backend, client: Client) -> Response:
+    """Weights as safetensors for one of our architectures; checked by a worker before they are listed."""
+    limits = services.settings.limits
+    sent = await receive(
+        request, services.blobs, limits, file_field="weights", text_fields=("architecture", "labels", "title"), families=("model",)
+    )
+    row = _row(sent)
+    if row.key in {known.key for known in await services.store.run(services.store.models)}:
+        return _answer((await known.model(services, row.key)).info, 200)
+    payload = {"model": row.key, "upload": row.as_payload()}
+    key = job_key("model", payload, row.digest)
+    await services.jobs.submit("model", payload, key=key, title=f"Check {row.title}", client=client)
+    ended = asyncio.create_task(_register(services, key, row))
+    done, _ = await asyncio.wait({ended}, timeout=WAIT)
+    if not done:
+        _BACKGROUND.add(ended)
+        ended.add_done_callback(_forget)
+        return _answer((await services.jobs.get(key)).as_job(), 202)
+    job = ended.result()
+    if job.error is not None:
+        raise from_problem(job.error)
+    return _answer((await known.model(services, row.key)).info, 201)
+
+
+@router.delete("/models/{key}", status_code=204)
+async def remove(key: str, services: Backend) -> None:
+    """Only uploaded models can be deleted."""
+    found = await known.model(services, key)
+    if key not in {row.key for row in await services.store.run(services.store.models)}:
+        raise Conflict(f"{found.info.title} came with the program and cannot be deleted.", code="bundled")
+    await services.store.run(services.store.delete_model, key)
+
+
+_BACKGROUND: set[asyncio.Task[JobRow]] = set()
+"""The event loop holds tasks weakly: checks that outlive their request are kept here."""
+
+
+def _forget(task: asyncio.Task[JobRow]) -> None:
+    _BACKGROUND.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+async def _register(services: Backend, key: str, row: ModelRow) -> JobRow:
+    """Wait for the check and list the model, or remove its bytes when it was refused."""
+    job = await services.jobs.wait(key, services.settings.limits.job_seconds + 60)
+    if job.state == "done":
+        await services.store.run(services.store.put_model, row)
+    elif not job.active:
+        await services.store.run(services.blobs.delete, row.digest)
+    return job
+
+
+def _row(sent: Upload) -> ModelRow:
+    """Its key comes from weights, architecture and labels: the same upload is the same model."""
+    architecture = require_text(sent.texts, "architecture")
+    if len(architecture) > 200 or not architecture.isprintable():
+        raise ModelRejected(
+            "There is no architecture of that name; the catalogue lists them.", code="unknown_architecture", field="architecture"
+        )
+    labels = _labels(require_text(sent.texts, "labels"))
+    title = shown_name(sent.texts.get("title", "").replace("/", " ")) or sent.name.removesuffix(".safetensors") or "Uploaded model"
+    identity = hashlib.sha256(canonical([sent.sha, architecture, labels]).encode()).hexdigest()
+    return ModelRow(f"upload-{identity[:16]}", title, architecture, labels, sent.sha)
+
+
+def _labels(text: str) -> list[str]:
+    """A JSON list of texts, or one label per line. Raises ModelRejected."""
+    found: Any = text.splitlines()
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ModelRejected("The labels are not a valid JSON list.", code="bad_labels", field="labels") from None
+    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
+        raise ModelRejected("The labels must be a list of texts, one per output.", code="bad_labels", field="labels")
+    labels = [shown_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in found if label.strip()]
+    if not 2 <= len(labels) <= MOST_LABELS or any(not label for label in labels):
+        raise ModelRejected(f"There must be 2 to {MOST_LABELS:,} labels, one per output.", code="bad_labels", field="labels")
+    return labels
+
+
+def _answer(found: ModelInfo | Job, status: int) -> Response:
+    return Response(found.model_dump_json(by_alias=True), status, media_type="application/json")

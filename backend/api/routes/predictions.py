@@ -1,0 +1,52 @@
+"""What a model says about an input."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from app.errors import NotFound
+from app.schemas import Job, Prediction, PredictionRequest
+from backend.api import known
+from backend.api.context import Backend, Client, bytes_of, job_of_kind
+from backend.jobs.keys import job_key
+from backend.jobs.service import from_problem
+from backend.store import JobRow
+
+router = APIRouter(tags=["predictions"])
+WAIT = 10.0
+
+
+@router.post("/predictions", response_model=None, responses={200: {"model": Prediction}, 202: {"model": Job}})
+async def predict(body: PredictionRequest, services: Backend, client: Client) -> Response:
+    """The prediction, or 202 with the job when it takes longer than ten seconds."""
+    model = await known.model(services, body.model)
+    payload = {**await services.source(body.input, body.model), "start": body.start}
+    model.require_available()
+    model.require_modality(payload["input"]["modality"])
+    key = job_key("prediction", body.model_dump(), model.info.digest)
+    await services.jobs.submit("prediction", payload, key=key, title=f"Prediction by {model.info.title}", client=client)
+    return _view(await services.jobs.wait(key, WAIT))
+
+
+@router.get("/predictions/{id}", response_model=None, responses={200: {"model": Prediction}, 202: {"model": Job}})
+async def prediction(id: str, services: Backend) -> Response:
+    """The prediction; 202 with the job while it is being computed."""
+    return _view(await job_of_kind(services, id, "prediction"))
+
+
+@router.get("/predictions/{id}/display.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+async def display(id: str, services: Backend) -> Response:
+    """What the model sees, on the grid of the maps, as a person sees it (high frequencies on top)."""
+    row = await job_of_kind(services, id, "prediction")
+    return Response(await bytes_of(await services.jobs.file_path(row.key, "display.png"), "picture"), media_type="image/png")
+
+
+def _view(row: JobRow) -> Response:
+    if row.state == "done" and row.result is not None:
+        found = Prediction(**{**row.result, "id": row.key, "state": "done", "display": f"/predictions/{row.key}/display.png"})
+        return Response(found.model_dump_json(), media_type="application/json")
+    if row.active:
+        return Response(row.as_job().model_dump_json(), 202, media_type="application/json")
+    if row.error is not None:
+        raise from_problem(row.error)
+    raise NotFound("There is no such prediction.", code="unknown_prediction")

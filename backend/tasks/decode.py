@@ -1,0 +1,58 @@
+"""Decode one upload, in a light process under tight limits: foreign bytes reach no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.tasks import Outcome, Report, Task, register
+
+
+@register
+class Decode(Task):
+    """payload: `{blob: sha256 of the upload, name, as: "auto" | "spectrogram", limits}`.
+
+    Result: the fields of `app.schemas.Input` except its id. Blobs: `canonical`, what every other task reads; `preview.png` or
+    `audio.wav`, rebuilt from it for people, so that nothing hidden in the upload is ever sent on.
+    """
+
+    key = "decode"
+    lane = "decode"
+
+    def run(self, payload: dict[str, Any], files: Any, report: Report) -> Outcome:
+        from app.settings import Limits
+        from backend.media import decode
+
+        data = files.get(payload["blob"])
+        decoded = decode(data, Limits(**payload["limits"]), payload["as"])
+        facts = {"modality": decoded.modality, "name": payload["name"], "bytes": len(data), **decoded.facts}
+        if decoded.modality == "audio":
+            facts |= _events(decoded.canonical, decoded.facts["rate"])
+        return Outcome(facts, {"canonical": decoded.canonical}, _shown(decoded))
+
+
+def _shown(decoded: Any) -> dict[str, bytes]:
+    if decoded.modality == "audio":
+        from backend.media.wav import write_wav
+
+        return {"audio.wav": write_wav(decoded.canonical, decoded.facts["rate"])}
+    from backend.media.images import preview
+
+    return {"preview.png": preview(decoded.canonical)}
+
+
+def _events(waveform: Any, rate: int) -> dict[str, Any]:
+    """Coughs and the fit-for-use checks of a recording."""
+    from dataclasses import asdict, is_dataclass
+
+    from models.inputs.segment import quality, segment
+
+    def plain(item: Any) -> Any:
+        return (
+            asdict(item)
+            if is_dataclass(item) and not isinstance(item, type)
+            else item.model_dump()
+            if hasattr(item, "model_dump")
+            else item
+        )
+
+    return {"coughs": [plain(item) for item in segment(waveform, rate)], "checks": [plain(item) for item in quality(waveform, rate)]}
