@@ -1,0 +1,181 @@
+"""The few kinds of layer that a canonical network is made of. Every rule of `rules.py` is written for a kind, never for an architecture.
+
+kind        layers                                              how relevance goes back
+weighted    nn.Conv*, nn.ConvTranspose*, nn.Linear              by a rule of the preset
+affine      Affine: batch norm that could not be merged, scale  to the same cell
+activation  ReLU, ReLU6, SiLU, GELU, sigmoid, ...               to the same cell
+move        Move: flatten, reshape, concatenation, max pooling  where the number came from
+average     Average: pooling, mean, resizing, layer norm        by share of the sum
+add         Add                                                 by share of the sum
+gate        Gate: signal * gate (squeeze and excitation)        all to the signal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
+CONVOLUTIONS = WEIGHTED[:-1]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+ACTIVATIONS = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.SiLU, nn.Mish, nn.GELU, nn.Hardswish, nn.Hardtanh,
+    nn.Softplus, nn.Tanh, nn.Sigmoid, nn.Hardsigmoid,
+)  # fmt: skip
+
+
+class Call(nn.Module):
+    """A function with its constants bound; the tensors come as arguments. `template` holds a `Slot` where a tensor goes."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.function, self.template = function, (args, kwargs)
+
+    def forward(self, *tensors: Tensor) -> Any:
+        args, kwargs = fx.node.map_aggregate(self.template, lambda part: tensors[part.index] if isinstance(part, Slot) else part)
+        return self.function(*args, **kwargs)
+
+    def extra_repr(self) -> str:
+        return getattr(self.function, "__name__", str(self.function))
+
+
+class Slot:
+    """Stands for the tensor number `index` in a Call's template."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class Move(Call):
+    """Every output number *is* one input number: reshape, concatenation, slices, padding, max pooling."""
+
+
+class Average(Call):
+    """Linear without weights of its own: pooling, mean, resizing; and norms whose deviation is held fixed."""
+
+
+class Activation(Call):
+    """An elementwise non-linearity that has no module, or whose arguments were bound."""
+
+
+class Add(nn.Module):
+    """The sum of any number of tensors (residual connections)."""
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        total = tensors[0]
+        for tensor in tensors[1:]:
+            total = total + tensor
+        return total
+
+
+class Gate(nn.Module):
+    """signal * gate; the gate only regulates, so it gets no relevance (Arras et al. 2017, "signal takes all")."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__()
+        self.signal = signal
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return left * right
+
+
+class Affine(nn.Module):
+    """y = scale * x + shift along one dimension: a batch norm that no convolution could take up, or a learned scale."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, scale: Tensor, shift: Tensor, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
+        self.register_buffer("scale", scale.detach())
+        self.register_buffer("shift", shift.detach())
+
+    def _along(self, values: Tensor, x: Tensor) -> Tensor:
+        return values.view([-1 if axis == self.dim % x.ndim else 1 for axis in range(x.ndim)])
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """scale * x, and the shift shaped to be added to it."""
+        return self._along(self.scale, x) * x, self._along(self.shift, x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        product, shift = self.parts(x)
+        return product + shift
+
+
+class Normalise(nn.Module):
+    """(x - mean) / deviation over the last `dims` axes of one sample or of groups of channels, without the learned scale and shift.
+
+    The deviation is a constant of the input for the backward pass (Ali et al. 2022, "XAI for Transformers: Better Explanations through
+    Conservative Propagation"): only so does the layer become linear and keep the sum of relevance.
+    """
+
+    def __init__(self, eps: float, *, last: int | None = None, channels: bool = False, groups: int | None = None) -> None:
+        super().__init__()
+        self.eps, self.last, self.channels, self.groups = eps, last, channels, groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = x.shape
+        if self.groups:
+            x = x.reshape(shape[0], self.groups, -1)
+        dims = (1,) if self.channels else tuple(range(-(self.last or 1), 0))
+        centred = x - x.mean(dims, keepdim=True)
+        deviation = (centred.detach().pow(2).mean(dims, keepdim=True) + self.eps).sqrt()
+        return (centred / deviation).reshape(shape)
+
+
+def batch_norm(layer: nn.modules.batchnorm._BatchNorm) -> Affine:
+    """Batch norm with its running statistics, as the affine map that it is in eval mode."""
+    mean, variance = layer.running_mean, layer.running_var
+    assert mean is not None and variance is not None
+    scale = torch.rsqrt(variance + layer.eps)
+    if layer.weight is not None:
+        scale = scale * layer.weight
+    shift = -mean * scale
+    if layer.bias is not None:
+        shift = shift + layer.bias
+    return Affine(scale, shift)
+
+
+def merged(layer: nn.Module, affine: Affine) -> nn.Module:
+    """A new convolution or linear layer that computes `affine(layer(x))`. Neither of the two is changed."""
+    transposed = isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d))
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    if transposed:  # [in, out / groups, ...]: the output channel is spread over both leading axes
+        groups: int = layer.groups  # type: ignore[assignment]
+        grouped = weight.view(groups, -1, *weight.shape[1:]) * affine.scale.view(groups, 1, -1, *[1] * (weight.ndim - 2))
+        new = grouped.reshape(weight.shape)
+    else:
+        new = weight * affine.scale.view(-1, *[1] * (weight.ndim - 1))
+    bias: Tensor | None = layer.bias  # type: ignore[assignment]
+    return with_parameters(layer, new, affine.shift if bias is None else bias * affine.scale + affine.shift)
+
+
+def with_parameters(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
+    """The same kind of layer around other tensors; shares nothing mutable with the old one, not even its hooks."""
+    if isinstance(layer, nn.Linear):
+        fresh: nn.Module = nn.Linear(1, 1, bias=False, device="meta")
+        names = ["in_features", "out_features"]
+    else:
+        kind = next(kind for kind in CONVOLUTIONS if isinstance(layer, kind))
+        fresh = kind(1, 1, 1, bias=False, device="meta")
+        names = ["in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode",
+                 "output_padding", "transposed", "_reversed_padding_repeated_twice"]  # fmt: skip
+    for name in names:
+        setattr(fresh, name, getattr(layer, name))
+    fresh.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    fresh.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return fresh.eval()
+
+
+def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
+    """TensorFlow's "same" padding: the output has ceil(size / stride) cells; the odd cell goes after."""
+    pads: list[int] = []
+    for size, k, s, d in zip(x.shape[:1:-1], kernel[::-1], stride[::-1], dilation[::-1], strict=True):
+        total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads)

@@ -1,0 +1,279 @@
+"""Propagation rules. Each takes what arrived at a layer's output and says how much of it belongs to each of the layer's inputs.
+
+Symbols: x input `[N, C, H, W]`, W weights, z = Wx + b output, R relevance of the output, s = R / z a quotient, W' the transposed layer.
+`x+` is max(x, 0), `x-` is min(x, 0). A denominator z is kept away from zero as z + epsilon * sign(z), sign(0) = 1.
+
+    epsilon   R_in = x . W's                         s = R / (Wx)                    Bach et al. 2015
+    z+        R_in = x+ . W+'s + x- . W-'s           s = R / (W+x+ + W-x-)           Montavon et al. 2017, for signed inputs
+    gamma     as epsilon with W + gamma W+           outputs below zero with W-      Montavon et al. 2019, Andeol et al. 2021
+    zB        R_in = x . W's - l . W+'s - h . W-'s   s = R / (Wx - W+l - W-h)        Montavon et al. 2017, for pixels in [l, h]
+    flat      R_in = 1's                             s = R / 1x, all weights one     Lapuschkin et al. 2019
+
+**Bias.** A bias speaks for no input, yet the sum of relevance is only kept when its part goes somewhere. Three ways:
+`share` (default)  the bias's part goes to the inputs. z+ and zB leave it out of the denominator, which shares it among the contributions;
+                   what a unit without any positive contribution received (it was active by its bias alone) is spread over its
+                   receptive field. Epsilon and gamma cannot leave it out (their denominators would cross zero and relevance explode:
+                   1e13 times the score on a ResNet-18), so they keep it in and spread its part over the receptive field in proportion
+                   to |x|. Bach et al. 2015 spread it evenly; in proportion, silent cells stay silent and all stays bounded.
+`drop`             left out of every denominator: Zennit's `zero_params="bias"`.
+`absorb`           it takes its part with it and the sum leaks by it: LRP as first written, and Captum's.
+
+**Captum.** Its EpsilonRule is our `Epsilon(bias="absorb")` and its GammaRule our `Gamma` on inputs without negative values; the tests
+hold the two together on canonical networks. They are computed here nevertheless: Captum has no rule for signed inputs (Alpha1_Beta0 only
+clamps the weights), bounded pixels, concatenation, ReLU6, SiLU or layer norm, edits weights in place and needs two forward passes.
+
+Every rule works on layers of a canonical network (`rewrite.py`), without hooks and without touching weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from backend.lrp.layers import CONVOLUTIONS, Affine, Gate
+
+STABILISER = 1e-6
+"""For all denominators but those of the epsilon rule."""
+
+Tensors = tuple[Tensor, ...]
+Bias = Literal["share", "drop", "absorb"]
+
+
+class Rule(Protocol):
+    """(layer, inputs, output, relevance of the output) -> relevance of each input, in the inputs' shapes."""
+
+    name: ClassVar[str]
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors: ...
+
+
+def stabilised(z: Tensor, epsilon: float) -> Tensor:
+    """z moved away from zero by epsilon, to its own side."""
+    return z + torch.where(z < 0, -epsilon, epsilon)
+
+
+def apply(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
+    """The layer's linear map with another weight and no bias."""
+    if not isinstance(layer, CONVOLUTIONS):
+        return nn.functional.linear(x, weight)
+    return torch.convolution(x, weight, None, *_geometry(layer))
+
+
+def transposed(layer: nn.Module, s: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """The transposed linear map, from the layer's output back to the shape of its input x."""
+    if not isinstance(layer, CONVOLUTIONS):
+        return s @ weight
+    return torch.ops.aten.convolution_backward(s, x, weight, None, *_geometry(layer), [True, False, False])[0]
+
+
+def _geometry(layer: nn.Module) -> tuple[list[int], list[int], list[int], bool, list[int], int]:
+    stride, padding, dilation = list(layer.stride), list(layer.padding), list(layer.dilation)  # type: ignore[arg-type]
+    return stride, padding, dilation, layer.transposed, list(layer.output_padding), layer.groups  # type: ignore[arg-type,return-value]
+
+
+def _without_bias(layer: nn.Module, output: Tensor) -> Tensor:
+    """Wx, from the stored output: no second forward pass."""
+    bias = layer.bias
+    if bias is None:
+        return output
+    return output - (bias if isinstance(layer, nn.Linear) else bias.view(-1, *[1] * (output.ndim - 2)))  # type: ignore[operator,return-value]
+
+
+def _shift(layer: nn.Module, output: Tensor) -> Tensor:
+    """The bias, shaped to be added to the output (zero where there is none)."""
+    if layer.bias is None:
+        return output.new_zeros(())
+    return layer.bias if isinstance(layer, nn.Linear) else layer.bias.view(-1, *[1] * (output.ndim - 2))  # type: ignore[operator,return-value]
+
+
+def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
+    """Relevance of each output over its receptive field, in proportion to the map `by` >= 0 (the shape of the layer's input).
+
+    All weights are alike here, so channels are summed first: one channel per group instead of a full convolution.
+    What meets an empty field stays behind.
+    """
+    if not isinstance(layer, CONVOLUTIONS):
+        total = by.sum(-1, keepdim=True)
+        return by * torch.where(total > 0, relevance.sum(-1, keepdim=True) / total, 0.0)
+    groups: int = layer.groups  # type: ignore[assignment]
+    kernel = by.new_ones(groups, 1, *layer.kernel_size)  # type: ignore[misc]
+    field = by.unflatten(1, (groups, -1)).sum(2)
+    total = torch.convolution(field, kernel, None, *_geometry(layer))
+    received = relevance.unflatten(1, (groups, -1)).sum(2)
+    quotient = torch.where(total > 0, received / total, 0.0)
+    back = torch.ops.aten.convolution_backward(quotient, field, kernel, None, *_geometry(layer), [True, False, False])[0]
+    return (by.unflatten(1, (groups, -1)) * back.unsqueeze(2)).flatten(1, 2)
+
+
+def _worth(leak: Tensor, relevance: Tensor) -> bool:
+    """Whether a leak is more than rounding."""
+    return bool(leak.abs().sum() > 1e-6 * relevance.abs().sum())
+
+
+@dataclass(frozen=True)
+class Epsilon:
+    """Each input's share of the sum; epsilon > 0 absorbs what weak, contradictory sums would carry."""
+
+    name: ClassVar[str] = "epsilon"
+    epsilon: float = 1e-6
+    bias: Bias = "share"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        (x,), weight = inputs, layer.weight
+        s = relevance / stabilised(_without_bias(layer, output) if self.bias == "drop" else output, self.epsilon)
+        share = x * transposed(layer, s, x, weight)  # type: ignore[arg-type]
+        if self.bias == "share" and layer.bias is not None:
+            share = share + spread(layer, s * _shift(layer, output), x.abs())
+        return (share,)
+
+
+@dataclass(frozen=True)
+class ZPlus:
+    """Only contributions that speak for the output: positive weight on positive input, negative weight on negative input."""
+
+    name: ClassVar[str] = "z+"
+    bias: Bias = "share"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        (x,) = inputs
+        positive = layer.weight.clamp(min=0)  # type: ignore[operator,union-attr]
+        shift = _shift(layer, output).clamp(min=0) if self.bias == "absorb" else 0.0
+        signed = bool(x.min() < 0)  # after a ReLU, half of the work is nought
+        above = x.clamp(min=0) if signed else x
+        z = apply(layer, above, positive)
+        if signed:
+            negative, below = layer.weight.clamp(max=0), x.clamp(max=0)  # type: ignore[operator,union-attr]
+            z = z + apply(layer, below, negative)
+        s = relevance / stabilised(z + shift, STABILISER)
+        share = above * transposed(layer, s, x, positive)
+        if signed:
+            share = share + below * transposed(layer, s, x, negative)
+        if self.bias == "share":
+            unexplained = relevance - s * z
+            if _worth(unexplained, relevance):
+                share = share + spread(layer, unexplained, torch.ones_like(x))
+        return (share,)
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """Contributions in the direction of the output are weighted up by 1 + gamma; gamma 0 is epsilon, infinity is z+."""
+
+    name: ClassVar[str] = "gamma"
+    gamma: float = 0.25
+    bias: Bias = "share"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        (x,) = inputs
+        total = torch.zeros_like(x)
+        for up in (True, False):
+            part = relevance * (output > 0 if up else output < 0)
+            if bool(part.any()):  # behind a ReLU no relevance sits on outputs below zero: the second half is rarely needed
+                total += self._side(layer, x, part, up)
+        return (total,)
+
+    def _side(self, layer: nn.Module, x: Tensor, part: Tensor, up: bool) -> Tensor:
+        """Relevance of the outputs on one side of zero."""
+        weight: Tensor = layer.weight  # type: ignore[assignment]
+        signed = bool(x.min() < 0)
+        above = x.clamp(min=0) if signed else x
+        agreeing = weight + self.gamma * (weight.clamp(min=0) if up else weight.clamp(max=0))
+        z = apply(layer, above, agreeing)
+        if signed:
+            opposing, below = weight + self.gamma * (weight.clamp(max=0) if up else weight.clamp(min=0)), x.clamp(max=0)
+            z = z + apply(layer, below, opposing)
+        shift = _shift(layer, part)
+        shift = shift + self.gamma * (shift.clamp(min=0) if up else shift.clamp(max=0))
+        s = part / stabilised(z if self.bias == "drop" else z + shift, STABILISER)
+        share = above * transposed(layer, s, x, agreeing)
+        if signed:
+            share = share + below * transposed(layer, s, x, opposing)
+        if self.bias == "share" and layer.bias is not None:
+            share = share + spread(layer, s * shift, x.abs())
+        return share
+
+
+@dataclass(frozen=True, eq=False)
+class ZBox:
+    """The first layer of a network whose inputs lie between `low` and `high` `[1, C, H, W]`; a black pixel can then carry relevance too."""
+
+    name: ClassVar[str] = "zB"
+    low: Tensor
+    high: Tensor
+    bias: Bias = "share"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        (x,), weight = inputs, layer.weight
+        low, high = torch.minimum(self.low, x), torch.maximum(self.high, x)
+        positive, negative = weight.clamp(min=0), weight.clamp(max=0)  # type: ignore[operator,union-attr]
+        z = output if self.bias == "absorb" else _without_bias(layer, output)
+        z = z - apply(layer, low, positive) - apply(layer, high, negative)
+        s = relevance / stabilised(z, STABILISER)
+        share = x * transposed(layer, s, x, weight)  # type: ignore[arg-type]
+        return (share - low * transposed(layer, s, x, positive) - high * transposed(layer, s, x, negative),)
+
+
+@dataclass(frozen=True)
+class Flat:
+    """An even spread over the receptive field, whatever input and weights: where, but not which pixel."""
+
+    name: ClassVar[str] = "flat"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        return (spread(layer, relevance, torch.ones_like(inputs[0])),)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Elementwise layers: what arrives at a cell goes to the same cell. An affine layer's shift takes its share if it may absorb."""
+
+    name: ClassVar[str] = "pass"
+    bias: Bias = "share"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        if self.bias == "absorb" and isinstance(layer, Affine):
+            product, _ = layer.parts(inputs[0])
+            return (product * relevance / stabilised(output, STABILISER),)
+        return (relevance,)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """All to the signal, none to the gate."""
+
+    name: ClassVar[str] = "signal"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        assert isinstance(layer, Gate)
+        return tuple(relevance if index == layer.signal else torch.zeros_like(x) for index, x in enumerate(inputs))
+
+
+@dataclass(frozen=True)
+class Route:
+    """Back to where each number came from: the winner of a max pool, the parts of a concatenation."""
+
+    name: ClassVar[str] = "route"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        return _pulled_back(layer, inputs, relevance)
+
+
+@dataclass(frozen=True)
+class Share:
+    """Each input's share of a sum or mean: R_in = x . J's with s = R / z. For sums, means, resizing and norms with fixed deviation."""
+
+    name: ClassVar[str] = "share"
+
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        s = relevance / stabilised(output, STABILISER)
+        return tuple(x * g for x, g in zip(inputs, _pulled_back(layer, inputs, s), strict=True))
+
+
+def _pulled_back(layer: nn.Module, inputs: Tensors, s: Tensor) -> Tensors:
+    """J's: the transposed derivative of a parameterless layer."""
+    leaves = tuple(x.detach().requires_grad_() for x in inputs)
+    with torch.enable_grad():
+        return torch.autograd.grad(layer(*leaves), leaves, s)
