@@ -112,13 +112,13 @@ class Slot:
                 raise Cancelled("The job was stopped.") from None
             except TimeoutError:
                 self.discard()
-                raise _too_slow(self.config.seconds(item.lane)) from None
+                raise too_slow(self.config.seconds(item.lane)) from None
             except (ProcessExpired, BrokenProcessPool, RuntimeError) as error:
                 self.discard()
                 if self.stopping or item.cancelled:
                     raise Cancelled("The job was stopped.") from None
                 if getattr(error, "exitcode", None) == -signal.SIGXCPU:
-                    raise _too_slow(self.config.seconds(item.lane)) from None
+                    raise too_slow(self.config.seconds(item.lane)) from None
                 starts = self.spool.starts(item.job_id)
                 broken = broken + 1 if starts == begun else 0
                 if starts >= TRIES or broken >= BROKEN_STARTS:
@@ -172,7 +172,9 @@ class LocalEngine:
 
     def ready(self) -> bool:
         """One worker of each kind answers."""
-        return all(any(slot.ready.is_set() for slot in self._slots if slot.group == group) for group in self.capacity)
+        return all(
+            any(slot.ready.is_set() for slot in self._slots if slot.group == group) for group, number in self.capacity.items() if number
+        )
 
     def stop(self) -> None:
         for slot in self._slots:
@@ -190,5 +192,6 @@ def _join(pool: ProcessPool) -> None:
         pool.join()
 
 
-def _too_slow(seconds: float) -> JobTimeout:
+def too_slow(seconds: float) -> JobTimeout:
+    """The error of a job that ran past its limit."""
     return JobTimeout(f"The job ran past the limit of {seconds:g} seconds; try a smaller input or fewer samples.")

@@ -52,8 +52,12 @@ class WorkerConfig:
         return self.decode_seconds if lane == "decode" else self.job_seconds
 
 
+class Lost(Exception):
+    """The engine forgot the task (its scheduler went away); the job table did not: submit it again."""
+
+
 class Engine(Protocol):
-    """Every future ends with `Stored` or an EvidentError; a killed worker is replaced and its task started again (`TRIES`)."""
+    """Every future ends with `Stored`, an EvidentError or `Lost`; a killed worker is replaced and its task started again (`TRIES`)."""
 
     @property
     def capacity(self) -> Mapping[Group, int]:
@@ -101,6 +105,6 @@ def create_engine(settings: Settings, plugins: tuple[str, ...] = ()) -> Engine:
 
 def as_environment(settings: Settings) -> dict[str, str]:
     """Settings as the variables they are read from."""
-    values = settings.model_dump(mode="json", exclude_none=True)
+    values = settings.model_dump(mode="json", exclude_none=True, exclude={"database"})
     values["data"] = str(settings.data.resolve())
     return {f"EVIDENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -26,8 +26,14 @@ def settle(config: WorkerConfig, group: Group) -> None:
     """Once per process, before any heavy import."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a worker has nothing to tidy up: SIGTERM ends it also inside a C call
     die_with_parent()
+    settle_process(config, group)
+
+
+def settle_process(config: WorkerConfig, group: Group) -> None:
+    """Threads, settings, memory limit, tasks from outside."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads)
+    os.environ.pop("EVIDENT_DATABASE", None)  # a password may be in it, and no task has business with the tables
     os.environ.update(config.environment)
     get_settings.cache_clear()
     os.environ.setdefault("NUMBA_CACHE_DIR", str(config.data / "cache" / "numba"))
@@ -63,6 +69,19 @@ def warm(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+_one_at_a_time = threading.Lock()
+_settled: set[str] = set()
+
+
+def execute_remote(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str) -> Stored:
+    """`execute` in a worker that somebody else started: settled at its first task, one task at a time (hooks are not thread-safe)."""
+    with _one_at_a_time:
+        if str(config.data) not in _settled:
+            settle_process(config, "compute")
+            _settled.add(str(config.data))
+        return execute(config, task_key, payload, job_id, lane)
 
 
 def execute(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str) -> Stored:

@@ -131,6 +131,12 @@ class Queue:
             statement = update(jobs).where(jobs.c.key == key, jobs.c.state == "done")
             return connection.execute(statement.values(state="queued", results=0, result=None, finished=None)).rowcount == 1
 
+    def give_back(self, key: str) -> None:
+        """One of ours waits again."""
+        with self.store.write() as connection:
+            mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
+            connection.execute(update(jobs).where(mine).values(state="queued", owner=None, lease=None))
+
     def renew(self) -> None:
         """A sign of life for all that we run."""
         with self.store.write() as connection:

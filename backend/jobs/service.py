@@ -16,7 +16,7 @@ from app import errors
 from app.errors import Cancelled, EvidentError, JobFailed, NotFound
 from app.schemas import JobState, Progress
 from app.settings import Limits
-from backend.engine import Engine, Spool, Stored
+from backend.engine import Engine, Lost, Spool, Stored
 from backend.engine.protocol import Group, group_of
 from backend.jobs.queue import LEASE, Queue
 from backend.store import JobRow, Store
@@ -193,17 +193,20 @@ class Jobs:
         try:
             future = self.engine.submit(row.kind, row.payload, row.key, lane)
             try:
-                outcome: Stored | EvidentError = await asyncio.wrap_future(future)
+                outcome: Stored | EvidentError | None = await asyncio.wrap_future(future)
             except EvidentError as error:
                 outcome = error
-            except CancelledError:
+            except (Lost, CancelledError):
                 if self.stopping:
                     raise
-                outcome = Cancelled("The job was stopped.")
+                outcome = Cancelled("The job was stopped.") if self.spool.cancelled(row.key) else None
             except Exception:
                 log.exception("the engine failed")
                 outcome = JobFailed("The job failed because of a fault in the program; see the server's log.")
-            await self._end(row.key, outcome)
+            if outcome is None:
+                await self.store.run(self.queue.give_back, row.key)
+            else:
+                await self._end(row.key, outcome)
         finally:
             del self._running[row.key]
             self._wake.set()

@@ -1,0 +1,144 @@
+"""Tasks that behave badly on purpose, for the engine and job tests. Workers import this module as a plugin."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import BadParameter
+from backend.tasks import Outcome, Task, register
+
+
+@register
+class Echo(Task):
+    """Sleeps in small steps, reports, and leaves a map and a file."""
+
+    key, lane = "toy_echo", "interactive"
+
+    def run(self, payload, files, report):
+        steps = payload.get("steps", 1)
+        if "pid" in payload:
+            Path(payload["pid"]).write_text(str(os.getpid()))
+        for step in range(steps):
+            report(step, steps, np.full((2, 3), step, np.float32), unit="naps")
+            time.sleep(payload.get("nap", 0.0))
+        report(steps, steps)
+        if "log" in payload:  # one line per completed run, atomically appended: what the kill tests count
+            with Path(payload["log"]).open("a") as file:
+                file.write(f"{payload['name']}\n")
+        values = np.arange(6, dtype=np.float32).reshape(2, 3) + payload.get("plus", 0)
+        return Outcome({"echo": payload.get("name"), "pid": os.getpid()}, {"values": values}, {"note.txt": b"hello"})
+
+
+@register
+class EchoDecode(Echo):
+    key, lane = "toy_decode", "decode"
+
+
+@register
+class EchoBatch(Echo):
+    key, lane, rank = "toy_batch", "batch", -10
+
+
+@register
+class EchoFirst(Echo):
+    key, lane, rank = "toy_first", "interactive", 50
+
+
+@register
+class Wrong(Task):
+    """Fails: with an error of ours, or with a bug whose message quotes private data."""
+
+    key, lane = "toy_wrong", "interactive"
+
+    def run(self, payload, files, report):
+        if payload.get("bug"):
+            raise KeyError("CANARY-secret")
+        raise BadParameter("The number must be even.", code="odd", field="params.n")
+
+
+@register
+class Suicide(Task):
+    """Dies by kill -9 the first `times` times (counted in a file), then succeeds."""
+
+    key, lane = "toy_suicide", "interactive"
+
+    def run(self, payload, files, report):
+        report(1, 10)
+        with Path(payload["count"]).open("ab") as file:
+            file.write(b".")
+        if Path(payload["count"]).stat().st_size <= payload["times"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome({"survived": True})
+
+
+@register
+class Stubborn(Task):
+    """Never looks at the cancel flag."""
+
+    key, lane = "toy_stubborn", "interactive"
+
+    def run(self, payload, files, report):
+        Path(payload["pid"]).write_text(str(os.getpid()))
+        time.sleep(60)
+        return Outcome({})
+
+
+@register
+class Spin(Task):
+    """Burns CPU in the light lane."""
+
+    key, lane = "toy_spin", "decode"
+
+    def run(self, payload, files, report):
+        Path(payload["pid"]).write_text(str(os.getpid()))
+        while True:
+            pass
+
+
+@register
+class Greedy(Task):
+    """Takes `mib` MiB of memory and touches it."""
+
+    key, lane = "toy_greedy", "interactive"
+
+    def run(self, payload, files, report):
+        block = np.ones(payload["mib"] * 1024 * 1024, np.uint8)
+        return Outcome({"sum": int(block[:: 1024 * 1024].sum()), "pid": os.getpid()})
+
+
+@register
+class GreedyDecode(Greedy):
+    key, lane = "toy_greedy_decode", "decode"
+
+
+@register
+class Environment(Task):
+    """What a worker process looks like from inside."""
+
+    key, lane = "toy_environment", "interactive"
+
+    def run(self, payload, files, report):
+        import sys
+
+        from app.settings import get_settings
+
+        names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "NUMBA_CACHE_DIR", "EVIDENT_DATABASE")
+        torch = sys.modules.get("torch")
+        return Outcome(
+            {
+                "env": {name: os.environ.get(name) for name in names},
+                "audio_seconds": get_settings().limits.audio_seconds,
+                "torch": torch is not None,
+                "threads": torch.get_num_threads() if torch else None,
+            }
+        )
+
+
+@register
+class EnvironmentDecode(Environment):
+    key, lane = "toy_environment_decode", "decode"
