@@ -319,9 +319,11 @@ def _cached(hub: str) -> Path | None:
 
 def _download(hub: str) -> Path | None:
     import httpx
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
 
     with suppress(OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
+        # the hub's client tries again for half a minute and more: ask once whether anybody answers
+        httpx.head(hf_hub_url(hub, "model.safetensors"), timeout=HUB_SECONDS)
         return Path(hf_hub_download(hub, "model.safetensors", etag_timeout=HUB_SECONDS))
     return None

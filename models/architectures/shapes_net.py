@@ -35,6 +35,11 @@ class ShapesNet(nn.Sequential):
         parts["flatten"] = nn.Flatten()
         parts["linear"] = nn.Linear(inputs, classes)
         super().__init__(parts)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):  # He's start: with torch's own the textures are sometimes never learnt
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+                if part.bias is not None:
+                    nn.init.zeros_(part.bias)
 
 
 @register

@@ -1,0 +1,152 @@
+"""Any torch CNN as a Model: labels, single logits, layers, and your module left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import models
+from app.errors import Incompatible, ModelRejected
+from tests import tiny
+
+SPEC = models.ImageInput(size=(20, 28))
+
+
+@pytest.mark.parametrize("name", tiny.BUILDERS)
+def test_a_wrapped_network_computes_what_it_computed(name: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        module = tiny.BUILDERS[name]().eval()
+    x = tiny.picture()
+    with torch.no_grad():
+        wanted = module(x)
+    labels = [str(i) for i in range(max(2, wanted.shape[1]))]
+    model = models.wrap(module, labels=labels, input=models.ImageInput(size=(tiny.SIZE, tiny.SIZE)))
+    with torch.no_grad():
+        torch.testing.assert_close(model.module(x), wanted)
+        for target in range(len(labels)):
+            selected = model.select(model.module(x), target)
+            expected = wanted[:, target] if wanted.shape[1] > 1 else wanted[:, 0] * (1 if target else -1)
+            torch.testing.assert_close(selected, expected)
+        torch.testing.assert_close(model.predict(x).sum(dim=1), torch.ones(1))
+    if wanted.shape[1] == 1:
+        assert model.single_logit
+        torch.testing.assert_close(model.predict(x)[:, 1], torch.sigmoid(wanted[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("plain", "4"), ("batch_normed", "6"), ("residual", "relu"), ("dense", "norm3"), ("mobile", "head"), ("fire", "classifier.0")],
+)
+def test_the_default_layer_is_the_last_block_after_its_activation(name: str, layer: str) -> None:
+    model = tiny.build(name)
+    assert model.default_layer == layer
+    assert layer in {found.name for found in model.offered_layers}
+    assert {found.name for found in model.offered_layers} <= {found.name for found in model.layers}
+
+
+class Functional(nn.Module):
+    """Activations and flattening as function calls, pools as modules: the idiom of the PyTorch tutorials."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.pool = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 8, 3), nn.MaxPool2d(2)
+        self.fc = nn.Linear(8 * 3 * 5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.conv1(x)))
+        return self.fc(self.pool(F.relu(self.conv2(x))).flatten(1))
+
+
+def test_activations_that_are_function_calls() -> None:
+    """Only the pool's output holds the rectified values: a map taken before would mix in what the network never uses."""
+    model = models.wrap(Functional(), labels=["a", "b"], input=SPEC)
+    assert model.default_layer == "pool"
+    assert [layer.shape for layer in model.layers if layer.name == "pool"] == [(8, 3, 5)]
+    assert {"conv1", "conv2"} <= {layer.name for layer in model.offered_layers}
+
+
+def test_layers_are_listed_in_the_order_they_run_with_their_shapes() -> None:
+    model = tiny.build("residual")
+    names = [layer.name for layer in model.layers]
+    assert names == ["stem", "bn0", "conv1", "bn1", "conv2", "bn2", "down", "relu"]
+    assert model.layers[-1].shape == (16, 16, 16)
+    for layer in model.layers:
+        seen = []
+        handle = model.module.get_submodule(layer.name).register_forward_hook(lambda m, i, o, seen=seen: seen.append(tuple(o.shape[1:])))
+        model.logits(tiny.picture())
+        handle.remove()
+        assert seen[-1] == layer.shape
+
+
+def test_finding_layers_leaves_no_trace() -> None:
+    module = tiny.BUILDERS["batch_normed"]()
+    model = models.wrap(module, labels=list("abcd"), input=models.ImageInput(size=(32, 32)))
+    state = torch.random.get_rng_state()
+    assert model.layers
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not any(part._forward_hooks for part in model.module.modules())
+
+
+def test_your_module_may_go_on_training() -> None:
+    module = tiny.Plain().train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    model = models.wrap(module, labels=["a", "b", "c"], input=models.ImageInput(size=(32, 32)))
+    assert module.training
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    with torch.no_grad():
+        module[0].weight.zero_()
+    assert torch.equal(model.module[0].weight, before["0.weight"])
+
+
+def test_the_digest_tells_weights_apart() -> None:
+    first, second, third = tiny.build("plain", 0), tiny.build("plain", 0), tiny.build("plain", 1)
+    assert first.digest == second.digest != third.digest
+
+
+def test_double_precision_networks_are_taken_as_single() -> None:
+    model = models.wrap(tiny.Plain().double(), labels=["a", "b", "c"], input=models.ImageInput(size=(32, 32)))
+    assert model.logits(tiny.picture()).dtype == torch.float32
+
+
+def broken(weight: float) -> nn.Module:
+    module = tiny.Plain()
+    with torch.no_grad():
+        module[0].weight[0, 0, 0, 0] = weight
+    return module
+
+
+class Pair(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+@pytest.mark.parametrize(
+    ("module", "labels", "words"),
+    [
+        (tiny.Plain(), ["a", "b"], "3 outputs but 2 labels"),
+        (tiny.Plain(), [], "3 outputs but 0 labels"),
+        (tiny.Plain(outputs=1), ["a", "b", "c"], "1 outputs"),
+        (broken(float("nan")), ["a", "b", "c"], "not finite"),
+        (broken(float("inf")), ["a", "b", "c"], "not finite"),
+        (nn.Sequential(nn.Conv2d(1, 3, 3)), ["a"], "cannot work on an input"),
+        (nn.Conv2d(3, 3, 3), ["a", "b", "c"], "one row of logits"),
+        (Pair(), ["a", "b"], "one row of logits"),
+        ("a network", ["a"], "torch.nn.Module"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused_in_words(module, labels, words) -> None:
+    with pytest.raises(ModelRejected) as caught:
+        models.wrap(module, labels=labels, input=models.ImageInput(size=(32, 32)))
+    assert words in caught.value.detail
+
+
+def test_a_network_without_feature_maps_is_wrapped_but_has_no_layer() -> None:
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(SPEC.shape)), 2))
+    model = models.wrap(linear, labels=["a", "b"], input=SPEC)
+    assert model.layers == model.offered_layers == ()
+    with pytest.raises(Incompatible):
+        _ = model.default_layer
