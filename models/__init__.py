@@ -1,9 +1,30 @@
 """What is explained: specs, preprocessing with axes and units, verified loading, the cnnexplain network and its training, the zoo."""
 
-from models.inputs.image import ImageInput
-from models.loading import architecture, from_file, load, specs, wrap
-from models.spec import Axis, InputSpec, Layer, Model, ModelSpec, Prepared
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.inputs.image import ImageInput
+    from models.loading import architecture, from_file, load, specs, wrap
+    from models.spec import Axis, InputSpec, Layer, Model, ModelSpec, Prepared
 
 __all__ = [
     "Axis", "ImageInput", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared", "architecture", "from_file", "load", "specs", "wrap",
 ]  # fmt: skip
+
+_HOME = {
+    "models.inputs.image": ("ImageInput",),
+    "models.loading": ("architecture", "from_file", "load", "specs", "wrap"),
+    "models.spec": ("Axis", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared"),
+}
+_LAZY = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """torch is imported when it is first asked for: the process that decodes uploads uses `models.inputs.segment` without it."""
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'models' has no attribute {name!r}")
