@@ -38,13 +38,12 @@ class Sound:
 
 @dataclass
 class _Tape:
-    """Collects blocks `[n, channels]` as mono, refusing as soon as a limit is passed."""
+    """Collects blocks `[n, channels]`, refusing as soon as a limit is passed."""
 
     rate: int
     channels: int
     limits: Limits
     blocks: list[np.ndarray] = field(default_factory=list)
-    first: list[np.ndarray] = field(default_factory=list)
     frames: int = 0
     broken: bool = False
     """Decoding stopped early at damaged data."""
@@ -77,9 +76,7 @@ class _Tape:
         self.check_length(self.frames)
         if not np.isfinite(block).all():
             raise InvalidInput("The recording holds numbers that are not finite (NaN or infinity).", code="not_finite", field="file")
-        self.blocks.append(block.mean(axis=1, dtype=np.float32))
-        if self.channels > 1:
-            self.first.append(block[:, 0].astype(np.float32))
+        self.blocks.append(block.astype(np.float32, copy=False))
 
 
 def decode_sound(data: bytes, kind: Kind, limits: Limits) -> Sound:
@@ -95,9 +92,12 @@ def decode_sound(data: bytes, kind: Kind, limits: Limits) -> Sound:
         raise _damaged()
     if tape.broken:
         notes.append(f"The file is damaged or cut short: {tape.frames / tape.rate:.2f} s of it could be read.")
-    waveform = np.concatenate(tape.blocks)
-    if tape.channels > 1:
-        waveform = _mono(waveform, tape, notes)
+    # Channels of a telephone call are its two ends: which to take is decided where events are understood.
+    from models.inputs.segment import mono
+
+    waveform, note = mono(np.concatenate(tape.blocks))
+    if note:
+        notes.append(note)
     waveform, rate = _lower_rate(waveform, tape.rate, notes)
     return Sound(_usable(waveform, rate, notes), rate, tape.channels, tuple(notes))
 
@@ -193,16 +193,6 @@ def _blocks(frame: object) -> Iterator[np.ndarray]:
 
 
 _READERS = {"wav": _read_wav, "flac": _read_sndfile, "ogg": _read_sndfile, "mp3": _read_sndfile}
-
-
-def _mono(mixed: np.ndarray, tape: _Tape, notes: list[str]) -> np.ndarray:
-    """The mean of the channels; the first channel where they cancel each other."""
-    first = np.concatenate(tape.first)
-    if np.abs(first).max(initial=0.0) > SILENCE and np.abs(mixed).max(initial=0.0) < SILENCE:
-        notes.append(f"The {tape.channels} channels cancel each other; the first one is used.")
-        return first
-    notes.append(f"{tape.channels} channels were mixed to one.")
-    return mixed
 
 
 def _lower_rate(waveform: np.ndarray, rate: int, notes: list[str]) -> tuple[np.ndarray, int]:
