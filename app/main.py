@@ -25,11 +25,12 @@ def create_app(settings: Settings | None = None, part: Part = "all") -> ASGIApp:
     from backend.api.security import protect
 
     root = _backend(settings) if part != "ui" else _proxy(settings)
-    if part != "api":
-        from frontend import create_dash
+    if part == "api":
+        return protect(root, settings)
+    from frontend import create_dash
 
-        create_dash(root, settings)
-    return protect(root, settings)
+    dashboard = create_dash(root, settings)
+    return protect(root, settings, dashboard.csp_hashes)
 
 
 def _backend(settings: Settings) -> FastAPI:
