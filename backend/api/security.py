@@ -56,7 +56,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None) -> ASGIApp:
-    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts, asked for once, at the first page."""
+    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts."""
     packed = GZipMiddleware(
         root, minimum_size=1024, compresslevel=6, exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
     )
@@ -86,7 +86,6 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings, csp_hashes: Hashes) -> None:
         self.app, self.settings, self._hashes = app, settings, csp_hashes
-        self._csp: str | None = None
         limits = settings.limits
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._uploads = {
@@ -166,15 +165,14 @@ class Guard:
         return found
 
     def _page_policy(self) -> str:
-        if self._csp is None:
-            scripts = " ".join(["'self'", *self._hashes()])
-            # Mantine and plotly write style attributes and style elements at run time.
-            self._csp = (
-                f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
-                "media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
-                "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-            )
-        return self._csp
+        # Asked for every time: Dash adds inline scripts of its own when it serves its first page.
+        scripts = " ".join(["'self'", *self._hashes()])
+        # Mantine and plotly write style attributes and style elements at run time.
+        return (
+            f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+            "media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+            "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+        )
 
 
 class _Exchange:
