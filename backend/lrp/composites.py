@@ -35,34 +35,25 @@ def rules_for(
     bias: Bias = "share",
 ) -> Mapping[str, Rule]:
     """A rule for every step of a canonical network. bounds: lowest and highest possible input, `[1, C, H, W]` each."""
-    weighted = [node for node in _steps(network) if isinstance(network.get_submodule(node.target), WEIGHTED)]
-    spatial = [node for node in weighted if _is_convolution(network, node)]
+    steps = {str(node.target): node for node in network.graph.nodes if node.op == "call_module"}
+    layers = {path: network.get_submodule(path) for path in steps}
+    spatial = [path for path, layer in layers.items() if isinstance(layer, CONVOLUTIONS) or steps[path].meta.get("over_channels")]
     lower = set(spatial[: -(-len(spatial) // 2)])
     first = _first(network)
     box = _boxes(network, bounds, first) if input_rule == "zB" else {}
     rules: dict[str, Rule] = {}
-    for node in _steps(network):
-        layer = network.get_submodule(node.target)
+    for path, layer in layers.items():
         if not isinstance(layer, WEIGHTED):
-            rules[node.target] = _unweighted(layer, bias)
-        elif node in first and input_rule != "same":
-            rules[node.target] = ZBox(*box[node], bias) if input_rule == "zB" else Flat()
-        elif preset == "epsilon_plus" and node in spatial:
-            rules[node.target] = ZPlus(bias)
-        elif preset == "gamma_epsilon" and node in lower and node not in first:
-            rules[node.target] = Gamma(gamma, bias)
+            rules[path] = _unweighted(layer, bias)
+        elif steps[path] in first and input_rule != "same":
+            rules[path] = ZBox(*box[steps[path]], bias) if input_rule == "zB" else Flat()
+        elif preset == "epsilon_plus" and path in spatial:
+            rules[path] = ZPlus(bias)
+        elif preset == "gamma_epsilon" and path in lower and steps[path] not in first:
+            rules[path] = Gamma(gamma, bias)
         else:
-            rules[node.target] = Epsilon(epsilon, bias)
+            rules[path] = Epsilon(epsilon, bias)
     return rules
-
-
-def _steps(network: fx.GraphModule) -> list[fx.Node]:
-    return [node for node in network.graph.nodes if node.op == "call_module"]
-
-
-def _is_convolution(network: fx.GraphModule, node: fx.Node) -> bool:
-    layer = network.get_submodule(str(node.target))
-    return isinstance(layer, CONVOLUTIONS) or bool(node.meta.get("over_channels"))
 
 
 def _unweighted(layer: nn.Module, bias: Bias) -> Rule:

@@ -131,7 +131,8 @@ class Normalise(nn.Module):
 def batch_norm(layer: nn.modules.batchnorm._BatchNorm) -> Affine:
     """Batch norm with its running statistics, as the affine map that it is in eval mode."""
     mean, variance = layer.running_mean, layer.running_var
-    assert mean is not None and variance is not None
+    assert mean is not None, "checked by the rewrite"
+    assert variance is not None
     scale = torch.rsqrt(variance + layer.eps)
     if layer.weight is not None:
         scale = scale * layer.weight
@@ -168,7 +169,7 @@ def with_parameters(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn
     for name in names:
         setattr(fresh, name, getattr(layer, name))
     fresh.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    fresh.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    fresh.register_parameter("bias", None if bias is None else nn.Parameter(bias.detach(), requires_grad=False))
     return fresh.eval()
 
 

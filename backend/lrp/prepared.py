@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from app.errors import Incompatible
 from backend.lrp.composites import InputRule, Preset, rules_for
 from backend.lrp.propagate import Relevance, Step, propagate
-from backend.lrp.rewrite import WAY_OUT, canonical
+from backend.lrp.rewrite import canonical
 from backend.lrp.rules import Bias
+from backend.lrp.trace import WAY_OUT
 from backend.types import OK, Compatibility
 from models.spec import InputSpec, Model
 

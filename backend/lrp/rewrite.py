@@ -38,10 +38,10 @@ from backend.lrp.layers import (
     pad_same,
     with_parameters,
 )
+from backend.lrp.trace import DROPPED, WAY_OUT, holds_tensor, operation, path_of, record, trace, works_in_place
 
 TOLERANCE = 1e-4
 """Largest difference of the logits, relative to the largest logit (or 1)."""
-WAY_OUT = "Use Grad-CAM, SmoothGrad or LIME for this model, or choose a model of the VGG, ResNet, DenseNet or MobileNet kind."
 
 SKIPPED = {"dropout", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout", "stochastic_depth", "contiguous", "clone", "detach",
            "float", "drop_path", "drop_block_2d", "to", "type_as", "identity"}  # fmt: skip
@@ -63,10 +63,6 @@ ADDS, MULS, SUBS, DIVS = (
 POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Upsample)
 MOVERS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Flatten, nn.Unflatten, nn.ZeroPad2d,
           nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ConstantPad2d, nn.PixelShuffle)  # fmt: skip
-DROPPED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-OTHERS = {"BatchNormAct2d", "Conv2dSame", "LayerNorm2d", "LayerNorm", "DropPath", "DropBlock2d", "StochasticDepth", "FrozenBatchNorm2d",
-          "AvgPool2dSame", "MaxPool2dSame", "FastAdaptiveAvgPool", "LayerNormFp32", "LayerNorm2dFp32"}  # fmt: skip
-"""Classes of torchvision and timm that are traced as one step, by name: neither library is imported here."""
 
 
 def canonical(module: nn.Module, example: Tensor) -> fx.GraphModule:
@@ -77,54 +73,12 @@ def canonical(module: nn.Module, example: Tensor) -> fx.GraphModule:
     """
     with torch.no_grad():
         expected = module(example)
-        traced = _trace(module)
-        values = _values(traced, example)
+        traced = trace(module)
+        values = record(traced, example)
         rewritten = _Rewriter(traced, values).run()
         _merge_affine(rewritten)
         _check(rewritten, module, example, expected)
     return rewritten
-
-
-class _Tracer(fx.Tracer):
-    """Stops at torch's own layers and at those of OTHERS."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return super().is_leaf_module(m, module_qualified_name) or type(m).__name__ in OTHERS or isinstance(m, DROPPED)
-
-
-def _trace(module: nn.Module) -> fx.GraphModule:
-    try:
-        return fx.GraphModule(module, _Tracer().trace(module))
-    except Exception as error:  # tracing runs the network's own code on symbols: anything may be raised
-        raise Incompatible(
-            "LRP cannot follow this model: the way through its layers depends on the values of the input "
-            f"({type(error).__name__} while tracing). {WAY_OUT}"
-        ) from None
-
-
-class _Recorder(fx.Interpreter):
-    """Runs the traced network once and keeps what each step gave: the shape of a feature map, or the constant itself."""
-
-    def __init__(self, traced: fx.GraphModule) -> None:
-        super().__init__(traced)
-        self.found: dict[fx.Node, Any] = {}
-        self.varying: set[fx.Node] = set()
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if _holds_tensor(value) and (n.op == "placeholder" or any(source in self.varying for source in n.all_input_nodes)):
-            self.varying.add(n)
-        self.found[n] = torch.empty(value.shape, device="meta") if isinstance(value, Tensor) and n in self.varying else value
-        return value
-
-
-def _values(traced: fx.GraphModule, example: Tensor) -> dict[fx.Node, Any]:
-    recorder = _Recorder(traced)
-    try:
-        recorder.run(example)
-    except Exception as error:
-        raise Incompatible(f"LRP cannot follow this model ({type(error).__name__} when it was run step by step). {WAY_OUT}") from None
-    return recorder.found
 
 
 class _Rewriter:
@@ -149,6 +103,8 @@ class _Rewriter:
                 self._module(node)
             elif node.op in ("call_function", "call_method"):
                 self._function(node)
+            if node in self.new and node.op != "placeholder" and works_in_place(node, self.traced):
+                self.new[node.args[0]] = self.new[node]  # type: ignore[index]
         rewritten = fx.GraphModule(self.root, self.graph)
         rewritten.graph.eliminate_dead_code()
         rewritten.recompile()
@@ -164,7 +120,7 @@ class _Rewriter:
 
     def emit(self, node: fx.Node, layer: nn.Module, *inputs: fx.Node) -> fx.Node:
         """One step of the canonical network, filed under the path of the layer it came from."""
-        path = _path(node)
+        path = path_of(node)
         parts, parent = path.split("."), self.root
         for part in parts[:-1]:
             if not isinstance(parent._modules.get(part), nn.Module):
@@ -179,7 +135,7 @@ class _Rewriter:
         return written
 
     def refuse(self, node: fx.Node, why: str) -> NoReturn:
-        raise Incompatible(f"LRP has no rule for the layer {_path(node)!r} of this model: {why}. {WAY_OUT}")
+        raise Incompatible(f"LRP has no rule for the layer {path_of(node)!r} of this model: {why}. {WAY_OUT}")
 
     def alias(self, node: fx.Node, old: fx.Node) -> None:
         self.new[node] = self.new[old]
@@ -252,8 +208,8 @@ class _Rewriter:
     # -- functions ----------------------------------------------------------------------------------------------------------------
 
     def _function(self, node: fx.Node) -> None:
-        name = _name(node)
-        if not any(source in self.new for source in node.all_input_nodes) or not _holds_tensor(self.values[node]):
+        name = operation(node)
+        if not any(source in self.new for source in node.all_input_nodes) or not holds_tensor(self.values[node]):
             return  # sizes, other numbers and what is computed from weights alone: constants of this model
         if name in SKIPPED:
             self.alias(node, node.args[0])  # type: ignore[arg-type]
@@ -357,29 +313,6 @@ def _reshape(x: Tensor, tail: tuple[int, ...]) -> Tensor:
     return x.reshape(x.shape[0], *tail)
 
 
-def _name(node: fx.Node) -> str:
-    """`add` for operator.add, torch.add and Tensor.add alike; torch hides the pooling functions behind one dispatcher."""
-    if node.op == "call_method":
-        return str(node.target)
-    for name in ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d"):
-        if node.target is getattr(F, name):
-            return name
-    return str(getattr(node.target, "__name__", node.target)).removeprefix("_").removesuffix("_") or "?"
-
-
-def _path(node: fx.Node) -> str:
-    """Where in the network a step stands: the layer's own path, or the enclosing block's for an operation."""
-    if node.op == "call_module":
-        return str(node.target)
-    stack = node.meta.get("nn_module_stack") or {}
-    block = next(reversed(stack), "")
-    return ".".join(part for part in (block, node.name) if part)
-
-
-def _holds_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor) or (isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value))
-
-
 def _not_in_place(layer: nn.Module) -> nn.Module:
     """A fresh activation without the old one's hooks; `inplace` would overwrite what the rules need."""
     fresh = type(layer).__new__(type(layer))
@@ -389,7 +322,7 @@ def _not_in_place(layer: nn.Module) -> nn.Module:
             setattr(fresh, name, value)
     fresh._parameters = dict(layer._parameters)
     if hasattr(fresh, "inplace"):
-        fresh.inplace = False
+        vars(fresh)["inplace"] = False
     return fresh
 
 

@@ -28,7 +28,7 @@ Every rule works on layers of a canonical network (`rewrite.py`), without hooks 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,23 +70,20 @@ def transposed(layer: nn.Module, s: Tensor, x: Tensor, weight: Tensor) -> Tensor
 
 
 def _geometry(layer: nn.Module) -> tuple[list[int], list[int], list[int], bool, list[int], int]:
-    stride, padding, dilation = list(layer.stride), list(layer.padding), list(layer.dilation)  # type: ignore[arg-type]
-    return stride, padding, dilation, layer.transposed, list(layer.output_padding), layer.groups  # type: ignore[arg-type,return-value]
+    conv = cast(nn.Conv2d, layer)
+    return list(conv.stride), cast(list[int], conv.padding), list(conv.dilation), conv.transposed, list(conv.output_padding), conv.groups
 
 
-def _without_bias(layer: nn.Module, output: Tensor) -> Tensor:
-    """Wx, from the stored output: no second forward pass."""
-    bias = layer.bias
-    if bias is None:
-        return output
-    return output - (bias if isinstance(layer, nn.Linear) else bias.view(-1, *[1] * (output.ndim - 2)))  # type: ignore[operator,return-value]
+def _weight(layer: nn.Module) -> Tensor:
+    return cast(Tensor, layer.weight)
 
 
 def _shift(layer: nn.Module, output: Tensor) -> Tensor:
     """The bias, shaped to be added to the output (zero where there is none)."""
-    if layer.bias is None:
+    bias = cast(Tensor | None, layer.bias)
+    if bias is None:
         return output.new_zeros(())
-    return layer.bias if isinstance(layer, nn.Linear) else layer.bias.view(-1, *[1] * (output.ndim - 2))  # type: ignore[operator,return-value]
+    return bias if isinstance(layer, nn.Linear) else bias.view(-1, *[1] * (output.ndim - 2))
 
 
 def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
@@ -98,8 +95,8 @@ def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
     if not isinstance(layer, CONVOLUTIONS):
         total = by.sum(-1, keepdim=True)
         return by * torch.where(total > 0, relevance.sum(-1, keepdim=True) / total, 0.0)
-    groups: int = layer.groups  # type: ignore[assignment]
-    kernel = by.new_ones(groups, 1, *layer.kernel_size)  # type: ignore[misc]
+    groups = _geometry(layer)[-1]
+    kernel = by.new_ones(groups, 1, *cast(nn.Conv2d, layer).kernel_size)
     field = by.unflatten(1, (groups, -1)).sum(2)
     total = torch.convolution(field, kernel, None, *_geometry(layer))
     received = relevance.unflatten(1, (groups, -1)).sum(2)
@@ -122,9 +119,9 @@ class Epsilon:
     bias: Bias = "share"
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
-        (x,), weight = inputs, layer.weight
-        s = relevance / stabilised(_without_bias(layer, output) if self.bias == "drop" else output, self.epsilon)
-        share = x * transposed(layer, s, x, weight)  # type: ignore[arg-type]
+        (x,), weight = inputs, _weight(layer)
+        s = relevance / stabilised(output - _shift(layer, output) if self.bias == "drop" else output, self.epsilon)
+        share = x * transposed(layer, s, x, weight)
         if self.bias == "share" and layer.bias is not None:
             share = share + spread(layer, s * _shift(layer, output), x.abs())
         return (share,)
@@ -139,13 +136,13 @@ class ZPlus:
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
         (x,) = inputs
-        positive = layer.weight.clamp(min=0)  # type: ignore[operator,union-attr]
+        positive = _weight(layer).clamp(min=0)
         shift = _shift(layer, output).clamp(min=0) if self.bias == "absorb" else 0.0
         signed = bool(x.min() < 0)  # after a ReLU, half of the work is nought
         above = x.clamp(min=0) if signed else x
         z = apply(layer, above, positive)
         if signed:
-            negative, below = layer.weight.clamp(max=0), x.clamp(max=0)  # type: ignore[operator,union-attr]
+            negative, below = _weight(layer).clamp(max=0), x.clamp(max=0)
             z = z + apply(layer, below, negative)
         s = relevance / stabilised(z + shift, STABILISER)
         share = above * transposed(layer, s, x, positive)
@@ -177,7 +174,7 @@ class Gamma:
 
     def _side(self, layer: nn.Module, x: Tensor, part: Tensor, up: bool) -> Tensor:
         """Relevance of the outputs on one side of zero."""
-        weight: Tensor = layer.weight  # type: ignore[assignment]
+        weight = _weight(layer)
         signed = bool(x.min() < 0)
         above = x.clamp(min=0) if signed else x
         agreeing = weight + self.gamma * (weight.clamp(min=0) if up else weight.clamp(max=0))
@@ -206,13 +203,13 @@ class ZBox:
     bias: Bias = "share"
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
-        (x,), weight = inputs, layer.weight
+        (x,), weight = inputs, _weight(layer)
         low, high = torch.minimum(self.low, x), torch.maximum(self.high, x)
-        positive, negative = weight.clamp(min=0), weight.clamp(max=0)  # type: ignore[operator,union-attr]
-        z = output if self.bias == "absorb" else _without_bias(layer, output)
+        positive, negative = weight.clamp(min=0), weight.clamp(max=0)
+        z = output if self.bias == "absorb" else output - _shift(layer, output)
         z = z - apply(layer, low, positive) - apply(layer, high, negative)
         s = relevance / stabilised(z, STABILISER)
-        share = x * transposed(layer, s, x, weight)  # type: ignore[arg-type]
+        share = x * transposed(layer, s, x, weight)
         return (share - low * transposed(layer, s, x, positive) - high * transposed(layer, s, x, negative),)
 
 
