@@ -24,15 +24,16 @@ CATALOGUE_SECONDS = 120.0
 class Services:
     """What the routes are given. Starting it starts the workers; nothing here imports torch."""
 
-    def __init__(self, settings: Settings, plugins: tuple[str, ...] = ()) -> None:
-        """plugins: modules with further tasks, imported by every worker."""
+    def __init__(self, settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> None:
+        """plugins: modules with further tasks, imported by every worker. preload: torch too, and the catalogue behind."""
         self.settings = settings
         self.store = Store(settings.database_url, settings.data)
         self.blobs: Blobs = self.store.blobs
         self.spool = Spool(settings.data.resolve() / "spool")
-        self.engine = create_engine(settings, plugins)
+        self.engine = create_engine(settings, plugins, preload)
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits)
         self._known: dict[str, dict[str, Any]] = {}
+        self._preload = preload
         self._background: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -41,7 +42,8 @@ class Services:
         await self.store.run(self.store.migrate)
         await self.store.run(self.store.clean)
         await self.jobs.start()
-        self._background = asyncio.create_task(self._prepare())
+        if self._preload:
+            self._background = asyncio.create_task(self._prepare())
 
     def ready(self) -> bool:
         """Workers answer."""

@@ -68,7 +68,7 @@ class Slot:
             self._pool = ProcessPool(max_workers=1, initializer=settle, initargs=(self.config, self.group), context=context)
             with suppress(RuntimeError):
                 self._pool.schedule(ping).add_done_callback(self._answered)
-                if self.group == "compute":
+                if self.group == "compute" and self.config.preload:
                     self._pool.schedule(warm, args=(self.config.threads,))
         return self._pool
 

@@ -47,6 +47,8 @@ class WorkerConfig:
     """Variables that make `get_settings()` in the worker what it is here."""
     plugins: tuple[str, ...] = ()
     """Modules imported before the first task, which may register tasks of their own."""
+    preload: bool = True
+    """Import torch as soon as a computing worker has started, so that the first explanation does not wait for it."""
 
     def seconds(self, lane: Lane) -> float:
         return self.decode_seconds if lane == "decode" else self.job_seconds
@@ -79,7 +81,7 @@ class Engine(Protocol):
         """Ends all workers within a few seconds; no process is left."""
 
 
-def create_engine(settings: Settings, plugins: tuple[str, ...] = ()) -> Engine:
+def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> Engine:
     """The engine the settings ask for."""
     import os
 
@@ -93,6 +95,7 @@ def create_engine(settings: Settings, plugins: tuple[str, ...] = ()) -> Engine:
         decode_bytes=limits.job_bytes,
         environment=as_environment(settings),
         plugins=plugins,
+        preload=preload,
     )
     if settings.engine == "dask":
         from backend.engine.cluster import DaskEngine

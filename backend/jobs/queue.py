@@ -60,7 +60,7 @@ class Queue:
             statement = self.store.insert(jobs).values(key=key, results=0, **values)
             # On PostgreSQL two transactions may both have seen no row: the second insert then changes nothing.
             again = statement.on_conflict_do_update(index_elements=["key"], set_=values, where=jobs.c.state.in_(("failed", "cancelled")))
-            fresh = connection.execute(again).rowcount == 1
+            fresh = connection.execute(again.returning(jobs.c.key)).first() is not None
             return self._get(connection, key, fresh=fresh)
 
     def _make_room(self, connection: Connection, client: str) -> None:
@@ -104,8 +104,10 @@ class Queue:
             values = {"state": "done", "result": stored.result, "error": None, "results": jobs.c.results + 1}
             if not self._end(connection, key, tries, values):
                 return False
-            self.store.release(connection, f"job:{key}")
+            former = self.store.release(connection, f"job:{key}")
             self.store.refer(connection, f"job:{key}", stored.blobs)
+        for sha in former - set(stored.blobs.values()):
+            self.store.blobs.delete(sha)
         return True
 
     def fail(self, key: str, problem: dict[str, Any], tries: int) -> bool:

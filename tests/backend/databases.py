@@ -1,0 +1,30 @@
+"""Every database a test should run on: SQLite always, PostgreSQL where a server is at hand."""
+
+from __future__ import annotations
+
+import os
+import uuid
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+POSTGRES = os.environ.get("EVIDENT_TEST_POSTGRES")
+"""URL of a PostgreSQL server on which a schema may be made, e.g. postgresql+psycopg://user@localhost/postgres."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    if not POSTGRES:
+        pytest.skip("no PostgreSQL at hand (set EVIDENT_TEST_POSTGRES to its URL)")
+    schema = f"evident_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(POSTGRES)
+    with admin.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    yield make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+    with admin.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    admin.dispose()
