@@ -1,0 +1,134 @@
+/* The menu of a map panel: stages, table, conditions, downloads, link. */
+(() => {
+  "use strict";
+  const { evident } = window;
+  const { el, icon } = evident;
+
+  class PanelMenu {
+    constructor(panel) {
+      this.panel = panel;
+      this.button = el("button.ev-map-more", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => this.toggle() }, icon("more"));
+      this.list = el("div.ev-menu", { role: "menu", hidden: true });
+      this.node = el("div.ev-menu-holder", {}, this.button, this.list);
+      this.node.addEventListener("keydown", (event) => this.key(event));
+      this.outside = (event) => {
+        if (!this.node.contains(event.target)) this.close();
+      };
+    }
+
+    refresh() {
+      this.button.setAttribute("aria-label", `More about ${this.panel.title}`);
+    }
+
+    toggle() {
+      if (this.list.hidden) this.open();
+      else this.close();
+    }
+
+    open() {
+      this.list.replaceChildren(...this.items());
+      this.list.hidden = false;
+      this.button.setAttribute("aria-expanded", "true");
+      document.addEventListener("pointerdown", this.outside);
+      const first = this.list.querySelector("[role^=menuitem]:not([aria-disabled])");
+      if (first) first.focus({ preventScroll: true });
+    }
+
+    close() {
+      if (this.list.hidden) return;
+      const inside = this.list.contains(document.activeElement);
+      this.list.hidden = true;
+      this.button.setAttribute("aria-expanded", "false");
+      document.removeEventListener("pointerdown", this.outside);
+      if (inside) this.button.focus({ preventScroll: true });
+    }
+
+    key(event) {
+      if (this.list.hidden) return;
+      const items = [...this.list.querySelectorAll("[role^=menuitem]")];
+      const at = items.indexOf(document.activeElement);
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
+      if (event.key === "Escape") this.close();
+      else if (event.key === "Tab") this.close();
+      else if (to !== undefined) items[(to + items.length) % items.length].focus();
+      else return;
+      if (event.key !== "Tab") event.preventDefault();
+      event.stopPropagation();
+    }
+
+    items() {
+      const { panel } = this;
+      const { record, view, id } = panel;
+      const base = id && evident.url(`/explanations/${encodeURIComponent(id)}`);
+      const file = evident.fileName(panel);
+      const out = [];
+      if (record && record.stages.length) {
+        out.push(el("div.ev-menu-title", { role: "presentation" }, "Stages"), this.stage(null, "Final map"));
+        for (const { name, title } of record.stages) out.push(this.stage(name, title));
+        out.push(el("hr"));
+      }
+      if (view) out.push(this.action("table", "Show as table", () => evident.showTable(panel)));
+      if (record) out.push(this.action("info", "Conditions", () => evident.showConditions(panel)));
+      if (view) out.push(this.action("image", "Download PNG", () => evident.downloadPicture(panel)));
+      if (record) {
+        out.push(this.link("numbers", "Download NPY", `${base}/values.npy`, `${file}.npy`));
+        out.push(this.link("file", "Download JSON", base, `${file}.json`));
+      }
+      out.push(this.action("link", "Copy link", () => evident.copyLink()));
+      return out;
+    }
+
+    stage(name, title) {
+      const chosen = this.panel.stage === name;
+      const choose = () => {
+        this.close();
+        this.panel.choose(name);
+      };
+      const mark = chosen ? icon("check") : el("span.ev-menu-blank");
+      return el("button.ev-menu-item", { type: "button", role: "menuitemradio", "aria-checked": String(chosen), tabIndex: -1, onclick: choose }, mark, title);
+    }
+
+    action(glyph, text, run) {
+      const act = () => {
+        this.close();
+        run();
+      };
+      return el("button.ev-menu-item", { type: "button", role: "menuitem", tabIndex: -1, onclick: act }, icon(glyph), text);
+    }
+
+    link(glyph, text, href, download) {
+      return el("a.ev-menu-item", { role: "menuitem", tabIndex: -1, href, download, onclick: () => this.close() }, icon(glyph), text);
+    }
+
+    destroy() {
+      this.close();
+    }
+  }
+
+  /** "grad_cam-covid-like-1a2b3c4d", for files that leave the page. */
+  evident.fileName = (panel) =>
+    [panel.root.dataset.key || panel.title, panel.target, (panel.id || "").slice(0, 8)]
+      .filter(Boolean).join("-").toLowerCase().replace(/[^a-z0-9_]+/g, "-");
+
+  /** Copies the address bar, which the page keeps as a permalink. */
+  evident.copyLink = async () => {
+    try {
+      await navigator.clipboard.writeText(window.location.href);
+      evident.toast("Link copied.");
+    } catch {
+      evident.toast("The browser did not allow copying. Copy the address bar instead.");
+    }
+  };
+
+  /** One line at the foot of the page for a few seconds, also spoken. */
+  evident.toast = (sentence) => {
+    const old = document.querySelector(".ev-toast");
+    if (old) old.remove();
+    const node = el("div.ev-toast", {}, sentence);
+    document.body.append(node);
+    evident.say(sentence);
+    setTimeout(() => node.remove(), 4000);
+  };
+
+  evident.PanelMenu = PanelMenu;
+})();

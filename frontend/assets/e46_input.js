@@ -1,0 +1,85 @@
+/* The input itself: `input-map`, grey with the maps' axes and crosshair, and `picture`, the photo as it was given.
+
+   input-map: data-display path · data-axes JSON {y_axis, x_axis} · data-title.   picture: data-input id · data-alt */
+(() => {
+  "use strict";
+  const { evident } = window;
+  const { el } = evident;
+
+  class InputMap {
+    constructor(root) {
+      this.root = root;
+      this.figure = new evident.Figure({ onPoint: () => evident.sayReadout(null) });
+      this.title = el("h3.ev-map-title");
+      this.message = el("div.ev-map-message", { hidden: true });
+      const body = el("div.ev-map-body", {}, this.figure.node, this.message);
+      root.append(el("section.ev-map.ev-map--input", {}, el("header.ev-map-head", {}, this.title), body));
+      this.off = evident.on("consensus", () => this.mark());
+    }
+
+    update(changed) {
+      const { dataset } = this.root;
+      this.title.textContent = dataset.title || "Input";
+      const axes = evident.parse(dataset.axes);
+      if (axes && (changed === null || changed.has("axes"))) {
+        evident.state.axes = axes;
+        this.figure.set({ axes, rows: axes.y_axis.values.length, cols: axes.x_axis.values.length });
+        evident.emit("axes");
+      }
+      if (changed === null || changed.has("display")) this.load(dataset.display);
+      const what = axes && axes.x_axis.unit === "s" ? "spectrogram, seconds across and hertz up" : "picture";
+      this.figure.canvas.setAttribute("aria-label", `The input as the model sees it, grey ${what}.`);
+    }
+
+    async load(path) {
+      this.message.hidden = true;
+      this.figure.set({ picture: null, pictureRows: this.root.dataset.displayRows || "picture" });
+      if (!path) return;
+      try {
+        const picture = await evident.picture(path);
+        if (this.root.dataset.display === path) this.show(picture);
+      } catch (error) {
+        this.message.replaceChildren(el("p", {}, error.message));
+        this.message.hidden = false;
+      }
+    }
+
+    show(picture) {
+      if (!this.figure.axes) {
+        const axes = { x_axis: evident.axes.pixels("x", picture.width), y_axis: evident.axes.pixels("y", picture.height) };
+        this.figure.set({ axes, rows: picture.height, cols: picture.width });
+      }
+      this.figure.set({ picture });
+    }
+
+    /** The agreement of all maps, drawn over the input when it is switched on (key A). */
+    mark() {
+      const { consensus } = evident.state;
+      this.figure.set({ overlay: consensus ? el("canvas", { width: 1, height: 1 }) : null, lines: consensus ? [{ segments: consensus.segments, dashed: true }] : [] });
+    }
+
+    destroy() {
+      this.off();
+      this.figure.destroy();
+    }
+  }
+
+  evident.widget("input-map", ["display", "display-rows", "axes", "title"], (root) => new InputMap(root));
+
+  class Picture {
+    constructor(root) {
+      this.root = root;
+    }
+
+    update() {
+      const { input, alt } = this.root.dataset;
+      this.root.replaceChildren();
+      if (!input) return;
+      const fail = () => this.root.replaceChildren(el("p.ev-note", {}, "The picture could not be loaded. Reload the page."));
+      const src = evident.url(`/inputs/${encodeURIComponent(input)}/preview.png?size=512`);
+      this.root.append(el("img.ev-picture", { src, alt: alt || "The input picture", onerror: fail }));
+    }
+  }
+
+  evident.widget("picture", ["input", "alt"], (root) => new Picture(root));
+})();
