@@ -28,14 +28,22 @@ class Picture:
 
 def decode_image(data: bytes, limits: Limits) -> Picture:
     """The first frame, turned upright, as 8-bit RGB. Raises NotDecodable, TooLarge, InvalidInput."""
-    image: Image.Image = _open(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is worth telling goes into the notes
+        return _decode(data, limits)
+
+
+def _decode(data: bytes, limits: Limits) -> Picture:
+    image = _open(data, limits)
     _check_size(image.size, limits)
     notes: list[str] = []
-    if getattr(image, "n_frames", 1) > 1:
+    if _frames(image) > 1:
         notes.append("The file holds several pictures; the first one is used.")
     deep = image.format == "PNG" and data[24:25] == b"\x10"  # bit depth in the PNG header: Pillow reads 16-bit colour as 8
+    turned = _is_turned(image, notes)
     image = _load(image)
-    image = _upright(image, notes)
+    if turned:
+        image = _upright(image, notes)
     if deep and not image.mode.startswith(("I", "F")):
         notes.append("16-bit colours were reduced to 8 bits.")
     return Picture(_to_rgb(image, notes), tuple(notes))
@@ -45,16 +53,25 @@ def _damaged() -> NotDecodable:
     return NotDecodable("The picture is damaged or incomplete and could not be read; save it again and resend it.", field="file")
 
 
-def _open(data: bytes) -> Image.Image:
+def _too_large(limits: Limits) -> TooLarge:
+    return TooLarge(
+        f"The picture is too large once decoded: at most {limits.image_pixels / 1e6:.0f} million pixels and {limits.image_side:,} on a side; "
+        "scale it down.",
+        code="image_too_large",
+        field="file",
+    )
+
+
+def _open(data: bytes, limits: Limits) -> Image.Image:
     """Parse the header only."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return Image.open(io.BytesIO(data), formats=FORMATS)
-        except MemoryError:
-            raise
-        except Exception:  # decoders raise anything on crafted bytes
-            raise _damaged() from None
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(limits) from None
+    except Exception:  # decoders raise anything on crafted bytes
+        raise _damaged() from None
 
 
 def _check_size(size: tuple[int, int], limits: Limits) -> None:
@@ -62,39 +79,44 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
     if min(size) < 1:
         raise _damaged()
     if max(size) > limits.image_side or width * height > limits.image_pixels:
-        raise TooLarge(
-            f"The picture is too large once decoded: at most {limits.image_pixels / 1e6:.0f} million pixels and {limits.image_side:,} on a side; scale it down.",
-            code="image_too_large",
-            field="file",
-        )
+        raise _too_large(limits)
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except MemoryError:
+        raise
+    except Exception:
+        raise _damaged() from None
 
 
 def _load(image: Image.Image) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            image.seek(0)
-            image.load()
-            return image
-        except MemoryError:
-            raise
-        except Exception:
-            raise _damaged() from None
-
-
-def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turn as the camera says (EXIF orientation 1 to 8). Unreadable camera data is as good as none."""
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        if orientation in range(2, 9):
-            turned = ImageOps.exif_transpose(image)
-            notes.append("The picture was turned upright, as its camera data says.")
-            return turned
+        image.seek(0)
+        image.load()
+        return image
+    except MemoryError:
+        raise
+    except Exception:
+        raise _damaged() from None
+
+
+def _is_turned(image: Image.Image, notes: list[str]) -> bool:
+    """Whether the camera says so (EXIF orientation 2 to 8). Unreadable camera data is as good as none."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
     except MemoryError:
         raise
     except Exception:
         notes.append("The camera data could not be read and was ignored.")
-    return image
+        return False
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Turn as the camera says; TIFF pictures were turned while they were loaded."""
+    notes.append("The picture was turned upright, as its camera data says.")
+    return ImageOps.exif_transpose(image)
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:

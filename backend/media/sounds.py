@@ -17,7 +17,8 @@ TOP_RATE = 48_000
 SHORTEST = 0.1
 SILENCE = 1e-4
 """-80 dB of full scale: three steps of a 16-bit recording."""
-BLOCK = 1 << 16
+BLOCK = 4096
+"""Frames of FLAC read at once; those of a block in which the data break off are lost."""
 CODECS = ("aac", "opus", "vorbis", "mp3", "mp3float", "flac", "alac", "libopus", "libvorbis")
 _DEMUXER = {"mp4": "mp4", "webm": "webm", "opus": "ogg"}
 
@@ -129,9 +130,12 @@ def _read_sndfile(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> 
             raise UnsupportedType("This encoding is not accepted; save the recording as WAV, FLAC or MP3.", field="file")
         tape = _Tape(file.samplerate, file.channels, limits)
         stated = file.frames
+        # soundfile seeks after every read, and a seek inside MP3 or Vorbis costs the decoder its memory of earlier frames: there one read
+        # takes all that is allowed. FLAC seeks exactly, and a damaged one keeps its whole blocks.
+        size = BLOCK if kind == "flac" else int(limits.audio_seconds * file.samplerate) + 1
         while True:
             try:
-                block = file.read(BLOCK, dtype="float32", always_2d=True)
+                block = file.read(size, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError:
                 tape.broken = True
                 break
