@@ -1,0 +1,260 @@
+"""Recordings as log-mel spectrograms whose cells keep their second and their Hz.
+
+    mono -> 8 kHz -> 2.03 s around the loudest event -> |STFT|^2 (64 ms Hann, every 16 ms) -> 64 Slaney mel bands, 50..4000 Hz
+         -> 10 log10(power / max), clipped to [-80, 0] dB -> x = 1 + dB / 80
+
+so that 1 is the loudest cell, 0 is silence, and turning the recording up or down changes nothing. 8 kHz for every recording: a telephone
+line carries no more, and an empty upper half would otherwise give the recording channel away. The mel filterbank is Slaney's (area
+normalised), equal to `librosa.filters.mel`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import soxr
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.errors import InvalidInput
+from models.inputs import recordings
+from models.inputs.image import BLUR, gaussian_blur
+from models.inputs.segment import loudest_start, mono
+from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
+
+SHORTEST = 0.2
+"""Seconds: less holds no cough."""
+SILENT = 1e-4
+"""Peak below which a recording counts as silent: 80 dB below full scale, three steps of 16 bits."""
+MODEL_SCALE = "A spectrogram comes without units: its rows and columns are taken to be the model's own bands and frames."
+
+
+@dataclass(frozen=True)
+class SoundInput(InputSpec):
+    """Recordings, and spectrograms made elsewhere, on a grid of `bands` mel bands (row 0 the lowest) by `frames` moments."""
+
+    rate: int = 8000
+    bands: int = 64
+    low: float = 50.0
+    high: float = 4000.0
+    n_fft: int = 512
+    hop: int = 128
+    frames: int = 128
+    floor: float = -80.0
+
+    modalities: ClassVar[tuple[Modality, ...]] = ("audio", "spectrogram")
+    baselines: ClassVar[tuple[Baseline, ...]] = ("silence", "mean", "blur")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (1, self.bands, self.frames)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the window: frames * hop, one hop per column of the grid."""
+        return self.frames * self.hop / self.rate
+
+    @property
+    def samples(self) -> int:
+        """Samples `features` needs: the window and half an STFT frame on both sides, less one hop."""
+        return (self.frames - 1) * self.hop + self.n_fft
+
+    def prepare(self, raw: Any, *, start: float | None = None) -> Prepared:
+        """raw: path, bytes, `(waveform [n] or [n, channels], rate)`, or a spectrogram: array `[F, T]` (row 0 the lowest frequency; dB, or
+        0..1) or PIL image (lowest frequency at the bottom, bright is loud).
+
+        start: first second of the window. None: a little before the loudest sound event. Column t of the grid is centred on
+        `start + (t + 1/2) hop`; the axes are absolute seconds of the recording and the bands' centre frequencies.
+        Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput (silent, shorter than 0.2 s, not finite, wrong rank, start beyond the end).
+        """
+        raw = recordings.read(raw)
+        if isinstance(raw, Image.Image | np.ndarray):
+            return self._from_spectrogram(raw, start)
+        waveform, rate, notes = _checked(*raw)
+        sound = waveform if rate == self.rate else soxr.resample(waveform, rate, self.rate)
+        duration = len(sound) / self.rate
+        first = loudest_start(sound, self.rate, self.seconds) if start is None else _checked_start(start, duration)
+        x = self.features(torch.from_numpy(self._cut(sound, first)))[None]
+        if not x.any():
+            raise InvalidInput("The chosen part of the recording is silent; choose another one.", code="silent", field="start")
+        if rate < self.rate:
+            notes.append(f"Recorded at {rate} Hz: nothing above {rate // 2} Hz can be heard, the model may be misled.")
+        if duration - first < self.seconds - 0.01:
+            notes.append(f"The window of {self.seconds:.2f} s reaches beyond the end of the recording; the rest is filled with silence.")
+        return self._prepared(x, first, notes, window=(first, min(first + self.seconds, duration)))
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """Differentiable. float `[..., samples]` at `rate` Hz -> `[..., bands, frames]` in 0..1; all zero for silence."""
+        window = torch.hann_window(self.n_fft, dtype=waveform.dtype, device=waveform.device)
+        flat = waveform.reshape(-1, waveform.shape[-1])
+        spectrum = torch.stft(flat, self.n_fft, self.hop, window=window, center=False, return_complex=True)
+        power = self.filterbank.to(waveform) @ (spectrum.real**2 + spectrum.imag**2)
+        top = power.amax(dim=(-2, -1), keepdim=True)
+        relative = power / top.clamp(min=torch.finfo(waveform.dtype).tiny)
+        x = 1 - 10 / self.floor * torch.log10(relative.clamp(min=10 ** (self.floor / 10)))
+        return x.reshape(*waveform.shape[:-1], self.bands, self.frames)
+
+    @property
+    def filterbank(self) -> Tensor:
+        """float64 `[bands, n_fft / 2 + 1]`."""
+        return slaney(self.rate, self.n_fft, self.bands, self.low, self.high)
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Centre frequencies of the bands in Hz, `[bands]`."""
+        return mel_edges(self.bands, self.low, self.high)[1:-1]
+
+    def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
+        """silence: the floor, -80 dB, everywhere. mean: each recording's own mean level. blur: a Gaussian of 5 % of the longer side."""
+        kind = kind or self.baselines[0]
+        if kind == "silence":
+            return torch.zeros_like(x)
+        if kind == "mean":
+            return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
+        if kind == "blur":
+            return gaussian_blur(x, BLUR * max(x.shape[-2:]))
+        raise InvalidInput("This model takes sound: the replacement must be silence, mean or blur.", field="baseline")
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "kind": "sound",
+            "shape": list(self.shape),
+            "modalities": list(self.modalities),
+            "baselines": list(self.baselines),
+            "units": {"y": "Hz", "x": "s"},
+            "rate": self.rate,
+            "seconds": self.seconds,
+            "low": self.low,
+            "high": self.high,
+            "window_ms": 1000 * self.n_fft / self.rate,
+            "hop_ms": 1000 * self.hop / self.rate,
+            "floor_db": self.floor,
+        }
+
+    def _cut(self, sound: np.ndarray, first: float) -> np.ndarray:
+        """float32 `[samples]`: the window with its surroundings, so that the STFT meets no artificial edge; silence where nothing is."""
+        begin = round(first * self.rate) - (self.n_fft - self.hop) // 2
+        part = sound[max(0, begin) : max(0, begin + self.samples)]
+        before = max(0, -begin)
+        return np.pad(part, (before, self.samples - before - len(part))).astype(np.float32)
+
+    def _prepared(self, x: Tensor, first: float, notes: list[str], window: tuple[float, float] | None) -> Prepared:
+        times = first + (np.arange(self.frames) + 0.5) * self.hop / self.rate
+        return Prepared(
+            x=x[None] if x.ndim == 3 else x,
+            display=x.reshape(self.bands, self.frames).numpy().copy(),
+            y_axis=Axis("frequency", "Hz", self.frequencies.copy()),
+            x_axis=Axis("time", "s", times),
+            window=window,
+            notes=tuple(notes),
+        )
+
+    def _from_spectrogram(self, raw: Image.Image | np.ndarray, start: float | None) -> Prepared:
+        values, notes = _levels(raw, self.floor)
+        if values.shape[0] != self.bands:
+            notes.append(f"Resized from {values.shape[0]} to {self.bands} rows.")
+            values = _resized(values, (self.bands, values.shape[1]))
+        step = self.hop / self.rate
+        begin = 0
+        if values.shape[1] > self.frames:
+            spare = values.shape[1] - self.frames
+            begin = (
+                round(_checked_start(start, values.shape[1] * step) / step) if start is not None else _loudest_columns(values, self.frames)
+            )
+            begin = min(begin, spare)
+            notes.append(f"Only {self.frames} of its {values.shape[1]} columns fit: the loudest part is shown, or the one you chose.")
+        elif values.shape[1] < self.frames:
+            notes.append(f"Only {values.shape[1]} columns: the rest is filled with silence.")
+        part = values[:, begin : begin + self.frames]
+        x = torch.from_numpy(np.pad(part, ((0, 0), (0, self.frames - part.shape[1]))).astype(np.float32))
+        return self._prepared(x[None], begin * step, [MODEL_SCALE, *notes], (begin * step, begin * step + part.shape[1] * step))
+
+
+def mel_edges(bands: int, low: float, high: float) -> np.ndarray:
+    """`bands + 2` edges in Hz, equally spaced on Slaney's mel scale: linear (3 mel per 200 Hz) to 1 kHz, logarithmic above."""
+    step = math.log(6.4) / 27
+
+    def mel(hz: float) -> float:
+        return 3 * hz / 200 if hz < 1000 else 15 + math.log(hz / 1000) / step
+
+    mels = np.linspace(mel(low), mel(high), bands + 2)
+    return np.where(mels < 15, 200 * mels / 3, 1000 * np.exp(step * (mels - 15)))
+
+
+@lru_cache(maxsize=8)
+def slaney(rate: int, n_fft: int, bands: int, low: float, high: float) -> Tensor:
+    """Triangular filters of equal area over the power spectrum, float64 `[bands, n_fft / 2 + 1]` (Slaney's Auditory Toolbox, 1998)."""
+    edges = mel_edges(bands, low, high)
+    bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
+    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
+    return torch.from_numpy(np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None])
+
+
+def _checked(samples: Any, rate: Any) -> tuple[np.ndarray, int, list[str]]:
+    """Mono float32, rate, notes. Integers are scaled to -1..1."""
+    samples = np.asarray(samples)
+    if samples.dtype.kind in "iu":
+        samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
+    if samples.dtype.kind != "f" or samples.ndim not in (1, 2):
+        raise InvalidInput("A waveform must be real numbers, one row per sample, at most one column per channel.", field="input")
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        raise InvalidInput("A waveform must be given as samples by channels; turn the array around.", field="input")
+    if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or not 1000 <= rate <= 1_000_000:
+        raise InvalidInput("The sampling rate must be a whole number of Hz, from 1000 to 1000000.", field="input")
+    if len(samples) < SHORTEST * rate:
+        raise InvalidInput(
+            f"The recording lasts {len(samples) / rate:.2f} s; at least {SHORTEST} s are needed.", code="too_short", field="input"
+        )
+    if not np.isfinite(samples).all():
+        raise InvalidInput("The recording holds values that are not numbers (NaN or infinite).", code="not_finite", field="input")
+    sound, note = mono(samples)
+    sound = sound - sound.mean(dtype=np.float64).astype(np.float32)
+    if np.abs(sound).max() < SILENT:
+        raise InvalidInput("The recording is silent.", code="silent", field="input")
+    return sound, int(rate), [note] if note else []
+
+
+def _checked_start(start: float, duration: float) -> float:
+    if not 0 <= start <= duration - SHORTEST:  # also refuses NaN
+        raise InvalidInput(f"The window must start between 0 and {max(0, duration - SHORTEST):.1f} s.", field="start")
+    return float(start)
+
+
+def _levels(raw: Image.Image | np.ndarray, floor: float) -> tuple[np.ndarray, list[str]]:
+    """float32 `[F, T]` in 0..1, row 0 the lowest frequency, and notes."""
+    notes: list[str] = []
+    if isinstance(raw, Image.Image):
+        if raw.mode not in ("L", "LA", "1"):
+            notes.append("A coloured picture was turned grey: its colours may not stand for loudness evenly.")
+        values = np.asarray(raw.convert("L"))[::-1]
+    else:
+        values = raw[0] if raw.ndim == 3 and raw.shape[0] == 1 else raw
+    if values.ndim != 2 or min(values.shape) < 8 or values.dtype.kind not in "iuf":
+        raise InvalidInput("A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.", field="input")
+    if not np.isfinite(values).all():
+        raise InvalidInput("The spectrogram holds values that are not numbers (NaN or infinite).", code="not_finite", field="input")
+    if values.max() == values.min():
+        raise InvalidInput("The spectrogram is the same everywhere: there is nothing to hear.", code="silent", field="input")
+    if values.dtype == np.uint8:
+        return values.astype(np.float32) / 255, notes
+    values = values.astype(np.float32)
+    if values.min() >= 0 and values.max() <= 1:
+        return values, notes
+    return np.clip(1 - (values - values.max()) / floor, 0, 1), [*notes, "Read as decibels below the loudest cell."]
+
+
+def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    tensor = torch.from_numpy(np.ascontiguousarray(values))[None, None]
+    return F.interpolate(tensor, size=size, mode="bilinear", align_corners=False, antialias=True)[0, 0].numpy()
+
+
+def _loudest_columns(values: np.ndarray, frames: int) -> int:
+    total = np.concatenate([[0.0], np.cumsum((10.0 ** (8 * values)).sum(0))])
+    return int((total[frames:] - total[:-frames]).argmax())
