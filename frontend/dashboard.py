@@ -27,7 +27,7 @@ def build(server: FastAPI, settings: Settings) -> Dash:
     client = Client(lambda: httpx.ASGITransport(server, raise_app_exceptions=False, client=(_visitor(), 0)), host=_host(settings))
     app = Dash(
         __name__,
-        server=server,
+        server=server,  # type: ignore[arg-type]
         use_pages=True,
         pages_folder="",
         assets_folder=str(ASSETS),
@@ -37,7 +37,7 @@ def build(server: FastAPI, settings: Settings) -> Dash:
         include_pages_meta=False,
         add_log_handler=False,
         title="Evident",
-        update_title=None,
+        update_title=None,  # type: ignore[arg-type]
         index_string=shell.INDEX,
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
@@ -45,6 +45,7 @@ def build(server: FastAPI, settings: Settings) -> Dash:
         ],
         on_error=_unexpected,
     )
+    _without_websocket(app, server)
     dash.register_page("frontend.compare", path="/", title="Compare · Evident", layout=compare.layout)
     dash.register_page("frontend.models", path="/models", title="Models · Evident", layout=models.layout)
     dash.register_page("frontend.about", path="/about", title="About · Evident", layout=about.layout)
@@ -53,6 +54,12 @@ def build(server: FastAPI, settings: Settings) -> Dash:
         part.register(app, client)
     browser.register(app)
     return app
+
+
+def _without_websocket(app: Dash, server: FastAPI) -> None:
+    """Dash opens a WebSocket and a shared worker on every page of a FastAPI server, used or not, and speaks of it in the console. Not used: not there."""
+    app.backend.websocket_capability = False
+    server.router.routes[:] = [route for route in server.router.routes if getattr(route, "path", "") != "/_dash-ws-callback"]
 
 
 def _host(settings: Settings) -> str:

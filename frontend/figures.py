@@ -14,7 +14,7 @@ from dash import dcc
 from app.schemas import Record
 from frontend.words import sentence
 
-CONFIG = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False, "responsive": True}
+CONFIG: Any = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False, "responsive": True}
 FOR, AGAINST, PLAIN = "#b40426", "#3b4cc0", "#4a7bc8"
 """Ends of the coolwarm scale (supports, speaks against), and the accent for numbers without a sign."""
 SHOWN = 40
@@ -22,7 +22,7 @@ SHOWN = 40
 
 def graph(figure: go.Figure, key: str | None = None) -> dcc.Graph:
     """A figure without the library's buttons: nothing on the page offers to send data anywhere."""
-    named = {"id": key} if key else {}
+    named: dict[str, Any] = {"id": key} if key else {}
     return dcc.Graph(figure=figure, config=CONFIG, className="graph", style={"height": f"{figure.layout.height}px"}, **named)
 
 
@@ -110,5 +110,5 @@ def _of_mapping(extra: Mapping[str, Any]) -> go.Figure | None:
         return None
     names = extra.get("names") or [str(i + 1) for i in range(len(values))]
     low, high = extra.get("low"), extra.get("high")
-    whole = _is_series(low) and _is_series(high) and len(low) == len(high) == len(values)
+    whole = isinstance(low, list) and isinstance(high, list) and len(low) == len(high) == len(values)
     return signed_bars(names, values, low if whole else None, high if whole else None)

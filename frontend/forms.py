@@ -17,6 +17,7 @@ from dash.development.base_component import Component
 
 from app.schemas import Fit
 from frontend import ids
+from frontend.components.common import aria
 from frontend.words import number, sentence
 
 Kind = Literal["integer", "number", "choice", "flag", "text"]
@@ -129,7 +130,7 @@ def _typed(field: Field, value: Any) -> Any:
         except (TypeError, ValueError):
             return None
         low, high = field.minimum, field.maximum
-        if given != given or (low is not None and given < low) or (high is not None and given > high):
+        if not math.isfinite(given) or (low is not None and given < low) or (high is not None and given > high):
             return None
         return round(given) if field.kind == "integer" else given
     return str(value)
@@ -224,7 +225,7 @@ def _choice(name: dict[str, str], field: Field, value: Any, label: Mapping[str, 
             [
                 html.Div(field.title, className="form-label"),
                 html.Div(label["description"], className="form-text"),
-                dmc.SegmentedControl(id=name, data=options, value=str(value), size="xs", **{"aria-label": field.title}),
+                dmc.SegmentedControl(id=name, data=options, value=str(value), size="xs", **aria(label=field.title)),
             ]
         )
     return dmc.Select(

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import words
 from frontend.client import API
-from frontend.components.common import hidden, icon
+from frontend.components.common import aria, hidden, icon
 
 NAV = (("Compare", "/"), ("Models", "/models"), ("About", "/about"))
 
@@ -62,7 +62,7 @@ def shell() -> Component:
                 header(),
                 banner(),
                 html.Main(dash.page_container, id="content", tabIndex=-1),
-                html.Div(id="live", role="status", className="ev-visually-hidden", **{"aria-live": "polite"}),
+                html.Div(id="live", role="status", className="ev-visually-hidden", **aria(live="polite")),
                 html.Div(id="notice", role="alert"),
             ],
             className="app",
@@ -77,7 +77,7 @@ def header() -> Component:
     return html.Header(
         [
             html.Span("Evident", className="brand"),
-            html.Nav(links, className="nav", **{"aria-label": "Pages"}),
+            html.Nav(links, className="nav", **aria(label="Pages")),
             html.Div([level(), theme_toggle(), help_button()], className="header-tools"),
         ],
         className="header",
@@ -94,13 +94,13 @@ def level() -> Component:
         persistence=True,
         persistence_type="local",
         className="level",
-        **{"aria-label": "Level of detail"},
+        **aria(label="Level of detail"),
     )
 
 
 def theme_toggle() -> Component:
     return dmc.ColorSchemeToggle(
-        lightIcon=icon("contrast"), darkIcon=icon("contrast"), variant="subtle", size="md", className="theme-toggle", **{"aria-label": "Switch between light and dark"}
+        lightIcon=icon("contrast"), darkIcon=icon("contrast"), variant="subtle", size="md", className="theme-toggle", **aria(label="Switch between light and dark")
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def banner() -> Component:
         [
             icon("warning"),
             html.P([html.Strong(words.BANNER_LEAD), " ", html.Span(words.BANNER)], title=words.BANNER_FULL),
-            html.Span([dmc.Anchor("Intended use", href="/about"), dmc.Anchor("Model cards", href="/models")], className="banner-links"),
+            html.Span([dmc.Anchor("Intended use", href="/about")], className="banner-links"),
         ],
         className="banner",
         role="note",

@@ -17,9 +17,14 @@ Children = Any
 STATE_ICON = {"ok": "check", "warning": "warning", "bad": "error", "unknown": "help"}
 
 
+def aria(**named: str) -> dict[str, Any]:
+    """`aria(label="x")` -> `{"aria-label": "x"}`, for the attributes Python cannot spell."""
+    return {f"aria-{name}": value for name, value in named.items()}
+
+
 def icon(name: str) -> Component:
     """A picture of assets/icons beside a word; silent for screen readers."""
-    return html.Span(className=f"ev-icon ev-icon--{name}", **{"aria-hidden": "true"})
+    return html.Span(className=f"ev-icon ev-icon--{name}", **aria(hidden="true"))
 
 
 def hidden(text: str) -> Component:
@@ -30,15 +35,13 @@ def hidden(text: str) -> Component:
 def card(title: str, *children: Children, className: str = "", aside: Children = None, **attributes: Any) -> Component:
     """A card with a quiet heading; it is a landmark of that name."""
     head = [html.Div([html.H2(title, className="card-title"), aside], className="card-head")] if title else []
-    label = {"aria-label": title} if title else {}
+    label = aria(label=title) if title else {}
     return html.Section([*head, *children], className=f"card {className}".strip(), **{**label, **attributes})
 
 
 def chip(text: str, state: str = "unknown", detail: str = "", glyph: str | None = None) -> Component:
     """A state as icon and word, never as colour alone."""
-    return html.Span(
-        [icon(glyph or STATE_ICON[state]), html.Span(text)], className=f"ev-chip ev-chip--{state}", **({"title": detail} if detail else {})
-    )
+    return html.Span([icon(glyph or STATE_ICON[state]), html.Span(text)], className=f"ev-chip ev-chip--{state}", title=detail or None)
 
 
 def checks(values: Sequence[Check]) -> Component:
@@ -46,7 +49,7 @@ def checks(values: Sequence[Check]) -> Component:
     return html.Ul(
         [html.Li([chip(value.label, value.state, value.detail), hidden(f" {value.detail}")]) for value in values],
         className="chips",
-        **{"aria-label": "Fit for use"},
+        **aria(label="Fit for use"),
     )
 
 
@@ -68,7 +71,7 @@ def note(text: Children, state: str = "unknown") -> Component:
 
 def skeleton(lines: int = 3, height: int = 14) -> Component:
     """Grey lines where words will be."""
-    return html.Div([dmc.Skeleton(height=height, radius="sm") for _ in range(lines)], className="skeleton", **{"aria-hidden": "true"})
+    return html.Div([dmc.Skeleton(height=height, radius="sm") for _ in range(lines)], className="skeleton", **aria(hidden="true"))
 
 
 def action(text: str, glyph: str | None = None, **attributes: Any) -> Component:
@@ -88,5 +91,5 @@ def table(head: Sequence[Children], rows: Sequence[Sequence[Children]], caption:
     if caption:
         inner.insert(0, html.Caption(caption))
     return html.Div(
-        html.Table(inner, className="table"), className="table-box", tabIndex=0, role="region", **{"aria-label": caption or "Table"}
+        html.Table(inner, className="table"), className="table-box", tabIndex=0, role="region", **aria(label=caption or "Table")
     )

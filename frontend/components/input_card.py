@@ -14,13 +14,13 @@ from dash.development.base_component import Component
 from app.schemas import Input, Sample
 from frontend import ids, words
 from frontend.client import href
-from frontend.components.common import action, checks, chip, hidden, icon, note
+from frontend.components.common import action, aria, checks, chip, hidden, icon, note
 
 
 def widget(name: str, **data: Any) -> Component:
     """An empty element that a script of assets/ fills; `None` leaves an attribute out, anything but text goes as JSON."""
-    own = {key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data}
-    attributes = {
+    own: dict[str, Any] = {key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data}
+    attributes: dict[str, Any] = {
         f"data-{key.replace('_', '-')}": value if isinstance(value, str) else json.dumps(value)
         for key, value in data.items()
         if value is not None
@@ -100,7 +100,7 @@ def drop_zone(limits: Mapping[str, Any]) -> Component:
             ),
         ],
         className="card drop",
-        **{"aria-label": "Bring an input"},
+        **aria(label="Bring an input"),
     )
 
 

@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from frontend.components.common import card
+from frontend.components.common import aria, card
 from frontend.state import Look
 from frontend.words import sentence
 
@@ -48,7 +48,7 @@ def _slider(key: str, label: str, value: int, low: int) -> Component:
 def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint: str) -> Component:
     data = [{"value": option, "label": sentence(option)} for option in options]
     return html.Div(
-        [html.Span(label), dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **{"aria-label": label})],
+        [html.Span(label), dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **aria(label=label))],
         className="row",
         title=hint,
     )

@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 
 from app.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
 from frontend import forms, ids, words
-from frontend.components.common import card, hidden, icon
+from frontend.components.common import aria, card, hidden, icon
 
 
 def methods_card(
@@ -22,25 +22,19 @@ def methods_card(
     choice = dmc.Select(id="model-select", data=list(options), value=model, size="xs", allowDeselect=False, maxDropdownHeight=360)
     layer = dmc.Select(id="layer-select", data=[], size="xs", allowDeselect=False, searchable=True, nothingFoundMessage="No such layer")
     number = dmc.NumberInput(
-        id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=400, w=56
+        id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=400, w=52
     )
+    seeded = html.Label(["Seed", number], className="seed lab-only", title="Start of the random numbers: the same seed gives the same map")
     return card(
         "Methods",
         html.Div([html.Label("Model", htmlFor="model-select"), choice], className="row"),
         html.Div(id="model-note", className="muted small model-note"),
-        dmc.CheckboxGroup(html.Div(list(rows), id="methods-list"), id="methods", value=list(ticked), **{"aria-label": "Methods to run"}),
-        html.Div(
-            [
-                html.Label("Layer", htmlFor="layer-select"),
-                layer,
-                html.Label("Seed", htmlFor="seed", title="Start of the random numbers: the same seed gives the same map"),
-                number,
-            ],
-            className="row row--layer lab-only",
-        ),
+        dmc.CheckboxGroup(html.Div(list(rows), id="methods-list"), id="methods", value=list(ticked), **aria(label="Methods to run")),
+        html.Div([html.Label("Layer", htmlFor="layer-select"), layer], className="row row--layer lab-only"),
         dmc.Button("Run", id="run", fullWidth=True, size="xs", n_clicks=0),
         html.Div(id="run-note", className="small run-note", role="status"),
         html.Div(id="run-problem"),
+        aside=seeded,
         className="methods-card",
     )
 
@@ -63,7 +57,7 @@ def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -
     reason = "" if fits or fit is None else fit.reason
     return html.Div(
         [
-            dmc.Checkbox(label=method.title, value=method.key, size="xs", disabled=not fits, className="method-tick", **{"aria-description": reason or method.summary}),
+            dmc.Checkbox(label=method.title, value=method.key, size="xs", disabled=not fits, className="method-tick", **aria(description=reason or method.summary)),
             html.Span(words.seconds(seconds), className="muted method-cost", title="Expected time on this machine") if fits else _reason(reason),
             html.Button(
                 [icon("sliders"), hidden(f"Parameters of {method.title}{' (changed)' if params else ''}")],

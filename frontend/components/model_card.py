@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from app.schemas import ModelInfo
 from frontend import words
-from frontend.components.common import facts, note, table
+from frontend.components.common import aria, facts, note, table
 
 LONG = 12
 """Labels and layers shown before "and n more"."""
@@ -88,7 +88,7 @@ def figure_row(row: Mapping[str, Any]) -> Component:
             html.Span(
                 [row["label"], html.Span(f" {row['note']}", className="muted") if row.get("note") else None], className="figure-label"
             ),
-            html.Span(marks, className="bar-track", role="img", **{"aria-label": f"{row['label']}: {value:.2f} {interval}"}),
+            html.Span(marks, className="bar-track", role="img", **aria(label=f"{row['label']}: {value:.2f} {interval}")),
             html.Strong(f"{value:.2f}", className="bar-value"),
             html.Span(interval, className="muted bar-range"),
         ],

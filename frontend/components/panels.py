@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from app.schemas import Fit, MethodInfo, Prediction, Problem
 from frontend import forms, ids, words
 from frontend.client import ApiProblem
-from frontend.components.common import action, icon, problem
+from frontend.components.common import action, aria, icon, problem
 from frontend.components.input_card import widget
 
 
@@ -61,7 +61,7 @@ def panel(
             ),
             html.Button([icon("numbers"), "Numbers"], id=ids.numbers(method.key), className="panel-numbers lab-only", n_clicks=0, title=f"Numbers of {method.title}"),
         ]  # fmt: skip
-    return html.Section(inside, className="card panel", id={"type": "panel", "method": method.key}, **{"aria-label": method.title})
+    return html.Section(inside, className="card panel", id={"type": "panel", "method": method.key}, **aria(label=method.title))
 
 
 def _head(method: MethodInfo) -> Component:

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from app.schemas import ClassScore, Input, ModelInfo, Prediction, Sample
 from frontend import words
-from frontend.components.common import checks, hidden, icon
+from frontend.components.common import aria, checks, hidden, icon
 
 SHOWN = 5
 
@@ -45,7 +45,7 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
     return html.Div(
         [
             html.Span(score.label, className="bar-label", title=score.label),
-            html.Span(parts, className="bar-track", role="img", **{"aria-label": spoken}),
+            html.Span(parts, className="bar-track", role="img", **aria(label=spoken)),
             html.Strong(f"{score.probability:.2f}", className="bar-value"),
             html.Span(f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "", className="muted bar-range"),
         ],
@@ -61,7 +61,11 @@ def picker(prediction: Prediction, target: int) -> Component:
     ]
     return html.Div(
         [
-            html.Span(words.SCORE, className="muted", title=prediction.interval_means),
+            html.Span(
+                [words.SCORE, hidden(f". Interval: {prediction.interval_means}")],
+                className="muted small",
+                title=f"Interval: {prediction.interval_means}" if prediction.interval_means else None,
+            ),
             dmc.Select(
                 id="target-select",
                 data=options,
@@ -70,7 +74,7 @@ def picker(prediction: Prediction, target: int) -> Component:
                 allowDeselect=False,
                 searchable=len(options) > 12,
                 limit=200,
-                **{"aria-label": "Class to explain"},
+                **aria(label="Class to explain"),
             ),
         ],
         className="picker",
@@ -89,8 +93,6 @@ def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, val
     caution = model.card.get("caution") or model.card.get("confound") or model.card.get("intended_use")
     if isinstance(caution, str) and caution:
         found.append(html.P([icon("warning"), f" {caution}"], className="remark remark--warning"))
-    if prediction.interval and prediction.interval_means:
-        found.append(html.P(f"Interval: {prediction.interval_means}", className="muted small"))
     if not found:
         shown = f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. Maps show which parts of the input spoke for or against the class above."
         found.append(html.P([shown, hidden(value.name) if value else ""], className="remark"))

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from app.schemas import MethodInfo
 from frontend.client import href
-from frontend.components.common import card, icon
+from frontend.components.common import aria, card, icon
 from frontend.components.input_card import widget
 
 
@@ -61,6 +61,6 @@ def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any
         ):
             link = href(f"/explanations/{key}/{path}".rstrip("/"))
             parts.append(
-                html.A(text, href=link, download=f"{method.key}.{name}", className="menu-link", **{"aria-label": f"{method.title}: {text}"})
+                html.A(text, href=link, download=f"{method.key}.{name}", className="menu-link", **aria(label=f"{method.title}: {text}"))
             )
     return parts

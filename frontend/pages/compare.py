@@ -48,7 +48,7 @@ def skeleton() -> Component:
             ),
         ],
         className="compare",
-        **{"aria-busy": "true"},
+        **common.aria(busy="true"),
     )
 
 
@@ -122,7 +122,7 @@ def input_section(opened: Opened) -> Component:
         html.Div([*trouble, *shown], id="input-view"),
         input_card.sources(opened.limits),
         className="input-card",
-        **{"aria-label": "Input"},
+        **common.aria(label="Input"),
     )
 
 
@@ -145,7 +145,7 @@ def start(opened: Opened) -> Component:
             html.Section(
                 [html.H2("Or start from a sample", className="card-title"), input_card.gallery(opened.samples, opened.inputs)],
                 className="card",
-                **{"aria-label": "Samples"},
+                **common.aria(label="Samples"),
             ),
         ],
         className="start",
@@ -155,7 +155,7 @@ def start(opened: Opened) -> Component:
 def centre() -> list[Component]:
     """Prediction and maps of the open input."""
     return [
-        html.Section(common.skeleton(3), id="prediction-card", className="card prediction when-open", **{"aria-label": "Prediction"}),
+        html.Section(common.skeleton(3), id="prediction-card", className="card prediction when-open", **common.aria(label="Prediction")),
         html.Div(panels.waiting(3), id="panels", className="panels when-open"),
     ]
 

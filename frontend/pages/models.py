@@ -71,7 +71,7 @@ def model_row(model: ModelInfo) -> Component:
             id={"type": "model-open", "key": model.key},
             className="ev-button",
             n_clicks=0,
-            **{"aria-label": f"Card of {model.title}"},
+            **common.aria(label=f"Card of {model.title}"),
         )
     ]
     if model.available:
@@ -83,7 +83,7 @@ def model_row(model: ModelInfo) -> Component:
                 id={"type": "model-delete", "key": model.key},
                 className="ev-button",
                 n_clicks=0,
-                **{"aria-label": f"Delete {model.title}"},
+                **common.aria(label=f"Delete {model.title}"),
             )
         )
     reason = [html.P(model.reason, className="muted small")] if model.reason and not model.available else []

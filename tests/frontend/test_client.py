@@ -1,0 +1,122 @@
+"""The client against canned answers: right requests out, wire schemas or one plain exception back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from app.schemas import ExplanationRequest, PredictionRequest
+from frontend.client import ApiProblem, Client, href
+from tests.frontend import canned
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def client(answer: Answer) -> Client:
+    return Client(lambda: httpx.MockTransport(answer))
+
+
+def problem(status: int, code: str, **headers: str) -> httpx.Response:
+    body = {"title": "No", "status": status, "code": code, "detail": "One plain sentence.", "request_id": "r-1"}
+    return httpx.Response(status, json=body, headers={"content-type": "application/problem+json", **headers})
+
+
+def test_the_catalogue_is_waited_for_while_the_first_worker_reads_the_models():
+    answers = iter(
+        [problem(503, "starting", **{"Retry-After": "0.1"})] * 2
+        + [httpx.Response(200, content=canned.CATALOGUE.model_dump_json(by_alias=True))]
+    )
+    found = asyncio.run(client(lambda _: next(answers)).catalogue())
+    assert found == canned.CATALOGUE
+
+
+def test_patience_ends():
+    with pytest.raises(ApiProblem) as refused:
+        asyncio.run(client(lambda _: problem(503, "starting", **{"Retry-After": "0.1"})).catalogue(patience=0.15))
+    assert refused.value.code == "starting"
+
+
+def test_another_refusal_is_not_waited_for():
+    asked = []
+    with pytest.raises(ApiProblem):
+        asyncio.run(client(lambda request: asked.append(request) or problem(503, "busy")).catalogue())
+    assert len(asked) == 1
+
+
+def test_a_problem_keeps_its_words_and_its_id():
+    with pytest.raises(ApiProblem) as refused:
+        asyncio.run(client(lambda _: problem(422, "too_expensive")).explain(ExplanationRequest(input="a", model="b", method="lime")))
+    assert (refused.value.code, refused.value.problem.detail, refused.value.problem.request_id) == (
+        "too_expensive",
+        "One plain sentence.",
+        "r-1",
+    )
+
+
+@pytest.mark.parametrize("body", [b"<html>bad gateway</html>", b"[]", b""])
+def test_an_answer_that_is_no_problem_document_becomes_a_sentence(body):
+    with pytest.raises(ApiProblem) as refused:
+        asyncio.run(client(lambda _: httpx.Response(502, content=body)).samples())
+    assert refused.value.code == "unexplained"
+    assert "try again" in refused.value.problem.detail
+
+
+def test_silence_is_told_from_refusal():
+    def silence(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(ApiProblem) as refused:
+        asyncio.run(client(silence).limits())
+    assert refused.value.code == "unreachable"
+
+
+def test_requests_carry_exactly_the_wire_schema():
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, request.url.path, json.loads(request.content)))
+        return httpx.Response(202, content=canned.explanation(wanted).model_dump_json())
+
+    wanted = ExplanationRequest(input="a", model="b", method="lime", target=1, params={"n_samples": 64}, seed=3)
+    found = asyncio.run(client(answer).explain(wanted))
+    assert seen == [("POST", "/api/v1/explanations", wanted.model_dump())]
+    assert found.request == wanted
+
+
+def test_a_slow_prediction_is_asked_for_until_it_is_there():
+    job = {"id": "j1", "kind": "prediction", "state": "running", "created": "now"}
+    done = canned.prediction().model_dump_json()
+    answers = iter([httpx.Response(202, json=job), httpx.Response(200, json=job), httpx.Response(200, content=done)])
+    paths = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(f"{request.method} {request.url.path}")
+        return next(answers)
+
+    assert asyncio.run(client(answer).predict(PredictionRequest(input="a", model="b"))) == canned.prediction()
+    assert paths == ["POST /api/v1/predictions", "GET /api/v1/predictions/j1", "GET /api/v1/predictions/j1"]
+
+
+def test_a_prediction_that_failed_says_why():
+    error = {"title": "Stopped", "status": 500, "code": "out_of_memory", "detail": "It needed more memory than a worker may use."}
+    job = {"id": "j1", "kind": "prediction", "state": "failed", "created": "now", "error": error}
+    with pytest.raises(ApiProblem) as refused:
+        asyncio.run(client(lambda _: httpx.Response(202, json=job)).predict(PredictionRequest(input="a", model="b")))
+    assert refused.value.code == "out_of_memory"
+
+
+def test_keys_are_quoted_and_model_names_keep_their_colon():
+    paths = []
+    answer = httpx.Response(200, content=canned.CATALOGUE.models[0].model_dump_json())
+    asyncio.run(client(lambda request: paths.append(request.url.raw_path) or answer).model("timm:resnet18"))
+    with pytest.raises(ApiProblem):
+        asyncio.run(client(lambda request: paths.append(request.url.raw_path) or problem(404, "not_found")).input("../x?y"))
+    assert paths == [b"/api/v1/models/timm:resnet18", b"/api/v1/inputs/..%2Fx%3Fy"]
+
+
+def test_browser_addresses():
+    assert href("/inputs/a/preview.png") == href("/api/v1/inputs/a/preview.png") == "/api/v1/inputs/a/preview.png"

@@ -1,0 +1,283 @@
+"""The component trees in memory: unique ids, labelled controls, the right widgets, no word that speaks of illness."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dash import Dash
+from dash.development.base_component import Component
+from fastapi import FastAPI
+
+from app.settings import Settings
+from frontend import create_dash, ids, shell
+from frontend.client import ApiProblem, silent
+from frontend.components import input_card, methods_card, panels, prediction_card, receipt, side
+from frontend.components.model_card import model_card
+from frontend.pages import about, compare, models
+from frontend.state import View
+from tests.frontend import canned
+
+FRONTEND = Path(compare.__file__).parents[1]
+FORBIDDEN = re.compile(
+    r"diagnos|shows? disease|decision support|\bsick\b|\binfected\b|patient has|detects? covid|covid positive", re.IGNORECASE
+)
+ALLOWED = ("Do not use to diagnose, rule out or triage.",)
+
+
+@pytest.fixture(scope="module")
+def app() -> Dash:
+    return create_dash(FastAPI(), Settings())
+
+
+def parts(tree: Component | list[Component]) -> Iterator[Component]:
+    for root in tree if isinstance(tree, list) else [tree]:
+        yield root
+        yield from (part for part in root._traverse() if isinstance(part, Component))
+
+
+def texts(tree: Component | list[Component]) -> str:
+    """Every word a person can see or hear."""
+    found = []
+    for part in parts(tree):
+        for name, value in part.to_plotly_json()["props"].items():
+            if name in {"children", "label", "description", "title", "placeholder", "aria-label", "alt"}:
+                found.extend(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
+    return " ".join(found)
+
+
+def opened(value: object = canned.SOUND) -> compare.Opened:
+    return compare.Opened(canned.CATALOGUE, canned.LIMITS, canned.SAMPLES, {canned.SOUND.id: canned.SOUND}, value)  # type: ignore[arg-type]
+
+
+def drawn_panels() -> list[Component]:
+    runs = {"grad_cam": {"id": "a1"}, "lrp": {"problem": silent("No.").problem.model_dump()}}
+    return panels.panels(canned.CATALOGUE.methods[:5], canned.FITS, runs, {}, canned.prediction())
+
+
+def trees() -> dict[str, Component | list[Component]]:
+    """Everything the pages can show at once, with what their callbacks fill in."""
+    prediction, model = canned.prediction(), canned.CATALOGUE.models[0]
+    method = canned.CATALOGUE.methods[1]
+    return {
+        "empty": [shell.shell(), compare.body(opened(None), View())],
+        "open": [
+            compare.body(opened(), View()),
+            *prediction_card.prediction_view(prediction, 1, model, canned.SAMPLES[0], canned.SOUND),
+            *drawn_panels(),
+            methods_card.params_form(method, canned.FITS["lime"], {}),
+        ],
+        "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
+        "about": [about.layout(), about.method_table(canned.CATALOGUE)],
+        "skeleton": [compare.layout()],
+        "silent": [compare.unreachable(silent("The computing side does not answer."))],
+    }
+
+
+@pytest.mark.parametrize("name", list(trees()))
+def test_ids_are_unique(name):
+    found = [json.dumps(part.id, sort_keys=True) for part in parts(trees()[name]) if getattr(part, "id", None)]
+    assert len(found) == len(set(found)), sorted(key for key in found if found.count(key) > 1)
+
+
+@pytest.mark.parametrize("name", list(trees()))
+def test_no_word_speaks_of_illness(name):
+    spoken = texts(trees()[name])
+    for sentence in ALLOWED:
+        spoken = spoken.replace(sentence, "")
+    assert not FORBIDDEN.search(spoken)
+
+
+def test_the_banner_stands_on_every_page():
+    assert "Not a medical device" in texts(shell.shell())
+
+
+def test_every_callback_is_async_or_runs_in_the_browser(app):
+    ours = 0
+    for key, entry in app.callback_map.items():
+        function = entry.get("callback")
+        if function is None:
+            continue
+        function = inspect.unwrap(function)
+        assert inspect.iscoroutinefunction(function), key
+        ours += 1
+    assert ours >= 12
+
+
+def test_every_clientside_function_is_a_name_not_a_text(app):
+    assert not app._inline_scripts
+    named = [entry["clientside_function"] for entry in app._callback_list if entry["clientside_function"]]
+    scripts = "".join(path.read_text() for path in (FRONTEND / "assets").glob("*.js"))
+    for function in named:
+        assert function["namespace"] in {"page", "evident"}
+        assert re.search(rf"\b{function['function_name']}\b", scripts), function
+
+
+def test_every_callback_s_fixed_ids_exist(app):
+    placed = {
+        part.id for tree in [*trees().values(), [shell.shell()]] for part in parts(tree) if isinstance(getattr(part, "id", None), str)
+    }
+    for entry in app._callback_list:
+        names = [dependency["id"] for dependency in [*entry["inputs"], *entry["state"]]]
+        names += [output.rsplit(".", 1)[0] for output in entry["output"].strip(".").split("...")]
+        for name in names:
+            assert name.startswith(("{", "_pages")) or name in placed, name
+
+
+def test_nothing_is_fetched_from_elsewhere(app):
+    page = app.interpolate_index(css=app._generate_css_dist_html(), scripts=app._generate_scripts_html(), config="", renderer="")
+    assert not re.search(r"(src|href)=\"(https?:)?//", page)
+    for path in [*(FRONTEND / "assets").rglob("*.css"), *(FRONTEND / "assets").rglob("*.svg")]:
+        assert not re.search(r"url\(\s*[\"']?(https?:)?//|@import", path.read_text()), path
+
+
+def test_dash_s_websocket_is_gone(app):
+    assert "websocket" not in app._config()
+    assert "/_dash-ws-callback" not in {getattr(route, "path", "") for route in app.server.router.routes}
+
+
+def test_every_icon_exists_as_a_file():
+    css = (FRONTEND / "assets" / "icons.css").read_text()
+    for path in (FRONTEND / "assets" / "icons").glob("*.svg"):
+        assert f"icons/{path.name}" in css
+    used = {
+        name
+        for tree in trees().values()
+        for part in parts(tree)
+        for name in re.findall(r"ev-icon--(\w+)", str(getattr(part, "className", "")))
+    }
+    assert used
+    assert used <= {path.stem for path in (FRONTEND / "assets" / "icons").glob("*.svg")}
+
+
+def widgets(tree: Component | list[Component]) -> list[dict[str, str]]:
+    found = []
+    for part in parts(tree):
+        props = part.to_plotly_json()["props"]
+        if "data-evident" in props:
+            assert props.get("children") is None, "the inside of a widget belongs to its script"
+            found.append({key.removeprefix("data-"): value for key, value in props.items() if key.startswith("data-")})
+    return found
+
+
+def test_widgets_carry_what_their_scripts_need():
+    found = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
+    assert set(found) == {"upload", "record", "player", "map", "input-map", "readout", "agreement"}
+    assert json.loads(found["upload"]["limits"]) == canned.LIMITS
+    assert json.loads(found["player"]["coughs"])[1]["start"] == 1.2
+    assert json.loads(found["player"]["waveform"]) == canned.SOUND.waveform
+    assert found["map"]["explanation"] == "a1"
+    assert json.loads(found["input-map"]["axes"])["x_axis"]["unit"] == "s"
+    assert all(isinstance(value, str) for item in found.values() for value in item.values())
+
+
+def test_a_picture_is_shown_as_a_picture():
+    assert [item["evident"] for item in widgets(input_card.loaded(canned.PICTURE))] == ["picture"]
+
+
+def test_a_method_that_does_not_fit_is_off_and_says_why():
+    rows = methods_card.method_rows(canned.CATALOGUE.methods, canned.FITS, {})
+    ticks = {part.value: part for part in parts(rows) if type(part).__name__ == "Checkbox"}
+    assert ticks["occlusion"].disabled
+    assert canned.FITS["occlusion"].reason in texts([rows[-1]])
+    assert not ticks["lime"].disabled
+    assert "14 s" in texts([rows[1]])
+
+
+def test_changed_parameters_change_the_stated_cost():
+    rows = methods_card.method_rows(canned.CATALOGUE.methods, canned.FITS, {"lime": {"n_samples": 500}})
+    assert "7.0 s" in texts([rows[1]])
+    assert "(changed)" in texts([rows[1]])
+
+
+def test_a_ticked_method_offers_its_cost_before_it_costs_anything():
+    panel = next(part for part in drawn_panels() if getattr(part, "id", None) == {"type": "panel", "method": "lime"})
+    assert "About 14 s" in texts([panel])
+    assert any(getattr(part, "id", None) == ids.run_one("lime") for part in parts(panel))
+
+
+def test_a_refusal_stays_in_its_own_panel():
+    shown = {part.id["method"]: part for part in drawn_panels() if isinstance(part.id, dict)}
+    assert any(getattr(part, "role", None) == "alert" for part in parts(shown["lrp"]))
+    assert not any(getattr(part, "role", None) == "alert" for part in parts(shown["grad_cam"]))
+
+
+def test_bars_say_their_numbers_too():
+    bars = prediction_card.bars(canned.prediction())
+    assert "Covid-like: score 0.81, interval 0.72 to 0.88" in texts(bars)
+    assert texts(bars).index("Covid-like") < texts(bars).index("other")
+
+
+def test_known_facts_are_only_told_for_the_sample_s_own_model():
+    from frontend.callbacks.subject import sample_of
+
+    assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[0]) is canned.SAMPLES[0]
+    assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[1]) is None
+
+
+def test_models_that_cannot_take_the_input_say_so():
+    options = methods_card.model_options(canned.CATALOGUE.models, "audio")
+    assert options[0] == {"value": "cnnexplain", "label": "cnnexplain"}
+    assert {"value": "shapes", "label": "Shapes (takes image)", "disabled": True} in options
+    assert {"value": "far", "label": "Far away (not available)", "disabled": True} in options
+    assert methods_card.choose_model(canned.CATALOGUE.models, "audio", "shapes") == "cnnexplain"
+    assert methods_card.choose_model(canned.CATALOGUE.models, "image", None, "mine") == "mine"
+
+
+def test_only_finished_maps_can_be_taken_along():
+    runs = {"grad_cam": {"id": "a1"}, "lime": {"id": "b2"}}
+    links = [
+        part.href
+        for part in parts(side.downloads(canned.CATALOGUE.methods, runs, {"grad_cam": "done", "lime": "running"}))
+        if type(part).__name__ == "A"
+    ]
+    assert links == ["/api/v1/explanations/a1/overlay.png", "/api/v1/explanations/a1/values.npy", "/api/v1/explanations/a1"]
+
+
+def test_the_four_figures_stand_side_by_side():
+    card = texts(model_card(canned.CATALOGUE.models[0]))
+    for label in (
+        "This network, by person: 0.73 0.67–0.79",
+        "Shuffled labels: 0.51",
+        "Loudness, noise floor and length alone: 0.80",
+        "Another channel: 0.50",
+    ):
+        assert label in card
+
+
+def test_only_uploaded_models_can_be_deleted():
+    deletes = [
+        part.id["key"]
+        for part in parts(models.body(canned.CATALOGUE, canned.LIMITS))
+        if isinstance(getattr(part, "id", None), dict) and part.id["type"] == "model-delete"
+    ]
+    assert deletes == ["mine"]
+
+
+def test_the_receipt_states_the_conditions():
+    from app.schemas import ExplanationRequest
+
+    done = canned.explanation(
+        ExplanationRequest(
+            input="a", model="cnnexplain", method="lime", target=1, layer="features.conv4", params={"n_samples": 500}, seed=7
+        )
+    )
+    said = texts(receipt.receipt(done))
+    for fact in ("cnnexplain", "features.conv4", "N samples 500", "1,000 forward", "0.3 s", "torch 2.13.0", "Covid-like"):
+        assert fact in said, fact
+    running = canned.explanation(ExplanationRequest(input="a", model="cnnexplain", method="lime"), state="running")
+    assert "640 of 1,000 samples" in texts(receipt.receipt(running))
+
+
+def test_a_problem_shows_its_words_code_and_id():
+    from frontend.components.common import problem
+
+    refusal = silent("Try again in a moment.")
+    refusal.problem.request_id = "r-77"
+    said = texts(problem(ApiProblem(refusal.problem)))
+    assert "Try again in a moment." in said
+    assert "unreachable · r-77" in said
