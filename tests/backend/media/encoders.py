@@ -10,6 +10,10 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from app.errors import EvidentError
+from app.settings import Limits
+from backend.media import Decoded, decode
+
 
 def tone(seconds: float = 1.0, rate: int = 16_000, hertz: float = 440.0, level: float = 0.5) -> np.ndarray:
     """A burst with a soft start and end, float32 `[n]`."""
@@ -94,3 +98,13 @@ def png_bomb(width: int, height: int) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
+
+
+def verdict(data: bytes, limits: Limits) -> Decoded | EvidentError:
+    """What became of it: decoded, or refused in the ways a refusal may look. Anything else escapes and fails the test."""
+    try:
+        return decode(data, limits)
+    except EvidentError as error:
+        if error.status not in (413, 415, 422) or len(error.detail) > 300:
+            raise AssertionError("not a proper refusal") from error
+        return error

@@ -7,11 +7,11 @@ import random
 
 import numpy as np
 import pytest
+
 from app.errors import EvidentError, InvalidInput, NotDecodable, TooLarge, UnsupportedType
 from app.settings import Limits
 from backend.media import decode
-
-from tests.backend.media.encoders import npy, npy_header
+from tests.backend.media.encoders import npy, npy_header, verdict
 
 LIMITS = Limits()
 VALUES = np.random.default_rng(0).normal(size=(20, 30))
@@ -119,7 +119,5 @@ def test_flips_never_surprise() -> None:
         flipped = bytearray(data)
         for _ in range(generator.choice((1, 2, 6))):
             flipped[generator.randrange(len(flipped))] ^= 1 << generator.randrange(8)
-        try:
-            assert np.isfinite(decode(bytes(flipped), LIMITS).canonical).all()
-        except EvidentError as error:
-            assert error.status in (413, 415, 422)
+        found = verdict(bytes(flipped), LIMITS)
+        assert isinstance(found, EvidentError) or np.isfinite(found.canonical).all()
