@@ -88,6 +88,8 @@ class _Rewriter:
         self.traced, self.values = traced, values
         self.graph, self.root = fx.Graph(), nn.Module()
         self.new: dict[fx.Node, fx.Node] = {}
+        self.lists: dict[fx.Node, tuple[Any, ...]] = {}
+        """Steps that give several maps (chunk, split), written where one of them is taken."""
 
     def run(self) -> fx.GraphModule:
         for node in self.traced.graph.nodes:
@@ -209,12 +211,18 @@ class _Rewriter:
 
     def _function(self, node: fx.Node) -> None:
         name = operation(node)
+        if name == "getitem" and node.args[0] in self.lists:
+            split, *sources = self.lists[node.args[0]]  # type: ignore[index]
+            self.emit(node, Move(_part, tuple(Slot(i) for i in range(len(sources))), {"split": split, "index": node.args[1]}), *sources)
+            return
         if not any(source in self.new for source in node.all_input_nodes) or not holds_tensor(self.values[node]):
             return  # sizes, other numbers and what is computed from weights alone: constants of this model
         if name in SKIPPED:
             self.alias(node, node.args[0])  # type: ignore[arg-type]
-        elif name == "getitem" and self.values[node.args[0]].__class__ in (tuple, list):  # type: ignore[index]
-            self.emit(node, *self._call(Move, node))
+        elif not isinstance(self.values[node], Tensor):
+            if name not in MOVES:
+                self.refuse(node, f"the operation {name!r}")
+            self.lists[node] = self._call(Move, node)
         elif name in ADDS | SUBS | MULS | DIVS:
             self._arithmetic(node, name)
         elif name in FUNCTIONS:
@@ -307,6 +315,10 @@ class _Rewriter:
         if isinstance(layer, (Move, Average)) and node.args:
             return self._is_gate(node.args[0])  # type: ignore[arg-type]
         return isinstance(layer, (nn.Sigmoid, nn.Hardsigmoid))
+
+
+def _part(*tensors: Tensor, split: Move, index: int) -> Tensor:
+    return split(*tensors)[index]
 
 
 def _reshape(x: Tensor, tail: tuple[int, ...]) -> Tensor:

@@ -30,9 +30,7 @@ def trace(module: nn.Module) -> fx.GraphModule:
     try:
         return fx.GraphModule(module, _Tracer().trace(module))
     except Exception:  # tracing runs the network's own code on symbols: anything may be raised
-        raise Incompatible(
-            f"LRP cannot follow this model: its code is not one fixed sequence of layers. {WAY_OUT}"
-        ) from None
+        raise Incompatible(f"LRP cannot follow this model: its code is not one fixed sequence of layers. {WAY_OUT}") from None
 
 
 class _Recorder(fx.Interpreter):
