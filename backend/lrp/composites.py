@@ -40,11 +40,12 @@ def rules_for(
     spatial = [path for path, layer in layers.items() if isinstance(layer, CONVOLUTIONS) or steps[path].meta.get("over_channels")]
     lower = set(spatial[: -(-len(spatial) // 2)])
     first = _first(network)
+    shifted = _shifted(network) if bias == "share" else set()
     box = _boxes(network, bounds, first) if input_rule == "zB" else {}
     rules: dict[str, Rule] = {}
     for path, layer in layers.items():
         if not isinstance(layer, WEIGHTED):
-            rules[path] = _unweighted(layer, bias)
+            rules[path] = _unweighted(layer, bias, steps[path] in shifted)
         elif steps[path] in first and input_rule != "same":
             rules[path] = ZBox(*box[steps[path]], bias) if input_rule == "zB" else Flat()
         elif preset == "epsilon_plus" and path in spatial:
@@ -56,15 +57,27 @@ def rules_for(
     return rules
 
 
-def _unweighted(layer: nn.Module, bias: Bias) -> Rule:
-    if isinstance(layer, (Affine, Activation, *ACTIVATIONS)):
+def _unweighted(layer: nn.Module, bias: Bias, shifted: bool) -> Rule:
+    if isinstance(layer, (Affine, Normalise, Activation, *ACTIVATIONS)):
         return Pass(bias)
     if isinstance(layer, Move):
         return Route()
-    if isinstance(layer, (Add, Average, Normalise)):
-        return Share()
+    if isinstance(layer, (Add, Average)):
+        return Share(absolute=shifted)
     assert isinstance(layer, Gate), type(layer)
     return Signal()
+
+
+def _shifted(network: fx.GraphModule) -> set[fx.Node]:
+    """Steps whose relevance need not vanish with their output, because a shift or a centring stands between them and the next weights."""
+    found: set[fx.Node] = set()
+    for node in reversed(network.graph.nodes):
+        for reader in node.users:
+            layer = network.get_submodule(str(reader.target)) if reader.op == "call_module" else None
+            moved = isinstance(layer, Normalise) or (isinstance(layer, Affine) and bool(layer.shift.any()))
+            if moved or (reader in found and isinstance(layer, (Affine, Activation, Move, *ACTIVATIONS))):
+                found.add(node)
+    return found
 
 
 def _first(network: fx.GraphModule) -> set[fx.Node]:

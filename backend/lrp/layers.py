@@ -5,7 +5,8 @@ weighted    nn.Conv*, nn.ConvTranspose*, nn.Linear              by a rule of the
 affine      Affine: batch norm that could not be merged, scale  to the same cell
 activation  ReLU, ReLU6, SiLU, GELU, sigmoid, ...               to the same cell
 move        Move: flatten, reshape, concatenation, max pooling  where the number came from
-average     Average: pooling, mean, resizing, layer norm        by share of the sum
+average     Average: pooling, mean, resizing                    by share of the sum
+normalise   Normalise: layer norm and group norm                to the same cell
 add         Add                                                 by share of the sum
 gate        Gate: signal * gate (squeeze and excitation)        all to the signal
 """
@@ -55,7 +56,7 @@ class Move(Call):
 
 
 class Average(Call):
-    """Linear without weights of its own: pooling, mean, resizing; and norms whose deviation is held fixed."""
+    """Linear without weights of its own: pooling, mean, resizing."""
 
 
 class Activation(Call):
@@ -108,11 +109,7 @@ class Affine(nn.Module):
 
 
 class Normalise(nn.Module):
-    """(x - mean) / deviation over the last `dims` axes of one sample or of groups of channels, without the learned scale and shift.
-
-    The deviation is a constant of the input for the backward pass (Ali et al. 2022, "XAI for Transformers: Better Explanations through
-    Conservative Propagation"): only so does the layer become linear and keep the sum of relevance.
-    """
+    """(x - mean) / deviation over one sample's channels or groups of them, without the learned scale and shift (an Affine of its own)."""
 
     def __init__(self, eps: float, *, last: int | None = None, channels: bool = False, groups: int | None = None) -> None:
         super().__init__()
@@ -124,7 +121,7 @@ class Normalise(nn.Module):
             x = x.reshape(shape[0], self.groups, -1)
         dims = (1,) if self.channels else tuple(range(-(self.last or 1), 0))
         centred = x - x.mean(dims, keepdim=True)
-        deviation = (centred.detach().pow(2).mean(dims, keepdim=True) + self.eps).sqrt()
+        deviation = (centred.pow(2).mean(dims, keepdim=True) + self.eps).sqrt()
         return (centred / deviation).reshape(shape)
 
 

@@ -225,7 +225,10 @@ class Flat:
 
 @dataclass(frozen=True)
 class Pass:
-    """Elementwise layers: what arrives at a cell goes to the same cell. An affine layer's shift takes its share if it may absorb."""
+    """What arrives at a cell goes to the same cell: elementwise layers, and normalisation (the identity rule of Achtibat et al. 2024).
+
+    An affine layer's shift takes its part along if it may absorb.
+    """
 
     name: ClassVar[str] = "pass"
     bias: Bias = "share"
@@ -260,11 +263,19 @@ class Route:
 
 @dataclass(frozen=True)
 class Share:
-    """Each input's share of a sum or mean: R_in = x . J's with s = R / z. For sums, means, resizing and norms with fixed deviation."""
+    """Each input's share of a sum or mean: R_in = x . J's with s = R / z. For sums, means and resizing.
+
+    `absolute`: shares of |x| instead. The same where the parts agree in sign; bounded where they cancel while the relevance does not
+    vanish with the sum, as below a batch norm whose shift was shared out (DenseNet, pre-activation ResNets).
+    """
 
     name: ClassVar[str] = "share"
+    absolute: bool = False
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+        if self.absolute:
+            inputs = tuple(x.abs() for x in inputs)
+            output = layer(*inputs)
         s = relevance / stabilised(output, STABILISER)
         return tuple(x * g for x, g in zip(inputs, _pulled_back(layer, inputs, s), strict=True))
 

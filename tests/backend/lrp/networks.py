@@ -28,6 +28,21 @@ class PreActivation(nn.Module):
         return self.fc((out + x).mean((2, 3)))
 
 
+class PreNorm(nn.Module):
+    """Two residual blocks that begin with batch norm (ResNet v2): the sums feed a norm that no convolution can take up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.norm1, self.conv1 = nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3, padding=1)
+        self.norm2, self.fc = nn.BatchNorm2d(6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.conv1(F.relu(self.norm1(x)))
+        return self.fc(F.relu(self.norm2(x)).mean((2, 3)))
+
+
 class Gated(nn.Module):
     """Squeeze and excitation, SiLU, hard swish, a learned scale per channel, grouped convolution, "same" padding."""
 
@@ -92,7 +107,7 @@ class Branching(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-AWKWARD = {"pre_activation": PreActivation, "gated": Gated, "channels_last": ChannelsLast, "shuffled": Shuffled}
+AWKWARD = {"pre_activation": PreActivation, "pre_norm": PreNorm, "gated": Gated, "channels_last": ChannelsLast, "shuffled": Shuffled}
 NAMES = (*tiny.BUILDERS, *AWKWARD)
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from backend.lrp.composites import rules_for
-from backend.lrp.layers import WEIGHTED, Add, Affine, Average, Normalise
+from backend.lrp.layers import WEIGHTED, Add, Affine, Average
 from backend.lrp.propagate import propagate
 from backend.lrp.rewrite import canonical
-from backend.lrp.rules import STABILISER, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus, spread
+from backend.lrp.rules import STABILISER, Epsilon, Flat, Gamma, Rule, Share, ZBox, ZPlus, spread
 from tests import tiny
 from tests.backend.lrp import networks
 
@@ -168,9 +168,11 @@ def walked(network: fx.GraphModule, x: Tensor, target: int, rules: dict[str, Rul
                     return layer(*(v if index == position else other for index, other in enumerate(inputs)))
 
                 jacobian = torch.autograd.functional.jacobian(alone, value).reshape(r.size, -1).double().numpy()
-                if isinstance(layer, (Add, Average, Normalise)):
-                    z = values[node].double().numpy().ravel()
-                    share = value.double().numpy().ravel() * (jacobian.T @ (r / (z + sign(z) * STABILISER)))
+                if isinstance(layer, (Add, Average)):
+                    absolute = rules[node.target].absolute  # type: ignore[attr-defined]
+                    z = (layer(*(v.abs() for v in inputs)) if absolute else values[node]).double().numpy().ravel()
+                    v = (value.abs() if absolute else value).double().numpy().ravel()
+                    share = v * (jacobian.T @ (r / (z + sign(z) * STABILISER)))
                 elif rules[node.target].name == "pass":
                     assert isinstance(layer, (Affine, nn.ReLU, nn.ReLU6))
                     share = r
@@ -248,3 +250,26 @@ def test_bounds_follow_rescaling_and_padding_before_the_first_layer() -> None:
     inside = nn.functional.pad(torch.ones(1, 3, 8, 8), (1, 1, 1, 1))
     torch.testing.assert_close(rule.low, -inside)
     torch.testing.assert_close(rule.high, inside)
+
+
+def test_sums_below_a_shift_are_shared_by_size_and_others_by_contribution() -> None:
+    """Pre-activation: the residual sum feeds a batch norm that nothing can take up. ResNet: it feeds a ReLU and a convolution."""
+    x = tiny.picture()
+    box = (torch.zeros_like(x), torch.ones_like(x))
+
+    def sums(name: str, **settings: str) -> list[bool]:
+        network = canonical(networks.build(name).module, x)
+        rules = rules_for(network, box, **settings)  # type: ignore[arg-type]
+        return [rules[path].absolute for path in rules if isinstance(network.get_submodule(path), Add)]  # type: ignore[attr-defined]
+
+    assert sums("residual") == [False]
+    assert sums("pre_norm") == [True]
+    assert sums("pre_norm", bias="drop") == [False]  # as Zennit
+
+
+def test_cancelling_parts_do_not_blow_up_under_a_shift() -> None:
+    left, right, relevance = torch.tensor([[1.0, 2.0]]), torch.tensor([[-0.999999, 2.0]]), torch.ones(1, 2)
+    a, b = Share(absolute=True)(Add(), (left, right), left + right, relevance)
+    torch.testing.assert_close(a + b, relevance, atol=1e-5, rtol=0)
+    torch.testing.assert_close(a, torch.tensor([[0.5, 0.5]]), atol=1e-5, rtol=0)
+    assert float(Share()(Add(), (left, right), left + right, relevance)[0].max()) > 1e5
