@@ -97,6 +97,9 @@ class Client:
     async def input(self, key: str) -> Input:
         return await self._get(f"/inputs/{quote(key, safe='')}", Input)
 
+    async def delete_input(self, key: str) -> None:
+        await self._call("DELETE", f"/inputs/{quote(key, safe='')}")
+
     async def model(self, key: str) -> ModelInfo:
         return await self._get(f"/models/{quote(key, safe=':')}", ModelInfo)
 

@@ -33,9 +33,5 @@ def run_one(method: str) -> dict[str, str]:
     return {"type": "run-one", "method": method}
 
 
-def numbers(method: str) -> dict[str, str]:
-    return {"type": "numbers", "method": method}
-
-
 def player(key: str) -> dict[str, str]:
     return {"type": "player", "input": key}

@@ -15,7 +15,7 @@ class Look:
     opacity: int = 70
     top: int = 100
     sign: str = "both"
-    scale: str = "own"
+    scale: str = "shared"
     colours: str = "cividis"
 
     SIGNS = ("for", "both", "against")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.schemas import Fit, Input, MethodInfo
+from app.schemas import Input
 
 BANNER_LEAD = "Research and teaching only. Not a medical device."
 BANNER = "Maps show what the model used, not what is wrong with the patient. Sound-based Covid models fell from AUC 0.85 to 0.62 once symptoms were matched."
@@ -69,21 +69,3 @@ def describe_input(value: Input) -> str:
     if value.width and value.height:
         parts.append(f"{value.width} × {value.height} {'px' if value.modality == 'image' else 'cells'}")
     return " · ".join(parts)
-
-
-def limits_line(limits: dict[str, float]) -> str:
-    """What may be dropped here, said before anything is sent."""
-    return (
-        f"Sound up to {megabytes(limits.get('audio_bytes', 0))} or {limits.get('audio_seconds', 0) / 60:.0f} min · "
-        f"pictures up to {megabytes(limits.get('image_bytes', 0))} · arrays up to {megabytes(limits.get('array_bytes', 0))}"
-    )
-
-
-STAYS = "Files stay on this server and are only used for this page; delete them with Remove. Nothing is sent anywhere else."
-
-
-def cost(method: MethodInfo, fit: Fit | None, estimate: float | None) -> str:
-    """Cost of a run in words, before it is started."""
-    if fit is not None and not fit.ok:
-        return "does not fit"
-    return seconds(estimate) or f"{sentence(FAMILY.get(method.family, method.family))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx
+from dash import Dash, Input, Output
 from dash.exceptions import PreventUpdate
 
 from frontend.client import ApiProblem, Client
@@ -12,25 +12,20 @@ from frontend.components import common, receipt
 
 
 def register(app: Dash, client: Client) -> None:
-    """Open the drawer for the panel whose button was pressed."""
+    """Open the drawer for the panel whose menu was asked."""
 
     @app.callback(
         Output("numbers-drawer", "opened"),
         Output("numbers-drawer", "title"),
         Output("numbers-body", "children"),
-        Input({"type": "numbers", "method": ALL}, "n_clicks"),
-        State("runs-store", "data"),
+        Input("numbers-store", "data"),
         prevent_initial_call=True,
     )
-    async def show(_clicks: list[int], runs: dict[str, Any] | None) -> Any:
-        trigger = ctx.triggered_id
-        if not isinstance(trigger, dict) or not ctx.triggered[0]["value"]:
+    async def show(asked: dict[str, Any] | None) -> Any:
+        if not asked or "id" not in asked:
             raise PreventUpdate
-        run = ((runs or {}).get("runs") or {}).get(trigger["method"])
-        if not run or "id" not in run:
-            raise PreventUpdate
+        title = asked.get("title", "Numbers")
         try:
-            explanation = await client.explanation(run["id"])
+            return True, title, receipt.receipt(await client.explanation(asked["id"]))
         except ApiProblem as refusal:
-            return True, run["title"], common.problem(refusal)
-        return True, run["title"], receipt.receipt(explanation)
+            return True, title, common.problem(refusal)

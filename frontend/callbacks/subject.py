@@ -42,6 +42,22 @@ def register(app: Dash, client: Client) -> None:
     async def show_samples(clicks: int | None) -> bool:
         return bool(clicks)
 
+    @app.callback(
+        Output("input-store", "data", allow_duplicate=True),
+        Output("notice", "children", allow_duplicate=True),
+        Input("input-delete", "n_clicks"),
+        State("input-store", "data"),
+        prevent_initial_call=True,
+    )
+    async def delete_input(clicks: int | None, data: dict[str, Any] | None) -> Any:
+        if not clicks or not data:
+            raise PreventUpdate
+        try:
+            await client.delete_input(data["id"])
+        except ApiProblem as refusal:
+            return no_update, common.problem(refusal)
+        return None, None
+
     @app.callback(Output("input-view", "children"), Input("input-store", "data"), prevent_initial_call=True)
     async def show_input(data: dict[str, Any] | None) -> Any:
         return input_card.loaded(EvidentInput.model_validate(data)) if data else input_card.nothing()

@@ -73,6 +73,8 @@ def loaded(value: Input, window: Sequence[float] | None = None) -> list[Componen
     if value.checks:
         parts.append(checks(value.checks))
     parts.extend(note(text) for text in value.notes)
+    if value.sample is None:
+        parts.append(html.Button("Delete this file from the server", id="input-delete", className="link-button small", n_clicks=0))
     return parts
 
 
@@ -82,15 +84,11 @@ def nothing() -> list[Component]:
 
 
 def drop_zone(limits: Mapping[str, Any]) -> Component:
-    """The large way in, with formats, limits, and where the file goes."""
-    accept = [str(end).lstrip(".").upper() for end in limits.get("accept", [])]
+    """The large way in; the widget itself states formats, limits, and where the file goes."""
     return html.Section(
         [
             html.H2("Drop a cough recording, a photo or a spectrogram", className="drop-title"),
             widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, word="Choose file", className="drop-widget"),
-            html.P(", ".join(accept), className="muted small") if accept else None,
-            html.P(words.limits_line(dict(limits)), className="muted small"),
-            html.P(words.STAYS, className="muted small"),
             html.Div(
                 [
                     widget("record", store="input-store", limits=dict(limits), compact="1"),

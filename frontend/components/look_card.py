@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from frontend.components.common import aria, card
+from frontend.components.common import aria, card, hidden
 from frontend.state import Look
 from frontend.words import sentence
 
@@ -21,15 +21,7 @@ def look_card(look: Look) -> Component:
         _slider("look-top", "Show top", look.top, 1),
         _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
         _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: each map its own range. Shared: one range for all. Raw: the method's numbers"),
-        html.Div(
-            [
-                html.Label("Colours", htmlFor="look-colours"),
-                dmc.Select(
-                    id="look-colours", value=look.colours, data=[{"value": key, "label": text} for key, text in COLOURS.items()], size="xs", allowDeselect=False
-                ),
-            ],
-            className="row lab-only",
-        ),
+        aside=colours(look.colours),
         className="look-card",
     )  # fmt: skip
 
@@ -52,3 +44,18 @@ def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint:
         className="row",
         title=hint,
     )
+
+
+def colours(value: str) -> Component:
+    """Colours of unsigned maps; signed ones are always blue to red about zero."""
+    data = [{"value": key, "label": text} for key, text in COLOURS.items()]
+    select = dmc.Select(
+        id="look-colours",
+        value=value,
+        data=data,
+        size="xs",
+        allowDeselect=False,
+        comboboxProps={"width": 190, "position": "bottom-end"},
+        w=88,
+    )
+    return html.Label([hidden("Colours"), select], className="compact lab-only", title="Colours of maps without a sign")

@@ -24,7 +24,9 @@ def methods_card(
     number = dmc.NumberInput(
         id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=400, w=52
     )
-    seeded = html.Label(["Seed", number], className="seed lab-only", title="Start of the random numbers: the same seed gives the same map")
+    seeded = html.Label(
+        ["Seed", number], className="compact lab-only", title="Start of the random numbers: the same seed gives the same map"
+    )
     return card(
         "Methods",
         html.Div([html.Label("Model", htmlFor="model-select"), choice], className="row"),

@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from app.schemas import Fit, MethodInfo, Prediction, Problem
 from frontend import forms, ids, words
 from frontend.client import ApiProblem
-from frontend.components.common import action, aria, icon, problem
+from frontend.components.common import action, aria, problem
 from frontend.components.input_card import widget
 
 
@@ -59,7 +59,6 @@ def panel(
                 display=prediction.display,
                 stale="0",
             ),
-            html.Button([icon("numbers"), "Numbers"], id=ids.numbers(method.key), className="panel-numbers lab-only", n_clicks=0, title=f"Numbers of {method.title}"),
         ]  # fmt: skip
     return html.Section(inside, className="card panel", id={"type": "panel", "method": method.key}, **aria(label=method.title))
 

@@ -21,7 +21,7 @@ from frontend.client import ApiProblem, Client
 from frontend.components import common, input_card, look_card, methods_card, panels, side
 from frontend.state import View, read
 
-STORES = ("subject-store", "answer-store", "panel-store")
+STORES = ("subject-store", "answer-store", "panel-store", "numbers-store")
 
 
 def layout(**query: str) -> Component:

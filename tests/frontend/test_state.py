@@ -13,7 +13,7 @@ def test_a_full_address():
     view = read(
         {
             "model": "cnnexplain", "input": "ab", "start": "1.25", "target": "1", "methods": "lime,grad_cam", "layer": "features.conv3", "seed": "7",
-            "params": json.dumps({"lime": {"n_samples": 500}}), "look": "40,20,for,shared,viridis",
+            "params": json.dumps({"lime": {"n_samples": 500}}), "look": "40,20,for,raw,viridis",
         }
     )  # fmt: skip
     assert view == View(
@@ -25,7 +25,7 @@ def test_a_full_address():
         "features.conv3",
         7,
         {"lime": {"n_samples": 500}},
-        Look(40, 20, "for", "shared", "viridis"),
+        Look(40, 20, "for", "raw", "viridis"),
     )
 
 
@@ -50,4 +50,4 @@ def test_damaged_parts_are_ignored(query):
 
 
 def test_a_half_damaged_look_keeps_the_good_half():
-    assert read({"look": "150,30,for,huge,jet"}).look == Look(opacity=70, top=30, sign="for", scale="own", colours="jet")
+    assert read({"look": "150,30,for,huge,jet"}).look == Look(opacity=70, top=30, sign="for", scale="shared", colours="jet")

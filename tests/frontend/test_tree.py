@@ -71,6 +71,7 @@ def trees() -> dict[str, Component | list[Component]]:
             *drawn_panels(),
             methods_card.params_form(method, canned.FITS["lime"], {}),
         ],
+        "uploaded": input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
         "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
         "about": [about.layout(), about.method_table(canned.CATALOGUE)],
         "skeleton": [compare.layout()],
