@@ -53,9 +53,12 @@ def number(value: float) -> str:
     return f"{value:.1e}"
 
 
+ACRONYMS = {"auc": "AUC", "cnn": "CNN", "snr": "SNR", "lrp": "LRP", "lime": "LIME", "r2": "R²", "kl": "KL"}
+
+
 def sentence(name: str) -> str:
-    """`n_samples` -> `N samples`: a label for what has no title of its own."""
-    text = name.replace("_", " ").strip()
+    """`n_samples` -> `N samples`, `auc_by_person` -> `AUC by person`: a label for what has no title of its own."""
+    text = " ".join(ACRONYMS.get(word, word) for word in name.replace("_", " ").split())
     return text[:1].upper() + text[1:]
 
 

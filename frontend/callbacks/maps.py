@@ -149,7 +149,7 @@ def wanted(catalogue: Catalogue, fits: dict[str, Fit], ticked: list[str], trigge
     """Which methods start now: the one asked for; all ticked ones on Run or on opening a link; the cheap ones on a new input."""
     fitting = methods_card.fitting(catalogue, fits)
     if isinstance(trigger, dict):
-        return [method for method in fitting if method.key == trigger["method"]]
+        return [method for method in fitting if method.key == trigger["method"].removeprefix("drawer:")]
     chosen = [method for method in fitting if method.key in ticked]
     if trigger == "run" or everything:
         return chosen

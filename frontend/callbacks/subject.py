@@ -85,7 +85,7 @@ def register(app: Dash, client: Client) -> None:
             methods_card.model_options(models, modality),
             no_update if chosen == model else chosen,
             no_update if now == subject else now,
-            methods_card.model_note(info) if info else "No model on this server takes this kind of input.",
+            methods_card.model_note(info),
         )
 
     _register_prediction(app, client)

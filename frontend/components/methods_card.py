@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 
 from app.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
 from frontend import forms, ids, words
-from frontend.components.common import aria, card, hidden, icon
+from frontend.components.common import action, aria, card, hidden, icon
 
 
 def methods_card(
@@ -29,8 +29,7 @@ def methods_card(
     )
     return card(
         "Methods",
-        html.Div([html.Label("Model", htmlFor="model-select"), choice], className="row"),
-        html.Div(id="model-note", className="muted small model-note"),
+        html.Div([html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")], className="row row--model"),
         dmc.CheckboxGroup(html.Div(list(rows), id="methods-list"), id="methods", value=list(ticked), **aria(label="Methods to run")),
         html.Div([html.Label("Layer", htmlFor="layer-select"), layer], className="row row--layer lab-only"),
         dmc.Button("Run", id="run", fullWidth=True, size="xs", n_clicks=0),
@@ -41,10 +40,17 @@ def methods_card(
     )
 
 
-def model_note(model: ModelInfo) -> list[Any]:
-    """Which weights, and what they may be used for, in one line."""
-    digest = f"weights {model.digest[:8]}" if model.digest else "weights on first use"
-    return [f"{len(model.labels):,} classes · {digest} · ", dmc.Anchor("card", href=f"/models?open={quote(model.key)}", size="xs")]
+def model_note(model: ModelInfo | None) -> Component:
+    """A way to the model's card; which weights, and for how many classes, on hover."""
+    if model is None:
+        return html.Span("No model on this server takes this kind of input.", className="muted small")
+    weights = f"weights {model.digest[:12]}" if model.digest else "weights on first use"
+    return dmc.Anchor(
+        [icon("info"), hidden(f"Card of {model.title}")],
+        href=f"/models?open={quote(model.key, safe='')}",
+        className="icon-button",
+        title=f"{len(model.labels):,} classes, {weights}. Open the model card.",
+    )
 
 
 def method_rows(methods: Sequence[MethodInfo], fits: Mapping[str, Fit], params: Mapping[str, Mapping[str, Any]]) -> list[Component]:
@@ -101,6 +107,7 @@ def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any]) 
             html.P(method.paper, className="muted small"),
             forms.form(method.key, method.schema_, fit.defaults if fit else None, values),
             html.P("Changes wait for Run; maps already drawn stay as they are and say so.", className="muted small"),
+            action(f"Run {method.title}", "play", id=ids.run_one(f"drawer:{method.key}")),
         ],
         className="params",
     )
