@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.inputs.image import ImageInput
+    from models.inputs.sound import SoundInput
     from models.loading import architecture, from_file, load, specs, wrap
     from models.spec import Axis, InputSpec, Layer, Model, ModelSpec, Prepared
 
 __all__ = [
-    "Axis", "ImageInput", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared", "architecture", "from_file", "load", "specs", "wrap",
+    "Axis", "ImageInput", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared", "SoundInput", "architecture", "from_file", "load",
+    "specs", "wrap",
 ]  # fmt: skip
 
 _HOME = {
     "models.inputs.image": ("ImageInput",),
+    "models.inputs.sound": ("SoundInput",),
     "models.loading": ("architecture", "from_file", "load", "specs", "wrap"),
     "models.spec": ("Axis", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared"),
 }

@@ -63,7 +63,8 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
         raise WeightsUnavailable(
             f"The weights of {spec.title} are damaged: their checksum is wrong. Install the program again.", field="model"
         )
-    module = spec.build()
+    with torch.random.fork_rng(devices=[]):
+        module = spec.build()
     fit(module, tensors(data))
     model = _ready(Model(spec, module, digest, device))
     return _with_maps(model) if key.partition(":")[0] in HUB else model
@@ -104,31 +105,45 @@ def wrap(
 
 def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
     """An untrained network with `classes` outputs and its preprocessing: own keys, `timm:NAME`, `torchvision:NAME`. Raises NotFound."""
+    return _untrained(key, classes)
+
+
+def _untrained(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
     from models import architectures, zoo
 
     if key.partition(":")[0] in HUB:
         return zoo.architecture(key, classes)
     entry = architectures.ARCHITECTURES[key]
-    return entry.build(classes), entry.input
+    with torch.random.fork_rng(devices=[]):
+        return entry.build(classes), entry.input
 
 
 def from_file(path: str | Path, architecture: str, labels: Sequence[str], device: torch.device | str = "cpu") -> Model:
-    """An uploaded safetensors file for one of our architectures.
+    """An uploaded safetensors file for one of our architectures; one label per output, or two for a single logit.
 
     Checked before anything is built: size, format, header, number of tensors; then every name and shape against the architecture,
     finite weights, and a trial forward pass on a blank and on a noisy input. Raises TooLarge, ModelRejected, NotFound (architecture).
     """
-    build = globals()["architecture"]
     data = _read(Path(path), missing=NotFound)
     found = tensors(data)
-    module, spec_input = build(architecture, max(1, _outputs(found, len(labels))))
+    classes = _outputs(architecture, found, len(labels))
+    check_labels(labels, classes)
+    module, spec_input = _untrained(architecture, classes)
     fit(module, found)
     digest = hashlib.sha256(data).hexdigest()
     spec = ModelSpec(
-        key=f"upload:{digest[:16]}", title="Uploaded model", build=lambda: build(architecture, len(labels))[0], input=spec_input,
+        key=f"upload:{digest[:16]}", title="Uploaded model", build=lambda: _untrained(architecture, classes)[0], input=spec_input,
         labels=tuple(str(label) for label in labels), source="uploaded",
     )  # fmt: skip
     return _with_maps(_ready(Model(spec, module, digest, device)))
+
+
+def _outputs(key: str, found: Mapping[str, Tensor], labels: int) -> int:
+    """Outputs of the network in the file: its rows wherever the untrained network has one row per label, if all agree."""
+    odd = 1009  # a prime, which no layer is wide: the classifier is told by its rows
+    expected = _untrained(key, odd)[0].state_dict()
+    rows = {found[name].shape[0] for name, tensor in expected.items() if tensor.shape[:1] == (odd,) and name in found and found[name].ndim}
+    return rows.pop() if len(rows) == 1 else max(1, labels)
 
 
 def _with_maps(model: Model) -> Model:
@@ -140,12 +155,6 @@ def _with_maps(model: Model) -> Model:
         code="not_convolutional",
         field="model",
     )
-
-
-def _outputs(found: Mapping[str, Tensor], labels: int) -> int:
-    """Two labels may go with one output: told by the last weight of the file that has one or two rows."""
-    rows = [tensor.shape[0] for tensor in found.values() if tensor.ndim in (1, 2, 4)]
-    return 1 if labels == 2 and 2 not in rows and 1 in rows else labels
 
 
 def digest_of(state: Mapping[str, Tensor]) -> str:

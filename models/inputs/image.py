@@ -20,7 +20,7 @@ from app.errors import InvalidInput, NotDecodable, NotFound, TooLarge
 from app.settings import get_settings
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 BLUR = 0.05
 """Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): shapes and texture go, colours stay."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
