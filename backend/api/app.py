@@ -11,7 +11,6 @@ from app.schemas import Problem
 from backend.api import errors
 from backend.api.intake import Intake
 from backend.api.routes import catalogue, docs, explanations, inputs, jobs, models, predictions, samples
-from backend.api.strict import StrictRoute
 
 if TYPE_CHECKING:
     from backend.services import Services
@@ -29,7 +28,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.services = services
     api.state.intake = Intake(services)
     errors.install(api)
-    v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS, route_class=StrictRoute)
+    v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS)
     for module in (catalogue, models, samples, inputs, predictions, explanations, jobs, docs):
         v1.include_router(module.router)
     api.include_router(v1)

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.errors import Busy, InvalidInput, JobFailed
+from app.errors import Busy, InvalidInput, JobFailed, NotFound
 from app.schemas import Input
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
@@ -44,8 +44,7 @@ class Intake:
         self._under_way: dict[str, asyncio.Task[InputRow]] = {}
 
     async def known(self, id: str) -> InputRow | None:
-        from app.errors import NotFound
-
+        """The input of this id, unless there is none or its numbers were lost."""
         try:
             row = await self.services.store.run(self.services.store.input, id)
         except NotFound:
@@ -90,7 +89,8 @@ class Intake:
             await services.jobs.delete(key)
 
     async def forget(self, sha: str) -> None:
-        await self.services.store.run(self.services.blobs.delete, sha)
+        """Delete an upload; what was kept of it, or of an equal one, stays."""
+        await self.services.store.run(self.services.store.discard, sha)
 
 
 def _refusal(problem: dict[str, object] | None) -> Exception:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InvalidInput
@@ -60,17 +61,7 @@ def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None)
     packed = GZipMiddleware(
         root, minimum_size=1024, compresslevel=6, exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
     )
-    return Guard(packed, settings, csp_hashes or _hashes_of(root))
-
-
-def _hashes_of(root: ASGIApp) -> Hashes:
-    """The dashboard leaves its way to name inline scripts on the server's state, where there is a dashboard."""
-
-    def ask() -> Sequence[str]:
-        found = getattr(getattr(root, "state", None), "csp_hashes", None)
-        return list(found()) if found else []
-
-    return ask
+    return Guard(packed, settings, csp_hashes or (lambda: ()))
 
 
 class _TooLarge(Exception):
@@ -188,7 +179,7 @@ class _Exchange:
     async def run(self) -> None:
         try:
             await self.guard.app(self.scope, self.receive, self.send)
-        except (_TooLarge, _TooSlow):
+        except (_TooLarge, _TooSlow, ClientDisconnect):
             pass
         except Exception as error:
             if self.refusal is None:
@@ -248,5 +239,8 @@ def _same_origin(headers: Headers, host: str) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return True
-    parts = urlsplit(origin) if origin.isascii() else None
-    return parts is not None and parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

@@ -124,6 +124,13 @@ class Store:
 
     # Which rows hold which blobs
 
+    def discard(self, sha: str) -> None:
+        """Removes a blob unless a row holds it: an upload may be, byte for byte, what was kept of an earlier one."""
+        with self.engine.connect() as connection:
+            held = self._held(connection, [sha])
+        if not held:
+            self.blobs.delete(sha)
+
     def refer(self, connection: Connection, owner: str, blobs: Mapping[str, str]) -> None:
         """Inside a transaction: `owner` now holds these blobs (name -> sha256) beside those it had."""
         for name, sha in blobs.items():

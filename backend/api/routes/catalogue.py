@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from app.schemas import Catalogue
 from backend.api import known
 from backend.api.context import Backend
+from backend.api.strict import StrictRoute
 from backend.media.sniff import EXTENSIONS
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalogue"], route_class=StrictRoute)
 
 
 @router.get("/limits")

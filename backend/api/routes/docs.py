@@ -9,7 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse
 
-router = APIRouter(include_in_schema=False)
+from backend.api.strict import StrictRoute
+
+router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
 

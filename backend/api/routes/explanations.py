@@ -15,10 +15,11 @@ from backend.api.context import ID, Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.events import follow
 from backend.api.parameters import check_cost, settle
 from backend.api.routes.jobs import stop_or_delete
+from backend.api.strict import StrictRoute
 from backend.jobs.keys import job_key
 from backend.store import JobRow
 
-router = APIRouter(tags=["explanations"])
+router = APIRouter(tags=["explanations"], route_class=StrictRoute)
 Percent = Annotated[float, Query(gt=0, le=100, description="Share of the cells kept, the strongest first, in percent.")]
 MOST_STREAMS = 32
 

@@ -12,9 +12,10 @@ from app.schemas import Input
 from backend.api.context import ID, Backend, Client, bytes_of, npy, ranged
 from backend.api.forms import receive
 from backend.api.intake import Arrival, As, Intake
+from backend.api.strict import StrictRoute
 from backend.store import InputRow
 
-router = APIRouter(tags=["inputs"])
+router = APIRouter(tags=["inputs"], route_class=StrictRoute)
 _FORM = {
     "requestBody": {
         "required": True,

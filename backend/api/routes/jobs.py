@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from app.errors import NotFound
 from app.schemas import Job, JobKind
 from backend.api.context import ID, Backend
+from backend.api.strict import StrictRoute
 from backend.store import JobRow
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 SHOWN = frozenset(get_args(JobKind))
 """The server's own work (the catalogue) is not listed."""
 

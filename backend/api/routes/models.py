@@ -14,11 +14,12 @@ from app.schemas import Fit, Job, ModelInfo
 from backend.api import known
 from backend.api.context import Backend, Client
 from backend.api.forms import Upload, receive, require_text, shown_name
+from backend.api.strict import StrictRoute
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow, ModelRow
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], route_class=StrictRoute)
 WAIT = 10.0
 MOST_LABELS, LABEL_LETTERS = 25_000, 200
 _FORM = {
@@ -109,7 +110,7 @@ async def _register(services: Backend, key: str, row: ModelRow) -> JobRow:
     if job.state == "done":
         await services.store.run(services.store.put_model, row)
     elif not job.active:
-        await services.store.run(services.blobs.delete, row.digest)
+        await services.store.run(services.store.discard, row.digest)
     return job
 
 

@@ -8,11 +8,12 @@ from app.errors import NotFound
 from app.schemas import Job, Prediction, PredictionRequest
 from backend.api import known
 from backend.api.context import Backend, Client, bytes_of, job_of_kind
+from backend.api.strict import StrictRoute
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow
 
-router = APIRouter(tags=["predictions"])
+router = APIRouter(tags=["predictions"], route_class=StrictRoute)
 WAIT = 10.0
 
 

@@ -16,8 +16,9 @@ from app.schemas import Sample
 from backend.api.context import Backend
 from backend.api.intake import Arrival, Intake
 from backend.api.routes.inputs import Taking
+from backend.api.strict import StrictRoute
 
-router = APIRouter(tags=["samples"])
+router = APIRouter(tags=["samples"], route_class=StrictRoute)
 # Read as files: importing the package would bring torch into this process.
 FOLDER = Path(__file__).resolve().parents[3] / "models" / "samples"
 
