@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from app.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
@@ -45,7 +45,7 @@ def model_note(model: ModelInfo | None) -> Component:
     if model is None:
         return html.Span("No model on this server takes this kind of input.", className="muted small")
     weights = f"weights {model.digest[:12]}" if model.digest else "weights on first use"
-    return dmc.Anchor(
+    return dcc.Link(
         [icon("info"), hidden(f"Card of {model.title}")],
         href=f"/models?open={quote(model.key, safe='')}",
         className="icon-button",
