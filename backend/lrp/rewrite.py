@@ -75,7 +75,7 @@ def canonical(module: nn.Module, example: Tensor) -> fx.GraphModule:
         expected = module(example)
         traced = trace(module)
         values = record(traced, example)
-        rewritten = _Rewriter(traced, values).run()
+        rewritten = _Rewriter(traced, values).run().eval().to(example.device)
         _merge_affine(rewritten)
         _check(rewritten, module, example, expected)
     return rewritten
@@ -106,12 +106,12 @@ class _Rewriter:
             elif node.op in ("call_function", "call_method"):
                 self._function(node)
             if node in self.new and node.op != "placeholder" and works_in_place(node, self.traced):
-                self.new[node.args[0]] = self.new[node]  # type: ignore[index]
+                self.new[node.args[0]] = self.new[node]
         rewritten = fx.GraphModule(self.root, self.graph)
         rewritten.graph.eliminate_dead_code()
         rewritten.recompile()
         rewritten.delete_all_unused_submodules()
-        return rewritten.eval()
+        return rewritten
 
     def _output(self, node: fx.Node) -> None:
         if not isinstance(node.args[0], fx.Node):

@@ -52,7 +52,7 @@ def by_hand(rule: Rule, w: np.ndarray, b: np.ndarray, x: np.ndarray, r: np.ndarr
     if isinstance(rule, ZBox):
         low, high = (np.minimum(rule.low.numpy().ravel(), x), np.maximum(rule.high.numpy().ravel(), x))
         part = z - np.maximum(w, 0) * low - np.minimum(w, 0) * high
-        total = part.sum(1) + (b if rule.bias == "absorb" else 0)
+        total = part.sum(1) + (np.maximum(b, 0) if rule.bias == "absorb" else 0)
         return (part / (total + sign(total) * STABILISER)[:, None] * r[:, None]).sum(0)
     if isinstance(rule, ZPlus):
         part = np.maximum(z, 0)
