@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -45,16 +44,7 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
     weights: a safetensors file to use instead of the bundled or downloaded ones. Bundled weights are checked against their sha256.
     Raises NotFound (key), WeightsUnavailable (missing, damaged, offline), ModelRejected (weights that do not fit).
     """
-    from models import architectures, zoo
-
-    if key.partition(":")[0] in HUB:
-        spec, path = cast("tuple[ModelSpec, Path | None]", zoo.resolve(key, weights))
-    elif key in MODELS or key not in architectures.ARCHITECTURES:
-        spec = MODELS[key]
-        path = Path(weights) if weights is not None else spec.weights
-    else:
-        spec = architectures.ARCHITECTURES[key].spec()
-        path = Path(weights) if weights is not None else zoo.local_file(key)
+    spec, path = _locate(key, weights)
     if path is None:
         raise WeightsUnavailable(f"No weights are bundled with {spec.title}; give a safetensors file with weights=.", field="model")
     data = _read(path, missing=WeightsUnavailable)
@@ -63,11 +53,26 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
         raise WeightsUnavailable(
             f"The weights of {spec.title} are damaged: their checksum is wrong. Install the program again.", field="model"
         )
+    found = tensors(data)
+    del data  # a gigabyte in its own right while the network is built
     with torch.random.fork_rng(devices=[]):
         module = spec.build()
-    fit(module, tensors(data))
+    fit(module, found)
     model = _ready(Model(spec, module, digest, device))
     return _with_maps(model) if key.partition(":")[0] in HUB else model
+
+
+def _locate(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path | None]:
+    """The spec of a key and the file of its weights, if any. A catalogue entry goes before the bare architecture of that name."""
+    from models import architectures, zoo
+
+    if key.partition(":")[0] in HUB:
+        return zoo.resolve(key, weights)
+    own = key not in MODELS and key in architectures.ARCHITECTURES
+    spec = architectures.ARCHITECTURES[key].spec() if own else MODELS[key]
+    if weights is not None:
+        return spec, Path(weights)
+    return spec, zoo.local_file(key) if own else spec.weights
 
 
 def wrap(
@@ -125,12 +130,13 @@ def from_file(path: str | Path, architecture: str, labels: Sequence[str], device
     finite weights, and a trial forward pass on a blank and on a noisy input. Raises TooLarge, ModelRejected, NotFound (architecture).
     """
     data = _read(Path(path), missing=NotFound)
-    found = tensors(data)
+    found, digest = tensors(data), hashlib.sha256(data).hexdigest()
+    del data
     classes = _outputs(architecture, found, len(labels))
     check_labels(labels, classes)
+    check_fit(_outline(architecture, classes), found)
     module, spec_input = _untrained(architecture, classes)
     fit(module, found)
-    digest = hashlib.sha256(data).hexdigest()
     spec = ModelSpec(
         key=f"upload:{digest[:16]}", title="Uploaded model", build=lambda: _untrained(architecture, classes)[0], input=spec_input,
         labels=tuple(str(label) for label in labels), source="uploaded",
@@ -141,9 +147,15 @@ def from_file(path: str | Path, architecture: str, labels: Sequence[str], device
 def _outputs(key: str, found: Mapping[str, Tensor], labels: int) -> int:
     """Outputs of the network in the file: its rows wherever the untrained network has one row per label, if all agree."""
     odd = 1009  # a prime, which no layer is wide: the classifier is told by its rows
-    expected = _untrained(key, odd)[0].state_dict()
+    expected = _outline(key, odd)
     rows = {found[name].shape[0] for name, tensor in expected.items() if tensor.shape[:1] == (odd,) and name in found and found[name].ndim}
     return rows.pop() if len(rows) == 1 else max(1, labels)
+
+
+def _outline(key: str, classes: int) -> dict[str, Tensor]:
+    """Names and shapes of an architecture without its memory: a file that does not fit cannot make us allocate a giant network."""
+    with torch.device("meta"):
+        return _untrained(key, classes)[0].state_dict()
 
 
 def _with_maps(model: Model) -> Model:
@@ -215,8 +227,13 @@ def tensors(data: bytes) -> dict[str, Tensor]:
 def fit(module: nn.Module, found: Mapping[str, Tensor]) -> None:
     """Put the tensors into the network, all of them and nothing else. Raises ModelRejected naming the first differences."""
     expected = module.state_dict()
-    # a counter of training batches, which evaluation never reads and many exports leave out
-    optional = {name for name in expected if name.endswith("num_batches_tracked")}
+    check_fit(expected, found)
+    module.load_state_dict({**{name: expected[name] for name in _optional(expected)}, **found}, strict=True)
+
+
+def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Every name and shape must agree. Raises ModelRejected naming the first differences."""
+    optional = _optional(expected)
     wrong = [f"{name} is missing" for name in expected if name not in found and name not in optional]
     wrong += [f"{_brief(name)} is not part of it" for name in found if name not in expected]
     wrong += [
@@ -230,8 +247,11 @@ def fit(module: nn.Module, found: Mapping[str, Tensor]) -> None:
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise ModelRejected(f"The weights do not fit this architecture: {'; '.join(wrong[:SHOWN])}{more}.", field="file")
-    kept = {name: expected[name] for name in optional if name not in found}
-    module.load_state_dict({**found, **kept}, strict=True)
+
+
+def _optional(expected: Mapping[str, Tensor]) -> set[str]:
+    """Counters of training batches, which evaluation never reads and many exports leave out."""
+    return {name for name in expected if name.endswith("num_batches_tracked")}
 
 
 def _brief(name: str) -> str:
