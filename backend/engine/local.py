@@ -1,7 +1,9 @@
-"""The embedded engine: worker processes beside the web process, one pebble pool of a single process per worker.
+"""The embedded engine: worker processes beside the web process, each with a pipe and a thread that feeds it.
 
-Why one pool each: in a shared pool a worker killed while it holds the channel's lock stops the others for a minute, and one killed
-while idle breaks the whole pool (both measured). Here the damage ends with the slot, which is thrown away and made new.
+Why not a pool from a library: ours must lose nothing when any worker is killed at any moment, also while idle, also between taking a task
+and saying so. Pools share one channel and its locks between workers, so such a kill stops or breaks all of them (concurrent.futures and
+loky lose every task; pebble hung or raised BrokenProcessPool in our kill test, even with a pool per worker). With one pipe per worker,
+held open by nobody else, the operating system tells of every death: the pipe ends, the sentinel fires.
 """
 
 from __future__ import annotations
@@ -10,26 +12,38 @@ import multiprocessing
 import queue
 import signal
 import threading
-from concurrent.futures import CancelledError, Future
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
-
-from pebble import ProcessExpired, ProcessPool
 
 from app.errors import Cancelled, EvidentError, JobTimeout
 from backend.engine.protocol import TRIES, Group, Stored, WorkerConfig, group_of
 from backend.engine.spool import Spool
-from backend.engine.worker import execute, ping, settle, warm, worker_killed
+from backend.engine.worker import serve, worker_killed
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
     from backend.tasks import Lane
 
 GRACE = 2.0
 """Seconds between asking a task to stop and killing its worker."""
-BROKEN_STARTS = 6
-"""Times in a row that a worker may die before it has begun its task, until the task is given up."""
+BOOT_SECONDS = 60.0
+"""A worker that has not answered by then is taken for dead."""
+BROKEN_STARTS = 10
+"""Times in a row that a worker may die before it has begun a task, until the task is given up."""
+CHECK_SECONDS = 5.0
+"""How often an idle slot looks whether its worker still lives."""
+
+
+class DiedError(Exception):
+    """The worker process ended. `code` is its exit code, negative for a signal."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(eq=False)
@@ -41,88 +55,162 @@ class Item:
     job_id: str
     lane: Lane
     future: Future[Stored] = field(default_factory=Future)
-    running: Future[Stored] | None = None
     cancelled: bool = False
 
 
+class Worker:
+    """One process and our end of its pipe. Raises DiedError whenever the process has ended."""
+
+    def __init__(self, config: WorkerConfig, group: Group) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(target=serve, args=(theirs, config, group), daemon=True, name=f"evident-{group}")
+        self._process.start()
+        theirs.close()
+
+    def receive(self, seconds: float) -> Any:
+        """The next message. Raises TimeoutError."""
+        ready = wait([self._pipe, self._process.sentinel], seconds)
+        if not ready:
+            raise TimeoutError
+        if self._pipe not in ready:
+            raise DiedError(self._code())
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):  # it died in mid message
+            raise DiedError(self._code()) from None
+
+    def ask(self, call: tuple[Any, ...], seconds: float) -> Stored:
+        """Runs one task. Raises its EvidentError, TimeoutError."""
+        try:
+            self._pipe.send(call)
+        except OSError:
+            raise DiedError(self._code()) from None
+        answer = self.receive(seconds)
+        if isinstance(answer, EvidentError):
+            raise answer
+        return answer
+
+    @property
+    def alive(self) -> bool:
+        return not wait([self._process.sentinel], 0)
+
+    def kill(self) -> None:
+        """Only asks the kernel; `close` collects the dead."""
+        with suppress(OSError, ValueError):
+            self._process.kill()
+
+    def close(self) -> None:
+        self.kill()
+        self._process.join(BOOT_SECONDS)
+        self._pipe.close()
+
+    def _code(self) -> int | None:
+        self._process.join(1.0)
+        return self._process.exitcode
+
+
 class Slot:
-    """One worker process and the thread that feeds it. Replaces the process whenever anything went wrong with it."""
+    """A place for one worker, and the thread that feeds it; a worker with which anything went wrong is replaced."""
 
     def __init__(self, group: Group, waiting: queue.SimpleQueue[Item | None], config: WorkerConfig, spool: Spool) -> None:
         self.group, self.waiting, self.config, self.spool = group, waiting, config, spool
-        self.ready = threading.Event()
         self.stopping = False
-        self._pool: ProcessPool | None = None
+        self._ready = False
+        self._worker: Worker | None = None
+        self._current: Item | None = None
+        self._lock = threading.Lock()
         self.thread = threading.Thread(target=self._serve, daemon=True, name=f"slot-{group}")
 
+    @property
+    def ready(self) -> bool:
+        """Its worker has answered and lives."""
+        worker = self._worker
+        return self._ready and worker is not None and worker.alive
+
+    def interrupt(self, item: Item) -> None:
+        """Kills the worker if it is busy with this very task."""
+        with self._lock:
+            if self._current is item and self._worker is not None:
+                self._worker.kill()
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopping = True
+            if self._worker is not None:
+                self._worker.kill()
+
     def _serve(self) -> None:
-        self._open()
-        while (item := self.waiting.get()) is not None:
-            if item.future.set_running_or_notify_cancel():
-                self._finish(item)
+        while not self.stopping:
+            with suppress(DiedError):  # a job will find out, and try again
+                self._open()
+            with suppress(queue.Empty):
+                item = self.waiting.get(timeout=CHECK_SECONDS)
+                if item is not None and item.future.set_running_or_notify_cancel():
+                    self._finish(item)
+        self._discard()
 
-    def _open(self) -> ProcessPool:
-        """The pool, made when there is none, its process already starting."""
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPool(max_workers=1, initializer=settle, initargs=(self.config, self.group), context=context)
-            with suppress(RuntimeError):
-                self._pool.schedule(ping).add_done_callback(self._answered)
-                if self.group == "compute" and self.config.preload:
-                    self._pool.schedule(warm, args=(self.config.threads,))
-        return self._pool
+    def _open(self) -> Worker:
+        """A worker that is warm. Raises DiedError."""
+        if self._worker is not None and not self._worker.alive:
+            self._discard()
+        if self._worker is None:
+            with self._lock:
+                if self.stopping:
+                    raise DiedError(None)
+                self._worker = Worker(self.config, self.group)
+            try:
+                self._worker.receive(BOOT_SECONDS)  # it answers
+                self._ready = True
+                self._worker.receive(BOOT_SECONDS)  # it is warm: a task's time does not begin before
+            except (DiedError, TimeoutError):
+                self._discard()
+                raise DiedError(None) from None
+        return self._worker
 
-    def _answered(self, future: Future[int]) -> None:
-        if not future.cancelled() and future.exception() is None:
-            self.ready.set()
-
-    def discard(self) -> None:
-        """Ends the process. Joining may take pebble a moment, so it happens aside."""
-        pool, self._pool = self._pool, None
-        self.ready.clear()
-        if pool is not None:
-            pool.stop()
-            threading.Thread(target=_join, args=(pool,), daemon=True).start()
+    def _discard(self) -> None:
+        with self._lock:
+            worker, self._worker, self._ready = self._worker, None, False
+        if worker is not None:
+            worker.close()
 
     def _finish(self, item: Item) -> None:
         try:
-            item.future.set_result(self._run(item))
-        except EvidentError as error:
-            item.future.set_exception(error)
-        except Exception as error:  # a bug here must not leave a future open for ever
-            item.future.set_exception(error)
-            self.discard()
+            outcome: Stored | BaseException = self._run(item)
+        except BaseException as error:  # a bug must not leave a future open for ever
+            outcome = error
+            if not isinstance(error, EvidentError):
+                self._discard()
+        if isinstance(outcome, BaseException):
+            item.future.set_exception(outcome)
+        else:
+            item.future.set_result(outcome)
 
     def _run(self, item: Item) -> Stored:
         """Starts the task until it ends by itself. Raises EvidentError."""
-        broken = 0
+        seconds, broken = self.config.seconds(item.lane), 0
         while True:
             begun = self.spool.starts(item.job_id)
             try:
-                item.running = self._open().schedule(
-                    execute,
-                    args=(self.config, item.task_key, item.payload, item.job_id, item.lane),
-                    timeout=self.config.seconds(item.lane),
-                )
-                if item.cancelled:
-                    raise CancelledError
-                return item.running.result()
-            except CancelledError:
-                self.discard()
-                raise Cancelled("The job was stopped.") from None
+                worker = self._open()
+                self._current = item
+                return worker.ask((item.task_key, item.payload, item.job_id, item.lane), seconds)
             except TimeoutError:
-                self.discard()
-                raise too_slow(self.config.seconds(item.lane)) from None
-            except (ProcessExpired, BrokenProcessPool, RuntimeError) as error:
-                self.discard()
-                if self.stopping or item.cancelled:
+                self._discard()
+                raise too_slow(seconds) from None
+            except DiedError as died:
+                self._discard()
+                if item.cancelled or self.stopping:
                     raise Cancelled("The job was stopped.") from None
-                if getattr(error, "exitcode", None) == -signal.SIGXCPU:
-                    raise too_slow(self.config.seconds(item.lane)) from None
+                if died.code == -signal.SIGXCPU:
+                    raise too_slow(seconds) from None
                 starts = self.spool.starts(item.job_id)
                 broken = broken + 1 if starts == begun else 0
                 if starts >= TRIES or broken >= BROKEN_STARTS:
                     raise worker_killed() from None
+            finally:
+                with self._lock:
+                    self._current = None
 
 
 class LocalEngine:
@@ -161,35 +249,27 @@ class LocalEngine:
         if item is None or item.future.cancel():
             return
         self._spool.cancel(job_id)
-        timer = threading.Timer(GRACE, self._kill, [item])
+        timer = threading.Timer(GRACE, self._interrupt, [item])
         timer.daemon = True
         timer.start()
 
-    def _kill(self, item: Item) -> None:
+    def _interrupt(self, item: Item) -> None:
         item.cancelled = True
-        if not item.future.done() and item.running is not None:
-            item.running.cancel()
+        for slot in self._slots:
+            slot.interrupt(item)
 
     def ready(self) -> bool:
         """One worker of each kind answers."""
-        return all(
-            any(slot.ready.is_set() for slot in self._slots if slot.group == group) for group, number in self.capacity.items() if number
-        )
+        return all(any(slot.ready for slot in self._slots if slot.group == group) for group, number in self.capacity.items() if number)
 
     def stop(self) -> None:
         for slot in self._slots:
-            slot.stopping = True
-            slot.discard()
+            slot.stop()
         for slot in self._slots:
             self._queues[slot.group].put(None)
         for slot in self._slots:
             if slot.thread.is_alive():
                 slot.thread.join(3.0)
-
-
-def _join(pool: ProcessPool) -> None:
-    with suppress(Exception):
-        pool.join()
 
 
 def too_slow(seconds: float) -> JobTimeout:

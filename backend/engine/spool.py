@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.errors import Cancelled
-from app.schemas import Progress
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from app.schemas import Progress
 
 EVERY = 0.1
 """Seconds between two writes of progress."""
@@ -49,6 +50,8 @@ class Spool:
 
     def progress(self, job: str) -> Progress:
         """How far the job is; zeros before the first report."""
+        from app.schemas import Progress  # the web process has it at hand; a worker need not build all wire schemas to start
+
         try:
             return Progress(**json.loads((self._of(job) / "progress.json").read_bytes()))
         except (OSError, ValueError):

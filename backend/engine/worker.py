@@ -11,6 +11,7 @@ import threading
 import traceback
 import uuid
 from multiprocessing import parent_process
+from multiprocessing.connection import Connection
 from typing import Any
 
 from app.errors import EvidentError, JobFailed, OutOfMemory, WorkerKilled
@@ -24,6 +25,7 @@ log = logging.getLogger("evident.worker")
 
 def settle(config: WorkerConfig, group: Group) -> None:
     """Once per process, before any heavy import."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the web process decides what it means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a worker has nothing to tidy up: SIGTERM ends it also inside a C call
     die_with_parent()
     settle_process(config, group)
@@ -60,11 +62,26 @@ def die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 
 
-def ping() -> int:
-    return os.getpid()
+def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
+    """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until the pipe ends."""
+    settle(config, group)
+    pipe.send("ready")
+    if group == "compute" and config.preload:
+        _preload(config.threads)
+    pipe.send("warm")
+    while True:
+        try:
+            task_key, payload, job_id, lane = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: Stored | EvidentError = execute(config, task_key, payload, job_id, lane)
+        except EvidentError as error:
+            answer = error
+        pipe.send(answer)
 
 
-def warm(threads: int) -> None:
+def _preload(threads: int) -> None:
     """Imports what the first explanation needs, so that it does not wait for it."""
     import torch
 

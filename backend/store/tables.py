@@ -55,10 +55,21 @@ jobs = Table(
     Index("ix_jobs_created", "created"),
 )
 
+concepts = Table(
+    "concepts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("digest", String(64), nullable=False),  # sha256 of the manifest, which is also the name of its blob
+    Column("examples", JSON, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
 refs = Table(
     "refs",
     metadata,
-    Column("owner", String(96), primary_key=True),  # "job:KEY", "input:ID", "model:KEY"
+    Column("owner", String(96), primary_key=True),  # "job:KEY", "input:ID", "model:KEY", "concept:ID"
     Column("name", String(120), primary_key=True),  # "values", "stage/cam", "canonical", "preview.png", "weights"
     Column("sha", String(64), nullable=False, index=True),
 )

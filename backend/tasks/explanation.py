@@ -23,12 +23,14 @@ class Explanation(Task):
     lane = "interactive"
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
+        from backend.concepts.library import use
         from backend.explainer import explain, settle
         from backend.methods import METHODS
         from backend.tasks.models import model_of, prepare
 
         method = METHODS[payload["method"]]
         report(0, 0, unit=method.unit)
+        use(files)
         model = model_of(payload, files)
         prepared = prepare(model, payload, files)
         result = explain(

@@ -23,6 +23,8 @@ class Echo(Task):
         steps = payload.get("steps", 1)
         if "pid" in payload:
             Path(payload["pid"]).write_text(str(os.getpid()))
+        if "pids" in payload:
+            (Path(payload["pids"]) / str(os.getpid())).touch()
         for step in range(steps):
             report(step, steps, np.full((2, 3), step, np.float32), unit="naps")
             time.sleep(payload.get("nap", 0.0))

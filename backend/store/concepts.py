@@ -1,0 +1,77 @@
+"""Rows of users' concepts. A concept keeps its examples alive, also when the inputs they came from are deleted."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from app.errors import NotFound
+from backend.store import tables
+from backend.store.database import Store
+
+
+@dataclass(frozen=True)
+class ConceptRow:
+    """examples: `[{"array", "modality", "rate", "box", "input"}]`, see backend/concepts/library.py. digest: of the manifest blob."""
+
+    id: str
+    name: str
+    modality: str
+    digest: str
+    examples: list[dict[str, Any]]
+    created: float = field(default=0.0)
+
+
+def put_concept(store: Store, name: str, modality: str, examples: list[dict[str, Any]], id: str | None = None) -> ConceptRow:
+    """A new concept, or new contents of an old one. Same examples, same digest, whatever the name."""
+    manifest = {"name": name, "modality": modality, "examples": [{k: v for k, v in one.items() if k != "input"} for one in examples]}
+    digest = store.blobs.put(json.dumps(manifest, sort_keys=True).encode())
+    row = ConceptRow(id or uuid.uuid4().hex, name, modality, digest, examples, time.time())
+    held = {"manifest": digest} | {f"example/{number}": one["array"] for number, one in enumerate(examples)}
+    owner = f"concept:{row.id}"
+    with store.write() as connection:
+        loose = store.release(connection, owner)
+        values = {"name": name, "modality": modality, "digest": digest, "examples": examples}
+        if id is None:
+            connection.execute(insert(tables.concepts).values(id=row.id, created=row.created, **values))
+        elif not connection.execute(update(tables.concepts).where(tables.concepts.c.id == id).values(**values)).rowcount:
+            raise _missing()
+        store.refer(connection, owner, held)
+    for sha in loose - set(held.values()):
+        store.blobs.delete(sha)
+    return row
+
+
+def concept(store: Store, id: str) -> ConceptRow:
+    """Raises NotFound."""
+    with store.engine.connect() as connection:
+        row = connection.execute(select(tables.concepts).where(tables.concepts.c.id == id)).mappings().first()
+    if row is None:
+        raise _missing()
+    return ConceptRow(**row)
+
+
+def concepts(store: Store) -> list[ConceptRow]:
+    """Oldest first."""
+    with store.engine.connect() as connection:
+        rows = connection.execute(select(tables.concepts).order_by(tables.concepts.c.created)).mappings().all()
+    return [ConceptRow(**row) for row in rows]
+
+
+def delete_concept(store: Store, id: str) -> None:
+    """Row, manifest and the examples that nobody else holds. Raises NotFound."""
+    concept(store, id)
+    with store.write() as connection:
+        connection.execute(delete(tables.concepts).where(tables.concepts.c.id == id))
+        loose = store.release(connection, f"concept:{id}")
+    for sha in loose:
+        store.blobs.delete(sha)
+
+
+def _missing() -> NotFound:
+    return NotFound("There is no such concept; it may have been deleted.", code="unknown_concept", field="concept")
