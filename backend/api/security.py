@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.requests import ClientDisconnect
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InvalidInput
 from app.settings import MiB, Settings
-from backend.api.errors import log_bug, problem, problem_response
+from backend.api.errors import install, log_bug, problem, problem_response
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADER_BYTES, HEADER_COUNT, ADDRESS_BYTES = 16 * 1024, 100, 8 * 1024
@@ -58,6 +59,8 @@ def _is_loopback(host: str) -> bool:
 
 def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None) -> ASGIApp:
     """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts."""
+    if isinstance(root, FastAPI):
+        install(root)
     packed = GZipMiddleware(
         root, minimum_size=1024, compresslevel=6, exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
     )
@@ -82,6 +85,7 @@ class Guard:
         self._uploads = {
             "/api/v1/inputs": max(limits.image_bytes, limits.audio_bytes, limits.array_bytes) + FORM_OVERHEAD,
             "/api/v1/models": limits.model_bytes + FORM_OVERHEAD,
+            "/api/v1/concepts/import": limits.audio_bytes + FORM_OVERHEAD,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -87,10 +87,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class StrictRequest(Request):
+class _Parsed(Request):
+    """A request whose body was read strictly: FastAPI would turn what that raises into a bare 400."""
+
+    content: Any = None
+
     async def json(self) -> Any:
-        limits = self.app.state.services.settings.limits
-        return loads(await self.body(), limits.json_depth)
+        return self.content
 
 
 class StrictRoute(APIRoute):
@@ -104,8 +107,10 @@ class StrictRoute(APIRoute):
             if takes_json:
                 kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
                 if kind != "application/json":
-                    raise UnsupportedType("Send the body as application/json.", field=None)
-                request = StrictRequest(request.scope, request.receive)
+                    raise UnsupportedType("Send the body as application/json.")
+                request = _Parsed(request.scope, request.receive)
+                body = await request.body()
+                request.content = loads(body, request.app.state.services.settings.limits.json_depth) if body else None
             return await handler(request)
 
         return handle

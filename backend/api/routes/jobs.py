@@ -13,7 +13,7 @@ from backend.api.strict import StrictRoute
 from backend.store import JobRow
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
-SHOWN = frozenset(get_args(JobKind))
+SHOWN = frozenset(get_args(JobKind)) - {"catalogue"}
 """The server's own work (the catalogue) is not listed."""
 
 

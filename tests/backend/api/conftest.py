@@ -1,0 +1,167 @@
+"""One real server for all tests of the API: sockets, workers, store; and the check that every hostile case is followed by."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from app.settings import Limits, Settings
+from backend.api import create_api, health_router
+from backend.api.security import protect
+from backend.services import Services
+from tests.backend.media.encoders import image, npy, picture, sndfile, tone
+
+CANARY = "CANARY7f3a"
+"""A word that hostile inputs carry and that must appear in no answer and no log line."""
+
+
+@dataclass
+class Running:
+    """A server with everything the tests look at afterwards."""
+
+    base: str
+    data: Path
+    settings: Settings
+    app: FastAPI
+    logged: list[str] = field(default_factory=list)
+
+    @property
+    def api(self) -> str:
+        return f"{self.base}/api/v1"
+
+
+class _Listener(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.name} {record.levelname} {self.format(record)}")
+
+
+def build(settings: Settings, plugins: tuple[str, ...] = ("tests.backend.api.workshop",)) -> tuple[FastAPI, Services]:
+    from contextlib import asynccontextmanager
+
+    services = Services(settings, plugins=plugins)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> Any:
+        await services.start()
+        yield
+        await services.stop()
+
+    root = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    root.include_router(health_router(services))
+    root.mount("/api", create_api(services))
+    return root, services
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("api")
+    # Small limits make the tests of limits quick; one worker keeps the order of jobs certain.
+    limits = Limits(audio_seconds=30.0, image_bytes=2 * 1024 * 1024, audio_bytes=2 * 1024 * 1024, array_bytes=2 * 1024 * 1024, job_seconds=60.0)
+    settings = Settings(_env_file=None, data=folder / "data", workers=1, limits=limits)
+    root, _ = build(settings)
+    lines: list[str] = []
+    listener = _Listener(lines)
+    for name in ("evident", "uvicorn.error", "python_multipart"):
+        logging.getLogger(name).addHandler(listener)
+    config = uvicorn.Config(protect(root, settings), port=0, http="h11", log_config=None, timeout_graceful_shutdown=2)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(running.serve()), daemon=True)
+    thread.start()
+    _until(lambda: running.started, 60)
+    base = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
+    _until(lambda: httpx.get(f"{base}/readyz").status_code == 200, 90)
+    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200, 90)
+    yield Running(base, folder / "data", settings, root, lines)
+    running.should_exit = True
+    thread.join(20)
+
+
+def _until(done: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "the server did not get ready"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def client(server: Running) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.api, timeout=60) as found:
+        yield found
+
+
+@pytest.fixture
+def after(server: Running) -> Iterator[Callable[[httpx.Response], dict[str, Any]]]:
+    """Checks a refusal, and after the test that the server is none the worse: ready, nothing left over, nothing leaked."""
+    first = len(server.logged)
+
+    def refusal(answer: httpx.Response) -> dict[str, Any]:
+        assert 400 <= answer.status_code < 600
+        assert answer.status_code not in (500, 501, 502, 504), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        found = answer.json()
+        assert found["status"] == answer.status_code
+        assert found["code"]
+        assert found["detail"]
+        assert found["request_id"] == answer.headers["x-request-id"]
+        for word in (CANARY, str(server.data), "Traceback", "/site-packages/", ".py"):
+            assert word not in answer.text
+        return found
+
+    yield refusal
+    assert httpx.get(f"{server.base}/readyz").status_code == 200
+    assert not list((server.data / "blobs" / "tmp").iterdir())
+    said = "\n".join(server.logged[first:])
+    assert CANARY not in said
+    assert "failed" not in said, said
+
+
+def send(client: httpx.Client, data: bytes, name: str = "file.bin", **fields: str) -> httpx.Response:
+    return client.post("/inputs", files={"file": (name, data)}, data=fields)
+
+
+def upload(client: httpx.Client, data: bytes, **fields: str) -> str:
+    answer = send(client, data, **fields)
+    assert answer.status_code in (200, 201), answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.fixture
+def photo(client: httpx.Client) -> str:
+    return upload(client, image(picture()))
+
+
+@pytest.fixture
+def sound(client: httpx.Client) -> str:
+    return upload(client, sndfile(np.concatenate([tone(1.0), 0.001 * tone(1.0), tone(1.0, hertz=900)])))
+
+
+@pytest.fixture
+def grid(client: httpx.Client) -> str:
+    return upload(client, npy(np.random.default_rng(0).uniform(-60, 0, size=(40, 50)).astype(np.float32)))
+
+
+def finished(client: httpx.Client, id: str) -> dict[str, Any]:
+    """The explanation once it has ended."""
+    deadline = time.monotonic() + 60
+    while True:
+        found = client.get(f"/explanations/{id}").json()
+        if found["state"] not in ("queued", "running"):
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

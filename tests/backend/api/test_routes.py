@@ -1,0 +1,399 @@
+"""What every route answers when all is well, and when it is not: the table at the end must name every route there is."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from backend.api.strict import StrictRoute
+from tests.backend.api.conftest import Running, finished, send, upload
+from tests.backend.api.walk import api_routes
+from tests.backend.media.encoders import image, npy, picture, sndfile, tone
+
+NOWHERE = "0" * 64
+WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "weights" / "shapes.safetensors"
+
+
+def explain(client: httpx.Client, input: str, model: str = "tiny", method: str = "ramp", **more: Any) -> httpx.Response:
+    return client.post("/explanations", json={"input": input, "model": model, "method": method, **more})
+
+
+def test_limits(client: httpx.Client, server: Running) -> None:
+    found = client.get("/limits").json()
+    assert found["image_bytes"] == server.settings.limits.image_bytes
+    assert ".png" in found["accept"]
+
+
+def test_catalogue_model_and_compatibility(client: httpx.Client) -> None:
+    found = client.get("/catalogue").json()
+    assert [model["key"] for model in found["models"]][:2] == ["tiny", "tiny_sound"]
+    assert {method["key"] for method in found["methods"]} == {"ramp", "layered", "fitless"}
+    schema = next(method["schema"] for method in found["methods"] if method["key"] == "ramp")
+    assert schema["properties"]["n_samples"]["scales_cost"] is True
+    model = client.get("/models/tiny").json()
+    assert model["labels"] == ["first", "second", "third"]
+    assert model["default_layer"] in {layer["name"] for layer in model["layers"]}
+    fits = client.get("/models/tiny/compatibility").json()
+    assert fits["ramp"]["ok"]
+    assert fits["ramp"]["seconds"] > 0
+    assert fits["fitless"] == {"ok": False, "reason": "This method needs a network of another kind; choose another method.", "defaults": {}, "seconds": None}
+
+
+def test_same_bytes_same_id(client: httpx.Client) -> None:
+    data = image(picture(seed=5))
+    first, second = send(client, data, "a.png"), send(client, data, "b.png")
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+    assert (first.json()["name"], second.json()["name"]) == ("a.png", "b.png")
+    as_spectrogram = send(client, data, "a.png", **{"as": "spectrogram"})
+    assert as_spectrogram.status_code == 201
+    assert as_spectrogram.json()["modality"] == "spectrogram"
+    assert as_spectrogram.json()["id"] != first.json()["id"]
+
+
+def test_image_input(client: httpx.Client, photo: str) -> None:
+    found = client.get(f"/inputs/{photo}").json()
+    assert (found["modality"], found["width"], found["height"], found["rate"]) == ("image", 32, 24, None)
+    shown = Image.open(io.BytesIO(client.get(f"/inputs/{photo}/preview.png").content))
+    assert (np.asarray(shown) == picture()).all()
+    for part in ("audio.wav", "spectrogram.npy"):
+        assert client.get(f"/inputs/{photo}/{part}").status_code == 404
+
+
+def test_audio_input_and_ranges(client: httpx.Client, sound: str) -> None:
+    found = client.get(f"/inputs/{sound}").json()
+    assert (found["modality"], found["seconds"], found["rate"], found["channels"]) == ("audio", 3.0, 16_000, 1)
+    assert len(found["waveform"]) == 600
+    assert len(found["coughs"]) >= 2
+    assert found["checks"]
+    whole = client.get(f"/inputs/{sound}/audio.wav")
+    samples, rate = soundfile.read(io.BytesIO(whole.content))
+    assert (len(samples), rate) == (48_000, 16_000)
+    part = client.get(f"/inputs/{sound}/audio.wav", headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, whole.content[100:200])
+    assert part.headers["content-range"] == f"bytes 100-199/{len(whole.content)}"
+    assert client.get(f"/inputs/{sound}/audio.wav", headers={"Range": "bytes=99999999-"}).status_code == 416
+    many = client.get(f"/inputs/{sound}/audio.wav", headers={"Range": "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 2000, 2))})
+    assert many.status_code in (200, 206, 400, 416)
+    assert len(many.content) < 4 * len(whole.content)
+    assert client.get(f"/inputs/{sound}/preview.png").status_code == 404
+
+
+def test_spectrogram_input(client: httpx.Client, grid: str) -> None:
+    values = np.load(io.BytesIO(client.get(f"/inputs/{grid}/spectrogram.npy").content))
+    assert (values.dtype, values.shape) == (np.float32, (40, 50))
+    assert client.get(f"/inputs/{grid}/preview.png").headers["content-type"] == "image/png"
+
+
+def test_prediction(client: httpx.Client, photo: str) -> None:
+    found = client.post("/predictions", json={"input": photo, "model": "tiny"})
+    assert found.status_code == 200
+    body = found.json()
+    assert sum(score["probability"] for score in body["classes"]) == pytest.approx(1.0, abs=1e-5)
+    assert body["top"] == body["classes"][0]["index"]
+    assert (body["grid"], body["y_axis"]["unit"]) == ([24, 32], "px")
+    assert client.get(f"/predictions/{body['id']}").json() == body
+    assert np.asarray(Image.open(io.BytesIO(client.get(body["display"]).content))).shape == (24, 32, 3)
+    again = client.post("/predictions", json={"input": photo, "model": "tiny"})
+    assert again.json()["id"] == body["id"]
+
+
+def test_prediction_of_sound_has_seconds_and_hertz(client: httpx.Client, sound: str) -> None:
+    body = client.post("/predictions", json={"input": sound, "model": "tiny_sound", "start": 0.5}).json()
+    assert (body["x_axis"]["unit"], body["y_axis"]["unit"], body["y_axis"]["origin"]) == ("s", "Hz", "lower")
+    assert body["window"][0] == 0.5
+
+
+def test_explanation_from_post_to_map(client: httpx.Client, photo: str) -> None:
+    first = explain(client, photo, seed=11)
+    assert first.status_code == 202
+    assert first.json()["request"]["params"] == {"n_samples": 4, "pause": 0.0, "word": "up"}
+    id = first.json()["id"]
+    found = finished(client, id)
+    assert found["state"] == "done"
+    assert found["record"]["shape"] == [24, 32]
+    assert found["record"]["extras"] == {"nan": None}
+    again = explain(client, photo, seed=11)
+    assert (again.status_code, again.json()["id"]) == (200, id)
+    # Defaults spelled out, and 1 for 1.0, are the same request.
+    spelled = explain(client, photo, seed=11, params={"n_samples": 4, "pause": 0, "word": "up"})
+    assert (spelled.status_code, spelled.json()["id"]) == (200, id)
+    values = np.load(io.BytesIO(client.get(f"/explanations/{id}/values.npy").content))
+    assert (values.dtype, values.shape) == (np.float32, (24, 32))
+    assert (values[0, 0], values[-1, -1]) == (-2.0, 2.0)
+    half = np.load(io.BytesIO(client.get(f"/explanations/{id}/stages/half.npy").content))
+    assert (half == values[::2, ::2]).all()
+    assert client.get(f"/explanations/{id}/stages/quarter.npy").status_code == 404
+    assert client.get(f"/explanations/{id}/audio.wav").status_code == 404
+
+
+def test_the_layer_is_filled_in_and_part_of_the_key(client: httpx.Client, photo: str) -> None:
+    default = explain(client, photo, method="layered").json()
+    assert default["request"]["layer"] == client.get("/models/tiny").json()["default_layer"]
+    named = explain(client, photo, method="layered", layer=default["request"]["layer"]).json()
+    assert named["id"] == default["id"]
+    unused = explain(client, photo, layer="nonsense").json()  # a method without layers ignores it
+    assert unused["request"]["layer"] is None
+
+
+def test_overlay(client: httpx.Client, photo: str) -> None:
+    client.post("/predictions", json={"input": photo, "model": "tiny"})
+    id = explain(client, photo, seed=12).json()["id"]
+    finished(client, id)
+    plain = _png(client.get(f"/explanations/{id}/overlay.png?opacity=0&scale=1"))
+    grey = picture().astype(float) @ [0.299, 0.587, 0.114]
+    assert np.abs(plain - grey[..., None]).max() <= 1
+    both = _png(client.get(f"/explanations/{id}/overlay.png?opacity=1&scale=3"))
+    assert both.shape == (72, 96, 3)
+    assert both[0, 0, 2] > both[0, 0, 0]  # against: blue
+    assert both[-1, -1, 0] > both[-1, -1, 2]  # for: red
+    only = _png(client.get(f"/explanations/{id}/overlay.png?opacity=1&scale=1&sign=for&top=10"))
+    assert np.abs(only[:20, :20] - grey[:20, :20, None]).max() <= 1
+    for query in ("opacity=2", "top=0", "sign=up", "scale=99", "scale=nan", "opacity=nan", "top=inf"):
+        assert client.get(f"/explanations/{id}/overlay.png?{query}").status_code == 422
+
+
+def _png(answer: httpx.Response) -> np.ndarray:
+    assert answer.status_code == 200
+    return np.asarray(Image.open(io.BytesIO(answer.content))).astype(float)
+
+
+def test_overlay_of_sound_has_high_frequencies_on_top(client: httpx.Client, sound: str) -> None:
+    id = explain(client, sound, "tiny_sound").json()["id"]
+    finished(client, id)
+    shown = _png(client.get(f"/explanations/{id}/overlay.png?opacity=1&scale=1"))
+    assert shown[0, -1, 0] > shown[0, -1, 2]  # the map is largest at its last row and column, which is drawn on top
+    assert shown[-1, 0, 2] > shown[-1, 0, 0]
+
+
+def test_listening(client: httpx.Client, sound: str) -> None:
+    id = explain(client, sound, "tiny_sound", start=0.0).json()["id"]
+    record = finished(client, id)["record"]
+    for part in ("only", "rest"):
+        answer = client.get(f"/explanations/{id}/audio.wav?part={part}&top=20")
+        samples, rate = soundfile.read(io.BytesIO(answer.content))
+        assert rate == 16_000
+        assert len(samples) == round((record["window"][1] - record["window"][0]) * rate)
+        assert np.abs(samples).max() > 0.01
+    assert client.get(f"/explanations/{id}/audio.wav?part=all").status_code == 422
+
+
+def test_progress_partial_maps_and_cancelling(client: httpx.Client, photo: str) -> None:
+    id = explain(client, photo, params={"n_samples": 2000, "pause": 0.02}).json()["id"]
+    states: list[dict[str, Any]] = []
+    with client.stream("GET", f"/explanations/{id}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                states.append(json.loads(line[6:]))
+                if states[-1]["progress"]["partial"] >= 2:
+                    break
+    assert states[-1]["state"] == "running"
+    assert 0 < states[-1]["progress"]["done"] < states[-1]["progress"]["total"] == 2000
+    assert states[-1]["progress"]["unit"] == "samples"
+    partial = np.load(io.BytesIO(client.get(f"/explanations/{id}/values.npy").content))
+    assert 0 < np.abs(partial).max() < 2.0
+    assert client.get(f"/explanations/{id}/overlay.png").status_code == 404
+    stopped = client.delete(f"/explanations/{id}")
+    assert (stopped.status_code, stopped.json()["state"]) == (200, "cancelled")
+    assert stopped.json()["error"]["code"] == "cancelled"
+    assert client.delete(f"/explanations/{id}").status_code == 204
+    assert client.get(f"/explanations/{id}").status_code == 404
+
+
+def test_one_stream_for_several(client: httpx.Client, photo: str) -> None:
+    ids = [explain(client, photo, seed=100 + i, params={"n_samples": 5, "pause": 0.01}).json()["id"] for i in range(3)]
+    last: dict[str, str] = {}
+    with client.stream("GET", f"/explanations/events?ids={','.join(ids)}") as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                found = json.loads(line[6:])
+                last[found["id"]] = found["state"]
+    assert last == dict.fromkeys(ids, "done")
+    assert client.get(f"/explanations/events?ids={ids[0]},{NOWHERE}").status_code == 404
+    assert client.get("/explanations/events").status_code == 422
+
+
+def test_jobs(client: httpx.Client, photo: str) -> None:
+    id = explain(client, photo, seed=13).json()["id"]
+    finished(client, id)
+    listed = client.get("/jobs").json()
+    mine = next(job for job in listed if job["id"] == id)
+    assert (mine["kind"], mine["state"], mine["title"]) == ("explanation", "done", "Ramp")
+    assert client.get(f"/jobs/{id}").json() == mine
+    assert {job["kind"] for job in listed} <= {"explanation", "prediction", "model"}
+    assert client.get("/jobs?limit=0").status_code == 422
+    assert client.delete(f"/jobs/{id}").status_code == 204
+    assert client.get(f"/jobs/{id}").status_code == 404
+
+
+def test_refusals_of_an_explanation(client: httpx.Client, photo: str, sound: str, after: Any) -> None:
+    cases = [
+        (explain(client, NOWHERE), 404, "unknown_input"),
+        (explain(client, photo, model="nope"), 404, "unknown_model"),
+        (explain(client, photo, method="rampe"), 404, "unknown_method"),
+        (explain(client, photo, method="fitless"), 422, "incompatible"),
+        (explain(client, sound), 422, "wrong_modality"),
+        (explain(client, photo, target=3), 422, "bad_parameter"),
+        (explain(client, photo, target=-1), 422, "bad_parameter"),
+        (explain(client, photo, method="layered", layer="nowhere"), 422, "bad_parameter"),
+        (explain(client, photo, params={"n_sample": 3}), 422, "bad_parameter"),
+        (explain(client, photo, params={"n_samples": True}), 422, "bad_parameter"),
+        (explain(client, photo, params={"n_samples": "4"}), 422, "bad_parameter"),
+        (explain(client, photo, params={"n_samples": 0}), 422, "bad_parameter"),
+        (explain(client, photo, params={"word": "sideways"}), 422, "bad_parameter"),
+        (explain(client, photo, seed=True), 422, "bad_parameter"),
+        (explain(client, photo, extra=1), 422, "unknown_field"),
+        (explain(client, photo, params={"n_samples": 1_000_000_000}), 422, "too_expensive"),
+    ]
+    for answer, status, code in cases:
+        found = after(answer)
+        assert (found["status"], found["code"]) == (status, code), found
+    assert "ramp" in cases[2][0].json()["detail"]
+    assert "n_samples" in cases[8][0].json()["detail"]
+    expensive = cases[-1][0].json()
+    assert expensive["field"] == "params.n_samples"
+    # What would fit does fit, and it is not far from what does not.
+    fits = int(expensive["detail"].split("at most ")[1].split(" ")[0].replace(",", ""))
+    fine = explain(client, photo, params={"n_samples": fits})
+    assert fine.status_code == 202
+    client.delete(f"/explanations/{fine.json()['id']}")
+    assert explain(client, photo, params={"n_samples": int(fits * 1.01) + 1}).status_code == 422
+
+
+def test_deleting_an_input_leaves_no_byte(client: httpx.Client, server: Running) -> None:
+    def bytes_left() -> set[str]:
+        return {path.name for path in (server.data / "blobs").rglob("*") if path.is_file()}
+
+    before = bytes_left()
+    id = upload(client, image(picture(40, 50, seed=77)))
+    prediction = client.post("/predictions", json={"input": id, "model": "tiny"}).json()["id"]
+    explanation = explain(client, id).json()["id"]
+    finished(client, explanation)
+    assert len(bytes_left()) > len(before)
+    assert client.delete(f"/inputs/{id}").status_code == 204
+    assert bytes_left() == before
+    for path in (f"/inputs/{id}", f"/inputs/{id}/preview.png", f"/predictions/{prediction}", f"/explanations/{explanation}"):
+        assert client.get(path).status_code == 404
+
+
+def test_samples_can_be_used_at_once(client: httpx.Client) -> None:
+    found = client.get("/samples").json()
+    assert len({sample["key"] for sample in found}) == len(found) > 0
+    for sample in found:  # two samples may show the same file to two models
+        told = client.get(f"/inputs/{sample['input']}").json()
+        assert told["sample"] in {other["key"] for other in found if other["input"] == sample["input"]}
+        assert told["modality"] == sample["modality"]
+
+
+def test_docs_and_openapi(client: httpx.Client, server: Running) -> None:
+    schema = client.get("/openapi.json").json()
+    assert schema["servers"] == [{"url": "/api"}]
+    page = client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "http" not in page.text
+    for path in schema["paths"]:
+        assert f"/api{path}" in page.text
+    assert client.get("/docs.css").headers["content-type"].startswith("text/css")
+
+
+def test_an_uploaded_model(client: httpx.Client, photo: str, after: Any) -> None:
+    weights = WEIGHTS.read_bytes()
+    labels = ["a", "b", "c", "d"]
+    sent = {"architecture": "shapes", "labels": json.dumps(labels), "title": "Mine"}
+    first = client.post("/models", files={"weights": ("w.safetensors", weights)}, data=sent)
+    assert first.status_code == 201, first.text
+    key = first.json()["key"]
+    assert (first.json()["title"], first.json()["labels"], first.json()["bundled"]) == ("Mine", labels, False)
+    assert client.post("/models", files={"weights": ("w.safetensors", weights)}, data=sent).status_code == 200
+    assert key in {model["key"] for model in client.get("/catalogue").json()["models"]}
+    assert client.post("/predictions", json={"input": photo, "model": key}).json()["model"] == key
+    assert finished(client, explain(client, photo, key).json()["id"])["state"] == "done"
+    assert client.delete(f"/models/{key}").status_code == 204
+    assert after(client.get(f"/models/{key}"))["code"] == "unknown_model"
+    assert after(client.delete("/models/tiny"))["code"] == "bundled"
+
+
+# Every route: what makes it 200, 404 and 422, or why it cannot be.
+NO_ARGUMENTS = "takes nothing that could be wrong"
+FREE_TEXT = "any text is a possible id, and an impossible one is 404"
+TABLE: dict[tuple[str, str], dict[int, str]] = {
+    ("GET", "/v1/limits"): {200: "test_limits", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
+    ("GET", "/v1/catalogue"): {200: "test_catalogue_model_and_compatibility", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
+    ("GET", "/v1/models/{key}"): {200: "test_catalogue_model_and_compatibility", 404: "/models/nope", 422: FREE_TEXT},
+    ("GET", "/v1/models/{key}/compatibility"): {200: "test_catalogue_model_and_compatibility", 404: "/models/nope/compatibility", 422: FREE_TEXT},
+    ("POST", "/v1/models"): {200: "test_an_uploaded_model", 404: "creates", 422: "test_models_that_are_refused"},
+    ("DELETE", "/v1/models/{key}"): {200: "test_an_uploaded_model", 404: "/models/nope", 422: FREE_TEXT},
+    ("GET", "/v1/samples"): {200: "test_samples_can_be_used_at_once", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
+    ("POST", "/v1/inputs"): {200: "test_same_bytes_same_id", 404: "creates", 422: "test_forms"},
+    ("GET", "/v1/inputs/{id}"): {200: "test_image_input", 404: f"/inputs/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/inputs/{id}/preview.png"): {200: "test_image_input", 404: f"/inputs/{NOWHERE}/preview.png", 422: FREE_TEXT},
+    ("GET", "/v1/inputs/{id}/audio.wav"): {200: "test_audio_input_and_ranges", 404: f"/inputs/{NOWHERE}/audio.wav", 422: FREE_TEXT},
+    ("GET", "/v1/inputs/{id}/spectrogram.npy"): {200: "test_spectrogram_input", 404: f"/inputs/{NOWHERE}/spectrogram.npy", 422: FREE_TEXT},
+    ("DELETE", "/v1/inputs/{id}"): {200: "test_deleting_an_input_leaves_no_byte", 404: f"/inputs/{NOWHERE}", 422: FREE_TEXT},
+    ("POST", "/v1/predictions"): {200: "test_prediction", 404: "test_refusals_of_a_prediction", 422: "test_refusals_of_a_prediction"},
+    ("GET", "/v1/predictions/{id}"): {200: "test_prediction", 404: f"/predictions/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/predictions/{id}/display.png"): {200: "test_prediction", 404: f"/predictions/{NOWHERE}/display.png", 422: FREE_TEXT},
+    ("POST", "/v1/explanations"): {200: "test_explanation_from_post_to_map", 404: "test_refusals_of_an_explanation", 422: "test_refusals_of_an_explanation"},
+    ("GET", "/v1/explanations/events"): {200: "test_one_stream_for_several", 404: f"/explanations/events?ids={NOWHERE}", 422: "test_one_stream_for_several"},
+    ("GET", "/v1/explanations/{id}"): {200: "test_explanation_from_post_to_map", 404: f"/explanations/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/explanations/{id}/events"): {200: "test_progress_partial_maps_and_cancelling", 404: f"/explanations/{NOWHERE}/events", 422: FREE_TEXT},
+    ("GET", "/v1/explanations/{id}/values.npy"): {200: "test_explanation_from_post_to_map", 404: f"/explanations/{NOWHERE}/values.npy", 422: FREE_TEXT},
+    ("GET", "/v1/explanations/{id}/stages/{name}.npy"): {200: "test_explanation_from_post_to_map", 404: f"/explanations/{NOWHERE}/stages/a.npy", 422: FREE_TEXT},
+    ("GET", "/v1/explanations/{id}/overlay.png"): {200: "test_overlay", 404: f"/explanations/{NOWHERE}/overlay.png", 422: "test_overlay"},
+    ("GET", "/v1/explanations/{id}/audio.wav"): {200: "test_listening", 404: f"/explanations/{NOWHERE}/audio.wav", 422: "test_listening"},
+    ("DELETE", "/v1/explanations/{id}"): {200: "test_progress_partial_maps_and_cancelling", 404: f"/explanations/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/jobs"): {200: "test_jobs", 404: NO_ARGUMENTS, 422: "test_jobs"},
+    ("GET", "/v1/jobs/{id}"): {200: "test_jobs", 404: f"/jobs/{NOWHERE}", 422: FREE_TEXT},
+    ("DELETE", "/v1/jobs/{id}"): {200: "test_jobs", 404: f"/jobs/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/openapi.json"): {200: "test_docs_and_openapi", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
+    ("GET", "/v1/docs"): {200: "test_docs_and_openapi", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
+    ("GET", "/v1/docs.css"): {200: "test_docs_and_openapi", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
+}  # fmt: skip
+
+
+def test_the_table_names_every_route(server: Running) -> None:
+    """A new route needs a row in the `TABLE` of the test file of its resource: what makes it 200, 404 and 422, or why that cannot be."""
+    there = {(method, path) for path, route in api_routes(server.app) for method in route.methods}
+    assert all(isinstance(route, StrictRoute) for _, route in api_routes(server.app))
+    files = sorted(Path(__file__).parent.glob("test_*.py"))
+    tables = [getattr(importlib.import_module(f"tests.backend.api.{path.stem}"), "TABLE", {}) for path in files]
+    whole = {key: row for table in tables for key, row in table.items()}
+    assert there == set(whole)
+    written = "\n".join(path.read_text() for path in files)
+    for row in whole.values():
+        assert set(row) == {200, 404, 422}
+        for named in row.values():
+            assert not named.startswith("test_") or f"def {named}(" in written, named
+
+
+@pytest.mark.parametrize(("method", "path"), [(key[0], row[404]) for key, row in TABLE.items() if row[404].startswith("/")])
+def test_unknown_ids(method: str, path: str, client: httpx.Client, after: Any) -> None:
+    started = time.monotonic()
+    assert after(client.request(method, path))["status"] == 404
+    odd = path.replace(NOWHERE, "..%2f..%2fetc%2fpasswd").replace("nope", "%00%ff")
+    assert after(client.request(method, odd))["status"] in (404, 422)
+    assert time.monotonic() - started < 30
+
+
+def test_refusals_of_a_prediction(client: httpx.Client, photo: str, sound: str, after: Any) -> None:
+    def post(**body: Any) -> dict[str, Any]:
+        return after(client.post("/predictions", json=body))
+
+    assert post(input=NOWHERE, model="tiny")["code"] == "unknown_input"
+    assert post(input=photo, model="nope")["code"] == "unknown_model"
+    assert post(input=sound, model="tiny")["code"] == "wrong_modality"
+    assert post(input=photo)["field"] == "model"
+    assert post(input=sound, model="tiny_sound", start=-1.0)["field"] == "start"
+    assert post(input=sound, model="tiny_sound", start=999.0)["status"] == 422
+    assert post(input=7, model="tiny")["status"] == 422
