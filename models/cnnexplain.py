@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
+from pathlib import Path
 
 from torch import nn
 
+from models.inputs.sound import SoundInput
+from models.spec import ModelSpec
+
 DEFAULT_LAYER = "relu4"
 """The last convolution after its activation: 128 maps of 8 x 16 cells."""
+
+
+PAPER = "cnnexplain (arXiv 2207.12958; Healthcare Analytics 8, 2025, 100408); layer sizes are our reading"
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def bundled(key: str) -> ModelSpec:
+    """The catalogue entry of shipped weights of this network, from the card beside them."""
+    card = json.loads((WEIGHTS / f"{key}.json").read_text(encoding="utf-8"))
+    return ModelSpec(
+        key=key, title=card["title"], build=CnnExplain, input=SoundInput(), labels=tuple(card["labels"]),
+        weights=WEIGHTS / f"{key}.safetensors", sha256=card["sha256"], source=f"trained by this project: {card['command']}",
+        licence=card["licence"], paper=PAPER, default_layer=DEFAULT_LAYER, temperature=card["temperature"], card=card,
+    )  # fmt: skip
 
 
 class CnnExplain(nn.Sequential):
@@ -33,3 +52,7 @@ class CnnExplain(nn.Sequential):
             ("linear", nn.Linear(channels, classes)),
         ]
         super().__init__(OrderedDict([*layers, *head]))
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # without batch norm the default initialisation lets the signal fade from layer to layer
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]

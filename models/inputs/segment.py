@@ -106,6 +106,11 @@ def loudest_start(waveform: np.ndarray, rate: int, length: float) -> float:
     return float((total[n:] - total[:-n]).argmax() / rate)
 
 
+def level_curve(waveform: np.ndarray, rate: int) -> np.ndarray:
+    """Levels of 20 ms frames every 10 ms, dB below full scale (RMS), after the rumble is taken off; `[frames]`."""
+    return _frames(_for_search(waveform, rate), min(rate, RATE))[0]
+
+
 def envelope(waveform: np.ndarray, points: int = 600) -> np.ndarray:
     """Peak envelope for drawing, float32 in 0..1 relative to the loudest sample, at most `points` values."""
     parts = np.array_split(np.abs(waveform), min(points, max(1, len(waveform))))

@@ -78,14 +78,15 @@ def report(truth: np.ndarray, probability: np.ndarray, groups: np.ndarray | None
     return {name: bootstrap(measure, truth, probability, groups, seed=seed).as_dict() for name, measure in measures.items()}
 
 
-def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+def fit_temperature(logits: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
     """T > 0 that minimises the mean negative log-likelihood of softmax(logits / T) (Guo et al. 2017, arXiv 1706.04599).
 
-    logits: `[n, K]`, of inputs the network was *not* trained on; truth: `[n]`. Bounded to 0.05..20.
+    logits: `[n, K]`, of inputs the network was *not* trained on; truth: `[n]`; weights: `[n]`, e.g. `even_odds`. Bounded to 0.05..20.
     """
+    rows = np.arange(len(truth))
 
     def loss(log_t: float) -> float:
-        return float(-log_softmax(logits / np.exp(log_t), axis=1)[np.arange(len(truth)), truth].mean())
+        return float(np.average(-log_softmax(logits / np.exp(log_t), axis=1)[rows, truth], weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 
@@ -95,12 +96,29 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return softmax(logits / temperature, axis=1)
 
 
-def calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
+def even_odds(truth: np.ndarray) -> np.ndarray:
+    """`[n]` weights under which every class counts the same, as in training with class weights."""
+    return (len(truth) / np.bincount(truth))[truth]
+
+
+def calibration_error(probability: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None, bins: int = 10) -> float:
     """Expected calibration error: mean |confidence - accuracy| over equally wide bins of the top probability, weighted by their size.
 
     probability: `[n, K]`, truth: `[n]`.
     """
     confidence, right = probability.max(1), probability.argmax(1) == truth
+    weights = np.ones(len(truth)) if weights is None else weights
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[index == b].sum() - right[index == b].sum()) for b in range(bins)]
-    return float(sum(gaps) / len(truth))
+    gaps = [abs((weights * (confidence - right))[index == b].sum()) for b in range(bins)]
+    return float(sum(gaps) / weights.sum())
+
+
+def stratified_auc(truth: np.ndarray, score: np.ndarray, strata: np.ndarray) -> float:
+    """AUC over pairs of the same stratum only (van Elteren's weights n1 n0): what is left when the strata are held alike."""
+    pairs = area = 0.0
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        count = float((truth[inside] == 1).sum() * (truth[inside] == 0).sum())
+        if count:
+            pairs, area = pairs + count, area + count * auc(truth[inside], score[inside])
+    return area / pairs if pairs else float("nan")

@@ -1,0 +1,121 @@
+"""The real recordings as tensors, with who coughed and under which recording conditions. Reads `labels.csv` of the data folder.
+
+Windows are prepared by the models' own input, so that training sees what the product shows.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from app.errors import BadParameter, InvalidInput
+from models.inputs.segment import level_curve, mono, segment, window_start
+from models.inputs.sound import SoundInput
+
+CONDITIONS = ("length", "loudest frame", "background (5 %)", "background (10 %)", "median level", "peak", "mean level")
+Row = dict[str, str]
+Starts = Callable[[np.ndarray, int], Sequence[float | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """x: `[n, 1, 64, 128]`; y: `[n]` int64; people: `[n]` subject ids; conditions: `[n, 7]`, see CONDITIONS (log10 s and dB)."""
+
+    x: Tensor
+    y: Tensor
+    people: np.ndarray
+    conditions: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """`[n]` classes as numpy."""
+        return self.y.numpy()
+
+
+def covid(data: Path, subset: str, spec: SoundInput, *, progress: bool = True) -> Clips:
+    """One window per recording, around its loudest event; class 1 is "positive". subset: core, extra_unverified, extra_telegram."""
+    rows = [row for row in _rows(data, "cough") if row["set"] == subset]
+    return _clips(data, rows, [int(row["label"] == "positive") for row in rows], spec, lambda *_: [None], subset, progress)
+
+
+def coughs_and_others(data: Path, spec: SoundInput, *, progress: bool = True) -> Clips:
+    """Coswara: coughs (class 1; a window at each of up to three events) against breathing, speech and vowels of the same people (class 0;
+    a window every 2 s)."""
+    coughs = [row for row in _rows(data, "cough") if row["subject_id"].startswith("cw-")]
+    others = [row for row in _rows(data, "audio_other") if row["subject_id"].startswith("cw-")]
+    a = _clips(data, coughs, [1] * len(coughs), spec, lambda sound, rate: _at_events(sound, rate, spec), "coughs", progress)
+    b = _clips(data, others, [0] * len(others), spec, lambda sound, rate: _in_turn(sound, rate, spec), "other sounds", progress)
+    return _joined(a, b)
+
+
+def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str, Clips]:
+    """What `cough_check` never heard in training: other channels' coughs, spoken digits, read speech, music and a bird."""
+    found = {
+        "telephone coughs": covid(data, "core", spec, progress=progress),
+        "messenger coughs": covid(data, "extra_telegram", spec, progress=progress),
+    }
+    rows = [row for row in _rows(data, "audio_other") if not row["subject_id"].startswith("cw-")]
+    for name, kinds in {"spoken digits, read speech": ("speech",), "music, a bird": ("music", "bird")}.items():
+        some = [row for row in rows if row["kind"] in kinds]
+        found[name] = _clips(data, some, [0] * len(some), spec, lambda *_: [None], name, progress)
+    return found
+
+
+def conditions(sound: np.ndarray, rate: int) -> list[float]:
+    """What the recording is like, whatever was coughed into it: length, levels and background. Nothing about the sound's spectrum."""
+    levels = level_curve(sound, rate)
+    low, quiet, middle = np.percentile(levels, [5, 10, 50])
+    power = float(np.mean(np.square(sound, dtype=np.float64)))
+    peak = float(np.abs(sound).max())
+    return [np.log10(len(sound) / rate), levels.max(), low, quiet, middle, 20 * np.log10(peak + 1e-6), 10 * np.log10(power + 1e-12)]
+
+
+def _rows(data: Path, folder: str) -> Iterator[Row]:
+    path = data / folder / "labels.csv"
+    if not path.is_file():
+        raise BadParameter(f"The data folder has no {folder}/labels.csv; give the folder that holds it with --data.", field="data")
+    with path.open(newline="", encoding="utf-8") as file:
+        yield from csv.DictReader(file)
+
+
+def _clips(data: Path, rows: list[Row], labels: list[int], spec: SoundInput, starts: Starts, what: str, progress: bool) -> Clips:
+    """Windows of every recording that can be used; silent windows are left out."""
+    x, y, people, measured = [], [], [], []
+    for row, label in zip(tqdm(rows, desc=what, unit="recording", disable=not progress), labels, strict=True):
+        samples, rate = soundfile.read(data / row["file"], dtype="float32", always_2d=True)
+        sound, _ = mono(samples)
+        for start in starts(sound, rate):
+            try:
+                x.append(spec.prepare((sound, rate), start=start).x)
+            except InvalidInput:
+                continue
+            y.append(label)
+            people.append(row["subject_id"])
+            measured.append(conditions(sound, rate))
+    return Clips(torch.cat(x), torch.tensor(y), np.array(people), np.array(measured))
+
+
+def _at_events(sound: np.ndarray, rate: int, spec: SoundInput) -> Sequence[float | None]:
+    events = sorted(segment(sound, rate), key=lambda event: -event.level_db)[:3]
+    return [window_start(event, spec.seconds, len(sound) / rate) for event in events]
+
+
+def _in_turn(sound: np.ndarray, rate: int, spec: SoundInput) -> Sequence[float | None]:
+    return [float(start) for start in np.arange(0, len(sound) / rate - spec.seconds, 2.0)][:12]
+
+
+def _joined(a: Clips, b: Clips) -> Clips:
+    return Clips(
+        torch.cat([a.x, b.x]), torch.cat([a.y, b.y]), np.concatenate([a.people, b.people]), np.concatenate([a.conditions, b.conditions])
+    )
