@@ -42,9 +42,11 @@
     let meanA = 0;
     let meanB = 0;
     for (let i = 0; i < n; i += 1) {
-      meanA += a[i] / n;
-      meanB += b[i] / n;
+      meanA += a[i];
+      meanB += b[i];
     }
+    meanA /= n; // the sum of ranks is exact, so a constant side leaves exactly zero below
+    meanB /= n;
     let ab = 0;
     let aa = 0;
     let bb = 0;

@@ -96,5 +96,21 @@
     return out;
   }
 
-  evident.contour = { maskOf, cellEdges, isoline, area, islands };
+  /** Total length in cell sides. */
+  function perimeter(segments) {
+    let sum = 0;
+    for (let i = 0; i < segments.length; i += 4) sum += Math.hypot(segments[i + 2] - segments[i], segments[i + 3] - segments[i + 1]);
+    return sum;
+  }
+
+  /** Outline for the eye: the mask's edges without specks, and none at all where the mask is dust, which a long line would only cover. */
+  function legible(mask, rows, cols, smallest = 6) {
+    const kept = islands(mask, rows, cols, smallest);
+    const segments = cellEdges(kept, rows, cols);
+    const cells = kept.reduce((sum, x) => sum + x, 0);
+    const length = perimeter(segments);
+    return length > 0.45 * cells && length > 6 * (rows + cols) ? new Float32Array(0) : segments;
+  }
+
+  evident.contour = { maskOf, cellEdges, isoline, area, perimeter, islands, legible };
 })();

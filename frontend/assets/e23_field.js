@@ -79,14 +79,13 @@
       return robust > 0 ? robust : this.max;
     }
 
-    /** Outline of the top % of cells; `smooth` maps get an interpolated line, others the cells' own edges without specks. */
-    outline(sign, top, smooth, smallest = 6) {
+    /** Outline of the top % of cells; `smooth` maps get an interpolated line, others the cells' own edges where those are legible. */
+    outline(sign, top, smooth) {
       const cut = this.cut(sign, top);
       if (!(cut > 0) || cut === Infinity) return new Float32Array(0);
-      return this.once(`outline ${sign} ${top} ${smooth} ${smallest}`, () => {
+      return this.once(`outline ${sign} ${top} ${smooth}`, () => {
         if (smooth) return contour.isoline(this.strength(sign), this.rows, this.cols, cut);
-        const mask = contour.maskOf(this.strength(sign), cut);
-        return contour.cellEdges(contour.islands(mask, this.rows, this.cols, smallest), this.rows, this.cols);
+        return contour.legible(contour.maskOf(this.strength(sign), cut), this.rows, this.cols);
       });
     }
 

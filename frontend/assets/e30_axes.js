@@ -45,17 +45,17 @@
 
   const SHOWN_FIRST = [1000, 4000, 500, 2000, 100, 8000, 16000, 200, 50];
 
-  /** Ticks [{value, at, label}] of an axis drawn over `length` css pixels; the unit stands on the last one. */
+  /** Ticks [{value, at, label}] of an axis drawn over `length` css pixels; the unit stands on the last one (once for both pixel axes). */
   function ticks(axis, length) {
     const low = coordinate(axis, 0);
     const high = coordinate(axis, 1);
-    const values = axis.unit === "Hz" ? hertz(axis, low, high, length) : niceTicks(low, high, length / (axis.name === "y" ? 44 : 56));
+    const values = axis.unit === "Hz" ? hertz(axis, low, high, length) : niceTicks(low, high, length / 46);
     const found = values
       .map((value) => ({ value, at: fraction(axis, value) }))
       .filter(({ at }) => at > -0.02 && at < 1.02)
       .map(({ value, at }) => ({ value, at: Math.min(1, Math.max(0, at)) }));
     const decimals = axis.unit === "s" ? places(values) : 0;
-    return found.map(({ value, at }, i) => ({ value, at, label: label(axis.unit, value, decimals, i === found.length - 1) }));
+    return found.map(({ value, at }, i) => ({ value, at, label: label(axis, value, decimals, i === found.length - 1) }));
   }
 
   /** Round frequencies that fit without crowding, the important ones first. */
@@ -74,13 +74,13 @@
     return Math.max(values.some((v) => v % 1 !== 0) ? 1 : 0, Math.min(3, Math.ceil(-Math.log10(step) - 1e-9)));
   };
 
-  function label(unit, value, decimals, last) {
+  function label({ name, unit }, value, decimals, last) {
     if (unit === "Hz") {
       const text = value >= 1000 ? `${value / 1000}k` : String(value);
       return last ? (value >= 1000 ? `${value / 1000} kHz` : `${value} Hz`) : text;
     }
     const text = unit === "s" ? (value === 0 ? "0" : value.toFixed(decimals)) : evident.words.integer(value);
-    return last ? `${text} ${unit}` : text;
+    return last && name !== "y" ? `${text} ${unit}` : text;
   }
 
   evident.axes = { pixels, fraction, coordinate, niceTicks, ticks };

@@ -9,19 +9,19 @@
   /** 12345 -> "12,345" */
   const integer = (x) => Math.round(x).toLocaleString("en-US").replace("-", MINUS);
 
-  /** Three significant digits, with a sign where the map has one: "+0.712", "\u22120.0031", "4.1e\u22127". */
-  function value(x, signed = false) {
+  /** Three significant digits at most, with a sign where the map has one: "+0.71", "\u22120.0031", "4.1e\u22127". */
+  function value(x, signed = false, digits = 3) {
     if (!Number.isFinite(x)) return "not a number";
     if (x === 0) return "0";
     const size = Math.abs(x);
-    const text = size >= 1e5 || size < 1e-4 ? size.toExponential(1).replace("-", MINUS).replace("+", "") : plain(size);
+    const text = size >= 1e5 || size < 1e-4 ? size.toExponential(1).replace("-", MINUS).replace("+", "") : plain(size, digits);
     return (x < 0 ? MINUS : signed ? "+" : "") + text;
   }
 
-  function plain(size) {
+  function plain(size, digits) {
     if (size >= 100) return integer(size);
-    const digits = Math.max(0, 2 - Math.floor(Math.log10(size)));
-    return size.toFixed(Math.min(digits, size < 0.001 ? 6 : size < 0.1 ? 4 : 2));
+    const wanted = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
+    return size.toFixed(Math.min(wanted, size < 0.001 ? 6 : size < 0.1 ? 4 : 2));
   }
 
   /** Seconds a computation took or will take: "0.3 s", "14 s", "2 min 5 s". */

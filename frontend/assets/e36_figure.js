@@ -9,7 +9,7 @@
   const TOP = 5;
   const AXIS = 18;
   const STRIP = 16;
-  const SOUND_RATIO = 0.94;
+  const SOUND_RATIO = 0.9;
 
   /** Where things stand for a css width: {width, height, plot: {x, y, w, h}, strip: {y, h} | null}. */
   function layout(width, { rows, cols, axes, strip }) {
@@ -123,10 +123,10 @@
   }
 
   class Figure {
-    /** onPoint: called after the pointer or the arrows moved the shared cursor from this figure. */
-    constructor({ onPoint = null } = {}) {
+    /** onPoint: called after the arrows moved the shared cursor from this figure; stripped: keep room for a strip over time. */
+    constructor({ onPoint = null, stripped = false } = {}) {
       Object.assign(this, { rows: 1, cols: 1, axes: null, picture: null, pictureRows: "picture", overlay: null, lines: [], strip: null });
-      Object.assign(this, { smooth: true, bare: false, faded: false, place: null, onPoint });
+      Object.assign(this, { smooth: true, bare: false, faded: false, place: null, onPoint, stripped });
       this.canvas = el("canvas.ev-figure-canvas", { role: "img", tabIndex: 0 });
       this.across = el("i.ev-hair.ev-hair--across");
       this.down = el("i.ev-hair.ev-hair--down");
@@ -170,7 +170,7 @@
     draw() {
       const width = this.node.clientWidth;
       if (!width || !this.axes) return;
-      this.place = layout(width, { ...this, strip: this.axes.x_axis.unit === "s" });
+      this.place = layout(width, { ...this, strip: this.stripped && this.axes.x_axis.unit === "s" });
       const { height, plot } = this.place;
       const ratio = window.devicePixelRatio || 1;
       const { canvas } = this;

@@ -16,9 +16,10 @@
     return out;
   }
 
-  /** Numbers and words of the two ends. clipped: values beyond the range exist and are drawn like its end. */
-  function labels({ signed, limit, clipped, target, words: own }) {
-    const end = (x) => `${clipped ? (x < 0 ? "\u2264 " : "\u2265 ") : ""}${words.value(x, signed)}`;
+  /** Numbers and words of the two ends. clipped: larger values exist and are drawn like the end, marked by a raised plus.
+      words: own words for the two ends; whole: the numbers are counts. */
+  function labels({ signed, limit, clipped, target, words: own, whole }) {
+    const end = (x) => whole ? words.integer(x) : words.value(x, signed, 2) + (clipped && x > 0 ? "\u207a" : "");
     const name = target || "this class";
     return {
       low: signed ? end(-limit) : "0",
@@ -37,9 +38,7 @@
       this.for = el("span.ev-bar-word");
       this.zero = el("i.ev-bar-zero");
       const track = el("div.ev-bar-track", {}, this.canvas, this.zero);
-      const left = el("span.ev-bar-end", {}, this.low, this.against);
-      const right = el("span.ev-bar-end.ev-bar-end--right", {}, this.for, this.high);
-      this.node = el("div.ev-bar", {}, track, el("div.ev-bar-labels", {}, left, right));
+      this.node = el("div.ev-bar", {}, el("div.ev-bar-row", {}, this.low, track, this.high), el("div.ev-bar-row.ev-bar-words", {}, this.against, this.for));
     }
 
     /** spec: {signed, colours, limit, cut, sign, clipped, target, scale, words?} */

@@ -20,7 +20,7 @@
   class MapPanel {
     constructor(root) {
       this.root = root;
-      this.figure = new evident.Figure({ onPoint: () => evident.sayReadout(this) });
+      this.figure = new evident.Figure({ onPoint: () => evident.sayReadout(this), stripped: true });
       this.face = new evident.PanelFace(this);
       root.append(this.face.node);
       this.reset();
@@ -84,7 +84,7 @@
     /** Maps made on a coarser grid are smooth by nature; the others are shown cell by cell. */
     get smooth() {
       const { record } = this;
-      if (this.stageField) return this.stageField.rows * this.stageField.cols < this.field.values.length;
+      if (this.stageField) return false;
       const blocky = /lime|occlusion/.test(this.root.dataset.key || "");
       return Boolean(record) && !blocky && record.native[0] * record.native[1] < record.shape[0] * record.shape[1];
     }
@@ -248,6 +248,7 @@
     }
 
     redraw() {
+      if (!panels.has(this)) return;
       const { view, figure, axes } = this;
       figure.axes = axes || figure.axes;
       if (view && !view.flat) this.paint();

@@ -5,7 +5,6 @@
   const { el, icon, words } = evident;
 
   const CHIPS = {
-    queued: ["unknown", "clock", "waiting"],
     failed: ["bad", "error", "failed"],
     refused: ["bad", "error", "not possible"],
     lost: ["bad", "error", "gone"],
@@ -73,8 +72,7 @@
         return kept + words.duration(record.seconds);
       }
       if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), left(job.progress)].filter(Boolean).join(" · ");
-      if (state === "queued" && job && job.estimate) return `about ${words.duration(job.estimate)}`;
-      if (state === "cancelled" && job) return words.count({ ...job.progress, unit: "" });
+      if (state === "queued") return job && job.estimate ? `waiting · about ${words.duration(job.estimate)}` : "waiting";
       return "";
     }
 
@@ -104,6 +102,7 @@
       this.message.hidden = !parts;
       if (!parts) return;
       const [title, text, action] = parts;
+      this.message.classList.toggle("ev-map-message--low", Boolean(panel.view) && (panel.state === "cancelled" || panel.stale));
       const button = action && el("button.ev-button", { type: "button", onclick: () => panel.retry() }, action);
       const id = panel.problem && panel.problem.requestId && el("small.ev-muted", {}, `Request ${panel.problem.requestId.slice(0, 8)}`);
       this.message.replaceChildren(...[title && el("strong", {}, title), text && el("p", {}, text), button, id].filter(Boolean));
@@ -120,7 +119,7 @@
       if (state === "failed") return [(problem && problem.title) || "The map could not be made", why, "Try again"];
       if (state === "cancelled") {
         const progress = job && words.count(job.progress);
-        return ["Stopped", `${progress ? `At ${progress}. ` : ""}${view ? "The map so far stays." : ""}`, "Run again"];
+        return [null, `Stopped${progress ? ` at ${progress}` : ""}${view ? ": not the whole map." : "."}`, "Run again"];
       }
       if (state === "done" && panel.stale) return [null, "Changed, press Run.", null];
       if (state === "done" && view && view.flat) return ["No evidence found", "Every cell of this map has the same value.", null];

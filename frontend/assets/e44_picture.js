@@ -11,7 +11,7 @@
     const { figure, record, style } = panel;
     const colours = evident.paperColours();
     const place = evident.figure.layout(WIDTH - 2 * MARGIN, { ...figure, strip: figure.axes.x_axis.unit === "s" });
-    const height = 58 + place.height + 66;
+    const height = 58 + place.height + 80;
     const canvas = evident.el("canvas", { width: WIDTH * SCALE, height: height * SCALE });
     const context = canvas.getContext("2d");
     context.scale(SCALE, SCALE);
@@ -32,6 +32,9 @@
     evident.figure.draw(inner, place, figure, colours);
     context.drawImage(drawn, MARGIN, 58, place.width, place.height);
     drawBar(context, style, 58 + place.height + 8, colours, write);
+    const { look } = evident.state;
+    const shown = `Colours: ${look.scale} scale, ${look.top < 100 ? `strongest ${look.top} % shown` : "all cells shown"}, ${{ both: "both signs", for: "only supporting", against: "only opposing" }[look.sign]}`;
+    write(shown, MARGIN, height - 26, { size: 10 });
     write("Research and teaching only. The map shows what the model used, not what is wrong with the patient.", MARGIN, height - 12, { size: 10 });
     return canvas;
   }

@@ -1,7 +1,8 @@
 /* Sending a file straight to the API: limits are stated and checked first, progress and a way out while it goes, refusals in plain words.
 
    data-store · data-limits JSON of GET /limits · data-as auto|spectrogram · data-endpoint (/inputs) · data-file-field (file)
-   data-fields JSON {form field: DOM id} · data-accept JSON list of extensions · data-max-bytes · data-compact "1" · data-word */
+   data-fields JSON {form field: DOM id} · data-accept JSON list of extensions · data-max-bytes · data-compact "1" · data-word
+   data-quiet "1": the card around it says formats, limits and where the file goes */
 (() => {
   "use strict";
   const { evident } = window;
@@ -150,10 +151,17 @@
       this.picker.accept = (this.accept || (this.limits || {}).accept || Object.values(KINDS).flat()).join(",");
       this.hint.textContent = this.accept ? `${listed(this.accept)}.` : stated(this.limits || {});
       this.zone.classList.toggle("ev-drop--compact", this.compact);
-      const words_ = this.compact ? [] : [el("strong", {}, "Drop a file here"), this.hint, el("p.ev-muted", {}, "It goes to the server that runs this page, nowhere else, and stays until it is deleted.")];
-      this.zone.replaceChildren(...words_, this.button, this.picker, this.sending.node);
+      this.zone.replaceChildren(...this.stating(), this.button, this.picker, this.sending.node);
       this.button.title = this.compact ? this.hint.textContent : "";
       this.listen();
+    }
+
+    /** What stands above the button of the large form. */
+    stating() {
+      if (this.compact) return [];
+      if (this.root.dataset.quiet === "1") return [el("p.ev-muted", {}, "Drop it here, paste it, or")];
+      const stays = el("p.ev-muted", {}, "It goes to the server that runs this page, nowhere else, and stays until it is deleted.");
+      return [el("strong", {}, "Drop a file here"), this.hint, stays];
     }
 
     async askLimits() {
@@ -213,6 +221,6 @@
 
   evident.Sending = Sending;
   evident.upload = { kindOf, refusal, stated };
-  const ATTRIBUTES = ["store", "limits", "as", "endpoint", "file-field", "fields", "accept", "max-bytes", "compact", "word"];
+  const ATTRIBUTES = ["store", "limits", "as", "endpoint", "file-field", "fields", "accept", "max-bytes", "compact", "word", "quiet"];
   evident.widget("upload", ATTRIBUTES, (root) => new Upload(root));
 })();

@@ -175,7 +175,7 @@
     }
 
     place(seconds) {
-      const shown = this.seconds > 0;
+      const shown = this.seconds > 0 && seconds > 0;
       this.wave.classList.toggle("ev-plot--playing", shown);
       if (shown) this.head.style.transform = `translateX(${((this.wave.clientWidth * seconds) / this.seconds).toFixed(1)}px)`;
     }

@@ -23,7 +23,7 @@
     const counts = fields.votes(panels.map((panel) => panel.field), look.sign, topOf(look));
     const mask = counts.map((n) => (n >= k ? 1 : 0));
     const share = mask.reduce((sum, x) => sum + x, 0) / mask.length;
-    const segments = evident.contour.cellEdges(evident.contour.islands(mask, field.rows, field.cols, 6), field.rows, field.cols);
+    const segments = evident.contour.legible(mask, field.rows, field.cols);
     return { rows: field.rows, cols: field.cols, counts, share, segments };
   }
 
@@ -145,7 +145,7 @@
       const { look } = evident.state;
       evident.colour.paintShare(shares, look.colours, look.opacity / 100, out);
       this.title.textContent = "Marked by how many maps";
-      const spec = { signed: false, colours: look.colours, limit: n, cut: this.chosen - 0.5, sign: "both", clipped: false, words: ["", "all maps"] };
+      const spec = { signed: false, colours: look.colours, limit: n, cut: this.chosen - 0.5, sign: "both", clipped: false, whole: true, words: ["", "all maps"] };
       this.bar.set(spec);
       const top = topOf(look);
       this.share.textContent = `At least ${this.chosen} of ${n} mark ${words.percent(share)} of the picture; each map marks its strongest ${top} %.`;
