@@ -110,7 +110,7 @@ def _outcome(error: JobFailed) -> EvidentError:
 
 def log_bug(error: BaseException, identifier: str) -> None:
     """Where it happened, without the message: messages may quote what the user sent."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
+    frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
     log.error("request %s failed: %s\n%s", identifier, type(error).__name__, frames)
 
 

@@ -92,12 +92,13 @@ def _hann(size: int) -> np.ndarray:
 
 
 def _matched(sound: np.ndarray, original: np.ndarray, rate: int) -> np.ndarray:
-    """Faded at the ends, as loud as the original."""
+    """As loud as the original, then faded at the ends."""
+    loud = float(np.sqrt(np.mean(sound**2)))
+    gain = min(LOUDER, float(np.sqrt(np.mean(original**2))) / loud) if loud > 0 else 1.0
+    peak = float(np.abs(sound).max(initial=0.0)) * gain
+    sound = sound * (gain / max(1.0, peak))
     fade = max(1, min(len(sound) // 2, round(FADE * rate)))
     ramp = np.linspace(0.0, 1.0, fade)
     sound[:fade] *= ramp
     sound[-fade:] *= ramp[::-1]
-    loud = float(np.sqrt(np.mean(sound**2)))
-    gain = min(LOUDER, float(np.sqrt(np.mean(original**2))) / loud) if loud > 0 else 1.0
-    peak = float(np.abs(sound).max(initial=0.0)) * gain
-    return (sound * (gain / max(1.0, peak))).astype(np.float32)
+    return sound.astype(np.float32)

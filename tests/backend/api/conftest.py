@@ -72,7 +72,9 @@ def build(settings: Settings, plugins: tuple[str, ...] = ("tests.backend.api.wor
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("api")
     # Small limits make the tests of limits quick; one worker keeps the order of jobs certain.
-    limits = Limits(audio_seconds=30.0, image_bytes=2 * 1024 * 1024, audio_bytes=2 * 1024 * 1024, array_bytes=2 * 1024 * 1024, job_seconds=60.0)
+    limits = Limits(
+        audio_seconds=30.0, image_bytes=2 * 1024 * 1024, audio_bytes=2 * 1024 * 1024, array_bytes=2 * 1024 * 1024, job_seconds=60.0
+    )
     settings = Settings(_env_file=None, data=folder / "data", workers=1, limits=limits)
     root, _ = build(settings)
     lines: list[str] = []

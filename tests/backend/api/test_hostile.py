@@ -56,12 +56,25 @@ def test_bodies(body: bytes | str, status: int, code: str | None, client: httpx.
 
 def test_deep_parameters(client: httpx.Client, photo: str, after: After) -> None:
     base = {"input": photo, "model": "tiny", "method": "ramp"}
-    for value in (CANARY, {CANARY: CANARY}, [CANARY], None, [[[[[[1]]]]]], {"n_samples": {CANARY: 1}}, {CANARY: 1}, {"word": CANARY}, {"n_samples": [CANARY]}, {"": 1}):
+    for value in (
+        CANARY,
+        {CANARY: CANARY},
+        [CANARY],
+        None,
+        [[[[[[1]]]]]],
+        {"n_samples": {CANARY: 1}},
+        {CANARY: 1},
+        {"word": CANARY},
+        {"n_samples": [CANARY]},
+        {"": 1},
+    ):
         found = after(client.post("/explanations", json={**base, "params": value}))
         assert found["status"] == 422
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "", None])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "", None]
+)
 def test_content_types(kind: str | None, client: httpx.Client, after: After) -> None:
     headers = {} if kind is None else {"content-type": kind}
     assert after(client.post("/predictions", content=b'{"input": "a", "model": "b"}', headers=headers))["status"] == 415
@@ -73,10 +86,28 @@ def test_methods_and_paths(client: httpx.Client, server: Running, after: After) 
     answer = client.put("/predictions")
     assert after(answer)["status"] == 405
     assert answer.headers["allow"] == "POST"
-    for method, path in (("TRACE", "/limits"), ("PATCH", "/inputs"), ("OPTIONS", "/inputs"), ("HEAD", "/limits"), ("DELETE", "/limits"), ("BREW", "/limits")):
+    for method, path in (
+        ("TRACE", "/limits"),
+        ("PATCH", "/inputs"),
+        ("OPTIONS", "/inputs"),
+        ("HEAD", "/limits"),
+        ("DELETE", "/limits"),
+        ("BREW", "/limits"),
+    ):
         answer = client.request(method, path)
         assert answer.status_code == 405
-    for path in ("/lens", "/internals", "/evaluations", "/cases", "/nothing", "/inputs/", "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//", "/inputs/%00"):
+    for path in (
+        "/lens",
+        "/internals",
+        "/evaluations",
+        "/cases",
+        "/nothing",
+        "/inputs/",
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//",
+        "/inputs/%00",
+    ):
         assert after(client.get(path))["status"] in (404, 405)
     assert after(client.post("/cases", json={}))["status"] == 404
 
@@ -84,7 +115,22 @@ def test_methods_and_paths(client: httpx.Client, server: Running, after: After) 
 # The stack in front
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8050", "", "127.0.0.1:80:80", "127.0.0.1@evil.example", "[::1", "[::1]x", "LOCALHOST.", "2130706433", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:8050",
+        "",
+        "127.0.0.1:80:80",
+        "127.0.0.1@evil.example",
+        "[::1",
+        "[::1]x",
+        "LOCALHOST.",
+        "2130706433",
+        "0.0.0.0",
+    ],
+)
 def test_wrong_hosts(host: str, client: httpx.Client, server: Running, after: After) -> None:
     for path in (f"{server.api}/limits", f"{server.base}/healthz", f"{server.base}/"):
         assert after(client.get(path, headers={"host": host}))["code"] == "wrong_host"
@@ -137,7 +183,10 @@ def test_bodies_that_are_too_long(client: httpx.Client, server: Running, after: 
             yield b" " * 10_000
 
     assert after(client.post("/predictions", content=endless(), headers=JSON))["status"] == 413
-    raw = _raw(server, b"POST /api/v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 99999999999999999999999\r\n\r\n")
+    raw = _raw(
+        server,
+        b"POST /api/v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    )
     assert raw.split()[1] in (b"413", b"400")
 
 
@@ -163,7 +212,9 @@ def test_slow_and_vanished_clients(server: Running, client: httpx.Client, after:
     """Half a request each, then gone; nothing is left and others are served."""
     host, port = server.base.removeprefix("http://").split(":")
     body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + image(picture())
-    head = b"POST /api/v1/inputs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 99999\r\n\r\n"
+    head = (
+        b"POST /api/v1/inputs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 99999\r\n\r\n"
+    )
     open_ones = []
     for cut in (10, len(head), len(head) + 50, len(head) + len(body)):
         connection = socket.create_connection((host, int(port)))
@@ -215,11 +266,25 @@ def test_forms(client: httpx.Client, after: After) -> None:
     assert after(_form(client, b"--x--", boundary="b" * 5000))["status"] in (400, 431)
     # A well-formed one, byte by byte.
     body = _part("as", b"auto") + _part("file", png, "a.png") + end
-    answer = client.post("/inputs", content=iter([body[i : i + 1] for i in range(len(body))]), headers={"content-type": "multipart/form-data; boundary=x"})
+    answer = client.post(
+        "/inputs", content=iter([body[i : i + 1] for i in range(len(body))]), headers={"content-type": "multipart/form-data; boundary=x"}
+    )
     assert answer.status_code in (200, 201)
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\secret\\cough.wav", "a\u202egnp.exe", "<img src=x onerror=alert(1)>.png", "x" * 3000, "\x00\x01\n\r", "con.wav", "e\u0301.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "C:\\secret\\cough.wav",
+        "a\u202egnp.exe",
+        "<img src=x onerror=alert(1)>.png",
+        "x" * 3000,
+        "\x00\x01\n\r",
+        "con.wav",
+        "e\u0301.png",
+    ],
+)
 def test_names_are_only_shown(name: str, client: httpx.Client, server: Running) -> None:
     shown = send(client, image(picture(seed=3)), name).json()["name"]
     assert len(shown) <= 120
@@ -338,7 +403,10 @@ def test_nothing_hidden_survives(client: httpx.Client, server: Running, after: A
 def test_the_same_upload_many_times_at_once(client: httpx.Client, server: Running) -> None:
     data = sndfile(tone(2.0, hertz=333))
     answers: list[httpx.Response] = []
-    threads = [threading.Thread(target=lambda: answers.append(httpx.post(f"{server.api}/inputs", files={"file": ("a", data)}, timeout=60))) for _ in range(12)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(httpx.post(f"{server.api}/inputs", files={"file": ("a", data)}, timeout=60)))
+        for _ in range(12)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -351,7 +419,9 @@ def test_the_same_upload_many_times_at_once(client: httpx.Client, server: Runnin
 def test_the_same_explanation_many_times_at_once(client: httpx.Client, server: Running, photo: str) -> None:
     body = {"input": photo, "model": "tiny", "method": "ramp", "seed": 4242}
     answers: list[httpx.Response] = []
-    threads = [threading.Thread(target=lambda: answers.append(httpx.post(f"{server.api}/explanations", json=body, timeout=60))) for _ in range(12)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(httpx.post(f"{server.api}/explanations", json=body, timeout=60))) for _ in range(12)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -383,7 +453,9 @@ def test_a_flood_by_one_client_is_told_to_wait(client: httpx.Client, server: Run
 
 def _models(client: httpx.Client, weights: bytes, name: str = "w.safetensors", **fields: str) -> httpx.Response:
     sent = {"architecture": "shapes", "labels": "a\nb\nc\nd", **fields}
-    return client.post("/models", files={"weights": (name, weights)}, data={key: value for key, value in sent.items() if value != "LEFT OUT"})
+    return client.post(
+        "/models", files={"weights": (name, weights)}, data={key: value for key, value in sent.items() if value != "LEFT OUT"}
+    )
 
 
 class _Runs:
@@ -433,7 +505,16 @@ def test_models_that_are_refused(client: httpx.Client, server: Running, after: A
     for fields in ({"labels": "a\nb"}, {"labels": "[1, 2]"}, {"labels": "[" * 500}, {"labels": "LEFT OUT"}, {"labels": "one"}, {"architecture": "LEFT OUT"},
                    {"labels": "\n".join(map(str, range(30_000)))}):  # fmt: skip
         assert after(_models(client, good, **fields))["status"] == 422, fields
-    for architecture in ("nope", "../../etc/passwd", f"timm:{CANARY}", "timm:", "torchvision:nope", "timm:hf_hub:evil/model", "x" * 5000, "os.system"):
+    for architecture in (
+        "nope",
+        "../../etc/passwd",
+        f"timm:{CANARY}",
+        "timm:",
+        "torchvision:nope",
+        "timm:hf_hub:evil/model",
+        "x" * 5000,
+        "os.system",
+    ):
         assert after(_models(client, good, architecture=architecture))["status"] in (404, 422), architecture
     assert _blobs(server) == before
 

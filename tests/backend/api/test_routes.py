@@ -46,7 +46,12 @@ def test_catalogue_model_and_compatibility(client: httpx.Client) -> None:
     fits = client.get("/models/tiny/compatibility").json()
     assert fits["ramp"]["ok"]
     assert fits["ramp"]["seconds"] > 0
-    assert fits["fitless"] == {"ok": False, "reason": "This method needs a network of another kind; choose another method.", "defaults": {}, "seconds": None}
+    assert fits["fitless"] == {
+        "ok": False,
+        "reason": "This method needs a network of another kind; choose another method.",
+        "defaults": {},
+        "seconds": None,
+    }
 
 
 def test_same_bytes_same_id(client: httpx.Client) -> None:

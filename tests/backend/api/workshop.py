@@ -54,7 +54,9 @@ def tiny_sound() -> ModelSpec:
 
 
 class RampParams(Params):
-    n_samples: int = Field(4, ge=1, le=1_000_000_000, title="Samples", description="Steps of work.", json_schema_extra={"scales_cost": True})
+    n_samples: int = Field(
+        4, ge=1, le=1_000_000_000, title="Samples", description="Steps of work.", json_schema_extra={"scales_cost": True}
+    )
     pause: float = Field(0.0, ge=0.0, le=1.0, title="Pause", description="Seconds to wait at each step.")
     word: str = Field("up", pattern="^(up|down)$", title="Word", description="Direction.")
 

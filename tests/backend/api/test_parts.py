@@ -1,0 +1,267 @@
+"""The parts of the API by themselves, against slow second implementations and public ones."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import BadParameter, EvidentError, InvalidInput, TooExpensive
+from app.schemas import Fit
+from app.settings import Settings
+from backend.api.colours import CIVIDIS, COOLWARM, ramp
+from backend.api.errors import install
+from backend.api.listen import Cells, istft, marked_sound, stft
+from backend.api.parameters import check_cost, estimate, settle
+from backend.api.security import check_exposure, protect
+from backend.api.strict import BadSyntax, loads
+
+ROOT = Path(__file__).resolve().parents[3]
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(VALUES)
+def test_what_json_can_say_is_read_as_json_reads_it(value: Any) -> None:
+    assert loads(json.dumps(value).encode(), 32) == value
+    assert loads(json.dumps(value, ensure_ascii=False).encode(), 32) == value
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    try:
+        found = loads(data, 5)
+    except (BadSyntax, BadParameter):
+        return
+    assert found == json.loads(data)
+
+
+@given(st.integers(1, 40))
+def test_depth(depth: int) -> None:
+    text = ("[" * depth + "]" * depth).encode()
+    if depth <= 32:
+        assert loads(text, 32) == json.loads(text)
+    else:
+        with pytest.raises(BadParameter, match="deep"):
+            loads(text, 32)
+    assert loads(b'"' + b"[{" * 50 + b'"', 1) == "[{" * 50  # brackets in a text are no depth
+
+
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "n_samples": {"type": "integer", "minimum": 10, "maximum": 10**9, "default": 100, "scales_cost": True},
+        "n_steps": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10, "scales_cost": True},
+        "noise": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.2},
+        "baseline": {"anyOf": [{"type": "string", "enum": ["black", "mean"]}, {"type": "null"}], "default": None},
+        "mode": {"enum": ["a", "b"], "default": "a"},
+    },
+}
+FIT = Fit(ok=True, defaults={"mode": "b"}, seconds=2.0)
+
+
+def test_defaults_are_filled_and_numbers_settled() -> None:
+    assert settle(SCHEMA, FIT, {}) == {"n_samples": 100, "n_steps": 10, "noise": 0.2, "baseline": None, "mode": "b"}
+    found = settle(SCHEMA, FIT, {"n_samples": 20.0, "noise": 1, "mode": "a"})
+    assert (found["n_samples"], found["noise"], found["mode"]) == (20, 1.0, "a")
+    assert isinstance(found["n_samples"], int)
+    assert isinstance(found["noise"], float)
+
+
+@pytest.mark.parametrize(("given", "words", "field"), [
+    ({"n_sample": 1}, "mean n_samples", "params"), ({"zzz": 1}, "there are: n_samples", "params"), ({"n_samples": 9}, "at least 10", "params.n_samples"),
+    ({"n_samples": 10**10}, "at most 1000000000", "params.n_samples"), ({"n_samples": 11.5}, "whole number", "params.n_samples"),
+    ({"n_samples": True}, "whole number", "params.n_samples"), ({"n_samples": "SECRET"}, "whole number", "params.n_samples"),
+    ({"noise": 0}, "greater than 0", "params.noise"), ({"baseline": "SECRET"}, "one of black, mean", "params.baseline"), ({"mode": "SECRET"}, "one of a, b", "params.mode"),
+    ({"mode": ["SECRET"]}, "one of a, b", "params.mode"), ({"n_samples": None}, "whole number", "params.n_samples"),
+])  # fmt: skip
+def test_bad_parameters_in_plain_words(given: dict[str, Any], words: str, field: str) -> None:
+    with pytest.raises(BadParameter, match=words) as caught:
+        settle(SCHEMA, FIT, given)
+    assert caught.value.field == field
+    assert "SECRET" not in caught.value.detail
+
+
+def test_the_estimate_scales_with_what_scales() -> None:
+    for n_samples, n_steps in ((100, 10), (200, 10), (50, 30)):
+        params = settle(SCHEMA, FIT, {"n_samples": n_samples, "n_steps": n_steps, "noise": 0.9})
+        assert estimate(SCHEMA, FIT, params) == pytest.approx(2.0 * n_samples / 100 * n_steps / 10)
+    assert estimate(SCHEMA, Fit(ok=True), {}) is None
+    assert estimate(SCHEMA, Fit(ok=True, seconds=2.0, defaults={"n_samples": 50}), {"n_samples": 100, "n_steps": 10}) == pytest.approx(4.0)
+
+
+def test_too_expensive_says_what_fits() -> None:
+    params = settle(SCHEMA, FIT, {"n_samples": 10_000_000})
+    with pytest.raises(TooExpensive) as caught:
+        check_cost(SCHEMA, FIT, params, 600.0)
+    fits = int(caught.value.detail.split("at most ")[1].split(" ")[0].replace(",", ""))
+    assert check_cost(SCHEMA, FIT, {**params, "n_samples": fits}, 600.0) <= 600.0
+    assert fits == 30_000
+    with pytest.raises(TooExpensive, match="lighter"):
+        check_cost({"properties": {}}, Fit(ok=True, seconds=1e6), {}, 600.0)
+    assert check_cost(SCHEMA, Fit(ok=True), params, 600.0) is None
+
+
+# Sound of a map
+
+
+def test_stft_and_back_is_exact() -> None:
+    x = np.random.default_rng(0).normal(size=5001)
+    for size in (64, 256, 512):
+        assert np.abs(istft(stft(x, size), size, len(x)) - x).max() < 1e-10
+
+
+def test_stft_equals_scipy() -> None:
+    from scipy.signal import ShortTimeFFT
+
+    x, size = np.random.default_rng(0).normal(size=4096), 256
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    reference = ShortTimeFFT(window, hop=size // 4, fs=1.0, phase_shift=None).stft(x, p0=0).T
+    ours = stft(x, size)
+    n = min(len(ours), len(reference))
+    assert np.abs(ours[:n] - reference[:n])[: n - 4].max() < 1e-9
+
+
+def _cells(marked: np.ndarray, rate: int, seconds: float) -> Cells:
+    height, width = marked.shape
+    return Cells(marked, list(np.linspace(50, rate / 2 - 50, height)), list((np.arange(width) + 0.5) * seconds / width))
+
+
+def test_only_and_rest_split_two_tones() -> None:
+    """A map that marks the band of one of two tones: `only` keeps that tone, `rest` the other."""
+    rate, seconds = 8_000, 2.0
+    t = np.arange(round(rate * seconds)) / rate
+    low, high = np.sin(2 * np.pi * 500 * t), np.sin(2 * np.pi * 3_000 * t)
+    marked = np.zeros((64, 50), np.float32)
+    marked[:16] = 1.0
+    cells = _cells(marked, rate, seconds)
+    for part, tone, other in (("only", low, high), ("rest", high, low)):
+        found = marked_sound(0.3 * (low + high), rate, cells, part=part, top=25.0)[800:-800]
+        tone, other = tone[800:-800], other[800:-800]
+        assert abs(found @ tone) / np.linalg.norm(found) / np.linalg.norm(tone) > 0.99
+        assert abs(found @ other) / np.linalg.norm(found) / np.linalg.norm(other) < 0.05
+        assert np.sqrt(np.mean(found**2)) == pytest.approx(np.sqrt(np.mean((0.3 * (low + high)) ** 2)), rel=0.05)  # as loud as before
+
+
+def test_only_keeps_the_marked_moment() -> None:
+    rate = 8_000
+    x = np.random.default_rng(0).normal(size=2 * rate) * 0.1
+    marked = np.zeros((32, 40), np.float32)
+    marked[:, 10:20] = 1.0  # 0.5 s to 1.0 s
+    found = marked_sound(x, rate, _cells(marked, rate, 2.0), part="only", top=100.0)
+    energy = found**2
+    assert energy[round(0.45 * rate) : round(1.05 * rate)].sum() > 0.98 * energy.sum()
+
+
+def test_a_map_that_marks_nothing_is_silent_and_its_rest_is_all() -> None:
+    x = (np.random.default_rng(0).normal(size=8_000) * 0.1).astype(np.float32)
+    cells = _cells(np.full((8, 8), -1.0, np.float32), 8_000, 1.0)
+    assert not marked_sound(x, 8_000, cells, part="only", top=20.0).any()
+    rest = marked_sound(x, 8_000, cells, part="rest", top=20.0)
+    assert np.abs(rest - x)[200:-200].max() < 1e-3
+
+
+def test_the_window_is_cut_out() -> None:
+    x = np.arange(16_000) / 16_000 * 0.5
+    cells = Cells(np.full((4, 4), -1.0), [100.0, 200.0, 300.0, 400.0], [1.0, 1.1, 1.2, 1.3])
+    found = marked_sound(x, 8_000, cells, part="rest", top=20.0, window=(0.9, 1.4))
+    assert len(found) == 4_000
+    assert np.corrcoef(found[200:-200], x[7_400:11_000])[0, 1] > 0.999
+
+
+# Colours
+
+
+@pytest.mark.parametrize(("name", "anchors"), [("cividis", CIVIDIS), ("coolwarm", COOLWARM)])
+def test_colours_are_the_published_ones(name: str, anchors: str) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    wanted = matplotlib.colormaps[name](np.arange(256))[:, :3] * 255
+    assert np.abs(ramp(anchors, np.linspace(0, 1, 256)) - wanted).max() < 4
+
+
+# Starting, failing
+
+
+def test_exposure_is_refused_without_names() -> None:
+    for host in ("127.0.0.1", "localhost", "::1", "127.1.2.3"):
+        check_exposure(Settings(_env_file=None, host=host))
+    for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
+        with pytest.raises(InvalidInput, match="EVIDENT_ALLOWED_HOSTS"):
+            check_exposure(Settings(_env_file=None, host=host))
+        check_exposure(Settings(_env_file=None, host=host, allowed_hosts=("evident.example.org",)))
+        with pytest.raises(InvalidInput):
+            check_exposure(Settings(_env_file=None, host=host, allowed_hosts=()))
+    with pytest.raises(InvalidInput, match="whole names"):
+        check_exposure(Settings(_env_file=None, allowed_hosts=("*",)))
+
+
+def test_a_bug_is_a_500_with_an_id_and_a_log_line_without_words(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    app = FastAPI()
+    install(app)
+
+    words = "".join(("SEC", "RET of the user"))
+
+    @app.get("/bug")
+    async def bug() -> None:
+        raise RuntimeError(words)
+
+    @app.get("/late")
+    async def late() -> None:
+        raise EvidentError("A plain sentence.")
+
+    transport = httpx.ASGITransport(app=protect(app, Settings(_env_file=None, data=tmp_path)), raise_app_exceptions=False)
+
+    async def get(path: str) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get(path)
+
+    import asyncio
+
+    with caplog.at_level(logging.ERROR, "evident.api"):
+        answer = asyncio.run(get("/bug"))
+    found = answer.json()
+    assert (answer.status_code, found["code"]) == (500, "internal_error")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert found["request_id"] in caplog.text
+    assert "RuntimeError" in caplog.text
+    assert "in bug" in caplog.text
+    assert "SECRET" not in caplog.text + answer.text
+    assert asyncio.run(get("/late")).json()["detail"] == "A plain sentence."
+
+
+def test_the_web_process_needs_no_torch() -> None:
+    """What `evident serve --part api` imports before a request: no torch, no scipy, no librosa."""
+    code = (
+        "import sys; from app.settings import Settings; from backend.api import create_api, health_router; from backend.services import Services;"
+        "import backend.api.security, backend.api.overlay, backend.api.listen;"
+        "print([name for name in ('torch', 'captum', 'scipy', 'librosa', 'skimage', 'soundfile', 'av', 'dash') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_decoding_needs_no_torch() -> None:
+    """The decode process stays light: it is the one that is killed when a file misbehaves."""
+    code = (
+        "import sys; from tests.backend.media.encoders import *; from backend.tasks import TASKS; from app.settings import Limits\n"
+        "class Files:\n    get = staticmethod(lambda sha: sndfile(tone()))\n"
+        "out = TASKS['decode'].run({'blob': '', 'name': 'a', 'as': 'auto', 'limits': Limits().model_dump()}, Files(), None)\n"
+        "print(out.result['modality'], sorted(out.arrays), sorted(out.files), 'torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.strip() == "audio ['canonical'] ['audio.wav'] False"
