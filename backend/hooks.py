@@ -13,22 +13,21 @@ from models.spec import Model
 def activations_and_gradients(model: Model, x: Tensor, layer: str, target: int) -> tuple[Tensor, Tensor]:
     """A and dy_c/dA at `layer`, both `[N, C, h, w]`, for x `[N, C, H, W]`; y_c is the logit of `target`.
 
-    A module that runs several times (a shared ReLU) is seen at its last call. The activation is cloned at the hook, so that an in-place
-    operation behind the layer does not change what was seen.
+    The layer's output starts a graph of its own: nothing before it is recorded, so only the part behind it is paid for on the way back.
+    A module that runs several times (a shared ReLU) is seen at its last call. What runs on is a copy, so that an in-place operation
+    behind the layer does not change what was seen.
     """
     seen: list[Tensor] = []
 
     def keep(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
-        if not output.requires_grad:
-            output.requires_grad_(True)
-        seen.append(output)
-        return output.clone()
+        seen[:] = [output.detach().requires_grad_(True)]
+        return seen[0].clone()
 
     handle = model.module.get_submodule(layer).register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            y = model.select(model.module(x.detach().requires_grad_(True)), target).sum()
+            y = model.select(model.module(x.detach()), target).sum()
     finally:
         handle.remove()
-    (gradient,) = torch.autograd.grad(y, seen[-1])
-    return seen[-1].detach(), gradient.detach()
+    (gradient,) = torch.autograd.grad(y, seen[0])
+    return seen[0].detach(), gradient.detach()

@@ -10,8 +10,8 @@ from torch import Tensor
 from app.errors import Incompatible
 from backend.hooks import activations_and_gradients
 from backend.methods import register
-from backend.methods.grad_cam import NoParams, cam, cam_attribution
-from backend.types import Attribution, Context, Cost, Family, Method, Progress
+from backend.methods.grad_cam import NoParams, cam, cam_attribution, has_maps
+from backend.types import Attribution, Compatibility, Context, Cost, Family, Method, Progress
 from models.spec import Model
 
 EPS = 1e-7
@@ -35,6 +35,9 @@ class GradCamPlusPlus(Method[NoParams]):
     order: ClassVar[int] = 80
     Params = NoParams
 
+    def is_compatible(self, model: Model) -> Compatibility:
+        return has_maps(model)
+
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
@@ -42,6 +45,8 @@ class GradCamPlusPlus(Method[NoParams]):
         if context.layer is None:
             raise Incompatible("Grad-CAM++ needs a layer with a spatial output.", field="layer")
         activations, g = activations_and_gradients(model, x, context.layer, context.target)
-        alpha = g**2 / (2 * g**2 + (activations * g**3).sum((2, 3), keepdim=True) + EPS)
-        report(1, 1)
-        return cam_attribution(x, cam((alpha * torch.relu(g)).sum((2, 3)), activations), context)
+        below = 2 * g**2 + (activations * g**3).sum((2, 3), keepdim=True) + EPS
+        alpha = torch.where(below.abs() > torch.finfo(g.dtype).tiny, g**2 / below, 0.0)
+        result = cam_attribution(x, cam((alpha * torch.relu(g)).sum((2, 3)), activations), context)
+        report(1, 1, result.values)
+        return result

@@ -1,0 +1,383 @@
+"""The fast engine of forward and forward + backward passes that the perturbation and path methods run on.
+
+A method that needs hundreds of passes asks `Passes.of(model).run(target, passes=n)` for a `Run` and hands it batches. Behind it stands
+the fastest network of a short list that gives the *same numbers*, chosen once per model and process:
+
+    as given                    the model's own module, float32
+    folded                      a copy with batch norm merged into the convolutions, channels-last; same function
+    bfloat16                    the folded copy in half the bits (forward only)
+    bfloat16 backward           the folded copy, forward in float32, gradients of the convolutions in bfloat16
+
+Each is taken only if it is measured to be faster here *and* agrees with the module on a probe input (`AGREEMENT`); otherwise the next
+slower one is. Gradients of a bfloat16 forward pass are never used: rounding flips ReLUs, and on ResNet-18 the gradient map then
+correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to 1.
+
+The batch size follows from memory alone, not from timing: the same request always runs in the same batches, so it always gives the same
+bits. On a CPU throughput is flat from 8 images on until single maps outgrow what the allocator keeps (32 MiB), where it falls by half.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.spec import Model
+
+Kind = Literal["forward", "gradient"]
+
+AGREEMENT = 0.99
+"""Least rank correlation with the float32 module, of outputs over perturbed probes or of the gradient map."""
+CLOSE = 1e-3
+"""A float32 copy must agree to this share of the largest output or gradient."""
+GAIN = {"folded": 1.05, "bfloat16": 1.2, "bfloat16 backward": 1.1}
+"""How much faster a network must be than the best so far to be worth its rounding and its memory."""
+SMALL = 8
+"""Fewer passes than this run on the module as given: choosing would cost more than it saves."""
+MAP_BYTES = 24 * 2**20
+SAVED_BYTES = 320 * 2**20
+"""Most that one feature map, or all that is kept for the way back, may take in a batch on a CPU."""
+MOST = {"cpu": 64, "cuda": 256}
+LEAST_SECONDS, MOST_REPEATS = 0.02, 50
+"""A network so small that the probe takes less than this is timed again and again."""
+PROBES: dict[Kind, int] = {"forward": 16, "gradient": 2}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How passes of one kind are run. seconds: per image, measured on the probe. agreement: rank correlation with float32."""
+
+    network: Callable[[Tensor], Tensor]
+    precision: str
+    dtype: torch.dtype
+    channels_last: bool
+    batch: int
+    seconds: float
+    agreement: float = 1.0
+
+
+class Passes:
+    """The plans of one model, made when first needed. Use `Passes.of`."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._plans: dict[Kind, Plan] = {}
+        self._folded: nn.Module | None = None
+        self._mark = _mark(model.module)
+
+    @classmethod
+    def of(cls, model: Model) -> Passes:
+        """Kept on the model; made anew when its weights were changed (randomisation checks do that)."""
+        kept = vars(model).get("_passes")
+        if kept is None or not torch.equal(kept._mark, _mark(model.module)):
+            kept = vars(model)["_passes"] = cls(model)
+        return kept
+
+    def run(self, target: int, passes: int) -> Run:
+        """passes: how many images the method will send; small numbers run on the module as given."""
+        return Run(self, target, exact=passes < SMALL)
+
+    def plan(self, kind: Kind) -> Plan:
+        """The fastest faithful way to run passes of this kind on this machine."""
+        if kind not in self._plans:
+            with _undisturbed(self.model.module):
+                self._plans[kind] = self._choose(kind)
+        return self._plans[kind]
+
+    @property
+    def exact(self) -> Plan:
+        """The module as given."""
+        return Plan(self.model.module, "float32", torch.float32, False, self._batch("forward", torch.float32), float("nan"))
+
+    def _choose(self, kind: Kind) -> Plan:
+        probe = _probe(self.model, PROBES[kind])
+        measure = _outputs if kind == "forward" else _gradients
+        batch = self._batch(kind, torch.float32)
+        best = Plan(self.model.module, "float32", torch.float32, False, batch, 0.0)
+        expected, seconds = _timed(measure, best, probe)
+        best = _replaced(best, seconds=seconds)
+        for name, plan in self._candidates(kind):
+            try:
+                found, seconds = _timed(measure, plan, probe)
+            except (RuntimeError, NotImplementedError):  # an operation that has no kernel for this type
+                continue
+            agreement = _agreement(found, expected, kind, exact=plan.precision == "float32")
+            if agreement >= AGREEMENT and best.seconds >= GAIN[name] * seconds:
+                best = _replaced(plan, seconds=seconds, agreement=agreement)
+        return best
+
+    def _candidates(self, kind: Kind) -> Iterator[tuple[str, Plan]]:
+        """Faster networks, the more careful first."""
+        folded = self.folded
+        batch = self._batch(kind, torch.float32)
+        yield "folded", Plan(folded, "float32", torch.float32, True, batch, 0.0)
+        if not has_bfloat16(self.model.device):
+            return
+        if kind == "forward":
+            half = copy.deepcopy(folded).to(torch.bfloat16)
+            yield "bfloat16", Plan(half, "bfloat16", torch.bfloat16, True, self._batch(kind, torch.bfloat16), 0.0)
+        else:
+            yield "bfloat16 backward", Plan(_backward_in_bfloat16(folded), "float32, bfloat16 backward", torch.float32, True, batch, 0.0)
+
+    @property
+    def folded(self) -> nn.Module:
+        """A channels-last copy, batch norm merged where `torch.fx` can trace the network. The same function up to float32 rounding."""
+        if self._folded is None:
+            try:
+                from torch.fx.experimental.optimization import fuse
+
+                own = fuse(self.model.module)
+            except Exception:  # fx raises many types for control flow it cannot trace
+                own = copy.deepcopy(self.model.module)
+            self._folded = own.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self._folded
+
+    def _batch(self, kind: Kind, dtype: torch.dtype) -> int:
+        """The largest power of two within the memory bounds."""
+        device = self.model.device.type
+        size = 2 if dtype == torch.bfloat16 else 4
+        largest = size * max([int(np.prod(layer.shape)) for layer in self.model.layers] + [int(np.prod(self.model.input.shape))])
+        if device == "cuda":
+            free = torch.cuda.mem_get_info(self.model.device)[0]
+            room = free / 4 / (self._saved_bytes() if kind == "gradient" else 4 * largest)
+        else:
+            room = MAP_BYTES / largest
+            if kind == "gradient":
+                room = min(room, SAVED_BYTES / self._saved_bytes())
+        return 2 ** int(np.log2(max(1.0, min(room, MOST.get(device, MOST["cpu"])))))
+
+    def _saved_bytes(self) -> int:
+        """Bytes that one image leaves behind for the way back, weights not counted."""
+        sizes: dict[int, int] = {}
+        own = {tensor.untyped_storage().data_ptr() for tensor in (*self.model.module.parameters(), *self.model.module.buffers())}
+
+        def seen(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        x = torch.zeros(1, *self.model.input.shape, device=self.model.device, requires_grad=True)
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(seen, lambda tensor: tensor):
+            self.model.module(x)
+        return max(1, sum(sizes.values()))
+
+
+class Run:
+    """One method's use of the engine: the class explained, and the passes spent.
+
+    forwards, backwards: counted per image. precision: what the record shows.
+    """
+
+    def __init__(self, passes: Passes, target: int, exact: bool = False) -> None:
+        self.passes, self.target, self.model = passes, target, passes.model
+        self._exact = exact
+        self.forwards = self.backwards = 0
+        self._used: set[str] = set()
+
+    @property
+    def precision(self) -> str:
+        """`float32`, `bfloat16`, or `float32, bfloat16 backward`."""
+        return max(self._used, key=len, default="float32")
+
+    def plan(self, kind: Kind) -> Plan:
+        return self.passes.exact if self._exact else self.passes.plan(kind)
+
+    def batch(self, kind: Kind) -> int:
+        """Images per pass."""
+        return self.plan(kind).batch
+
+    def ready(self, x: Tensor, kind: Kind) -> Tensor:
+        """`x` in the type and layout of the network, so that batches built from it need no conversion."""
+        plan = self.plan(kind)
+        return _laid_out(x.to(self.model.device), plan)
+
+    def scores(self, x: Tensor) -> Tensor:
+        """`x [N, C, H, W]` -> the explained logit, float32 `[N]`. N may be any number; it is run as one batch."""
+        plan = self.plan("forward")
+        self._used.add(plan.precision)
+        self.forwards += x.shape[0]
+        with torch.inference_mode():
+            return self.model.select(plan.network(_laid_out(x, plan)).float(), self.target).clone()
+
+    def gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`x [N, C, H, W]` -> d logit / d x, float32 `[N, C, H, W]`, and the logits `[N]`."""
+        plan = self.plan("gradient")
+        self._used.add(plan.precision)
+        self.forwards += x.shape[0]
+        self.backwards += x.shape[0]
+        with torch.enable_grad():
+            leaf = _laid_out(x.detach(), plan).requires_grad_(True)
+            # A copy goes in: a network may overwrite its input, which a leaf does not allow.
+            chosen = self.model.select(plan.network(leaf.clone()), self.target)
+            gradient = torch.autograd.grad(chosen.sum(), leaf)[0]
+        return gradient, chosen.detach()
+
+    def exact_scores(self, x: Tensor) -> Tensor:
+        """The explained logit by the module as given, in float32: for the two ends of a path."""
+        self.forwards += x.shape[0]
+        with torch.no_grad():
+            return self.model.select(self.model.module(x), self.target)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware (AVX512-BF16, AMX, or a GPU)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and bool(torch.backends.mkldnn.is_available()) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+# -- measuring and comparing ----------------------------------------------------------------------------------------------------------
+
+
+def _probe(model: Model, n: int) -> Tensor:
+    """`[n, C, H, W]`: one smooth seeded picture on the scale of the input's baselines, whole and with random parts removed."""
+    generator = torch.Generator().manual_seed(0)
+    channels, height, width = model.input.shape
+    coarse = torch.rand(1, channels, 12, 12, generator=generator)
+    picture = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
+    picture = picture + 0.05 * torch.randn(1, channels, height, width, generator=generator)
+    normalise = getattr(model.input, "normalise", None)  # pictures: 0..1 to the network's scale; sound is 0..1 already
+    picture = normalise(picture) if normalise else picture
+    removed = model.input.baseline(picture)
+    keep = F.interpolate((torch.rand(n, 1, 6, 6, generator=generator) > 0.3).float(), size=(height, width), mode="nearest")
+    keep[0] = 1
+    return (picture * keep + removed * (1 - keep)).to(model.device)
+
+
+def _outputs(plan: Plan, probe: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return plan.network(_laid_out(probe, plan)).float().clone()
+
+
+def _gradients(plan: Plan, probe: Tensor) -> Tensor:
+    """Of the largest logit of the whole picture. The map of each image is compared, `[n, H, W]`."""
+    with torch.enable_grad():
+        leaf = _laid_out(probe, plan).detach().requires_grad_(True)
+        outputs = plan.network(leaf.clone())
+        return torch.autograd.grad(outputs[:, int(outputs[0].argmax())].sum(), leaf)[0].float().sum(1)
+
+
+def _timed(measure: Callable[[Plan, Tensor], Tensor], plan: Plan, probe: Tensor) -> tuple[Tensor, float]:
+    """Numbers and seconds per image. Processor time on a CPU: other work on the machine does not count."""
+    clock = time.perf_counter if probe.is_cuda else time.process_time
+    with torch.random.fork_rng(devices=[]):
+        measure(plan, probe[:1])
+        found, seconds = [], []
+        for part in probe.split(min(plan.batch, max(1, len(probe) // 2))):
+            seconds.append(_clocked(lambda part=part: found.append(measure(plan, part)), clock, probe.is_cuda) / len(part))
+        while sum(seconds) * len(part) < LEAST_SECONDS and len(seconds) < MOST_REPEATS:
+            seconds.append(_clocked(lambda part=part: measure(plan, part), clock, probe.is_cuda) / len(part))
+    return torch.cat(found), max(min(seconds), 1e-9)
+
+
+def _clocked(work: Callable[[], Any], clock: Callable[[], float], cuda: bool) -> float:
+    if cuda:
+        torch.cuda.synchronize()
+    started = clock()
+    work()
+    if cuda:
+        torch.cuda.synchronize()
+    return clock() - started
+
+
+def _agreement(found: Tensor, expected: Tensor, kind: Kind, exact: bool) -> float:
+    """Rank correlation, 0 when the top class changes or a float32 copy is further away than rounding."""
+    if not torch.isfinite(found).all():
+        return 0.0
+    if kind == "forward" and found.shape[1] > 1 and not torch.equal(found.argmax(1)[:1], expected.argmax(1)[:1]):
+        return 0.0
+    if exact:
+        return float((found - expected).abs().max() <= CLOSE * expected.abs().max().clamp(min=1e-6))
+    if kind == "forward":  # what perturbation methods read is how a class's score moves from probe to probe
+        found, expected = found - found.mean(0), expected - expected.mean(0)
+        return _rank_correlation(found, expected)
+    return min(_rank_correlation(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def _rank_correlation(a: Tensor, b: Tensor) -> float:
+    """Spearman's, of all elements; 1 for two constants."""
+    ranks = torch.stack([t.flatten().argsort().argsort().double() for t in (a, b)])
+    return 1.0 if a.numel() < 2 or float(b.max() - b.min()) == 0 else float(torch.corrcoef(ranks)[0, 1])
+
+
+def _replaced(plan: Plan, **changes: Any) -> Plan:
+    from dataclasses import replace
+
+    return replace(plan, **changes)
+
+
+def _laid_out(x: Tensor, plan: Plan) -> Tensor:
+    return x.to(plan.dtype, memory_format=torch.channels_last if plan.channels_last else torch.contiguous_format)
+
+
+def _mark(module: nn.Module) -> Tensor:
+    """One number per weight tensor, to notice that weights were changed in place."""
+    tensors = [t.detach() for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.numel()]
+    if not tensors:
+        return torch.zeros(0)
+    with torch.no_grad():
+        sums = torch.stack([t.reshape(-1)[:: max(1, t.numel() // 997)].double().sum() for t in tensors])
+        return torch.cat([torch.stack(list(torch._foreach_norm(tensors))).double(), sums]).cpu()
+
+
+@contextmanager
+def _undisturbed(module: nn.Module) -> Iterator[None]:
+    """Tracing and probing leave training flags as they were."""
+    flags = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, training in flags:
+            part.training = training
+
+
+# -- bfloat16 on the way back ---------------------------------------------------------------------------------------------------------
+
+
+class _Convolution(torch.autograd.Function):
+    """conv2d in float32; the gradient to its input from bfloat16 weights and gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Conv2d, half: Tensor) -> Tensor:
+        ctx.layer, ctx.half, ctx.shape = layer, half, x.shape
+        return F.conv2d(x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        layer = ctx.layer
+        # Only the shape of the input is read when the weights' gradient is not asked for.
+        like = torch.empty(ctx.shape, dtype=torch.bfloat16, device=ctx.half.device, memory_format=torch.channels_last)
+        gradient = torch.ops.aten.convolution_backward(
+            upstream[0].to(torch.bfloat16), like, ctx.half, None, layer.stride, layer.padding, layer.dilation,
+            False, [0, 0], layer.groups, [True, False, False],
+        )[0]  # fmt: skip
+        return gradient.float(), None, None
+
+
+class _HalfBack(nn.Module):
+    def __init__(self, layer: nn.Conv2d) -> None:
+        super().__init__()
+        self.layer = layer
+        self.half = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Convolution.apply(x, self.layer, self.half)
+
+
+def _backward_in_bfloat16(network: nn.Module) -> nn.Module:
+    """A network that shares the float32 weights with `network`; its plain convolutions send gradients back in bfloat16."""
+    shared: dict[int, Any] = {id(t): t for t in (*network.parameters(), *network.buffers())}
+    own = copy.deepcopy(network, shared)
+    for name, layer in list(own.named_modules()):
+        if type(layer) is nn.Conv2d and name and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
+            own.set_submodule(name, _HalfBack(layer))
+    return own

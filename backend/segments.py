@@ -1,0 +1,72 @@
+"""Cutting an input into segments that perturbation methods switch on and off: superpixels for pictures, tiles for spectrograms."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from skimage.segmentation import slic as superpixels
+from torch import Tensor
+
+from models.spec import Model
+
+Segmentation = Literal["slic", "tiles"]
+
+
+def segments(model: Model, x: Tensor, kind: Segmentation, n: int) -> np.ndarray:
+    """About `n` segments of `x [1, C, H, W]`: int64 `[H, W]`, labels 0 .. S - 1, each present."""
+    if kind == "tiles":
+        rows, columns = grid(n, *x.shape[-2:])
+        return tiles(x.shape[-2], x.shape[-1], rows, columns)
+    return slic(picture(model, x), n)
+
+
+def slic(image: np.ndarray, n: int) -> np.ndarray:
+    """SLIC superpixels with adaptive compactness (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120; the SLICO variant).
+
+    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles where the picture is too small or too flat to cut.
+    """
+    height, width = image.shape[:2]
+    colour = image.shape[2] == 3
+    found = superpixels(
+        image if colour else image[..., 0],
+        n_segments=n,
+        slic_zero=True,
+        start_label=0,
+        convert2lab=colour,
+        channel_axis=-1 if colour else None,
+    )
+    labels = np.unique(found, return_inverse=True)[1].reshape(height, width)
+    return labels if labels.max() > 0 or n == 1 else tiles(height, width, *grid(n, height, width))
+
+
+def tiles(height: int, width: int, rows: int, columns: int) -> np.ndarray:
+    """A grid of `rows` x `columns` rectangles as equal as whole cells allow."""
+    y = np.arange(height) * rows // height
+    x = np.arange(width) * columns // width
+    return y[:, None] * columns + x[None, :]
+
+
+def grid(n: int, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of about `n` tiles: as many bands in frequency as steps in time, 64 -> 8 x 8."""
+    rows = min(height, max(1, round(n**0.5)))
+    return rows, min(width, max(1, round(n / rows)))
+
+
+def picture(model: Model, x: Tensor) -> np.ndarray:
+    """`x` as colours 0..1 `[H, W, C]`, as a person sees it; C is 1 or 3."""
+    shown = x.detach().float().cpu()
+    denormalise = getattr(model.input, "denormalise", None)
+    shown = denormalise(shown) if denormalise else shown
+    low, high = float(shown.min()), float(shown.max())
+    if low < -0.01 or high > 1.01:
+        shown = (shown - low) / max(high - low, 1e-12)
+    colours: np.ndarray = shown[0].clamp(0, 1).movedim(0, -1).double().numpy()
+    return colours if colours.shape[-1] in (1, 3) else colours.mean(-1, keepdims=True)
+
+
+def spread(values: Tensor | np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """One number per segment `[S]` to a map, float32 `[H, W]`."""
+    array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+    return np.ascontiguousarray(array[labels], dtype=np.float32)
