@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Modality = Literal["image", "audio", "spectrogram"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["decode", "prediction", "explanation", "model", "concept_analysis", "lens", "internals", "evaluation"]
+JobKind = Literal[
+    "decode", "prediction", "explanation", "model", "catalogue", "concept_examples", "concept_analysis", "lens", "internals", "evaluation"
+]
 
 
 class Request(BaseModel):
@@ -273,3 +275,65 @@ class Sample(BaseModel):
     input: str
     label: str | None = None
     evidence: dict[str, Any] = {}
+
+
+class ExampleRef(Request):
+    """An example of a concept: an input, or a part of it: `[x0, y0, x1, y1]` in pixels, `[t0, t1, f0, f1]` in seconds and Hz."""
+
+    input: str
+    box: list[float] | None = Field(None, min_length=4, max_length=4)
+
+
+class ConceptRequest(Request):
+    name: str = Field(min_length=1, max_length=80)
+    examples: list[ExampleRef] = Field(min_length=1, max_length=500)
+
+
+class ConceptChange(Request):
+    """Another name, or examples taken out by number."""
+
+    name: str | None = Field(None, min_length=1, max_length=80)
+    remove: list[int] = Field([], max_length=500)
+
+
+class ExamplesRequest(Request):
+    examples: list[ExampleRef] = Field(min_length=1, max_length=500)
+
+
+class Concept(BaseModel):
+    """`ref` is what parameters take: the key of a built-in concept, or the digest of the examples, so that it never changes its meaning."""
+
+    id: str
+    ref: str
+    name: str
+    modality: Modality
+    kind: Literal["builtin", "yours"]
+    description: str = ""
+    count: int
+    boxes: int = 0
+    """Examples that are parts of inputs."""
+    usable: bool = True
+    notes: list[str] = []
+
+
+class AnalysisInput(Request):
+    input: str
+    start: float | None = Field(None, ge=0)
+
+
+class ConceptAnalysisRequest(Request):
+    model: str
+    inputs: list[str | AnalysisInput] = Field(min_length=1, max_length=200)
+    concepts: list[str] = Field(min_length=1, max_length=20)
+    layers: list[str] = Field(min_length=1, max_length=8)
+    classes: list[int] | None = Field(None, min_length=1, max_length=20)
+    negatives: str = Field("random", max_length=64)
+    n_random: int = Field(50, ge=20, le=200)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class ConceptAnalysis(Job):
+    kind: JobKind = "concept_analysis"
+    request: ConceptAnalysisRequest
+    result: dict[str, Any] | None = None
+    """plan, names, labels, inputs, rows, directions, overall, cosines, random_95 (backend/concepts/analysis.py)."""

@@ -10,7 +10,7 @@ from app import __version__
 from app.schemas import Problem
 from backend.api import errors
 from backend.api.intake import Intake
-from backend.api.routes import catalogue, docs, explanations, inputs, jobs, models, predictions, samples
+from backend.api.routes import catalogue, concept_analyses, concepts, docs, explanations, inputs, jobs, models, predictions, samples
 
 if TYPE_CHECKING:
     from backend.services import Services
@@ -29,7 +29,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.intake = Intake(services)
     errors.install(api)
     v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS)
-    for module in (catalogue, models, samples, inputs, predictions, explanations, jobs, docs):
+    for module in (catalogue, models, samples, inputs, predictions, explanations, concepts, concept_analyses, jobs, docs):
         v1.include_router(module.router)
     api.include_router(v1)
     return api

@@ -195,6 +195,10 @@ def _accepted(head: bytes, families: tuple[Family, ...]) -> Kind:
             "This is not a safetensors file; only safetensors weights are accepted, because other model files can run code.",
             field="weights",
         )
+    if families == ("bundle",):
+        if head.startswith(b"PK\x03\x04"):
+            return "zip"
+        raise UnsupportedType("This is not an exported concept; send the zip file that the export gave.", field="file")
     kind = sniff(head)
     if FAMILY[kind] == "model":
         raise UnsupportedType("This is a file of model weights; add it on the Models page.", field="file")

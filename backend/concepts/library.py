@@ -57,6 +57,16 @@ class Library:
         check_examples(len(prepared))
         return prepared
 
+    def raw_examples(self, ref: str, most: int) -> list[Any]:
+        """The first examples as people see or hear them: uint8 pictures, `(waveform, rate)`, or spectrogram arrays; boxes cut out."""
+        everything = {**CONCEPTS, RANDOM: COUNTER_EXAMPLES["image"], "random_rooms": COUNTER_EXAMPLES["audio"]}
+        if ref in everything:
+            made = everything[ref].make(most)
+            return [(one, RATE) if one.ndim == 1 else one for one in made]
+        manifest = self._manifest(ref)
+        assert self.blobs is not None
+        return [_cut(_raw(self.blobs, one), one.get("box")) for one in manifest["examples"][:most]]
+
     def counter_examples(self, model: Model, ref: str = RANDOM) -> Tensor:
         """Prepared counter-examples: generated random pictures or rooms, or a set of the user's."""
         if ref != RANDOM:
@@ -130,13 +140,22 @@ def _raw(blobs: Blobs, example: dict[str, Any]) -> Any:
     return (array, int(example["rate"])) if example["modality"] == "audio" else array
 
 
+def _cut(raw: Any, box: list[float] | None) -> Any:
+    if box is None:
+        return raw
+    if isinstance(raw, tuple):
+        waveform, rate = raw
+        return waveform[max(0, int(box[0] * rate)) : max(int(box[0] * rate) + rate // 4, int(box[1] * rate))], rate
+    x0, y0, x1, y1 = (max(0, round(side)) for side in box)
+    return raw[y0:y1, x0:x1]
+
+
 def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
     """A picture is cropped to its box; of a sound everything outside the box is silenced, on the grid the network sees."""
     if box is None:
         return model.prepare(raw)
     if "image" in model.input.modalities:
-        x0, y0, x1, y1 = (round(side) for side in box)
-        return model.prepare(np.ascontiguousarray(raw[max(0, y0) : y1, max(0, x0) : x1]))
+        return model.prepare(np.ascontiguousarray(_cut(raw, box)))
     t0, t1, f0, f1 = box
     span = model.input.prepare(raw).x_axis.values
     prepared = model.input.prepare(raw, start=max(0.0, (t0 + t1 - (span[-1] - span[0])) / 2))

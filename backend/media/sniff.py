@@ -8,8 +8,8 @@ from typing import Literal
 from app.errors import NotDecodable, TooLarge, UnsupportedType
 from app.settings import Limits, MiB
 
-Kind = Literal["png", "jpeg", "webp", "tiff", "wav", "flac", "ogg", "opus", "mp3", "mp4", "webm", "npy", "safetensors"]
-Family = Literal["image", "audio", "array", "model"]
+Kind = Literal["png", "jpeg", "webp", "tiff", "wav", "flac", "ogg", "opus", "mp3", "mp4", "webm", "npy", "safetensors", "zip"]
+Family = Literal["image", "audio", "array", "model", "bundle"]
 
 HEAD = 64
 """Bytes that `sniff` looks at."""
@@ -17,7 +17,7 @@ HEAD = 64
 FAMILY: dict[Kind, Family] = {
     "png": "image", "jpeg": "image", "webp": "image", "tiff": "image",
     "wav": "audio", "flac": "audio", "ogg": "audio", "opus": "audio", "mp3": "audio", "mp4": "audio", "webm": "audio",
-    "npy": "array", "safetensors": "model",
+    "npy": "array", "safetensors": "model", "zip": "bundle",
 }  # fmt: skip
 
 EXTENSIONS = (
@@ -98,12 +98,13 @@ def _by_structure(head: bytes) -> Kind | None:
 
 def byte_limit(family: Family, limits: Limits) -> int:
     """Most bytes that a file of this family may have."""
-    return {"image": limits.image_bytes, "audio": limits.audio_bytes, "array": limits.array_bytes, "model": limits.model_bytes}[family]
+    sizes = {"image": limits.image_bytes, "audio": limits.audio_bytes, "array": limits.array_bytes, "model": limits.model_bytes}
+    return {**sizes, "bundle": limits.audio_bytes}[family]
 
 
 def check_bytes(size: int, family: Family, limits: Limits) -> None:
     """Raises TooLarge (`image_too_large`, ...) when the file has more bytes than its family may have."""
     most = byte_limit(family, limits)
     if size > most:
-        word = {"image": "Pictures", "audio": "Recordings", "array": "Arrays", "model": "Model files"}[family]
+        word = {"image": "Pictures", "audio": "Recordings", "array": "Arrays", "model": "Model files", "bundle": "Exported concepts"}[family]
         raise TooLarge(f"{word} may have at most {most / MiB:.0f} MiB; choose a smaller file.", code=f"{family}_too_large", field="file")

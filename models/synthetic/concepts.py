@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage, signal
 
 RATE = 8000
 SECONDS = 2.0
@@ -57,6 +56,8 @@ def _colours(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def _painted(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
     """A mask in 0..1 in two colours, softened, with a little sensor noise."""
+    from scipy import ndimage  # here, because the web process reads the list of concepts and makes none
+
     a, b = _colours(rng)
     soft = ndimage.gaussian_filter(mask.astype(float), rng.uniform(0.4, 0.9))[..., None]
     return _photo(rng, soft * a + (1 - soft) * b)
@@ -163,6 +164,8 @@ def _tone(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
 
 
 def _hiss(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+    from scipy import signal
+
     sos = signal.butter(4, rng.uniform(1500, 2500), "highpass", fs=RATE, output="sos")
     return signal.sosfilt(sos, rng.normal(size=t.size))
 

@@ -1,0 +1,127 @@
+"""Concept analyses: inputs x concepts x layers x classes, followed while they run, exported as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from fastapi import APIRouter, Response
+from starlette.responses import StreamingResponse
+
+from app.errors import BadParameter, NotFound
+from app.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
+from backend.api import known
+from backend.api.context import Backend, Client, bytes_of, job_of_kind, npy
+from backend.api.events import follow
+from backend.api.routes.jobs import stop_or_delete
+from backend.api.strict import StrictRoute
+from backend.jobs.keys import job_key
+from backend.store import JobRow
+
+router = APIRouter(tags=["concepts"], route_class=StrictRoute)
+KIND = "concept_analysis"
+
+
+@router.post("/concept-analyses", response_model=None, responses={200: {"model": ConceptAnalysis}, 202: {"model": ConceptAnalysis}})
+async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Client) -> Response:
+    """202 when this starts the work, 200 when it is known. Concepts are named by their `ref`."""
+    model = await known.model(services, body.model)
+    model.require_available()
+    layers = {layer.name for layer in model.info.layers}
+    if any(name not in layers for name in body.layers):
+        raise BadParameter("This model has no such layer to look at; choose layers that the model lists.", field="layers")
+    if body.classes is not None and any(not 0 <= k < len(model.info.labels) for k in body.classes):
+        raise BadParameter(f"Classes are whole numbers from 0 to {len(model.info.labels) - 1}.", field="classes")
+    for name in ("layers", "concepts", "classes"):
+        values = getattr(body, name) or []
+        if len(set(values)) != len(values):
+            raise BadParameter(f"The list of {name} names something twice.", field=name)
+    asked = [AnalysisInput(input=one) if isinstance(one, str) else one for one in body.inputs]
+    inputs: list[dict[str, Any]] = []
+    located: dict[str, Any] = {}
+    for one in asked:
+        source = await services.source(one.input, body.model)
+        model.require_modality(source["input"]["modality"])
+        inputs.append({"input": source["input"], "start": one.start})
+        located = {"model": source["model"], "upload": source["upload"]}
+    request = body.model_dump(mode="json")
+    key = job_key(KIND, request, model.info.digest)
+    payload = {**request, **located, "inputs": inputs, "request": request}
+    row = await services.jobs.submit(KIND, payload, key=key, title="Concept analysis", client=client)
+    return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
+
+
+@router.get("/concept-analyses/{id}")
+async def analysis(id: str, services: Backend) -> ConceptAnalysis:
+    """State, progress, and the result once it is done."""
+    return view(await job_of_kind(services, id, KIND))
+
+
+@router.get("/concept-analyses/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def events(id: str, services: Backend) -> Response:
+    """Server-sent events, as for explanations."""
+    row = await job_of_kind(services, id, KIND)
+    return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
+
+
+@router.get("/concept-analyses/{id}/table.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+async def table(id: str, services: Backend) -> Response:
+    """While it runs: mean attribution so far, float32 `[layers, concepts]`, NaN where nothing is known yet."""
+    row = await job_of_kind(services, id, KIND)
+    return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "table"), "table")
+
+
+@router.get("/concept-analyses/{id}/maps/{number}/{layer}.npy", response_class=Response)
+async def maps(id: str, number: int, layer: str, services: Backend) -> Response:
+    """Concept maps of input `number` at a layer: float32 `[K, h, w]` in 0..1, in the order of the request's concepts."""
+    row = await job_of_kind(services, id, KIND)
+    if not 0 <= number < len(row.payload["inputs"]) or layer not in row.payload["layers"]:
+        raise NotFound("This analysis has no such map.", code="unknown_map")
+    return npy(await bytes_of(await services.jobs.file_path(row.key, f"maps/{number}/{layer}"), "map"), "maps")
+
+
+@router.get("/concept-analyses/{id}/rows.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+async def rows_csv(id: str, services: Backend) -> Response:
+    """One line per input, layer, concept and class."""
+    found = await _result(id, services)
+    buffer = io.StringIO()
+    names = ["input", "layer", "concept", "class", "label", "score", "against", "share", "p", "recognised", "coverage"]
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in found["rows"]:
+        named = {
+            "input": found["inputs"][row["input"]],
+            "concept": found["names"][row["concept"]],
+            "label": found["labels"][str(row["class"])],
+        }
+        writer.writerow({name: _harmless(value) for name, value in {**row, **named}.items()})
+    return Response(buffer.getvalue(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="concepts.csv"'})
+
+
+@router.delete("/concept-analyses/{id}", response_model=None, responses={200: {"model": ConceptAnalysis}, 204: {"description": "Deleted"}})
+async def remove(id: str, services: Backend) -> ConceptAnalysis | Response:
+    """Stops one that waits or runs (200); deletes one that has ended (204)."""
+    row = await job_of_kind(services, id, KIND)
+    if await stop_or_delete(services, row) is None:
+        return Response(status_code=204)
+    return view(await services.jobs.get(row.key))
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula is quoted (a concept's name is free text)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def view(row: JobRow) -> ConceptAnalysis:
+    """The row as the wire knows it."""
+    return ConceptAnalysis(
+        **row.fields(), request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False), result=row.result
+    )
+
+
+async def _result(id: str, services: Backend) -> dict[str, Any]:
+    row = await job_of_kind(services, id, KIND)
+    if row.result is None:
+        raise NotFound("This analysis has no result yet; ask again when it is done.", code="not_ready")
+    return row.result
