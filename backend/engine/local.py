@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from app.errors import Cancelled, EvidentError, JobTimeout
-from backend.engine.protocol import TRIES, Group, Stored, WorkerConfig, group_of
+from backend.engine.protocol import TRIES, Group, Lost, Stored, WorkerConfig, group_of
 from backend.engine.spool import Spool
 from backend.engine.worker import serve, worker_killed
 
@@ -187,7 +187,7 @@ class Slot:
             item.future.set_result(outcome)
 
     def _run(self, item: Item) -> Stored:
-        """Starts the task until it ends by itself. Raises EvidentError."""
+        """Starts the task until it ends by itself. Raises EvidentError, Lost."""
         seconds, broken = self.config.seconds(item.lane), 0
         while True:
             begun = self.spool.starts(item.job_id)
@@ -200,7 +200,9 @@ class Slot:
                 raise too_slow(seconds) from None
             except DiedError as died:
                 self._discard()
-                if item.cancelled or self.stopping:
+                if self.stopping:
+                    raise Lost from None  # not the user's wish: the job table gives it to the next start
+                if item.cancelled:
                     raise Cancelled("The job was stopped.") from None
                 if died.code == -signal.SIGXCPU:
                     raise too_slow(seconds) from None

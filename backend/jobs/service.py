@@ -198,7 +198,7 @@ class Jobs:
                 outcome = error
             except (Lost, CancelledError):
                 if self.stopping:
-                    raise
+                    return
                 outcome = Cancelled("The job was stopped.") if self.spool.cancelled(row.key) else None
             except Exception:
                 log.exception("the engine failed")

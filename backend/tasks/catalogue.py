@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from backend.tasks import Outcome, Report, Task, register
@@ -125,17 +126,20 @@ def _best(work: Any, runs: int = 2) -> float:
 
 def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict[str, Any]:
     """`app.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the measured pass)."""
+    from app.errors import BadParameter
     from backend.explainer import settle
     from backend.tasks.explanation import finite
 
     verdict = method.is_compatible(model)
     if not verdict.ok:
         return {"ok": False, "reason": verdict.reason}
-    cost = method.cost(model, settle(method, model, {}))
-    forward, both = seconds
-    backwards = min(cost.backwards, cost.forwards) if cost.forwards else cost.backwards
-    estimate = backwards * both + max(0, cost.forwards - backwards) * forward
-    return {"ok": True, "reason": "", "defaults": finite(method.defaults(model)), "seconds": round(estimate, 4)}
+    found = {"ok": True, "reason": "", "defaults": finite(method.defaults(model)), "seconds": None}
+    with suppress(BadParameter):  # a method with a parameter that only the user can give: no estimate
+        cost = method.cost(model, settle(method, model, {}))
+        forward, both = seconds
+        backwards = min(cost.backwards, cost.forwards) if cost.forwards else cost.backwards
+        found["seconds"] = round(backwards * both + max(0, cost.forwards - backwards) * forward, 4)
+    return found
 
 
 def method_info(method: Method[Any], models: list[dict[str, Any]], fits: dict[str, dict[str, Any]]) -> dict[str, Any]:

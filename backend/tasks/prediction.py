@@ -19,6 +19,7 @@ SECONDS = (-0.05, -0.025, 0.025, 0.05)
 """Moves of the window of a recording."""
 DETECTOR = "cough_check"
 """The model that tells coughs from other sounds."""
+COUGH, PERHAPS = 0.5, 0.2
 CELLS = 0.02
 """Moves of a picture, as a share of its longer side on the display grid."""
 
@@ -61,7 +62,7 @@ class Prediction(Task):
             "top": order[0],
             "interval": {str(i): [float(interval[0][i]), float(interval[1][i])] for i in shown},
             "interval_means": means,
-            "quality": [*checks, *gate(prepared, payload, files)],
+            "quality": [*gate(prepared, payload, files), *checks],
             "grid": [int(side) for side in prepared.x.shape[-2:]],
             "y_axis": axis_info(prepared.y_axis),
             "x_axis": axis_info(prepared.x_axis),
@@ -87,25 +88,29 @@ def spread(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blo
 
 
 def gate(prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[dict[str, Any]]:
-    """Fit for use: `app.schemas.Check`s of a recording's sound, the cough detector's word first. Nothing for pictures."""
+    """Fit for use: is there a cough in the window at all? One `app.schemas.Check`; nothing where no detector or no sound is."""
     import models
     from app.errors import EvidentError
-    from backend import quality
     from backend.tasks.models import model_of, raw_of
 
-    if payload["input"]["modality"] != "audio":
+    if payload["input"]["modality"] != "audio" or DETECTOR not in models.specs():
         return []
-    waveform, rate = raw_of(payload["input"], files)
-    checks = quality.check_sound(waveform, rate, prepared.window)
-    if DETECTOR in models.specs():
-        try:
-            detector = model_of({"model": DETECTOR}, files)
-            found = detector.input.prepare((waveform, rate), start=None if prepared.window is None else prepared.window[0])
-            column = next(i for i, label in enumerate(detector.labels) if label.lower() == "cough")
-            checks.insert(0, quality.cough(float(detector.predict(found.x)[0, column])))
-        except EvidentError:
-            checks.insert(0, quality.check("cough", "Cough", "unknown", "The cough detector could not judge this window."))
-    return checks
+    try:
+        detector = model_of({"model": DETECTOR}, files)
+        start = None if prepared.window is None else prepared.window[0]
+        x = detector.input.prepare(raw_of(payload["input"], files), start=start).x
+    except EvidentError:
+        return [{"key": "cough", "label": "Cough", "state": "unknown", "detail": "The cough detector could not judge this window."}]
+    column = next(i for i, label in enumerate(detector.labels) if label.lower() == "cough")
+    return [cough_check(float(detector.predict(x)[0, column]))]
+
+
+def cough_check(probability: float) -> dict[str, Any]:
+    """probability: of the detector that the window holds a cough. The thresholds are ours."""
+    state = "ok" if probability >= COUGH else "warning" if probability >= PERHAPS else "bad"
+    words = {"ok": "A cough was found.", "warning": "Perhaps not a cough.", "bad": "No cough was found in this window."}
+    detail = f"{words[state]} The cough detector says {100 * probability:.0f} %."
+    return {"key": "cough", "label": "Cough", "state": state, "detail": detail}
 
 
 def _moved_windows(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[Tensor]:

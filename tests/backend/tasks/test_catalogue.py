@@ -1,0 +1,143 @@
+"""The catalogue: all there is, and only what can run is said to fit."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import models
+from app.errors import EvidentError
+from app.schemas import Catalogue, Fit
+from backend.methods import METHODS
+from backend.tasks import TASKS
+from backend.tasks import catalogue as task
+from backend.tasks.models import Cache
+from backend.types import OK, Cost
+from backend.types import Params as Parameters
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    from backend.store.blobs import Blobs
+
+    outcome = TASKS["catalogue"].run({}, Blobs(tmp_path_factory.mktemp("blobs")), lambda *_, **__: None)
+    return json.loads(json.dumps(outcome.result, allow_nan=False))
+
+
+def test_it_is_the_wire_schema_and_lists_everything(found):
+    catalogue = Catalogue(**found["catalogue"])
+    assert {info.key for info in catalogue.models} | set(found["more"]) == set(models.specs())
+    assert {info.key for info in catalogue.methods} == set(METHODS)
+    for info in catalogue.methods:
+        assert info.schema_ == METHODS[info.key].Params.model_json_schema()
+    assert "resnet20_cifar" in catalogue.architectures
+
+
+def test_models_are_described_as_they_are(found):
+    for info in Catalogue(**found["catalogue"]).models:
+        if info.available:
+            model = models.load(info.key)
+            assert info.digest == model.digest
+            assert [layer.name for layer in info.layers] == [layer.name for layer in model.layers]
+            assert info.default_layer == model.default_layer
+            assert info.labels == list(model.labels)
+
+
+def test_fits_are_the_methods_own_word(found):
+    for key, fits in found["fits"].items():
+        assert set(fits) == set(METHODS)
+        model = models.load(key)
+        for name, fit in fits.items():
+            verdict = METHODS[name].is_compatible(model)
+            assert (fit["ok"], fit["reason"]) == (verdict.ok, verdict.reason)
+            Fit(**fit)
+            assert verdict.ok or fit.get("seconds") is None
+
+
+def test_the_estimate_counts_passes():
+    """100 forwards and 40 backwards at 1 s and 3 s: 40 with the backward, 60 without."""
+
+    class Counted:
+        key = "counted"
+
+        class Params(Parameters):
+            n: int = 1
+
+        def is_compatible(self, model):
+            return OK
+
+        def cost(self, model, params):
+            return Cost(100 * params.n, 40)
+
+        def defaults(self, model):
+            return {}
+
+    assert task.fit(Counted(), None, (1.0, 3.0))["seconds"] == 60 * 1.0 + 40 * 3.0
+
+    class Asking(Counted):
+        class Params(Parameters):
+            n: int
+
+    assert task.fit(Asking(), None, (1.0, 3.0)) == {"ok": True, "reason": "", "defaults": {}, "seconds": None}
+
+
+def test_a_model_without_weights_is_listed_with_the_reason(files, monkeypatch):
+    spec = models.specs()["shapes"]
+
+    def fails(_payload, _files):
+        raise EvidentError("The weights are not there.")
+
+    monkeypatch.setattr("backend.tasks.models.model_of", fails)
+    info, fits = task.describe(spec, {"model": "shapes"}, files, list(METHODS.values()))
+    assert (info["available"], info["reason"]) == (False, "The weights are not there.")
+    assert {fit["ok"] for fit in fits.values()} == {False}
+
+
+def test_one_model_by_itself(files, report):
+    bundled = models.specs()["shapes"].weights
+    digest = files.put(bundled.read_bytes())
+    labels = list(models.specs()["shapes"].labels)
+    upload = {"key": "upload:x", "title": "Mine", "architecture": "shapes", "labels": labels, "digest": digest}
+    try:
+        models.architecture("shapes", len(labels))
+    except EvidentError:
+        pytest.skip("no own architecture to upload for")
+    outcome = TASKS["catalogue"].run({"model": "upload:x", "upload": upload}, files, report)
+    (info,) = outcome.result["catalogue"]["models"]
+    assert (info["key"], info["title"], info["bundled"], info["digest"]) == ("upload:x", "Mine", False, digest)
+
+
+def test_the_cache_keeps_the_last_used_within_its_limit(files, monkeypatch):
+    from tests import tiny
+
+    built = []
+
+    def load(name):
+        built.append(name)
+        return tiny.build(name)
+
+    monkeypatch.setattr("backend.tasks.models._known", load)
+    sizes = {
+        name: sum(t.numel() * t.element_size() for t in tiny.build(name).module.state_dict().values())
+        for name in ("plain", "fire", "residual")
+    }
+    cache = Cache(limit=sum(sizes.values()) - 1)
+    first = cache.get({"model": "plain"}, files)
+    cache.get({"model": "fire"}, files)
+    assert cache.get({"model": "plain"}, files) is first
+    cache.get({"model": "residual"}, files)  # lets fire go, the least recently used
+    assert cache.get({"model": "plain"}, files) is first
+    assert len(cache) == 2
+    cache.get({"model": "fire"}, files)
+    assert built == ["plain", "fire", "residual", "fire"]
+
+
+def test_a_model_larger_than_the_limit_is_kept_alone(files, monkeypatch):
+    from tests import tiny
+
+    monkeypatch.setattr("backend.tasks.models._known", tiny.build)
+    cache = Cache(limit=1)
+    assert cache.get({"model": "plain"}, files) is cache.get({"model": "plain"}, files)
+    cache.get({"model": "fire"}, files)
+    assert len(cache) == 1
