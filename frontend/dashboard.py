@@ -11,10 +11,11 @@ import httpx
 from dash import Dash, ctx, set_props
 from fastapi import FastAPI
 
+from app.schemas import Problem
 from app.settings import Settings
 from frontend import shell
 from frontend.callbacks import browser, maps, numbers, params, subject
-from frontend.client import ApiProblem, Client, silent
+from frontend.client import ApiProblem, Client
 from frontend.components.common import problem
 from frontend.pages import about, compare, models
 
@@ -78,9 +79,11 @@ def _visitor() -> str:
 def _unexpected(error: Exception) -> Any:
     """A bug in a callback is told to the log and to the person, and the page stays usable."""
     log.exception("a callback failed", exc_info=error)
-    shown = (
-        error
-        if isinstance(error, ApiProblem)
-        else silent("This part of the page failed. Nothing was lost; reload the page, and tell the operator if it stays.")
+    broken = Problem(
+        title="This part of the page failed",
+        status=500,
+        code="page_failed",
+        detail="Nothing was lost; reload the page, and tell the operator if it stays.",
     )
+    shown = error if isinstance(error, ApiProblem) else ApiProblem(broken)
     set_props("notice", {"children": problem(shown)})

@@ -7,7 +7,7 @@ anything else -> text. `null` in `anyOf` makes a field optional: an empty contro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -136,6 +136,15 @@ def _typed(field: Field, value: Any) -> Any:
     return str(value)
 
 
+def given(controls: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Method -> parameter -> value, from the open form's controls as Dash hands them over."""
+    found: dict[str, dict[str, Any]] = {}
+    for control_state in controls:
+        name = control_state["id"]
+        found.setdefault(name["method"], {})[name["name"]] = control_state.get("value")
+    return found
+
+
 def estimate(schema: Mapping[str, Any], fit: Fit, values: Mapping[str, Any]) -> float | None:
     """Seconds expected with these parameters: the measured time with defaults, times the parameters that multiply the work."""
     if fit.seconds is None:
@@ -167,7 +176,7 @@ def control(method: str, field: Field, value: Any) -> Component:
     if field.kind == "choice":
         return _choice(name, field, value, label)
     if field.kind == "text":
-        return dmc.TextInput(id=name, value="" if value is None else str(value), size="xs", debounce=400, **label)
+        return dmc.TextInput(id=name, value="" if value is None else str(value), size="xs", debounce=True, **label)
     bounds = {"min": field.minimum, "max": field.maximum, "step": field.step}
     bounds = {key: bound for key, bound in bounds.items() if bound is not None}
     if field.slides:
@@ -177,7 +186,7 @@ def control(method: str, field: Field, value: Any) -> Component:
         value="" if value is None else value,
         allowDecimal=field.kind == "number",
         size="xs",
-        debounce=400,
+        debounce=True,
         thousandSeparator=",",
         **bounds,
         **label,

@@ -103,6 +103,8 @@ def _register_run(app: Dash, client: Client) -> None:
         State("seed", "value"),
         State("target-store", "data"),
         State("runs-store", "data"),
+        State({"type": "param", "method": ALL, "name": ALL}, "value"),
+        State({"type": "flag", "method": ALL, "name": ALL}, "checked"),
         running=[(Output("run", "loading"), True, False)],
     )
     async def run(
@@ -116,6 +118,8 @@ def _register_run(app: Dash, client: Client) -> None:
         seed: Any,
         target: dict[str, Any] | None,
         runs: Runs | None,
+        _values: list[Any],
+        _flags: list[bool],
     ) -> Any:
         trigger = ctx.triggered_id
         if isinstance(trigger, dict) and not ctx.triggered[0]["value"]:
@@ -135,7 +139,9 @@ def _register_run(app: Dash, client: Client) -> None:
             "seed": seed if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**31 else 0,
         }
         layer = layer_of(model, (wish or {}).get("layer") if runs.get("subject") is None else None, layer)
-        posted = await asyncio.gather(*(post(client, method, common_part, layer, read_fits(answer), params or {}) for method in chosen))
+        # The open form speaks for itself: its last change may still be on its way to the store.
+        values = {**(params or {}), **forms.given([part for group in ctx.states_list[-2:] for part in group])}
+        posted = await asyncio.gather(*(post(client, method, common_part, layer, read_fits(answer), values) for method in chosen))
         known = runs["runs"] if runs.get("subject") == answer["subject"] else {}
         merged = {**known, **{method.key: done for method, done in zip(chosen, posted, strict=True)}}
         return {"subject": answer["subject"], "runs": merged, "all": False}, None

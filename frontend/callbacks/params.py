@@ -50,15 +50,15 @@ def register(app: Dash, client: Client) -> None:
         prevent_initial_call=True,
     )
     async def change(_values: list[Any], _flags: list[bool], params: dict[str, Any] | None, answer: dict[str, Any] | None) -> Any:
-        given = {part["id"]["name"]: part.get("value") for group in ctx.inputs_list for part in group}
-        methods = {part["id"]["method"] for group in ctx.inputs_list for part in group}
-        if len(methods) != 1:
+        drawn = forms.given([part for group in ctx.inputs_list for part in group])
+        if len(drawn) != 1:
             raise PreventUpdate
+        [(key, given)] = drawn.items()
         try:
-            method = next(found for found in (await client.catalogue()).methods if found.key in methods)
+            method = next(found for found in (await client.catalogue()).methods if found.key == key)
         except ApiProblem:
             raise PreventUpdate from None
         fit = read_fits(answer).get(method.key)
         sent = forms.clean(method.schema_, fit.defaults if fit else None, given)
-        kept = {key: values for key, values in (params or {}).items() if key != method.key} | ({method.key: sent} if sent else {})
+        kept = {other: values for other, values in (params or {}).items() if other != key} | ({key: sent} if sent else {})
         return no_update if kept == (params or {}) else kept

@@ -47,11 +47,11 @@ def loaded(value: Input, window: Sequence[float] | None = None) -> list[Componen
             html.Strong(value.name or words.MODALITY[value.modality], className="input-name", title=value.name),
             html.Span(words.describe_input(value), className="muted"),
             html.Button(
-                [icon("close"), hidden("Remove this input")],
+                [icon("close"), hidden("Close this input")],
                 id="input-remove",
                 className="icon-button",
                 n_clicks=0,
-                title="Remove this input",
+                title="Close this input",
             ),
         ],
         className="input-head",

@@ -22,7 +22,7 @@ def methods_card(
     choice = dmc.Select(id="model-select", data=list(options), value=model, size="xs", allowDeselect=False, maxDropdownHeight=360)
     layer = dmc.Select(id="layer-select", data=[], size="xs", allowDeselect=False, searchable=True, nothingFoundMessage="No such layer")
     number = dmc.NumberInput(
-        id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=400, w=52
+        id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=True, w=52
     )
     seeded = html.Label(
         ["Seed", number], className="compact lab-only", title="Start of the random numbers: the same seed gives the same map"

@@ -43,7 +43,9 @@ def panel(
     method: MethodInfo, fit: Fit | None, run: Mapping[str, Any] | None, params: Mapping[str, Any], prediction: Prediction
 ) -> Component:
     """A map, a refusal, or the offer to compute it."""
+    kind = "panel--map"
     if run is None:
+        kind = "panel--offer"
         inside: list[Component] = offer(method, fit, params)
     elif "problem" in run:
         inside = [_head(method), problem(ApiProblem(Problem.model_validate(run["problem"])), _again(method, "Try again"))]
@@ -60,7 +62,7 @@ def panel(
                 stale="0",
             ),
         ]  # fmt: skip
-    return html.Section(inside, className="card panel", id={"type": "panel", "method": method.key}, **aria(label=method.title))
+    return html.Section(inside, className=f"card panel {kind}", id={"type": "panel", "method": method.key}, **aria(label=method.title))
 
 
 def _head(method: MethodInfo) -> Component:

@@ -30,13 +30,8 @@ def keep_card() -> Component:
         html.Div(
             [
                 dmc.CopyButton(id="copy-link", value="", children="Copy link", copiedChildren="Copied", size="xs", variant="default", color="accent", copiedColor="accent"),
-                dmc.Menu(
-                    [
-                        dmc.MenuTarget(dmc.Button("Downloads", size="xs", variant="default", leftSection=icon("download"))),
-                        dmc.MenuDropdown(id="downloads", children=downloads([], {}, {})),
-                    ],
-                    position="top-end",
-                    width=260,
+                html.Details(
+                    [html.Summary([icon("download"), "Downloads"], className="ev-button"), html.Div(downloads([], {}, {}), id="downloads", className="drop-menu")]
                 ),
             ],
             className="keep",
@@ -50,10 +45,10 @@ def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any
     """Picture, numbers and record of every finished map."""
     ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
     if not ready:
-        return [dmc.MenuLabel("Nothing finished yet")]
+        return [html.P("Nothing finished yet", className="muted small")]
     parts: list[Component] = []
     for method, key in ready:
-        parts.append(dmc.MenuLabel(method.title))
+        parts.append(html.P(method.title, className="muted small"))
         for text, path, name in (
             ("Picture (PNG)", "overlay.png", "png"),
             ("Numbers (NPY)", "values.npy", "npy"),

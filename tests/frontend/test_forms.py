@@ -129,3 +129,13 @@ def test_the_estimate_grows_with_what_multiplies_the_work():
 
 def test_a_method_without_parameters_says_so():
     assert "no parameters" in str(forms.form("grad_cam", {"properties": {}}, None, {}))
+
+
+def test_the_open_form_s_values_are_gathered_by_method():
+    controls = [
+        {"id": {"type": "param", "method": "lime", "name": "n_samples"}, "property": "value", "value": 500},
+        {"id": {"type": "flag", "method": "lime", "name": "blur"}, "property": "checked", "value": True},
+        {"id": {"type": "param", "method": "lime", "name": "baseline"}, "property": "value"},
+    ]
+    assert forms.given(controls) == {"lime": {"n_samples": 500, "blur": True, "baseline": None}}
+    assert forms.given([]) == {}

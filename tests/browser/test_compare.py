@@ -1,0 +1,229 @@
+"""The Compare page on a real server with bundled models: from a sample to maps, settings, links, levels, themes, a phone."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+DONE = '.ev-map[data-state="done"]'
+SLOW = 90_000
+"""Milliseconds a map may take on a busy machine before the test gives up."""
+
+
+def sample(site: str, modality: str, role: str | None = None) -> dict[str, str]:
+    """A bundled sample of that kind, as the API lists it."""
+    found = httpx.get(f"{site}/api/v1/samples", timeout=30).json()
+    return next(item for item in found if item["modality"] == modality and role in {None, item["role"]})
+
+
+def open_sample(page: Page, site: str, modality: str = "audio", role: str | None = None) -> dict[str, str]:
+    """From the empty page to a prediction with its first finished map."""
+    chosen = sample(site, modality, role)
+    page.goto(site)
+    page.locator(".start .sample").filter(has=page.get_by_text(chosen["title"], exact=True)).first.click()
+    expect(page.locator(".bar").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
+    return chosen
+
+
+def address(page: Page) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def states(page: Page) -> dict[str, str]:
+    """Method key -> state of its panel."""
+    return page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('[data-evident="map"]')]
+            .map((node) => [node.dataset.key, node.querySelector('.ev-map')?.dataset.state]))"""
+    )
+
+
+def wait_for_maps(page: Page, count: int) -> None:
+    expect(page.locator(DONE)).to_have_count(count, timeout=SLOW)
+
+
+def test_the_empty_page_offers_a_way_in_and_known_cases(site, page):
+    page.goto(site)
+    expect(page.get_by_text("Not a medical device")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
+    expect(page.get_by_text("up to 25 MB")).to_be_visible()
+    for words in ("Model right", "Model wrong", "Shortcut"):
+        expect(page.locator(".start").get_by_text(words, exact=True).first).to_be_visible()
+    expect(page.locator("#panels")).to_be_hidden()
+
+
+@pytest.mark.parametrize("modality", ["audio", "image"])
+def test_a_sample_gives_a_prediction_and_cheap_maps_by_itself(site, page, modality):
+    chosen = open_sample(page, site, modality)
+    expect(page.locator(".prediction-words")).to_contain_text(chosen["known"][:40])
+    expect(page.get_by_text("Model score, not a probability")).to_be_visible()
+    assert address(page)["input"] == chosen["input"]
+    assert address(page)["model"] == chosen["model"]
+    ticked = address(page)["methods"].split(",")
+    assert len(ticked) >= 4
+    page.wait_for_function(f"document.querySelectorAll('#panels > .panel').length === {len(ticked) + 1}")
+
+
+def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
+    open_sample(page, site)
+    ticked = [key for key in address(page)["methods"].split(",") if page.locator(f'.method input[value="{key}"]').is_enabled()]
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    wait_for_maps(page, len(ticked))
+    assert states(page) == dict.fromkeys(ticked, "done")
+    page.locator("summary", has_text="Downloads").click()
+    links = page.locator(".menu-link")
+    expect(links).to_have_count(3 * len(ticked), timeout=SLOW)
+    for path in ("overlay.png", "values.npy"):
+        link = page.locator(f'.menu-link[href$="{path}"]').first.get_attribute("href")
+        assert httpx.get(site + str(link), timeout=30).status_code == 200
+
+
+def test_unticking_takes_the_panel_away_and_ticking_brings_the_same_map_back(site, page):
+    open_sample(page, site)
+    key = next(key for key, state in states(page).items() if state == "done")
+    tick = page.locator(f'.method input[value="{key}"]')
+    shown = page.locator(f'[data-evident="map"][data-key="{key}"]')
+    before = shown.get_attribute("data-explanation")
+    tick.click()
+    expect(shown).to_have_count(0)
+    tick.click()
+    expect(shown).to_have_attribute("data-explanation", str(before))
+
+
+def test_a_changed_class_marks_maps_as_changed_and_computes_nothing_by_itself(site, page):
+    open_sample(page, site)
+    page.wait_for_timeout(500)
+    before = page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)")
+    page.locator("#target-select").click()
+    page.get_by_role("option").nth(1).click()
+    expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(len(before))
+    expect(page.get_by_text("press Run").first).to_be_visible()
+    assert page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)") == before
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(0, timeout=SLOW)
+    after = page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)")
+    assert not set(before) & set(after)
+
+
+def test_parameters_are_drawn_from_the_schema_and_travel_in_the_link(site, page):
+    open_sample(page, site)
+    methods = {method["key"]: method for method in httpx.get(f"{site}/api/v1/catalogue", timeout=30).json()["methods"]}
+    method = methods["smooth_grad"]
+    page.get_by_role("button", name=f"Parameters of {method['title']}").click()
+    drawer = page.get_by_role("dialog", name=method["title"])
+    for part in method["schema"]["properties"].values():
+        expect(drawer.get_by_text(part["title"], exact=True).first).to_be_visible()
+    title, default = (method["schema"]["properties"]["n_samples"][key] for key in ("title", "default"))
+    drawer.get_by_label(title).fill(str(default - 10))
+    page.keyboard.press("Tab")
+    page.wait_for_function("new URLSearchParams(location.search).has('params')")
+    assert address(page)["params"] == f'{{"smooth_grad":{{"n_samples":{default - 10}}}}}'
+    expect(page.locator('[data-key="smooth_grad"][data-stale="1"]')).to_have_count(1)
+    drawer.get_by_role("button", name="Reset to defaults").click()
+    page.wait_for_function("!new URLSearchParams(location.search).has('params')")
+    expect(page.locator('[data-key="smooth_grad"][data-stale="1"]')).to_have_count(0)
+
+
+def test_a_link_restores_the_same_maps_and_settings(site, page):
+    open_sample(page, site)
+    page.locator('.method input[value="lime"]').click()
+    page.locator("#look-sign").get_by_text("For", exact=True).click()
+    page.locator("#seed").fill("7")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    page.wait_for_function("location.search.includes('seed=7') && location.search.includes('%2Cfor%2C')")
+    expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(0, timeout=SLOW)
+    count = page.locator('[data-evident="map"]').count()
+    wait_for_maps(page, count)
+    before = sorted(page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)"))
+    link, history = page.url, page.evaluate("history.length")
+    other = page.context.new_page()
+    other.goto(link)
+    expect(other.locator(DONE)).to_have_count(count, timeout=SLOW)
+    assert sorted(other.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)")) == before
+    assert other.locator("#seed").input_value() == "7"
+    assert other.locator("#look-sign input:checked").get_attribute("value") == "for"
+    other.wait_for_timeout(500)
+    assert address(other) == address(page)
+    assert history == 2, "the address is replaced, not pushed"
+    other.close()
+
+
+def test_a_link_to_an_input_that_is_gone_says_so_and_stays_usable(site, page):
+    page.goto(f"{site}/?input={'0' * 64}&model=cnnexplain")
+    expect(page.locator("#input-view").get_by_role("alert")).to_be_visible()
+    expect(page.locator(".start .sample").first).to_be_visible()
+
+
+def test_damaged_links_open_the_plain_page(site, page):
+    page.goto(f"{site}/?target=x&seed=-3&params=%7B&look=1,2&methods=nothing&start=abc")
+    expect(page.locator(".start .sample").first).to_be_visible()
+
+
+def test_another_input_replaces_the_maps_of_the_first(site, page):
+    open_sample(page, site, "audio")
+    first = address(page)["input"]
+    other = sample(site, "image")
+    page.get_by_role("button", name="Samples").click()
+    page.get_by_role("dialog", name="Samples").locator(".sample").filter(has=page.get_by_text(other["title"], exact=True)).first.click()
+    page.wait_for_function(f"location.search.includes('{other['input']}')", timeout=SLOW)
+    expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
+    assert first not in page.url
+    assert address(page)["model"] == other["model"]
+    expect(page.locator('[data-evident="player"]')).to_have_count(0)
+
+
+def test_closing_the_input_leads_back_to_the_empty_page(site, page):
+    open_sample(page, site)
+    page.get_by_role("button", name="Close this input").click()
+    expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
+    page.wait_for_function("location.search === ''")
+
+
+def test_review_shows_two_maps_and_is_remembered(site, page):
+    open_sample(page, site)
+    wait_for_maps(page, page.locator('[data-evident="map"]').count())
+    page.locator(".level").get_by_text("Review").click()
+    expect(page.locator("#panels > .panel:visible")).to_have_count(2)
+    expect(page.locator(".agreement-card")).to_be_hidden()
+    expect(page.get_by_role("button", name=re.compile("^Parameters of")).first).to_be_hidden()
+    expect(page.locator('[data-evident="player"]')).to_be_visible()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-evident-level", "review")
+    expect(page.locator("#panels > .panel:visible")).to_have_count(2, timeout=SLOW)
+
+
+def test_the_numbers_of_a_map_are_in_a_drawer(site, page):
+    open_sample(page, site)
+    title = page.locator(DONE).first.locator(".ev-map-title").inner_text()
+    page.locator(DONE).first.get_by_role("button", name=f"More about {title}").click()
+    page.get_by_role("menuitem", name="Numbers and charts").click()
+    drawer = page.get_by_role("dialog", name=title)
+    for fact in ("Weights (sha256)", "Seed", "Cost", "Range"):
+        expect(drawer.get_by_text(fact, exact=True)).to_be_visible()
+
+
+def test_a_finished_map_is_announced(site, page):
+    open_sample(page, site)
+    expect(page.locator("#live")).to_contain_text("finished", timeout=SLOW)
+
+
+def test_the_look_is_changed_without_the_server(site, page):
+    open_sample(page, site)
+    wait_for_maps(page, page.locator('[data-evident="map"]').count())
+    page.wait_for_timeout(800)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "favicon" not in request.url else None)
+    page.get_by_role("slider", name="Opacity").focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#look-opacity-value")).to_have_text("65 %")
+    page.locator("#look-scale").get_by_text("Raw").click()
+    page.wait_for_function("location.search.includes('raw')")
+    assert asked == []

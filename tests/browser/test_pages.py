@@ -1,0 +1,138 @@
+"""Models and About, both themes, a phone, and accessibility of every page, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+PATHS = ("/", "/models", "/about")
+
+
+def settled(page: Page, address: str) -> None:
+    """The page with everything that its first callbacks bring."""
+    page.goto(address)
+    expect(page.locator("main h1")).to_have_count(1)
+    expect(page.locator('[aria-busy="true"]')).to_have_count(0, timeout=60_000)
+    page.wait_for_function(
+        "!document.querySelector('main .skeleton')" if not address.endswith("/") else "document.querySelector('.start')", timeout=60_000
+    )
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).response["violations"]
+    return [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found]
+
+
+def open_first_sample(page: Page, site: str) -> None:
+    settled(page, f"{site}/")
+    page.locator(".start .sample").first.click()
+    expect(page.locator('.ev-map[data-state="done"]').first).to_be_visible(timeout=90_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_pass_the_accessibility_rules(site, page, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    settled(page, site + path)
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_open_case_passes_the_accessibility_rules(site, page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    open_first_sample(page, site)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_phone_never_scrolls_sideways(site, phone, path):
+    settled(phone, site + path)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_an_open_case_fits_a_phone(site, phone):
+    open_first_sample(phone, site)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    order = phone.evaluate(
+        "['.input-card', '#prediction-card', '#panels', '.methods-card'].map((q) => document.querySelector(q).getBoundingClientRect().top)"
+    )
+    assert order == sorted(order), "input, prediction, maps, then controls"
+
+
+def test_the_theme_is_switched_and_remembered(site, page):
+    page.emulate_media(color_scheme="light")
+    settled(page, f"{site}/")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+    assert light != dark
+
+
+def test_the_pages_are_reached_by_keyboard_and_say_where_one_is(site, page):
+    settled(page, f"{site}/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.get_by_role("link", name="Models", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Models", level=1)).to_be_visible()
+    expect(page.get_by_role("link", name="Models", exact=True)).to_have_attribute("aria-current", "page")
+    expect(page).to_have_title("Models · Evident")
+
+
+def test_every_model_is_listed_with_its_state_and_can_be_used(site, page):
+    models = httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["models"]
+    settled(page, f"{site}/models")
+    expect(page.locator(".model")).to_have_count(len(models))
+    usable = next(model for model in models if model["available"])
+    page.locator(".model").filter(has=page.get_by_role("heading", name=usable["title"], exact=True)).get_by_role(
+        "link", name="Use in Compare"
+    ).click()
+    expect(page.locator("#model-select")).to_have_value(usable["title"])
+
+
+def test_the_cough_model_s_card_shows_its_figures_side_by_side(site, page):
+    settled(page, f"{site}/models?open=cnnexplain")
+    drawer = page.get_by_role("dialog")
+    expect(drawer.locator(".figure")).to_have_count(4)
+    expect(drawer.get_by_text("alone", exact=False).first).to_be_visible()
+
+
+def test_a_model_is_brought_refused_or_listed_and_deleted(site, page, tmp_path):
+    settled(page, f"{site}/models")
+    listed = page.locator(".model").count()
+    bad = tmp_path / "weights.safetensors"
+    bad.write_bytes(b"not a model")
+    page.locator("#upload-title").fill("My shapes")
+    page.locator("#upload-architecture").fill("shapes")
+    labels = next(model for model in httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["models"] if model["key"] == "shapes")[
+        "labels"
+    ]
+    page.locator("#upload-labels").fill("\n".join(labels))
+    page.locator('.upload-card input[type="file"]').set_input_files(bad)
+    expect(page.locator(".upload-card .ev-problem")).to_be_visible(timeout=60_000)
+    page.watch.allow("Failed to load resource")
+    page.locator('.upload-card input[type="file"]').set_input_files(ROOT / "models" / "weights" / "shapes.safetensors")
+    expect(page.locator(".model")).to_have_count(listed + 1, timeout=60_000)
+    page.get_by_role("button", name="Delete My shapes").click()
+    expect(page.locator(".model")).to_have_count(listed, timeout=60_000)
+
+
+def test_about_lists_every_method_with_its_paper(site, page):
+    methods = httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["methods"]
+    settled(page, f"{site}/about")
+    expect(page.locator(".method-list article")).to_have_count(len(methods))
+    for method in methods:
+        expect(page.get_by_text(method["summary"], exact=True).first).to_be_visible()
+    expect(page.get_by_role("heading", name="Keyboard")).to_be_visible()
