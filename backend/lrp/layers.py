@@ -125,15 +125,12 @@ class Normalise(nn.Module):
         return (centred / deviation).reshape(shape)
 
 
-def batch_norm(layer: nn.modules.batchnorm._BatchNorm) -> Affine:
-    """Batch norm with its running statistics, as the affine map that it is in eval mode."""
-    mean, variance = layer.running_mean, layer.running_var
-    assert mean is not None, "checked by the rewrite"
-    assert variance is not None
-    scale = torch.rsqrt(variance + layer.eps)
+def batch_norm(layer: Any) -> Affine:
+    """Batch norm with its running statistics, as the affine map that it is in eval mode. layer: anything with a batch norm's tensors."""
+    scale = torch.rsqrt(layer.running_var + layer.eps)
     if layer.weight is not None:
         scale = scale * layer.weight
-    shift = -mean * scale
+    shift = -layer.running_mean * scale
     if layer.bias is not None:
         shift = shift + layer.bias
     return Affine(scale, shift)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import torch
@@ -38,31 +39,11 @@ from backend.lrp.layers import (
     pad_same,
     with_parameters,
 )
+from backend.lrp.steps import ADDS, AVERAGES, BOUND, DIVS, FUNCTIONS, IGNORED, MOVERS, MOVES, MULS, POOLS, SKIPPED, SUBS, WEIGHTS
 from backend.lrp.trace import DROPPED, WAY_OUT, holds_tensor, operation, path_of, record, trace, works_in_place
 
 TOLERANCE = 1e-4
 """Largest difference of the logits, relative to the largest logit (or 1)."""
-
-SKIPPED = {"dropout", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout", "stochastic_depth", "contiguous", "clone", "detach",
-           "float", "drop_path", "drop_block_2d", "to", "type_as", "identity"}  # fmt: skip
-IGNORED = {"_assert", "assert_", "size", "dim", "getattr", "numel"}
-MOVES = {"flatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "cat", "concat", "chunk", "split", "getitem",
-         "pad", "stack", "max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d", "adaptive_max_pool1d", "swapaxes",
-         "pixel_shuffle", "channel_shuffle", "roll", "narrow", "unflatten", "expand", "unbind", "select", "t", "amax"}  # fmt: skip
-AVERAGES = {"avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "mean", "sum",
-            "interpolate"}  # fmt: skip
-FUNCTIONS = {"relu": nn.ReLU, "relu_": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid, "sigmoid_": nn.Sigmoid,
-             "tanh": nn.Tanh, "hardswish": nn.Hardswish, "hardsigmoid": nn.Hardsigmoid, "mish": nn.Mish, "selu": nn.SELU}  # fmt: skip
-BOUND = {"leaky_relu", "elu", "celu", "gelu", "softplus", "hardtanh", "clamp"}
-ADDS, MULS, SUBS, DIVS = (
-    {"add", "iadd", "add_"},
-    {"mul", "imul", "mul_", "multiply"},
-    {"sub", "isub", "sub_"},
-    {"truediv", "div", "itruediv", "div_"},
-)
-POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Upsample)
-MOVERS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.Flatten, nn.Unflatten, nn.ZeroPad2d,
-          nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ConstantPad2d, nn.PixelShuffle)  # fmt: skip
 
 
 def canonical(module: nn.Module, example: Tensor) -> fx.GraphModule:
@@ -170,8 +151,8 @@ class _Rewriter:
             self.refuse(node, f"a layer of type {name}")
 
     def _weighted(self, node: fx.Node, layer: nn.Module, source: fx.Node) -> None:
-        if type(layer) not in WEIGHTED and type(layer).__name__ != "Conv2dSame":
-            self.refuse(node, f"a layer of type {type(layer).__name__} computes its weights")
+        if type(layer).forward not in [kind.forward for kind in WEIGHTED] and type(layer).__name__ != "Conv2dSame":
+            self.refuse(node, f"a layer of type {type(layer).__name__} with a way of its own")
         fresh = with_parameters(layer, layer.weight, layer.bias)  # type: ignore[arg-type]
         pad = _padding(layer)
         if pad is not None:
@@ -186,7 +167,7 @@ class _Rewriter:
             self.refuse(node, "its batch norm has no stored statistics")
         if not hasattr(layer, "eps"):
             self.refuse(node, f"a layer of type {type(layer).__name__}")
-        written = self.emit(node, batch_norm(layer), source)  # type: ignore[arg-type]
+        written = self.emit(node, batch_norm(layer), source)
         activation = getattr(layer, "act", None)  # timm's BatchNormAct2d: norm, dropout and activation in one
         if isinstance(activation, ACTIVATIONS):
             self.emit(node, _not_in_place(activation), written)
@@ -225,6 +206,8 @@ class _Rewriter:
             self.lists[node] = self._call(Move, node)
         elif name in ADDS | SUBS | MULS | DIVS:
             self._arithmetic(node, name)
+        elif name in WEIGHTS:
+            self._functional(node, name)
         elif name in FUNCTIONS:
             self.emit(node, FUNCTIONS[name](), self.new[node.args[0]])  # type: ignore[index]
         elif name in BOUND:
@@ -235,6 +218,23 @@ class _Rewriter:
             self.emit(node, *self._call(Average, node))
         elif name not in IGNORED:
             self.refuse(node, f"the operation {name.strip('_')!r}")
+
+    def _functional(self, node: fx.Node, name: str) -> None:
+        """F.conv2d, F.linear and F.batch_norm on weights that do not depend on the input, be they computed (weight standardisation)."""
+        given: dict[str, Any] = {**dict(zip(WEIGHTS[name], node.args, strict=False)), **node.kwargs}
+        source = given.pop("input")
+        if any(self.is_tensor(part) for part in given.values()):
+            self.refuse(node, "its weights depend on the input")
+        bound: dict[str, Any] = {key: self._constant(part) if isinstance(part, fx.Node) else part for key, part in given.items()}
+        if name == "batch_norm":
+            self.emit(node, batch_norm(SimpleNamespace(**{"weight": None, "bias": None, "eps": 1e-5, **bound})), self.new[source])
+            return
+        kind = {"linear": nn.Linear, "conv1d": nn.Conv1d, "conv2d": nn.Conv2d, "conv3d": nn.Conv3d}[name]
+        weight, bias = bound.pop("weight"), bound.pop("bias", None)
+        if name != "linear":
+            bound["kernel_size"] = tuple(weight.shape[2:])
+        layer = kind(weight.shape[1] * bound.get("groups", 1), weight.shape[0], **bound, device="meta")
+        self._weighted(node, with_parameters(layer, weight, bias), self.new[source])
 
     def _call(self, kind: type[Call], node: fx.Node) -> tuple[Any, ...]:
         """The node's function with constants bound, and the tensors that go into it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import numpy as np
@@ -215,16 +216,23 @@ def test_rules_by_preset() -> None:
 
 
 def test_the_gamma_layers_of_vgg16_are_those_of_the_paper() -> None:
-    """Layers 1 to 16 of `features` gamma (the first one aside), 17 to 30 and the classifier epsilon."""
-    import models
-
-    module, _ = models.architecture("torchvision:vgg16", 4)
+    """Layers 1 to 16 of `features` gamma (the first one aside), 17 to 30 and the classifier epsilon. VGG-16's plan with thin layers."""
+    features: list[nn.Module] = []
+    channels = 3
+    for step in [4, 4, "M", 4, 4, "M", 4, 4, 4, "M", 4, 4, 4, "M", 4, 4, 4, "M"]:
+        if isinstance(step, int):
+            features += [nn.Conv2d(channels, step, 3, padding=1), nn.ReLU(inplace=True)]
+            channels = step
+        else:
+            features += [nn.MaxPool2d(2)]
+    assert len(features) == 31
+    module = nn.Sequential(OrderedDict(features=nn.Sequential(*features), flat=nn.Flatten(), classifier=nn.Linear(4, 3)))
     network = canonical(module.eval(), torch.zeros(1, 3, 32, 32))
     bounds = (torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
     rules = rules_for(network, bounds, "gamma_epsilon", input_rule="same")
     gamma = {path for path, rule in rules.items() if rule.name == "gamma"}
     assert gamma == {f"features.{index}" for index in (2, 5, 7, 10, 12, 14)}
-    assert rules["features.0"].name == rules["features.17"].name == rules["classifier.0"].name == "epsilon"
+    assert rules["features.0"].name == rules["features.17"].name == rules["classifier"].name == "epsilon"
 
 
 def test_linear_over_the_channels_of_a_map_counts_as_a_convolution() -> None:

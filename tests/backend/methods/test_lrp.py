@@ -190,7 +190,7 @@ def test_changed_weights_are_noticed() -> None:
 @pytest.mark.parametrize("key", FAMILIES)
 def test_architectures_conserve_or_are_refused_with_the_layer_named(key: str) -> None:
     """Nobody here wrote these networks. Random weights, batch norm calibrated."""
-    model = networks.real(key, 64, calibrate="efficientnet" not in key)
+    model = networks.real(key, 64)
     answer = verdict(model)
     if not answer.ok:
         assert "the layer '" in answer.reason
