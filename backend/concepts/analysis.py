@@ -18,6 +18,7 @@ from torch import Tensor
 
 from backend.concepts.attribution import attribution_field as field_of
 from backend.concepts.attribution import concept_maps, concept_scores
+from backend.concepts.curves import without
 from backend.concepts.library import RANDOM, Library
 from backend.concepts.significance import PseudoConcepts, benjamini_hochberg, empirical_p, tcav_test
 from backend.concepts.vectors import Activations, ConceptVector
@@ -105,6 +106,9 @@ def _local(
     _, maps = concept_maps(field_.features, layer.directions, layer.emblems)
     scores, against = (concept_scores(field_, layer.directions, maps, against=side).cpu().numpy() for side in (False, True))
     chance = np.stack([pseudo.scores(field_).cpu().numpy() for pseudo in layer.pseudo])  # [K, P, T]
+    probability = model.predict(x)[0].cpu().numpy()
+    erased = without(model, x, layer.name, layer.directions, layer.emblems, classes).cpu().numpy()
+    control = without(model, x, layer.name, layer.pseudo[0].directions, layer.pseudo[0].emblems, classes).cpu().numpy()
     kept[number, layer.name] = maps.cpu().numpy().astype(np.float32)
     for t, target in enumerate(classes):
         layer.scores[target].append(scores[:, t])
@@ -114,6 +118,7 @@ def _local(
             yield {
                 "input": number, "layer": layer.name, "concept": ref, "class": target, "score": float(scores[k, t]),
                 "against": float(against[k, t]), "share": float(field_.shares[t]), "p": empirical_p(float(scores[k, t]), chance[k, :, t]),
+                "probability": float(probability[target]), "without": float(erased[k, t]), "without_random": float(np.median(control[:, t])),
                 "recognised": layer.vectors[k].recognised, "coverage": float((maps[k] > 0).float().mean()),
             }  # fmt: skip
 

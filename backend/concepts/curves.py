@@ -7,6 +7,7 @@ Controls are the same curves for random pseudo-concepts: a concept that matters 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,16 @@ def concept_curves(
     )
 
 
+@torch.no_grad()
+def without(model: Model, x: Tensor, layer: str, directions: Tensor, emblems: Tensor, targets: Sequence[int]) -> Tensor:
+    """Probability of each target when each concept is erased completely: directions `[K, C]`, emblems `[K, 2]` -> `[K, T]`."""
+    split = suffix(model, layer)
+    features, head = split.features(x), split.head(x)
+    parts = _component(features, directions.to(features), emblems.to(features))
+    outputs = head(features - parts)
+    return torch.stack([_probability(model, outputs, target) for target in targets], dim=1)
+
+
 def _component(features: Tensor, directions: Tensor, emblems: Tensor) -> Tensor:
     """M_ij max(0, <v, F_ij>) v / |v|^2 for each direction: `[K, C, h, w]`."""
     raw, maps = concept_maps(features[0], directions, emblems)
@@ -66,7 +77,10 @@ def _component(features: Tensor, directions: Tensor, emblems: Tensor) -> Tensor:
 
 
 def _scores(model: Model, head: Head, features: Tensor, target: int) -> Tensor:
-    outputs = head(features)
+    return _probability(model, head(features), target)
+
+
+def _probability(model: Model, outputs: Tensor, target: int) -> Tensor:
     if outputs.shape[1] == 1:
         return torch.sigmoid(model.select(outputs, target) / model.spec.temperature)
     return torch.softmax(outputs / model.spec.temperature, dim=1)[:, target]

@@ -86,7 +86,22 @@ async def rows_csv(id: str, services: Backend) -> Response:
     """One line per input, layer, concept and class."""
     found = await _result(id, services)
     buffer = io.StringIO()
-    names = ["input", "layer", "concept", "class", "label", "score", "against", "share", "p", "recognised", "coverage"]
+    names = [
+        "input",
+        "layer",
+        "concept",
+        "class",
+        "label",
+        "score",
+        "against",
+        "share",
+        "p",
+        "probability",
+        "without",
+        "without_random",
+        "recognised",
+        "coverage",
+    ]
     writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in found["rows"]:

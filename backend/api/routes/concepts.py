@@ -172,9 +172,9 @@ def _unique(examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _check_box(box: list[float] | None, meta: dict[str, Any]) -> None:
     if box is None:
         return
-    if meta.get("seconds") is not None:
+    if meta["modality"] != "image":
         start, end, low, high = box
-        fine = 0 <= start < end <= meta["seconds"] + 0.05 and 0 <= low < high
+        fine = 0 <= start < end <= (meta.get("seconds") or end) + 0.05 and 0 <= low < high
         said = "from an earlier to a later second and from a lower to a higher frequency"
     else:
         x0, y0, x1, y1 = box

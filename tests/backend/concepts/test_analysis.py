@@ -9,6 +9,7 @@ import torch
 import backend
 from app.errors import Cancelled, InvalidInput, NotFound
 from backend.concepts.analysis import Plan, analyse, held_out_accuracy
+from backend.concepts.curves import concept_curves
 from backend.concepts.library import Library
 from backend.concepts.significance import empirical_p
 from backend.concepts.vectors import Activations
@@ -42,6 +43,8 @@ def test_every_row_is_what_the_single_call_gives(model, books, found):
         assert row["p"] == pytest.approx(empirical_p(row["score"], chance))
         k = PLAN.concepts.index(row["concept"])
         assert np.allclose(found.maps[row["input"], row["layer"]][k], single.maps[0], atol=1e-5)
+        curves = concept_curves(model, tiny.picture(row["input"]), row["layer"], vector, row["class"])
+        assert (row["probability"], row["without"]) == pytest.approx((float(curves.erasing[0]), float(curves.erasing[-1])), abs=1e-5)
 
 
 def test_the_global_picture_is_mean_deviation_and_two_standard_errors(found):
