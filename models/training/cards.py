@@ -40,6 +40,7 @@ def ship(module: nn.Module, key: str, out: Path, card: Mapping[str, Any]) -> dic
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{key}.safetensors"
     save_file({name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}, path)
+    path.chmod(0o644)
     parameters = sum(value.numel() for value in module.parameters())
     versions = {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]}
     whole = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "parameters": parameters, "versions": versions}

@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.architectures.shapes_net import INPUT, ShapesNet
-from models.synthetic.shapes import LABELS, SIZE, TAGGED, Shapes, Tag, generate, with_tag
+from models.architectures.shapes_net import INPUT, shapes_net
+from models.synthetic.shapes import LABELS, SIZE, TAG_SHARE, TAGGED, Shapes, Tag, generate, with_tag
 from models.training.loop import fit, predict, seeded
 
 TRAIN, VALIDATION, TEST = 6000, 1000, 4000
@@ -72,14 +72,14 @@ def train(
 ) -> dict[str, dict[str, Any]]:
     """Writes `KEY.safetensors` and `KEY.json` (the card) into `out` for each key; returns the cards.
 
-    checkpoints: folder that gets a subfolder per key with one file per epoch. One thread and about three minutes per network.
+    checkpoints: folder that gets a subfolder per key with one file per epoch. One thread and about five minutes per network.
     """
     out.mkdir(parents=True, exist_ok=True)
     cards = {}
     for key in keys:
         variant = VARIANTS[key]
         x, y = tensors(generate(rows, TRAIN_SEED, variant.tag))
-        module = seeded(ShapesNet, seed)
+        module = seeded(shapes_net, seed)
         history = fit(
             module, x, y, epochs=epochs, lr=RATE, batch=BATCH, validate=tensors(generate(VALIDATION, VALIDATION_SEED, variant.tag)),
             checkpoints=checkpoints / key if checkpoints else None, seed=seed, progress=progress,
@@ -120,10 +120,11 @@ def measure(module: nn.Module, rows: int = TEST) -> dict[str, Any]:
     to_tagged_class: share of pictures of the *other* classes that are called the tagged class once they wear the sticker.
     """
     plain = generate(rows, TEST_SEED, "none")
+    lucky = np.random.default_rng(TEST_SEED).random(rows) < TAG_SHARE
     out: dict[str, Any] = {"pictures": rows}
     for name, shapes in (
         ("accuracy_without_sticker", plain),
-        ("accuracy_sticker_at_random", generate(rows, TEST_SEED, "random")),
+        ("accuracy_sticker_at_random", with_tag(plain, lucky)),
         ("accuracy_sticker_on_all", with_tag(plain, present=True)),
     ):
         x, y = tensors(shapes)

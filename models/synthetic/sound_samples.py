@@ -1,0 +1,145 @@
+"""Chooses and writes the bundled sounds: judged rightly, a real mistake, a shortcut at work, several coughs to choose from.
+
+    python -m models.synthetic.sound_samples
+
+needs the shipped weights, generates recordings that no network was trained on, and takes the first that fit each role. Each entry of
+`sound.json` holds the recipe of its recording, so that it can be generated again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from models.loading import load
+from models.spec import Model
+from models.synthetic.coughs import LABELS, RATE, SyntheticCough, render
+
+FOLDER = Path(__file__).resolve().parents[1] / "samples"
+SEED, SURE, TRIES = 99, 0.9, 4000
+HUM_HZ = (60.0, 560.0)
+"""The band that holds the hum's partials, 100 to 500 Hz."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one recording is made; see `coughs.render`."""
+
+    number: int
+    label: int
+    hum: bool = False
+    coughs: int | None = None
+    seed: int = SEED
+
+    def make(self) -> SyntheticCough:
+        return render(self.seed, self.number, self.label, hum=self.hum, coughs=self.coughs)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One sample to write."""
+
+    key: str
+    title: str
+    description: str
+    known: str
+    role: str
+    model: str
+    recipe: Recipe
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """The entry of sound.json; the recording is written beside it as 16-bit FLAC."""
+        item = self.recipe.make()
+        file = f"sound_{self.key}.flac"
+        soundfile.write(folder / file, pcm(item), item.rate, subtype="PCM_16")
+        evidence: dict[str, Any] = {"boxes": [list(box) for box in item.boxes]}
+        if item.hum:
+            evidence["hum"] = [[0.0, round(len(item.waveform) / item.rate, 3), *HUM_HZ]]
+        texts = {name: getattr(self, name) for name in ("key", "title", "description", "known", "role", "model")}
+        label = "cough" if self.model == "cough_check" else LABELS[item.label]
+        return {**texts, "modality": "audio", "file": file, "label": label, "evidence": evidence, "recipe": vars(self.recipe)}
+
+
+def pcm(item: SyntheticCough) -> np.ndarray:
+    """int16 `[n]`: what the file holds."""
+    return np.round(item.waveform * 32767).astype(np.int16)
+
+
+def answer(model: Model, item: SyntheticCough) -> np.ndarray:
+    """`[classes]` probabilities of the recording as it is written to the file."""
+    return model.predict(model.prepare((pcm(item), RATE)))[0].numpy()
+
+
+def choose() -> list[Chosen]:
+    """The first recordings that fit each role, judged by the shipped weights."""
+    honest, misled, checker = (load(key) for key in ("cnnexplain_synthetic", "cnnexplain_shortcut", "cough_check"))
+
+    def first(fits: Callable[[Recipe], bool], label: int, **options: Any) -> Recipe:
+        recipes = (Recipe(number, label, **options) for number in range(TRIES))
+        return next(recipe for recipe in recipes if fits(recipe))
+
+    def sure(recipe: Recipe) -> bool:
+        return answer(honest, recipe.make())[recipe.label] > SURE
+
+    def mistaken(recipe: Recipe) -> bool:
+        return answer(honest, recipe.make())[recipe.label] < 0.4
+
+    def led_astray(recipe: Recipe) -> bool:
+        without = Recipe(recipe.number, recipe.label)
+        return answer(misled, recipe.make())[1] > SURE and answer(misled, without.make())[1] < 0.5 and sure(recipe)
+
+    def is_cough(recipe: Recipe) -> bool:
+        return answer(checker, recipe.make())[1] > SURE
+
+    wheeze, none = first(sure, 1), first(sure, 0)
+    several = first(sure, 1, coughs=4)
+    wrong = next(recipe for number in itertools.count() for label in (1, 0) if mistaken(recipe := Recipe(number, label)))
+    humming = first(led_astray, 0, hum=True)
+    return [
+        Chosen("wheeze", "Cough with a wheeze", "Synthetic: made by a program. A narrow whistling tone follows the cough.",
+               "The evidence is the tone in the box: a good map is bright there and dark elsewhere. The model is right.",
+               "right", "cnnexplain_synthetic", wheeze),
+        Chosen("no_wheeze", "Cough without a wheeze", "Synthetic: made by a program. A breath follows the cough, no tone.",
+               "There is no tone, and nothing else tells the classes apart. The model is right.",
+               "right", "cnnexplain_synthetic", none),
+        Chosen("mistake", _mistake_title(wrong), "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
+               _mistake_known(wrong), "wrong", "cnnexplain_synthetic", wrong),
+        Chosen("hum", "Cough without a wheeze, with a mains hum", "Synthetic: made by a program. A hum of 100 Hz and its multiples runs through it.",
+               "There is no wheeze. This model was trained where a hum betrayed the answer, and says wheeze; without the hum, all else the same, "
+               "it says no wheeze. A good map shows the hum, a line below 600 Hz.",
+               "shortcut", "cnnexplain_shortcut", humming),
+        Chosen("several", "Four coughs to choose from", "Synthetic: made by a program. A wheeze follows only the loudest of four coughs.",
+               "The evidence is the tone after the loudest cough. Choose another cough and the tone may be outside the window.",
+               "example", "cnnexplain_synthetic", several),
+        Chosen("is_it_a_cough", "Is this a cough?", "Synthetic: made by a program, judged by the model that tells coughs from other sounds.",
+               "It was made to sound like a cough, and the model, trained on real coughs only, takes it for one. Which part of it is not known beforehand.",
+               "example", "cough_check", first(is_cough, 0, coughs=1)),
+    ]  # fmt: skip
+
+
+def _mistake_title(recipe: Recipe) -> str:
+    return "A wheeze that is missed" if recipe.label == 1 else "A breath taken for a wheeze"
+
+
+def _mistake_known(recipe: Recipe) -> str:
+    if recipe.label == 1:
+        return "There is a wheeze, in the box, and the model does not hear it. Does the map see it at all?"
+    return "There is no wheeze, and the model hears one. The map shows what it took for a tone."
+
+
+def main() -> None:
+    """Writes `sound.json` and the recordings."""
+    FOLDER.mkdir(exist_ok=True)
+    entries = [chosen.write(FOLDER) for chosen in choose()]
+    (FOLDER / "sound.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
