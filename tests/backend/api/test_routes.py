@@ -18,7 +18,7 @@ from PIL import Image
 from backend.api.strict import StrictRoute
 from tests.backend.api.conftest import Running, finished, send, upload
 from tests.backend.api.walk import api_routes
-from tests.backend.media.encoders import image, npy, picture, sndfile, tone
+from tests.backend.media.encoders import image, picture
 
 NOWHERE = "0" * 64
 WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "weights" / "shapes.safetensors"
