@@ -46,7 +46,7 @@ class Shapes:
     @property
     def tagged(self) -> np.ndarray:
         """bool `[N]`: whether the picture carries a tag."""
-        return self.tags.any(axis=(1, 2))
+        return np.asarray(self.tags.any(axis=(1, 2)))
 
 
 def generate(n: int, seed: int, tag: Tag = "none", *, size: int = SIZE, labels: np.ndarray | None = None) -> Shapes:
@@ -63,15 +63,16 @@ def with_tag(shapes: Shapes, present: bool | np.ndarray, seed: int = 0) -> Shape
     """The same pictures with a tag pasted where `present`; pictures that carry one already keep it."""
     rng = np.random.default_rng(seed)
     images, tags = shapes.images.copy(), shapes.tags.copy()
-    size = images.shape[1]
+    size, scale = images.shape[1], max(1, round(images.shape[1] / SIZE))
+    side, low = TAG_SIZE * scale, TAG_MARGIN * scale
+    high = size - low - side
     chosen = np.broadcast_to(np.asarray(present, bool), len(shapes)) & ~shapes.tagged
     corners = rng.integers(4, size=len(shapes))
-    low, high = TAG_MARGIN, size - TAG_MARGIN - TAG_SIZE
-    picture = _tag_picture()
+    picture = _tag_picture().repeat(scale, axis=0).repeat(scale, axis=1)
     for i in np.flatnonzero(chosen):
         top, left = (high if corners[i] & 1 else low), (high if corners[i] & 2 else low)
-        images[i, top : top + TAG_SIZE, left : left + TAG_SIZE] = picture
-        tags[i, top : top + TAG_SIZE, left : left + TAG_SIZE] = True
+        images[i, top : top + side, left : left + side] = picture
+        tags[i, top : top + side, left : left + side] = True
     return Shapes(images, shapes.labels, shapes.masks & ~tags, tags)
 
 

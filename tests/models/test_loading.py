@@ -59,10 +59,16 @@ def test_two_labels_may_share_one_logit(tmp_path) -> None:
     [
         (lambda s: s.pop("linear.bias"), "linear.bias is missing"),
         (lambda s: s.update({"extra.weight": torch.zeros(2)}), "extra.weight is not part of it"),
-        (lambda s: s.update({"conv2.weight": torch.zeros(3, 3)}), "conv2.weight has shape [3, 3] instead of [32, 24, 3, 3]"),
-        (lambda s: s.update({"conv1.bias": torch.zeros(24, dtype=torch.int64)}), "conv1.bias holds no floating point numbers"),
-        (lambda s: s.update({"conv1.bias": torch.full((24,), float("nan"))}), "not finite"),
-        (lambda s: s.update({"linear.weight": torch.full((4, 96), 3e38), "linear.bias": torch.full((4,), 3e38)}), "not finite on a trial"),
+        (lambda s: s.update({"conv2.weight": torch.zeros(3, 3)}), "conv2.weight has shape [3, 3] instead of [32, "),
+        (
+            lambda s: s.update({"conv1.bias": torch.zeros_like(s["conv1.bias"], dtype=torch.int64)}),
+            "conv1.bias holds no floating point numbers",
+        ),
+        (lambda s: s.update({"conv1.bias": torch.full_like(s["conv1.bias"], float("nan"))}), "not finite"),
+        (
+            lambda s: s.update({"linear.weight": torch.full_like(s["linear.weight"], 3e38), "linear.bias": torch.full((4,), 3e38)}),
+            "not finite on a trial",
+        ),
         (lambda s: s.update({"<script>/etc/passwd" * 9: torch.zeros(2)}), "?script??etc?passwd"),
     ],
 )
