@@ -109,7 +109,7 @@
     const segments = cellEdges(kept, rows, cols);
     const cells = kept.reduce((sum, x) => sum + x, 0);
     const length = perimeter(segments);
-    return length > 0.45 * cells && length > 6 * (rows + cols) ? new Float32Array(0) : segments;
+    return length > 0.45 * cells && length > 4 * (rows + cols) ? new Float32Array(0) : segments;
   }
 
   evident.contour = { maskOf, cellEdges, isoline, area, perimeter, islands, legible };

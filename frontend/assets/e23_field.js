@@ -5,16 +5,28 @@
   const { evident } = window;
   const { stats, contour } = evident;
 
+  let made = 0;
+
   class Field {
     /** values: [rows * cols] in array order (row 0 first); signed: whether negative values speak against the class. */
     constructor(values, rows, cols, signed) {
       Object.assign(this, { values, rows, cols, signed });
       this.made = new Map();
+      this.id = made += 1;
     }
 
     once(key, make) {
       if (!this.made.has(key)) this.made.set(key, make());
       return this.made.get(key);
+    }
+
+    /** Like `once`, but keeps only the newest key: dragging a slider through 100 positions must not keep 100 masks. */
+    latest(name, key, make) {
+      const held = this.made.get(name);
+      if (held && held.key === key) return held.value;
+      const value = make();
+      this.made.set(name, { key, value });
+      return value;
     }
 
     strength(sign) {
@@ -56,7 +68,12 @@
     }
 
     mask(sign, top) {
-      return contour.maskOf(this.strength(sign), this.cut(sign, top));
+      return this.latest("mask", `${sign} ${top}`, () => contour.maskOf(this.strength(sign), this.cut(sign, top)));
+    }
+
+    /** Strength per column, summed over rows: the strip over time. */
+    columns(sign) {
+      return this.once(`columns ${sign}`, () => stats.columnSums(this.strength(sign), this.rows, this.cols));
     }
 
     /** Share of cells with less evidence (|v|) than cell i, in percent. */
@@ -83,9 +100,9 @@
     outline(sign, top, smooth) {
       const cut = this.cut(sign, top);
       if (!(cut > 0) || cut === Infinity) return new Float32Array(0);
-      return this.once(`outline ${sign} ${top} ${smooth}`, () => {
+      return this.latest("outline", `${sign} ${top} ${smooth}`, () => {
         if (smooth) return contour.isoline(this.strength(sign), this.rows, this.cols, cut);
-        return contour.legible(contour.maskOf(this.strength(sign), cut), this.rows, this.cols);
+        return contour.legible(this.mask(sign, top), this.rows, this.cols);
       });
     }
 
@@ -110,7 +127,7 @@
   function correlation(a, b, sign) {
     if (a.rows !== b.rows || a.cols !== b.cols) return null;
     const kind = sign === "both" && a.signed && b.signed ? "signed" : sign;
-    return stats.pearson(a.ranks(kind), b.ranks(kind));
+    return a.once(`rank correlation ${kind} ${b.id}`, () => stats.pearson(a.ranks(kind), b.ranks(kind)));
   }
 
   const overlap = (a, b, sign, top) =>

@@ -6,17 +6,17 @@
   const { evident } = window;
   const { el } = evident;
   const LEFT = 38;
-  const TOP = 5;
+  const TOP = 4;
   const AXIS = 18;
   const STRIP = 16;
-  const SOUND_RATIO = 0.9;
+  const SOUND_RATIO = 0.8;
 
   /** Where things stand for a css width: {width, height, plot: {x, y, w, h}, strip: {y, h} | null}. */
   function layout(width, { rows, cols, axes, strip }) {
     const w = Math.max(40, width - LEFT);
     const ratio = axes.x_axis.unit === "s" ? SOUND_RATIO : Math.min(1.4, rows / cols);
     const h = Math.round(w * ratio);
-    const height = TOP + h + AXIS + (strip ? STRIP : 2);
+    const height = TOP + h + AXIS + (strip ? STRIP : 0);
     return { width, height, plot: { x: LEFT, y: TOP, w, h }, strip: strip ? { y: TOP + h + AXIS, h: STRIP - 2 } : null };
   }
 

@@ -280,7 +280,7 @@
       const lines = [{ segments: view.outline(look.sign, look.top, this.smooth), dashed: false }];
       if (consensus && consensus.rows === view.rows && consensus.cols === view.cols) lines.push({ segments: consensus.segments, dashed: true });
       Object.assign(figure, { overlay: this.overlay, smooth: this.smooth, lines });
-      figure.strip = evident.stats.columnSums(strength, view.rows, view.cols);
+      figure.strip = view.columns(look.sign);
     }
 
     destroy() {

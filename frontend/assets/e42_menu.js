@@ -69,6 +69,7 @@
       }
       if (view) out.push(this.action("table", "Show as table", () => evident.showTable(panel)));
       if (record) out.push(this.action("info", "Conditions", () => evident.showConditions(panel)));
+      if (record) out.push(this.action("sliders", "Numbers and charts", () => this.numbers()));
       if (view) out.push(this.action("image", "Download PNG", () => evident.downloadPicture(panel)));
       if (record) {
         out.push(this.link("numbers", "Download NPY", `${base}/values.npy`, `${file}.npy`));
@@ -76,6 +77,12 @@
       }
       out.push(this.action("link", "Copy link", () => evident.copyLink()));
       return out;
+    }
+
+    /** Asks the page for its drawer with the numbers of this map. */
+    numbers() {
+      const { id, title, root } = this.panel;
+      evident.tell("numbers-store", { data: { id, method: root.dataset.key || "", title, at: Date.now() } });
     }
 
     stage(name, title) {

@@ -170,7 +170,8 @@
 
     clock() {
       const now = this.audio.currentTime || 0;
-      this.time.textContent = `${now.toFixed(2)} / ${this.seconds.toFixed(2)} s`;
+      this.time.textContent = `${now.toFixed(2)} s`;
+      this.time.title = `of ${this.seconds.toFixed(2)} s`;
       this.place(now);
     }
 

@@ -35,7 +35,11 @@
       this.figure = new evident.Figure({ onPoint: () => evident.sayReadout(null) });
       this.bar = new evident.Bar();
       this.build(root);
-      const later = () => evident.frame(this, () => this.show());
+      // the maps follow a dragged slider frame by frame; agreement follows when it rests for a moment
+      const later = () => {
+        clearTimeout(this.timer);
+        this.timer = setTimeout(() => this.show(), 60);
+      };
       this.offs = ["maps", "look", "axes"].map((name) => evident.on(name, later));
       this.offs.push(evident.on("agreement", () => this.toggle()));
     }
@@ -193,6 +197,7 @@
     }
 
     destroy() {
+      clearTimeout(this.timer);
       for (const off of this.offs) off();
       this.figure.destroy();
       evident.state.consensus = null;

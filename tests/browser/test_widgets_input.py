@@ -192,9 +192,9 @@ def test_a_click_outside_the_window_moves_it_and_inside_only_seeks(bench: Page) 
     root = player(bench)
     box = bench.locator(".ev-wave").bounding_box()
     assert box
-    bench.mouse.click(box["x"] + box["width"] * 1.0 / 4, box["y"] + 10)
+    bench.mouse.click(box["x"] + box["width"] * 1.6 / 4, box["y"] + 10)
     assert told(bench, "window-store") == []
-    bench.wait_for_function("id => Math.abs(evident.widgetOf(document.getElementById(id)).audio.currentTime - 1) < 0.02", arg=root)
+    bench.wait_for_function("id => Math.abs(evident.widgetOf(document.getElementById(id)).audio.currentTime - 1.6) < 0.02", arg=root)
     bench.mouse.click(box["x"] + box["width"] * 2.2 / 4, box["y"] + 10)
     assert told(bench, "window-store") == [{"data": {"input": "snd", "start": 1.25}}], "the window stands around the cough that was clicked"
 

@@ -449,6 +449,11 @@ def test_at_least_k_counts_the_maps_that_mark_a_cell(bench: Page, served: Site) 
         expect(bench.locator("#agreement")).to_contain_text(
             f"At least {k} of 3 mark {round(float((votes >= k).mean() * 100))} % of the picture"
         )
+    settle(bench)
+    for row, col in np.ndindex(10, 10):
+        if votes[row, col] in {2, 3}:
+            red, green, blue = pixel(bench, "agreement", (col + 0.5) / 10, (row + 0.5) / 10)[:3]
+            assert (max(red, green, blue) - min(red, green, blue) > 20) == (votes[row, col] == 3), "hue only where all three agree"
 
 
 # ---- listening and phones ------------------------------------------------------------------------------------------------------
