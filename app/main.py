@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None, part: Part = "all") -> ASGIApp:
     from frontend import create_dash
 
     dashboard = create_dash(root, settings)
-    return protect(root, settings, dashboard.csp_hashes)
+    return protect(root, settings, dashboard.csp_hashes, dashboard.callback_map)
 
 
 def _backend(settings: Settings) -> FastAPI:
@@ -42,6 +42,7 @@ def _backend(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await services.start()
+        await _first_page(root, settings)
         try:
             yield
         finally:
@@ -57,6 +58,20 @@ def _backend(settings: Settings) -> FastAPI:
 def _proxy(settings: Settings) -> FastAPI:
     from app.proxy import forward
 
-    root = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await _first_page(root, settings)
+        yield
+
+    root = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     forward(root, settings)
     return root
+
+
+async def _first_page(root: FastAPI, settings: Settings) -> None:
+    """Dash finds its scripts at the first request for `/` and for no other page; without this a deep link would be the first and come bare."""
+    import httpx
+
+    host = next((name for name in settings.allowed_hosts if "*" not in name), "localhost")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(root), base_url=f"http://{host}") as client:
+        await client.get("/")

@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from app.settings import Settings
 
 # Connection-level headers belong to one hop and are not passed on (RFC 9110, 7.6.1); the length is set anew by the server.
-_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length"}
+# The origin was checked against our own name by the stack in front of this; the backend goes by another.
+_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length", "origin", "sec-fetch-site"}
 
 
 def forward(root: FastAPI, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from app.errors import BadParameter, EvidentError, JobFailed
 from app.schemas import Problem
@@ -95,7 +96,7 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
-        # Starlette raises the error again after this answer; the security stack, which sees it last, writes the log line.
+        log_bug(error, request.scope)
         return problem_response(problem(500, request_id=request_id(request)))
 
 
@@ -108,10 +109,13 @@ def _outcome(error: JobFailed) -> EvidentError:
     return found
 
 
-def log_bug(error: BaseException, identifier: str) -> None:
-    """Where it happened, without the message: messages may quote what the user sent."""
-    frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
-    log.error("request %s failed: %s\n%s", identifier, type(error).__name__, frames)
+def log_bug(error: BaseException, scope: Scope) -> None:
+    """Once per request: where it happened, without the message, which may quote what the user sent."""
+    state = scope.setdefault("state", {})
+    if not state.get("logged"):
+        state["logged"] = True
+        frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
+        log.error("request %s failed: %s\n%s", state.get("request_id"), type(error).__name__, frames)
 
 
 def from_validation(errors: Any) -> BadParameter:

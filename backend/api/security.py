@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import InvalidInput
 from app.settings import MiB, Settings
 from backend.api.errors import install, log_bug, problem, problem_response
+from backend.api.pages import Pages
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADER_BYTES, HEADER_COUNT, ADDRESS_BYTES = 16 * 1024, 100, 8 * 1024
@@ -57,12 +58,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None) -> ASGIApp:
-    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts."""
+def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None, callbacks: Container[str] | None = None) -> ASGIApp:
+    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts. callbacks: its outputs that have one."""
     if isinstance(root, FastAPI):
         install(root)
     packed = GZipMiddleware(
-        root, minimum_size=1024, compresslevel=6, exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
+        Pages(root, callbacks),
+        minimum_size=1024,
+        compresslevel=6,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
     )
     return Guard(packed, settings, csp_hashes or (lambda: ()))
 
@@ -187,7 +191,7 @@ class _Exchange:
             pass
         except Exception as error:
             if self.refusal is None:
-                log_bug(error, self.identifier)
+                log_bug(error, self.scope)
                 self.refusal = 500
         if self.refusal is not None and not self.started:
             await self.answer(self.refusal)
@@ -218,6 +222,8 @@ class _Exchange:
         if self.refusal in (408, 413) and not self.started:
             return  # whatever the application makes of the broken body, the answer is the reason it broke
         if message["type"] == "http.response.start":
+            if self.started:
+                raise RuntimeError("a second answer to one request")
             self.started = True
             headers = MutableHeaders(scope=message)
             for name, value in self.guard.headers(self.scope).items():
