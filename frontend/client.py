@@ -16,6 +16,9 @@ from pydantic import TypeAdapter
 
 from app.schemas import (
     Catalogue,
+    Concept,
+    ConceptAnalysis,
+    ConceptAnalysisRequest,
     Explanation,
     ExplanationRequest,
     Fit,
@@ -110,6 +113,13 @@ class Client:
         """Which methods fit the model, and what they are expected to cost."""
         return await self._get(f"/models/{quote(model, safe=':')}/compatibility", TypeAdapter(dict[str, Fit]))
 
+    async def choices(self, name: str, modality: str | None = None) -> list[tuple[str, str]]:
+        """A list that a schema offers choices from: (value, label). Entries for the other kind of input are left out."""
+        entries = (await self._call("GET", f"/{quote(name, safe='')}")).json()
+        kind = None if modality is None else modality == "image"
+        fitting = [entry for entry in entries if kind is None or "modality" not in entry or (entry["modality"] == "image") is kind]
+        return [(entry.get("ref") or entry["id"], entry.get("name") or entry["id"]) for entry in fitting]
+
     async def predict(self, request: PredictionRequest, patience: float = PREDICTING) -> Prediction:
         """The model's scores. A prediction that takes long is answered as a job first and asked for until it is there."""
         answer = await self._call("POST", "/predictions", json=request.model_dump())
@@ -128,6 +138,22 @@ class Client:
 
     async def explanation(self, key: str) -> Explanation:
         return await self._get(f"/explanations/{quote(key, safe='')}", Explanation)
+
+    async def concepts(self) -> list[Concept]:
+        """Built-in ones first."""
+        return await self._get("/concepts", TypeAdapter(list[Concept]))
+
+    async def rename_concept(self, key: str, name: str) -> Concept:
+        return _read(await self._call("PUT", f"/concepts/{quote(key, safe='')}", json={"name": name}), Concept)
+
+    async def delete_concept(self, key: str) -> None:
+        await self._call("DELETE", f"/concepts/{quote(key, safe='')}")
+
+    async def analyse(self, request: ConceptAnalysisRequest) -> ConceptAnalysis:
+        return _read(await self._call("POST", "/concept-analyses", json=request.model_dump(mode="json")), ConceptAnalysis)
+
+    async def analysis(self, key: str) -> ConceptAnalysis:
+        return await self._get(f"/concept-analyses/{quote(key, safe='')}", ConceptAnalysis)
 
 
 def _read(answer: httpx.Response, kind: type[Any] | TypeAdapter[Any]) -> Any:

@@ -26,7 +26,8 @@ def graph(figure: go.Figure, key: str | None = None) -> dcc.Graph:
     return dcc.Graph(figure=figure, config=CONFIG, className="graph", style={"height": f"{figure.layout.height}px"}, **named)
 
 
-def _layout(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
+def plain(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
+    """Sizes, fonts and grounds that every chart shares."""
     figure.update_layout(
         height=height,
         margin={"l": 56, "r": 12, "t": 10, "b": 40},
@@ -48,7 +49,7 @@ def curve(values: Sequence[float], name: str, x: Sequence[float] | None = None, 
             x=list(x) if x is not None else list(range(1, len(values) + 1)), y=list(values), mode="lines", line={"color": PLAIN, "width": 2}
         )
     )
-    return _layout(figure, 220, x_name, name)
+    return plain(figure, 220, x_name, name)
 
 
 def signed_bars(
@@ -75,7 +76,7 @@ def signed_bars(
         )
     )  # fmt: skip
     figure.update_xaxes(type="category")
-    return _layout(figure, 260, "", "weight")
+    return plain(figure, 260, "", "weight")
 
 
 def of_record(record: Record) -> list[tuple[str, go.Figure]]:

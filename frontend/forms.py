@@ -7,7 +7,7 @@ anything else -> text. `null` in `anyOf` makes a field optional: an empty contro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ from frontend.components.common import aria
 from frontend.words import number, sentence
 
 Kind = Literal["integer", "number", "choice", "flag", "text"]
+Lists = Mapping[str, Sequence[tuple[str, str]]]
+"""Choices that the server keeps, by the name a schema gives them in `choices_from`: (value, label)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Field:
     choices: tuple[Any, ...] = ()
     optional: bool = False
     scales_cost: bool = False
+    choices_from: str = ""
 
     @property
     def step(self) -> float:
@@ -97,6 +100,7 @@ def _field(name: str, part: Mapping[str, Any], definitions: Mapping[str, Any], w
         choices=choices,
         optional=optional,
         scales_cost=bool(part.get("scales_cost")),
+        choices_from=str(part.get("choices_from", "")),
     )
 
 
@@ -157,16 +161,23 @@ def estimate(schema: Mapping[str, Any], fit: Fit, values: Mapping[str, Any]) -> 
     return fit.seconds * factor
 
 
-def form(method: str, schema: Mapping[str, Any], defaults: Mapping[str, Any] | None, values: Mapping[str, Any]) -> Component:
+def lists_needed(schema: Mapping[str, Any]) -> set[str]:
+    """Names of the server's lists that the form of this schema offers choices from."""
+    return {field.choices_from for field in fields(schema) if field.choices_from}
+
+
+def form(
+    method: str, schema: Mapping[str, Any], defaults: Mapping[str, Any] | None, values: Mapping[str, Any], lists: Lists | None = None
+) -> Component:
     """The method's controls, filled with the given values or the defaults, and a reset button."""
-    drawn = [control(method, field, values.get(field.name, field.default)) for field in fields(schema, defaults)]
+    drawn = [control(method, field, values.get(field.name, field.default), lists) for field in fields(schema, defaults)]
     if not drawn:
         return html.P("This method has no parameters.", className="muted")
     reset = html.Button("Reset to defaults", id=ids.reset(method), className="ev-button", n_clicks=0)
     return html.Div([*drawn, reset], className="form")
 
 
-def control(method: str, field: Field, value: Any) -> Component:
+def control(method: str, field: Field, value: Any, lists: Lists | None = None) -> Component:
     """One labelled control with description and default."""
     text = _text(field)
     label = {"label": field.title, "description": text}
@@ -175,6 +186,9 @@ def control(method: str, field: Field, value: Any) -> Component:
         return dmc.Switch(id=ids.flag(method, field.name), checked=bool(value), size="sm", **label)
     if field.kind == "choice":
         return _choice(name, field, value, label)
+    if field.choices_from in (lists or {}):
+        options = [{"value": key, "label": text} for key, text in (lists or {})[field.choices_from]]
+        return dmc.Select(id=name, data=options, value=value, size="xs", searchable=True, allowDeselect=False, **label)
     if field.kind == "text":
         return dmc.TextInput(id=name, value="" if value is None else str(value), size="xs", debounce=True, **label)
     bounds = {"min": field.minimum, "max": field.maximum, "step": field.step}

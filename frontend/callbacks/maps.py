@@ -152,14 +152,21 @@ def read_fits(answer: dict[str, Any] | None) -> dict[str, Fit]:
 
 
 def wanted(catalogue: Catalogue, fits: dict[str, Fit], ticked: list[str], trigger: Any, everything: bool) -> list[MethodInfo]:
-    """Which methods start now: the one asked for; all ticked ones on Run or on opening a link; the cheap ones on a new input."""
-    fitting = methods_card.fitting(catalogue, fits)
+    """Which methods start now, the cheapest first: the one asked for; all ticked ones on Run or on opening a link; the cheap ones on a new input."""
+    fitting = sorted(methods_card.fitting(catalogue, fits), key=lambda method: _seconds(method, fits.get(method.key)))
     if isinstance(trigger, dict):
         return [method for method in fitting if method.key == trigger["method"].removeprefix("drawer:")]
     chosen = [method for method in fitting if method.key in ticked]
     if trigger == "run" or everything:
         return chosen
     return [method for method in chosen if is_cheap(method, fits.get(method.key))]
+
+
+def _seconds(method: MethodInfo, fit: Fit | None) -> float:
+    """Expected cost to sort by; what was never measured comes last if it asks the model hundreds of times."""
+    if fit is not None and fit.seconds is not None:
+        return fit.seconds
+    return CHEAP if is_cheap(method, fit) else 1000.0
 
 
 def is_cheap(method: MethodInfo, fit: Fit | None) -> bool:

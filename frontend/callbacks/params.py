@@ -25,9 +25,12 @@ def register(app: Dash, client: Client) -> None:
         Input({"type": "reset", "method": ALL}, "n_clicks"),
         State("params-store", "data"),
         State("answer-store", "data"),
+        State("input-store", "data"),
         prevent_initial_call=True,
     )
-    async def show(_tune: list[int], _reset: list[int], params: dict[str, Any] | None, answer: dict[str, Any] | None) -> Any:
+    async def show(
+        _tune: list[int], _reset: list[int], params: dict[str, Any] | None, answer: dict[str, Any] | None, data: dict[str, Any] | None
+    ) -> Any:
         trigger = ctx.triggered_id
         if not isinstance(trigger, dict) or not ctx.triggered[0]["value"]:
             raise PreventUpdate
@@ -36,9 +39,11 @@ def register(app: Dash, client: Client) -> None:
             kept.pop(trigger["method"], None)
         try:
             method = next(found for found in (await client.catalogue()).methods if found.key == trigger["method"])
+            needed = forms.lists_needed(method.schema_)
+            lists = {name: await client.choices(name, data["modality"] if data else None) for name in needed}
         except ApiProblem as refusal:
             return True, "Parameters", common.problem(refusal), no_update
-        drawn = methods_card.params_form(method, read_fits(answer).get(method.key), kept.get(method.key, {}))
+        drawn = methods_card.params_form(method, read_fits(answer).get(method.key), kept.get(method.key, {}), lists)
         return True, method.title, drawn, kept if trigger["type"] == "reset" else no_update
 
     @app.callback(

@@ -60,7 +60,14 @@ def register(app: Dash, client: Client) -> None:
 
     @app.callback(Output("input-view", "children"), Input("input-store", "data"), prevent_initial_call=True)
     async def show_input(data: dict[str, Any] | None) -> Any:
-        return input_card.loaded(EvidentInput.model_validate(data)) if data else input_card.nothing()
+        if not data:
+            return input_card.nothing()
+        value = EvidentInput.model_validate(data)
+        try:
+            samples = await client.samples() if value.sample else []
+        except ApiProblem:
+            samples = []
+        return input_card.loaded(value, input_card.title_of(value, samples))
 
     @app.callback(
         Output("model-select", "data"),

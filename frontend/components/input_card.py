@@ -40,11 +40,11 @@ def sources(limits: Mapping[str, Any]) -> Component:
     )
 
 
-def loaded(value: Input, window: Sequence[float] | None = None) -> list[Component]:
-    """Name, player or picture, checks and notes of one input."""
+def loaded(value: Input, title: str = "") -> list[Component]:
+    """Name, player or picture, checks and notes of one input. title: of the bundled sample, when it is one."""
     head = html.Div(
         [
-            html.Strong(value.name or words.MODALITY[value.modality], className="input-name", title=value.name),
+            html.Strong(title or value.name or words.MODALITY[value.modality], className="input-name", title=value.name),
             html.Span(words.describe_input(value), className="muted"),
             html.Button(
                 [icon("close"), hidden("Close this input")],
@@ -64,7 +64,6 @@ def loaded(value: Input, window: Sequence[float] | None = None) -> list[Componen
             coughs=[cough.model_dump() for cough in value.coughs],
             waveform=value.waveform,
             seconds=value.seconds,
-            window=list(window) if window else None,
             store="window-store",
         )
     else:
@@ -76,6 +75,11 @@ def loaded(value: Input, window: Sequence[float] | None = None) -> list[Componen
     if value.sample is None:
         parts.append(html.Button("Delete this file from the server", id="input-delete", className="link-button small", n_clicks=0))
     return parts
+
+
+def title_of(value: Input, samples: Sequence[Sample]) -> str:
+    """The title of the bundled sample that this input is, else nothing."""
+    return next((sample.title for sample in samples if sample.key == value.sample), "")
 
 
 def nothing() -> list[Component]:
@@ -109,27 +113,18 @@ def gallery(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component
     return html.Ul([html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="gallery")
 
 
-def sample_card(sample: Sample, value: Input | None) -> Component:
-    """One case as a button."""
+def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component:
+    """One case as a button. `key`: its id, where the same sample stands twice on the page."""
+    picture = html.Span(html.Img(src=thumbnail(sample, value), alt="", className=f"thumb thumb--{sample.modality}"), className="thumb-box")
+    role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
+    told = [
+        html.Span(sample.title, className="sample-title"),
+        html.Span(sample.description, className="sample-text"),
+        html.Span([html.Span("Known: ", className="sample-label"), sample.known], className="sample-known"),
+    ]
     return html.Button(
-        [
-            html.Span(html.Img(src=thumbnail(sample, value), alt="", className=f"thumb thumb--{sample.modality}"), className="thumb-box"),
-            html.Span(
-                [
-                    html.Span(
-                        [
-                            html.Span(sample.title, className="sample-title"),
-                            chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role]),
-                        ],
-                        className="sample-head",
-                    ),
-                    html.Span(sample.description, className="sample-text"),
-                    html.Span([html.Span("Known: ", className="sample-label"), sample.known], className="sample-known"),
-                ],
-                className="sample-words",
-            ),
-        ],
-        id=ids.sample(sample.key),
+        [html.Span([picture, role], className="sample-side"), html.Span(told, className="sample-words")],
+        id=ids.sample(key or sample.key),
         className="sample",
         n_clicks=0,
         type="button",
@@ -155,20 +150,7 @@ def waveform(levels: Sequence[float]) -> str:
 
 
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
-    """The gallery again, while an input is open. Its buttons carry their own key so that no id is used twice."""
-    items = [
-        html.Li(_with_id(sample_card(sample, inputs.get(sample.input)), {"type": "sample", "key": f"drawer:{sample.key}"}))
-        for sample in samples
-    ]
-    return dmc.Drawer(
-        html.Ul(items, className="gallery gallery--narrow") if items else note("There are no bundled samples on this server."),
-        id="samples-drawer",
-        title="Samples",
-        position="left",
-        size=420,
-    )
-
-
-def _with_id(part: Component, key: Any) -> Component:
-    part.id = key  # type: ignore[attr-defined]
-    return part
+    """The gallery again, while an input is open."""
+    items = [html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples]
+    shown = html.Ul(items, className="gallery gallery--narrow") if items else note("There are no bundled samples on this server.")
+    return dmc.Drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)

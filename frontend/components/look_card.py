@@ -20,7 +20,7 @@ def look_card(look: Look) -> Component:
         _slider("look-opacity", "Opacity", look.opacity, 0),
         _slider("look-top", "Show top", look.top, 1),
         _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
-        _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: each map its own range. Shared: one range for all. Raw: the method's numbers"),
+        _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps"),
         aside=colours(look.colours),
         className="look-card",
     )  # fmt: skip

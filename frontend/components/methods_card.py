@@ -14,13 +14,20 @@ from app.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
 from frontend import forms, ids, words
 from frontend.components.common import action, aria, card, hidden, icon
 
+WIDE = {"width": 260, "position": "bottom-end"}
+"""Lists may be wider than the field they drop from."""
+
 
 def methods_card(
     options: Sequence[Mapping[str, Any]], model: str | None, rows: Sequence[Component], ticked: Sequence[str], seed: int
 ) -> Component:
     """The card; costs and fits are filled in when model and input are known."""
-    choice = dmc.Select(id="model-select", data=list(options), value=model, size="xs", allowDeselect=False, maxDropdownHeight=360)
-    layer = dmc.Select(id="layer-select", data=[], size="xs", allowDeselect=False, searchable=True, nothingFoundMessage="No such layer")
+    choice = dmc.Select(
+        id="model-select", data=list(options), value=model, size="xs", allowDeselect=False, maxDropdownHeight=360, comboboxProps=WIDE
+    )
+    layer = dmc.Select(
+        id="layer-select", data=[], size="xs", allowDeselect=False, searchable=True, nothingFoundMessage="No such layer", comboboxProps=WIDE
+    )
     number = dmc.NumberInput(
         id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=True, w=52
     )
@@ -53,9 +60,17 @@ def model_note(model: ModelInfo | None) -> Component:
     )
 
 
-def method_rows(methods: Sequence[MethodInfo], fits: Mapping[str, Fit], params: Mapping[str, Mapping[str, Any]]) -> list[Component]:
-    """One row per method: tick, cost, parameters."""
-    return [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in methods]
+def method_rows(
+    methods: Sequence[MethodInfo], fits: Mapping[str, Fit], params: Mapping[str, Mapping[str, Any]], ticked: Sequence[str] = ()
+) -> list[Component]:
+    """One row per method: tick, cost, parameters. Methods that are not on by default wait behind "more", unless ticked."""
+    front = [method for method in methods if method.default_on or method.key in ticked]
+    rest = [method for method in methods if method not in front]
+    rows = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in front]
+    if rest:
+        more = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in rest]
+        rows.append(html.Details([html.Summary(f"{len(rest)} more methods"), *more], className="more"))
+    return rows
 
 
 def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> Component:
@@ -99,13 +114,13 @@ def params_drawer() -> Component:
     )
 
 
-def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any]) -> Component:
+def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any], lists: forms.Lists | None = None) -> Component:
     """Summary, paper and controls of one method."""
     return html.Div(
         [
             html.P(method.summary),
             html.P(method.paper, className="muted small"),
-            forms.form(method.key, method.schema_, fit.defaults if fit else None, values),
+            forms.form(method.key, method.schema_, fit.defaults if fit else None, values, lists),
             html.P("Changes wait for Run; maps already drawn stay as they are and say so.", className="muted small"),
             action(f"Run {method.title}", "play", id=ids.run_one(f"drawer:{method.key}")),
         ],

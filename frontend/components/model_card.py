@@ -16,24 +16,22 @@ LONG = 12
 """Labels and layers shown before "and n more"."""
 
 
+FIRST = ("caution", "confound", "limits")
+"""Warnings come before everything else."""
+ELSEWHERE = ("title", "labels", "sha256", "licence")
+"""Said by the network's own part already."""
+
+
 def model_card(model: ModelInfo) -> Component:
     """The whole card."""
-    plain = {name: value for name, value in model.card.items() if not _is_figures(value)}
+    card = {name: value for name, value in model.card.items() if name not in ELSEWHERE}
+    warnings = [note(value, "warning") for name, value in card.items() if name in FIRST and isinstance(value, str)]
+    rest = {name: value for name, value in card.items() if not (name in FIRST and isinstance(value, str))}
+    measured = [part for name, value in rest.items() for part in figures(words.sentence(name), rows_of(value))]
+    told = [part for name, value in rest.items() for part in section(name, without_figures(value))]
+    paper = [html.P(model.paper, className="muted")] if model.paper else []
     return html.Div(
-        [
-            html.P(model.paper, className="muted") if model.paper else None,
-            *(note(value, "warning") for name, value in plain.items() if name in {"caution", "confound"} and isinstance(value, str)),
-            *(part for name, value in model.card.items() if _is_figures(value) for part in figures(words.sentence(name), value)),
-            *(
-                part
-                for name, value in plain.items()
-                if not (name in {"caution", "confound"} and isinstance(value, str))
-                for part in section(name, value)
-            ),
-            html.H3("Network", className="card-title"),
-            facts(network(model)),
-        ],
-        className="model-card",
+        [*paper, *warnings, *measured, *told, html.H3("Network", className="card-title"), facts(network(model))], className="model-card"
     )
 
 
@@ -56,23 +54,37 @@ def _some(items: Sequence[str]) -> str:
     return shown if len(items) <= LONG else f"{shown} and {len(items) - LONG:,} more"
 
 
-def _is_figures(value: Any) -> bool:
-    """A list of `{label, value, low?, high?}`: figures that belong beside each other."""
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and bool(value)
-        and all(isinstance(row, Mapping) and "value" in row and "label" in row for row in value)
-    )
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("value"), (int, float))
+
+
+def rows_of(value: Any, label: str = "") -> list[dict[str, Any]]:
+    """Every figure in an entry: `{label, value, low?, high?, spread?, note?}` in a list, or the same as values of a mapping, however deep."""
+    if _is_figure(value):
+        return [{"label": label, **value}]
+    if isinstance(value, Mapping):
+        return [row for name, part in value.items() for row in rows_of(part, f"{label}, {name}" if label else words.sentence(str(name)))]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [row for part in value if _is_figure(part) for row in rows_of(part)]
+    return []
+
+
+def without_figures(value: Any) -> Any:
+    """What is left of an entry for words."""
+    if isinstance(value, Mapping):
+        return {name: part for name, part in value.items() if not rows_of(part)}
+    return value if not rows_of(value) else None
 
 
 def figures(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Component]:
-    """Bars from 0 to 1 with the interval and a line at chance; the numbers beside them say the same."""
-    yield html.H3(title, className="card-title")
-    yield html.Div([figure_row(row) for row in rows], className="figures")
+    """Bars from 0 to 1 with the interval, for AUC with a line at chance; the numbers beside them say the same."""
+    if rows:
+        yield html.H3(title, className="card-title")
+        chance = "AUC" in title
+        yield html.Div([figure_row(row, chance or "AUC" in str(row["label"])) for row in rows], className="figures")
 
 
-def figure_row(row: Mapping[str, Any]) -> Component:
+def figure_row(row: Mapping[str, Any], chance: bool) -> Component:
     value, low, high = float(row["value"]), row.get("low"), row.get("high")
     interval = (
         f"{low:.2f}–{high:.2f}"
@@ -82,7 +94,8 @@ def figure_row(row: Mapping[str, Any]) -> Component:
     marks: list[Component] = [html.Span(className="bar-fill", style={"width": f"{100 * min(max(value, 0), 1):.1f}%"})]
     if low is not None and high is not None:
         marks.append(html.Span(className="bar-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
-    marks.append(html.Span(className="bar-chance", title="chance"))
+    if chance:
+        marks.append(html.Span(className="bar-chance", title="chance"))
     return html.Div(
         [
             html.Span(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
@@ -12,7 +10,8 @@ from app.schemas import ClassScore, Input, ModelInfo, Prediction, Sample
 from frontend import words
 from frontend.components.common import aria, checks, hidden, icon
 
-SHOWN = 5
+SHOWN = 3
+"""Bars; every other class and its score is in the list of classes to explain."""
 
 
 def prediction_view(prediction: Prediction, target: int, model: ModelInfo, sample: Sample | None, value: Input | None) -> list[Component]:
@@ -29,9 +28,7 @@ def ranked(prediction: Prediction, shown: int = SHOWN) -> list[ClassScore]:
 def bars(prediction: Prediction) -> Component:
     """One row per class: name, bar with interval, score."""
     rows = [bar(score, prediction.interval.get(score.index), score.index == prediction.top) for score in ranked(prediction)]
-    rest = len(prediction.classes) - len(rows)
-    tail = [html.Div(f"and {rest} more classes with lower scores", className="muted small")] if rest > 0 else []
-    return html.Div([*rows, *tail], className="bars")
+    return html.Div(rows, className="bars")
 
 
 def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> Component:
@@ -56,7 +53,7 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
 def picker(prediction: Prediction, target: int) -> Component:
     """Which class the maps explain."""
     options = [
-        {"value": str(score.index), "label": f"Explain {score.label}"}
+        {"value": str(score.index), "label": f"Explain {score.label} · {score.probability:.2f}"}
         for score in sorted(prediction.classes, key=lambda score: -score.probability)
     ]
     return html.Div(
@@ -74,6 +71,7 @@ def picker(prediction: Prediction, target: int) -> Component:
                 allowDeselect=False,
                 searchable=len(options) > 12,
                 limit=200,
+                comboboxProps={"width": 240, "position": "bottom-end"},
                 **aria(label="Class to explain"),
             ),
         ],
@@ -90,7 +88,7 @@ def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, val
         )
     if prediction.quality:
         found.append(checks(prediction.quality))
-    caution = model.card.get("caution") or model.card.get("confound") or model.card.get("intended_use")
+    caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
     if isinstance(caution, str) and caution:
         found.append(html.P([icon("warning"), f" {caution}"], className="remark remark--warning"))
     if not found:
@@ -101,7 +99,3 @@ def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, val
 
 def label_of(prediction: Prediction, index: int) -> str:
     return next((score.label for score in prediction.classes if score.index == index), str(index))
-
-
-def labels(prediction: Prediction) -> Sequence[str]:
-    return [score.label for score in prediction.classes]

@@ -115,7 +115,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
 
 
 def input_section(opened: Opened) -> Component:
-    shown = input_card.loaded(opened.value) if opened.value else input_card.nothing()
+    shown = input_card.loaded(opened.value, input_card.title_of(opened.value, opened.samples)) if opened.value else input_card.nothing()
     trouble = [common.problem(opened.trouble)] if opened.trouble else []
     return common.card(
         "",
@@ -133,7 +133,7 @@ def methods(opened: Opened, view: View) -> Component:
     modality = opened.value.modality if opened.value else None
     model = methods_card.choose_model(opened.catalogue.models, modality, view.model)
     return methods_card.methods_card(
-        methods_card.model_options(opened.catalogue.models, modality), model, methods_card.method_rows(opened.catalogue.methods, {}, view.params), ticked, view.seed
+        methods_card.model_options(opened.catalogue.models, modality), model, methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked), ticked, view.seed
     )  # fmt: skip
 
 

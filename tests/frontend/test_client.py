@@ -120,3 +120,14 @@ def test_keys_are_quoted_and_model_names_keep_their_colon():
 
 def test_browser_addresses():
     assert href("/inputs/a/preview.png") == href("/api/v1/inputs/a/preview.png") == "/api/v1/inputs/a/preview.png"
+
+
+def test_choices_leave_out_the_other_kind_of_input():
+    entries = [
+        {"id": "striped", "ref": "striped", "name": "Striped", "modality": "image"},
+        {"id": "u1", "ref": "u1@ab", "name": "Hum", "modality": "audio"},
+    ]
+    asked = client(lambda _: httpx.Response(200, json=entries))
+    assert asyncio.run(asked.choices("concepts", "image")) == [("striped", "Striped")]
+    assert asyncio.run(asked.choices("concepts", "spectrogram")) == [("u1@ab", "Hum")]
+    assert asyncio.run(asked.choices("concepts")) == [("striped", "Striped"), ("u1@ab", "Hum")]

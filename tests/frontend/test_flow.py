@@ -25,6 +25,12 @@ def test_a_new_input_starts_only_what_is_cheap():
     assert keys("answer-store") == ["grad_cam"]
 
 
+def test_the_cheapest_comes_first():
+    fits = {**canned.FITS, "fused": Fit(ok=True, seconds=0.1), "lrp": Fit(ok=True)}
+    chosen = wanted(canned.CATALOGUE, fits, ["grad_cam", "lime", "fused", "lrp"], "run", False)
+    assert [method.key for method in chosen] == ["fused", "grad_cam", "lrp", "lime"]
+
+
 def test_run_starts_all_that_is_ticked_and_fits():
     assert keys("run") == ["grad_cam", "lime"]
 

@@ -139,3 +139,15 @@ def test_the_open_form_s_values_are_gathered_by_method():
     ]
     assert forms.given(controls) == {"lime": {"n_samples": 500, "blur": True, "baseline": None}}
     assert forms.given([]) == {}
+
+
+def test_choices_of_the_server_s_lists_are_offered():
+    schema = {"properties": {"concept": {"type": "string", "title": "Concept", "default": "striped", "choices_from": "concepts"}}}
+    assert forms.lists_needed(schema) == {"concepts"}
+    drawn = forms.form("visual_tcav", schema, None, {"concept": "dotted"}, {"concepts": [("striped", "Striped"), ("dotted", "Dotted")]})
+    assert kinds(drawn) == {"concept": "Select"}
+    select = next(part for part in drawn._traverse() if isinstance(getattr(part, "id", None), dict) and part.id.get("name") == "concept")
+    assert select.value == "dotted"
+    assert [option["value"] for option in select.data] == ["striped", "dotted"]
+    assert kinds(forms.form("visual_tcav", schema, None, {})) == {"concept": "TextInput"}
+    assert forms.lists_needed(SCHEMA) == set()

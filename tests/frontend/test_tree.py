@@ -185,6 +185,7 @@ def test_a_method_that_does_not_fit_is_off_and_says_why():
     ticks = {part.value: part for part in parts(rows) if type(part).__name__ == "Checkbox"}
     assert ticks["occlusion"].disabled
     assert canned.FITS["occlusion"].reason in texts([rows[-1]])
+    assert "4 more methods" in texts([rows[-1]])
     assert not ticks["lime"].disabled
     assert "14 s" in texts([rows[1]])
 
@@ -248,6 +249,20 @@ def test_the_four_figures_stand_side_by_side():
         "Another channel: 0.50",
     ):
         assert label in card
+
+
+def test_figures_are_found_however_deep_they_lie():
+    from frontend.components.model_card import rows_of, without_figures
+
+    measured = {
+        "pictures": 4000,
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95},
+        "recall": {"star": {"value": 0.5}},
+        "list": [{"label": "A", "value": 1}],
+    }
+    assert [(row["label"], row["value"]) for row in rows_of(measured)] == [("Accuracy", 0.9), ("Recall, star", 0.5), ("A", 1)]
+    assert without_figures(measured) == {"pictures": 4000}
+    assert without_figures(["a", "b"]) == ["a", "b"]
 
 
 def test_only_uploaded_models_can_be_deleted():
