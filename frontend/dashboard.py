@@ -17,7 +17,7 @@ from frontend import shell
 from frontend.callbacks import browser, maps, numbers, params, subject
 from frontend.client import ApiProblem, Client
 from frontend.components.common import problem
-from frontend.pages import about, compare, models
+from frontend.pages import about, compare, concepts, models
 
 ASSETS = Path(__file__).with_name("assets")
 log = logging.getLogger(__name__)
@@ -48,10 +48,11 @@ def build(server: FastAPI, settings: Settings) -> Dash:
     )
     _without_websocket(app, server)
     dash.register_page("frontend.compare", path="/", title="Compare · Evident", layout=compare.layout)
+    dash.register_page("frontend.concepts", path="/concepts", title="Concepts · Evident", layout=concepts.layout)
     dash.register_page("frontend.models", path="/models", title="Models · Evident", layout=models.layout)
     dash.register_page("frontend.about", path="/about", title="About · Evident", layout=about.layout)
     app.layout = shell.shell
-    for part in (compare, models, about, subject, maps, params, numbers):
+    for part in (compare, concepts, models, about, subject, maps, params, numbers):
         part.register(app, client)
     browser.register(app)
     return app

@@ -13,7 +13,7 @@ from frontend import words
 from frontend.client import API
 from frontend.components.common import aria, hidden, icon
 
-NAV = (("Compare", "/"), ("Models", "/models"), ("About", "/about"))
+NAV = (("Compare", "/"), ("Concepts", "/concepts"), ("Models", "/models"), ("About", "/about"))
 
 INDEX = f"""<!DOCTYPE html>
 <html lang="en">

@@ -1,0 +1,249 @@
+"""Parts of the Concepts page: the library, the table of maps, what is known of one concept, the picture over many inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import dash_mantine_components as dmc
+import plotly.graph_objects as go
+from dash import html
+from dash.development.base_component import Component
+
+from app.schemas import Concept, Prediction
+from frontend import figures
+from frontend.client import href
+from frontend.components import common
+from frontend.components.input_card import widget
+
+SIGNIFICANT = 0.05
+STRIP = 8
+LAYER_COLOURS = ("#00224e", "#7d7c78", "#e8d13a", "#4a7bc8", "#a15b2b", "#3c8f6b", "#8458a8", "#b35c74")
+
+
+def library(concepts: Sequence[Concept], chosen: Sequence[str]) -> Component:
+    """A box to tick per concept; one's own can be shown, extended and deleted."""
+    if not concepts:
+        return common.note("There is no concept for this kind of input yet; make one.")
+    return html.Div([_entry(concept, concept.ref in chosen) for concept in concepts], className="concept-list")
+
+
+def _entry(concept: Concept, ticked: bool) -> Component:
+    kind = "built in" if concept.kind == "builtin" else ("from boxes" if concept.boxes else "yours")
+    box = dmc.Checkbox(
+        id={"type": "concept-tick", "ref": concept.ref},
+        checked=ticked,
+        disabled=not concept.usable,
+        size="xs",
+        **common.aria(label=f"Use {concept.name}"),
+    )
+    show = html.Button(
+        [
+            html.Img(src=example(concept, 0), alt="", className="concept-thumb", width=40, height=40),
+            html.Span(
+                [html.Strong(concept.name), html.Span(f"{kind} · {concept.count}", className="muted small")], className="concept-words"
+            ),
+        ],
+        id={"type": "concept-show", "id": concept.id},
+        className="concept-button",
+        n_clicks=0,
+        type="button",
+    )
+    return html.Div([show, box], className="concept-entry")
+
+
+def example(concept: Concept, number: int, kind: str = "png") -> str:
+    # The ref is part of the address so that a changed concept is not shown with its old pictures.
+    return href(f"/concepts/{quote(concept.id, safe='')}/examples/{number}.{kind}?of={concept.ref[:12]}")
+
+
+def strip(concept: Concept) -> Component:
+    """The first examples, to look at or to listen to."""
+    shown = range(min(STRIP, concept.count))
+    cells = [html.Img(src=example(concept, i), alt=f"Example {i + 1} of {concept.name}", width=60, height=60) for i in shown]
+    if concept.modality != "audio":
+        return html.Div(cells, className="concept-strip")
+    heard = [
+        html.Figure(
+            [cell, html.Audio(src=example(concept, i, "wav"), controls=True, preload="none", **common.aria(label=f"Example {i + 1}"))]
+        )
+        for i, cell in zip(range(3), cells, strict=False)
+    ]
+    return html.Div(heard, className="concept-strip concept-strip--sound")
+
+
+def detail(concept: Concept, result: Mapping[str, Any] | None, prediction: Prediction | None) -> Component:
+    """Examples, and how real the concept is at each layer."""
+    parts: list[Component] = [strip(concept), html.P(concept.description, className="muted")]
+    parts += [common.note(text, "warning") for text in concept.notes]
+    known = [row for row in (result or {}).get("directions", []) if row["concept"] == concept.ref]
+    if known and result:
+        parts.append(_quality(known, result, concept.ref))
+    if concept.kind == "yours":
+        parts.append(_own_actions(concept))
+    return common.card(concept.name, *parts, className="concept-detail", aside=_badge(result, concept.ref))
+
+
+def _badge(result: Mapping[str, Any] | None, ref: str) -> Component | None:
+    rows = [row for row in (result or {}).get("overall", []) if row["concept"] == ref]
+    if not rows:
+        return None
+    best = min(row["p_adjusted"] for row in rows)
+    if best <= SIGNIFICANT:
+        return common.chip("beats random", "ok", f"Smallest adjusted p-value over layers and classes: {best:.3f}")
+    return common.chip("does not beat random", "warning", f"Smallest adjusted p-value over layers and classes: {best:.3f}")
+
+
+def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: str) -> Component:
+    names = result["names"]
+    body = []
+    for row in rows:
+        overall = next((one for one in result["overall"] if one["concept"] == ref and one["layer"] == row["layer"]), None)
+        local = next((one for one in result["rows"] if one["concept"] == ref and one["layer"] == row["layer"]), None)
+        nearest = f"{names[row['nearest']]} {row['nearest_cosine']:.2f}" if row["nearest"] else "none"
+        body.append(
+            [
+                row["layer"],
+                f"{row['accuracy']:.2f}",
+                f"{row['length_over_random']:.1f} ×",
+                f"{overall['tcav']:.2f} (p {overall['tcav_p']:.3f})" if overall else "",
+                nearest,
+                f"{local['probability']:.2f} → {local['without']:.2f} ({local['without_random']:.2f})" if local else "",
+            ]
+        )
+    head = ["Layer", "Separable", "Length", "TCAV", "Nearest", "Without it"]
+    legend = (
+        "Separable: share of held-out examples told apart. Length: of the direction, over random ones. TCAV: share of inputs it pushes towards "
+        "the class. Without it: score of the first input with the concept erased (in brackets: a random direction erased)."
+    )
+    return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="muted small")])
+
+
+def _own_actions(concept: Concept) -> Component:
+    return html.Div(
+        [
+            dmc.TextInput(id="concept-rename", value=concept.name, size="xs", maxLength=80, **common.aria(label="Name of the concept")),
+            html.Button("Rename", id="concept-rename-go", className="ev-button", n_clicks=0),
+            html.Button("Add examples", id="concept-extend", className="ev-button", n_clicks=0),
+            html.A("Export", href=href(f"/concepts/{concept.id}/export.zip"), className="ev-button"),
+            html.Button([common.icon("trash"), "Delete"], id="concept-delete", className="ev-button", n_clicks=0),
+        ],
+        className="concept-actions",
+    )
+
+
+def table(result: Mapping[str, Any], job: str, number: int, prediction: Prediction, concepts: Mapping[str, Concept]) -> Component:
+    """A row per concept, a column per layer: where the network recognises it, and how much it adds to the class."""
+    plan = result["plan"]
+    rows = [row for row in result["rows"] if row["input"] == number]
+    target = next((row["class"] for row in rows), prediction.top)
+    label = result["labels"].get(str(target), "")
+    head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan["layers"])])
+    body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan["concepts"])]
+    title = html.P(["Where the network recognises it, and how much it adds to ", html.Strong(label)])
+    scroll = html.Div(
+        html.Table([html.Thead(head), html.Tbody(body)], className="concept-table"),
+        className="table-box",
+        tabIndex=0,
+        role="region",
+        **common.aria(label="Concept maps"),
+    )
+    return html.Div([title, scroll])
+
+
+def _row(
+    index: int, ref: str, result: Mapping[str, Any], job: str, number: int, target: int, prediction: Prediction, concept: Concept | None
+) -> Component:
+    name = result["names"][ref]
+    cells = []
+    for layer in result["plan"]["layers"]:
+        row = next(
+            (
+                one
+                for one in result["rows"]
+                if one["input"] == number and one["concept"] == ref and one["layer"] == layer and one["class"] == target
+            ),
+            None,
+        )
+        cells.append(html.Td(_cell(index, name, row, job, number, layer, prediction) if row else ""))
+    thumbs = [html.Img(src=example(concept, i), alt="", width=32, height=32) for i in range(4)] if concept else []
+    head = html.Th([html.Strong(name), html.Div(thumbs, className="concept-thumbs")], scope="row")
+    return html.Tr([head, *cells])
+
+
+def _cell(index: int, name: str, row: Mapping[str, Any], job: str, number: int, layer: str, prediction: Prediction) -> Component:
+    if not row["recognised"]:
+        words = common.chip("not recognised", "unknown", "Its examples light up no more than the counter-examples at this layer.")
+    elif row["p"] <= SIGNIFICANT:
+        words = common.chip(f"p {row['p']:.3f}", "ok", "Scores more than random concepts of the same size.")
+    else:
+        words = common.chip(
+            f"p {row['p']:.2f}", "warning", "Does not beat random concepts of the same size: do not read this map as evidence."
+        )
+    alt = f"{name} at {layer}: recognised on {100 * row['coverage']:.0f} % of the input, attribution {row['score']:.3f}, p {row['p']:.3f}."
+    return html.Div(
+        [
+            widget(
+                "concept-map", maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"), index=str(index),
+                display=href(prediction.display), origin=prediction.y_axis.origin, alt=alt,
+            ),
+            html.Div([html.Strong(f"{row['score']:.2f}"), words], className="concept-score"),
+        ],
+        className="concept-cell" if row["recognised"] and row["p"] <= SIGNIFICANT else "concept-cell concept-cell--weak",
+    )  # fmt: skip
+
+
+def overall_figure(result: Mapping[str, Any], target: int) -> go.Figure:
+    """Mean attribution and 2 SE per concept and layer, a point per input, and what 95 % of random concepts stay below."""
+    plan, names = result["plan"], result["names"]
+    figure = go.Figure()
+    for place, layer in enumerate(plan["layers"]):
+        colour = LAYER_COLOURS[place % len(LAYER_COLOURS)]
+        rows = {row["concept"]: row for row in result["overall"] if row["layer"] == layer and row["class"] == target}
+        shown = [ref for ref in plan["concepts"] if ref in rows]
+        figure.add_bar(
+            x=[names[ref] for ref in shown], y=[rows[ref]["mean"] for ref in shown], name=layer, marker_color=colour, offsetgroup=layer,
+            error_y={"type": "data", "array": [2 * rows[ref]["se"] for ref in shown], "thickness": 1, "width": 2},
+            hovertemplate="%{x}, " + layer + ": %{y:.3f}<extra></extra>",
+        )  # fmt: skip
+        points = [row for row in result["rows"] if row["layer"] == layer and row["class"] == target]
+        figure.add_scatter(
+            x=[names[row["concept"]] for row in points], y=[row["score"] for row in points], mode="markers", offsetgroup=layer,
+            marker={"size": 3, "color": "#7b858f"}, hoverinfo="skip", showlegend=False, xaxis="x", yaxis="y",
+        )  # fmt: skip
+    lines = [row["value"] for row in result["random_95"] if row["class"] == target]
+    if lines:
+        figure.add_hline(y=max(lines), line={"dash": "dash", "color": "#a3262a", "width": 1})
+    figure = figures.plain(figure, 260, "", "adds to the class")
+    figure.update_layout(barmode="group", scattermode="group", showlegend=True, legend={"orientation": "h", "y": -0.25})
+    return figure
+
+
+def heat_figure(result: Mapping[str, Any], target: int) -> go.Figure:
+    """Concepts by layers: mean attribution, with a star where it beats random after adjustment."""
+    plan, names = result["plan"], result["names"]
+    rows = {(row["concept"], row["layer"]): row for row in result["overall"] if row["class"] == target}
+    z = [[rows[ref, layer]["mean"] if (ref, layer) in rows else None for layer in plan["layers"]] for ref in plan["concepts"]]
+    text = [
+        [
+            f"{rows[ref, layer]['mean']:.2f}{' *' if rows[ref, layer]['p_adjusted'] <= SIGNIFICANT else ''}" if (ref, layer) in rows else ""
+            for layer in plan["layers"]
+        ]
+        for ref in plan["concepts"]
+    ]
+    figure = go.Figure(
+        go.Heatmap(
+            z=z,
+            x=plan["layers"],
+            y=[names[ref] for ref in plan["concepts"]],
+            text=text,
+            texttemplate="%{text}",
+            colorscale="Cividis",
+            showscale=False,
+            zmin=0,
+        )
+    )
+    figure = figures.plain(figure, 60 + 34 * len(plan["concepts"]), "", "")
+    figure.update_yaxes(autorange="reversed")
+    return figure
