@@ -141,7 +141,8 @@ def _register_run(app: Dash, client: Client) -> None:
         layer = layer_of(model, (wish or {}).get("layer") if runs.get("subject") is None else None, layer)
         # The open form speaks for itself: its last change may still be on its way to the store.
         values = {**(params or {}), **forms.given([part for group in ctx.states_list[-2:] for part in group])}
-        posted = await asyncio.gather(*(post(client, method, common_part, layer, read_fits(answer), values) for method in chosen))
+        # One after the other, so that the cheapest is also first in the queue.
+        posted = [await post(client, method, common_part, layer, read_fits(answer), values) for method in chosen]
         known = runs["runs"] if runs.get("subject") == answer["subject"] else {}
         merged = {**known, **{method.key: done for method, done in zip(chosen, posted, strict=True)}}
         return {"subject": answer["subject"], "runs": merged, "all": False}, None

@@ -36,7 +36,7 @@ def register(app: Dash, client: Client) -> None:
             value = await client.input(sample.input)
         except ApiProblem as refusal:
             return no_update, no_update, False, common.problem(refusal)
-        return value.model_dump(), sample.model, False, None
+        return {**value.model_dump(), "sample": sample.key}, sample.model, False, None
 
     @app.callback(Output("samples-drawer", "opened"), Input("samples-open", "n_clicks"), prevent_initial_call=True)
     async def show_samples(clicks: int | None) -> bool:

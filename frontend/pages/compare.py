@@ -80,6 +80,10 @@ async def open_page(client: Client, view: View) -> Opened:
             value = await client.input(view.input)
         except ApiProblem as refusal:
             trouble = refusal
+    if value and value.sample:
+        # One recording may stand in two samples, each with its own model.
+        named = next((sample.key for sample in samples if sample.input == value.id and sample.model == view.model), value.sample)
+        value = value.model_copy(update={"sample": named})
     return Opened(catalogue, limits, samples, inputs, value, trouble)
 
 
