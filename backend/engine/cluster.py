@@ -1,22 +1,25 @@
 """Workers on other machines: the same protocol over Dask distributed. They need the data folder as a shared folder (the spool, the blobs).
 
 Foreign bytes are still decoded beside the web process, in a light process under limits of its own. Start workers with a nanny and one
-thread each (`dask worker ADDRESS --nthreads 1`), and use TLS where the network is not yours alone: whoever reaches a scheduler can run
+thread each (`evident worker`), and use TLS where the network is not yours alone: whoever reaches a scheduler can run
 code on its workers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.errors import Cancelled, EvidentError, JobFailed
+from app.errors import BadParameter, Cancelled, EvidentError, JobFailed
 from backend.engine.local import GRACE, LocalEngine, too_slow
 from backend.engine.protocol import Group, Lost, Stored, WorkerConfig
 from backend.engine.spool import Spool
@@ -25,6 +28,7 @@ from backend.engine.worker import execute_remote, worker_killed
 if TYPE_CHECKING:
     from distributed import Client
 
+    from app.settings import Settings
     from backend.tasks import Lane
 
 log = logging.getLogger("evident.engine")
@@ -181,3 +185,44 @@ class DaskEngine:
                 client.restart_workers(busy, timeout=10, raise_for_error=False)
             except ValueError:
                 log.warning("a worker without a nanny cannot be restarted; its task runs on")
+
+
+def run_workers(address: str, workers: int, settings: Settings, with_scheduler: bool = False) -> int:
+    """Serves a scheduler until SIGTERM or Ctrl-C; 0. Each worker is a process of its own with one thread, kept alive by a nanny.
+
+    with_scheduler: run the scheduler here too, on the port of `address`. Raises BadParameter when no scheduler answers.
+    """
+    return asyncio.run(_serve_workers(address, workers, settings, with_scheduler))
+
+
+async def _serve_workers(address: str, workers: int, settings: Settings, with_scheduler: bool) -> int:
+    from distributed import Nanny, Scheduler
+
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    folder = settings.data.resolve() / "cache" / "workers"
+    folder.mkdir(parents=True, exist_ok=True)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        if with_scheduler:
+            host, _, port = address.rpartition("://")[2].rpartition(":")
+            scheduler = Scheduler(host=host, port=int(port), dashboard=False)
+            address = (await stack.enter_async_context(scheduler)).address
+        await _answers(address)
+        for _ in range(workers):
+            # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill it.
+            nanny = Nanny(address, nthreads=1, memory_limit=0, local_directory=str(folder), env=environment)
+            await stack.enter_async_context(nanny)
+        await stopped.wait()
+    return 0
+
+
+async def _answers(address: str) -> None:
+    from distributed.comm.core import connect
+
+    try:
+        await (await connect(address, timeout=CONNECT_SECONDS)).close()
+    except (OSError, TimeoutError, ValueError):
+        raise BadParameter("No scheduler answers at that address; start it first, or check --scheduler.", field="scheduler") from None

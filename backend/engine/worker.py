@@ -82,10 +82,15 @@ def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
 
 
 def _preload(threads: int) -> None:
-    """Imports what the first explanation needs, so that it does not wait for it."""
+    """What the first explanation needs, so that it does not wait for it: libraries, methods, and what autograd imports when first used."""
     import torch
 
+    from backend.methods import METHODS
+
     torch.set_num_threads(threads)
+    list(METHODS)
+    x = torch.ones(1, requires_grad=True)
+    torch.autograd.grad((x * x).sum(), x)
 
 
 _one_at_a_time = threading.Lock()

@@ -38,7 +38,7 @@ class Store:
         self.engine = _open(url)
         self._writer = self.engine.execution_options(write=True)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="store")
+        self._threads = ThreadPoolExecutor(2 if self.is_sqlite else 8, thread_name_prefix="store")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A store call from the event loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from backend.store.blobs import Blobs
     from backend.types import Method
     from models import Model, ModelSpec
+
+log = logging.getLogger("evident.worker")
 
 
 @register
@@ -130,7 +133,11 @@ def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict
     from backend.explainer import settle
     from backend.tasks.explanation import finite
 
-    verdict = method.is_compatible(model)
+    try:
+        verdict = method.is_compatible(model)
+    except Exception:  # one method's fault on one uploaded network must not take the list of everything down
+        log.exception("%s could not be checked", method.key)
+        return {"ok": False, "reason": "This method could not be checked on this model because of a fault in the program."}
     if not verdict.ok:
         return {"ok": False, "reason": verdict.reason}
     found = {"ok": True, "reason": "", "defaults": finite(method.defaults(model)), "seconds": None}
