@@ -20,12 +20,10 @@
   /** Opacity of strength t in 0..1: hidden at 0, then rising fast enough that half strength is clearly seen. */
   const alphaOf = (t) => Math.min(1, t) ** 0.75;
 
-  const FLOOR = 0.4;
   const ALPHA = Uint8Array.from({ length: 256 }, (_, i) => Math.round(255 * alphaOf(i / 255)));
 
   /**
    * RGBA of a map, rows in array order.
-   * Below a cut the map is hidden, so what is left is chosen, not faint: it keeps at least FLOOR of the opacity.
    * values: [n]; strength: [n], what counts as evidence under the sign shown (>= 0); limit: strength of full colour;
    * cut: cells with less strength are transparent; opacity in 0..1; own: a table instead of the usual one (PuOr for differences);
    * out: Uint8ClampedArray [4 n].
@@ -33,7 +31,6 @@
   function paint(values, strength, { signed, colours, limit, cut, opacity, own }, out) {
     const lut = own ? table(own) : tableFor(signed, colours);
     const scale = limit > 0 ? 255 / limit : 0;
-    const floor = cut > 0 ? 255 * FLOOR : 0;
     for (let i = 0, o = 0; i < values.length; i += 1, o += 4) {
       const s = strength[i];
       if (!(s > 0) || s < cut) {
@@ -45,7 +42,7 @@
       out[o] = lut[3 * step];
       out[o + 1] = lut[3 * step + 1];
       out[o + 2] = lut[3 * step + 2];
-      out[o + 3] = Math.max(floor, ALPHA[Math.round(t)]) * opacity;
+      out[o + 3] = ALPHA[Math.round(t)] * opacity;
     }
     return out;
   }

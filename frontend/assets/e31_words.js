@@ -24,8 +24,9 @@
     return size.toFixed(Math.min(wanted, size < 0.001 ? 6 : size < 0.1 ? 4 : 2));
   }
 
-  /** Seconds a computation took or will take: "0.3 s", "14 s", "2 min 5 s". */
+  /** Seconds a computation took or will take: "< 0.1 s", "0.3 s", "14 s", "2 min 5 s". */
   function duration(seconds) {
+    if (seconds < 0.095) return "< 0.1 s";
     if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
     if (seconds < 119.5) return `${Math.round(seconds)} s`;
     return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;

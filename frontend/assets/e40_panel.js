@@ -58,8 +58,11 @@
       return this.job ? this.job.record : null;
     }
 
+    /** Name of the class explained; before there is a record, from the page or from a finished map of the same class. */
     get target() {
-      return this.record ? this.record.target_label : this.root.dataset.targetLabel || "";
+      if (this.record) return this.record.target_label;
+      const same = this.job && [...panels].find(({ record }) => record && record.target === this.job.request.target);
+      return this.root.dataset.targetLabel || (same ? same.record.target_label : "");
     }
 
     get stale() {

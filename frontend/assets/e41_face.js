@@ -29,7 +29,7 @@
       this.listen = new evident.Listen(panel);
       const head = el("header.ev-map-head", {}, this.heading, this.chip, this.meta, this.stop, this.menu.node);
       const body = el("div.ev-map-body", {}, panel.figure.node, this.message);
-      this.node = el("section.ev-map", {}, this.progress, head, body, this.bar.node, this.listen.node);
+      this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, this.bar.node, this.listen.node);
     }
 
     /** Everything that follows from the panel's state; drawing is not its business. */
@@ -154,7 +154,7 @@
   /** "5 s left" from the server's estimate, or from the pace so far. */
   function left({ done, total, seconds, remaining }) {
     const guess = remaining ?? (done > 0 && seconds > 0 ? (seconds / done) * (total - done) : null);
-    return guess === null || !(total > done) ? "" : `${guess < 1 ? "under 1 s" : words.duration(Math.ceil(guess))} left`.replace(/\.0 s/, " s");
+    return guess === null || !(total > done) ? "" : `${guess < 1 ? "< 1 s" : words.duration(Math.ceil(guess))} left`.replace(/\.0 s/, " s");
   }
 
   evident.PanelFace = PanelFace;

@@ -4,6 +4,7 @@
   const { evident } = window;
   const { el, icon } = evident;
   const NOTE = "Masked sound is unlike anything the model was trained on (out of distribution).";
+  const SHORT = "Masked sound: out of distribution.";
   const FAILED = "This sound could not be played. Try again, or run the map again.";
 
   /** The page's one audio element for masked sound, and who uses it. */
@@ -50,7 +51,7 @@
       evident.emit("sound", this);
       this.playing = part;
       this.mark();
-      this.note(NOTE);
+      this.note(SHORT, NOTE);
       const player = audio();
       shared.owner = this;
       const top = Math.max(1, Math.min(100, Math.round(evident.state.look.top)));
@@ -91,9 +92,9 @@
       }
     }
 
-    note(sentence) {
+    note(sentence, title = sentence) {
       this.text.textContent = sentence;
-      this.text.title = sentence;
+      this.text.title = title;
       this.text.hidden = !sentence;
       this.refresh();
     }

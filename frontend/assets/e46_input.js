@@ -13,7 +13,7 @@
       this.title = el("h3.ev-map-title");
       this.message = el("div.ev-map-message", { hidden: true });
       const body = el("div.ev-map-body", {}, this.figure.node, this.message);
-      root.append(el("section.ev-map.ev-map--input", {}, el("header.ev-map-head", {}, this.title), body));
+      root.append(el("div.ev-map.ev-map--input", { role: "group", "aria-label": "Input" }, el("header.ev-map-head", {}, this.title), body));
       this.off = evident.on("consensus", () => this.mark());
     }
 

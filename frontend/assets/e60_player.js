@@ -128,7 +128,7 @@
     /** Arrows go from cough to cough; without coughs the window moves by a tenth of its length. */
     key(event) {
       const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-      if (!step || !this.window) return;
+      if (!step || this.whole) return;
       event.preventDefault();
       event.stopPropagation();
       const [from, to] = this.window;
@@ -157,6 +157,11 @@
       const middle = (this.window[0] + this.window[1]) / 2;
       const away = this.coughs.map(({ start, end }) => Math.abs((start + end) / 2 - middle));
       return away.indexOf(Math.min(...away));
+    }
+
+    /** The window holds the whole recording: there is nothing to choose. */
+    get whole() {
+      return !this.window || this.window[1] - this.window[0] > this.seconds - 0.02;
     }
 
     // ---- drawing -------------------------------------------------------------------------------------------------------------
@@ -219,7 +224,7 @@
 
     /** A line under every cough; the one the window is about is in the accent colour and thicker. */
     drawCoughs(context, x, colours) {
-      const chosen = this.current();
+      const chosen = this.whole ? -1 : this.current();
       this.coughs.forEach(({ start, end }, i) => {
         context.fillStyle = i === chosen ? colours.accent : colours.muted;
         const h = i === chosen ? 3 : 1.5;
@@ -230,7 +235,9 @@
     describe() {
       const [from, to] = this.window || [0, this.seconds];
       const part = `${from.toFixed(2)} to ${to.toFixed(2)} seconds`;
-      const number = this.coughs.length ? `Cough ${this.current() + 1} of ${this.coughs.length}` : "No cough found";
+      const count = this.coughs.length;
+      const all = count === 1 ? "1 cough" : `${count} coughs`;
+      const number = count ? (this.whole ? all : `Cough ${this.current() + 1} of ${count}`) : "No cough found";
       this.cough.textContent = number;
       this.wave.setAttribute("aria-valuenow", String(from));
       this.wave.setAttribute("aria-valuetext", `${number}, ${part}`);

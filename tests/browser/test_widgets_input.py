@@ -205,6 +205,14 @@ def test_without_coughs_the_window_moves_by_a_tenth(bench: Page) -> None:
     assert told(bench, "window-store") == [{"data": {"input": "snd", "start": 0.9}}]
 
 
+def test_a_window_over_the_whole_recording_leaves_nothing_to_choose(bench: Page) -> None:
+    player(bench, window=[0.0, 4.0])
+    wave = bench.get_by_role("slider")
+    expect(wave).to_have_attribute("aria-valuetext", "3 coughs, 0.00 to 4.00 seconds")
+    wave.press("ArrowRight")
+    assert told(bench, "window-store") == []
+
+
 def test_the_playhead_runs_over_every_map_and_loops_over_the_window(bench: Page, served: Site) -> None:
     values = np.eye(8, dtype=np.float32)
     served.put("m", values, record=record(values, sound_axes(8, 8, 1.0, 1.5), window=[1.0, 1.5]))
