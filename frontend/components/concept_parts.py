@@ -97,27 +97,27 @@ def _badge(result: Mapping[str, Any] | None, ref: str) -> Component | None:
 
 def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: str) -> Component:
     names = result["names"]
-    body = []
-    for row in rows:
-        overall = next((one for one in result["overall"] if one["concept"] == ref and one["layer"] == row["layer"]), None)
-        local = next((one for one in result["rows"] if one["concept"] == ref and one["layer"] == row["layer"]), None)
-        nearest = f"{names[row['nearest']]} {row['nearest_cosine']:.2f}" if row["nearest"] else "none"
-        body.append(
-            [
-                row["layer"],
-                f"{row['accuracy']:.2f}",
-                f"{row['length_over_random']:.1f} ×",
-                f"{overall['tcav']:.2f} (p {overall['tcav_p']:.3f})" if overall else "",
-                nearest,
-                f"{local['probability']:.2f} → {local['without']:.2f} ({local['without_random']:.2f})" if local else "",
-            ]
-        )
-    head = ["Layer", "Separable", "Length", "TCAV", "Nearest", "Without it"]
+    columns = [(row, _first(result["overall"], ref, row["layer"]), _first(result["rows"], ref, row["layer"])) for row in rows]
+    body = [
+        ["separable", *(f"{row['accuracy']:.2f}" for row, _, _ in columns)],
+        ["length", *(f"{row['length_over_random']:.1f} ×" for row, _, _ in columns)],
+        ["TCAV", *(f"{over['tcav']:.2f} (p {over['tcav_p']:.3f})" if over else "" for _, over, _ in columns)],
+        ["nearest", *(f"{names[row['nearest']]} {row['nearest_cosine']:.2f}" if row["nearest"] else "none" for row, _, _ in columns)],
+        ["against", *(f"{local['against']:.2f}" if local else "" for _, _, local in columns)],
+        ["without it", *(f"{local['probability']:.2f} → {local['without']:.2f}" if local else "" for _, _, local in columns)],
+        ["random erased", *(f"{local['without_random']:.2f}" if local else "" for _, _, local in columns)],
+    ]
     legend = (
         "Separable: share of held-out examples told apart. Length: of the direction, over random ones. TCAV: share of inputs it pushes towards "
-        "the class. Without it: score of the first input with the concept erased (in brackets: a random direction erased)."
+        "the class. Against: how much it speaks against the class. Without it: score of the first input with the concept erased, and with a "
+        "random direction erased."
     )
+    head = ["", *(row["layer"] for row, _, _ in columns)]
     return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="muted small")])
+
+
+def _first(rows: Sequence[Mapping[str, Any]], ref: str, layer: str) -> Mapping[str, Any] | None:
+    return next((row for row in rows if row["concept"] == ref and row["layer"] == layer), None)
 
 
 def _own_actions(concept: Concept) -> Component:
@@ -141,7 +141,9 @@ def table(result: Mapping[str, Any], job: str, number: int, prediction: Predicti
     label = result["labels"].get(str(target), "")
     head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan["layers"])])
     body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan["concepts"])]
-    title = html.P(["Where the network recognises it, and how much it adds to ", html.Strong(label)])
+    title = html.P(
+        ["Where the network recognises it, and how much it adds to ", html.Strong(label), html.Span(_extent(prediction), className="muted")]
+    )
     scroll = html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="concept-table"),
         className="table-box",
@@ -150,6 +152,14 @@ def table(result: Mapping[str, Any], job: str, number: int, prediction: Predicti
         **common.aria(label="Concept maps"),
     )
     return html.Div([title, scroll])
+
+
+def _extent(prediction: Prediction) -> str:
+    """What the sides of every map are: small maps carry no ticks of their own."""
+    if prediction.x_axis.unit != "s":
+        return ""
+    times, hertz = prediction.x_axis.values, prediction.y_axis.values
+    return f" · each map {times[0]:.2f} to {times[-1]:.2f} s across, {hertz[0]:,.0f} to {hertz[-1]:,.0f} Hz up"
 
 
 def _row(

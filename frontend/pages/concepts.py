@@ -63,7 +63,7 @@ def body(catalogue: Catalogue, concepts: list[Concept], samples: list[Sample], l
         common.card(
             "Concepts",
             html.Div(parts.library(fitting(concepts, model), ticked), id="concept-library"),
-            aside=html.Button("New", id="concept-new", className="ev-button ev-button--primary", n_clicks=0),
+            aside=dmc.Button("New", id="concept-new", size="xs", n_clicks=0),
         ),
         common.card(
             "Counter-examples",
@@ -132,7 +132,7 @@ def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any]
         html.Label(["Model", dmc.Select(id="concept-model", data=options, value=model.key, size="xs", allowDeselect=False)]),
         html.Label(["Class", dmc.Select(id="concept-class", data=class_options(model), value="", size="xs", searchable=True, allowDeselect=False)]),
         html.Label(["Layers", dmc.MultiSelect(id="concept-layers", data=layer_options(model), value=first_layers(model), size="xs", maxValues=8)]),
-        html.Button("Run", id="concept-run", className="ev-button ev-button--primary", n_clicks=0),
+        dmc.Button("Run", id="concept-run", size="xs", n_clicks=0),
     ]  # fmt: skip
 
 
