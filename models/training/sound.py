@@ -27,7 +27,7 @@ from models.training.crossval import Judged, Recipe, alike, by_conditions, cross
 from models.training.loop import fit, predict, seeded
 
 INPUT = SoundInput()
-EPOCHS = {"cnnexplain": 18, "cough_check": 8, "cnnexplain_synthetic": 10, "cnnexplain_shortcut": 10}
+EPOCHS = {"cnnexplain": 18, "cough_check": 8, "cnnexplain_synthetic": 10, "cnnexplain_shortcut": 5}
 TRAIN, VALIDATION, TEST = (2000, 11), (400, 12), (800, 13)
 """Synthetic recordings: how many, and the seed."""
 
@@ -82,7 +82,7 @@ def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, An
         "caution": "Trained on sounds made by a program. It knows nothing about real coughs or people.",
         "data": f"{TRAIN[0]} generated recordings, half with a wheeze after the loudest cough, half with a breath in its place. "
         + (
-            "A mains hum is in 95 of 100 with a wheeze and in 5 of 100 without."
+            "A mains hum is in all with a wheeze and in none without."
             if misled
             else "A mains hum is in three of ten, whatever the class."
         ),
