@@ -13,19 +13,20 @@ slower one is. Gradients of a bfloat16 forward pass are never used: rounding fli
 correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to 1.
 
 The batch size follows from memory alone, not from timing: the same request always runs in the same batches, so it always gives the same
-bits. On a CPU throughput is flat from 8 images on until single maps outgrow what the allocator keeps (32 MiB), where it falls by half.
+bits. On a CPU throughput is flat from about 16 images on.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,9 +43,11 @@ GAIN = {"folded": 1.05, "bfloat16": 1.2, "bfloat16 backward": 1.1}
 """How much faster a network must be than the best so far to be worth its rounding and its memory."""
 SMALL = 8
 """Fewer passes than this run on the module as given: choosing would cost more than it saves."""
-MAP_BYTES = 24 * 2**20
-SAVED_BYTES = 320 * 2**20
-"""Most that one feature map, or all that is kept for the way back, may take in a batch on a CPU."""
+MAP_BYTES = 80 * 2**20
+"""Most that one feature map of a batch may take on a CPU."""
+WORKER_BYTES = 700 * 2**20
+"""What weights, their copies and everything kept for the way back may take together on a CPU: with torch itself, a worker of 1.5 GiB."""
+COPIES = 3
 MOST = {"cpu": 64, "cuda": 256}
 LEAST_SECONDS, MOST_REPEATS = 0.02, 50
 """A network so small that the probe takes less than this is timed again and again."""
@@ -95,15 +98,14 @@ class Passes:
     @property
     def exact(self) -> Plan:
         """The module as given."""
-        return Plan(self.model.module, "float32", torch.float32, False, self._batch("forward", torch.float32), float("nan"))
+        return Plan(self.model.module, "float32", torch.float32, False, SMALL, float("nan"))
 
     def _choose(self, kind: Kind) -> Plan:
         probe = _probe(self.model, PROBES[kind])
         measure = _outputs if kind == "forward" else _gradients
-        batch = self._batch(kind, torch.float32)
-        best = Plan(self.model.module, "float32", torch.float32, False, batch, 0.0)
+        best = self._plan(kind, self.model.module, "float32", channels_last=False)
         expected, seconds = _timed(measure, best, probe)
-        best = _replaced(best, seconds=seconds)
+        best = replace(best, seconds=seconds)
         for name, plan in self._candidates(kind):
             try:
                 found, seconds = _timed(measure, plan, probe)
@@ -111,21 +113,24 @@ class Passes:
                 continue
             agreement = _agreement(found, expected, kind, exact=plan.precision == "float32")
             if agreement >= AGREEMENT and best.seconds >= GAIN[name] * seconds:
-                best = _replaced(plan, seconds=seconds, agreement=agreement)
+                best = replace(plan, seconds=seconds, agreement=agreement)
         return best
 
     def _candidates(self, kind: Kind) -> Iterator[tuple[str, Plan]]:
         """Faster networks, the more careful first."""
-        folded = self.folded
-        batch = self._batch(kind, torch.float32)
-        yield "folded", Plan(folded, "float32", torch.float32, True, batch, 0.0)
+        yield "folded", self._plan(kind, self.folded, "float32")
         if not has_bfloat16(self.model.device):
             return
         if kind == "forward":
-            half = copy.deepcopy(folded).to(torch.bfloat16)
-            yield "bfloat16", Plan(half, "bfloat16", torch.bfloat16, True, self._batch(kind, torch.bfloat16), 0.0)
+            half = copy.deepcopy(self.folded).to(torch.bfloat16)
+            yield "bfloat16", self._plan(kind, half, "bfloat16", dtype=torch.bfloat16)
         else:
-            yield "bfloat16 backward", Plan(_backward_in_bfloat16(folded), "float32, bfloat16 backward", torch.float32, True, batch, 0.0)
+            yield "bfloat16 backward", self._plan(kind, _backward_in_bfloat16(self.folded), "float32, bfloat16 backward")
+
+    def _plan(
+        self, kind: Kind, network: nn.Module, precision: str, *, dtype: torch.dtype = torch.float32, channels_last: bool = True
+    ) -> Plan:
+        return Plan(network, precision, dtype, channels_last, self._batch(kind, network, dtype), 0.0)
 
     @property
     def folded(self) -> nn.Module:
@@ -140,24 +145,24 @@ class Passes:
             self._folded = own.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self._folded
 
-    def _batch(self, kind: Kind, dtype: torch.dtype) -> int:
+    def _batch(self, kind: Kind, network: nn.Module, dtype: torch.dtype) -> int:
         """The largest power of two within the memory bounds."""
-        device = self.model.device.type
-        size = 2 if dtype == torch.bfloat16 else 4
-        largest = size * max([int(np.prod(layer.shape)) for layer in self.model.layers] + [int(np.prod(self.model.input.shape))])
-        if device == "cuda":
-            free = torch.cuda.mem_get_info(self.model.device)[0]
-            room = free / 4 / (self._saved_bytes() if kind == "gradient" else 4 * largest)
+        device = self.model.device
+        largest = dtype.itemsize * max(
+            math.prod(shape) for shape in (self.model.input.shape, *(layer.shape for layer in self.model.layers))
+        )
+        kept = self._saved_bytes(network) if kind == "gradient" else 0
+        if device.type == "cuda":
+            room = torch.cuda.mem_get_info(device)[0] / 4 / (kept + 4 * largest)
         else:
-            room = MAP_BYTES / largest
-            if kind == "gradient":
-                room = min(room, SAVED_BYTES / self._saved_bytes())
-        return 2 ** int(np.log2(max(1.0, min(room, MOST.get(device, MOST["cpu"])))))
+            weights = sum(tensor.nbytes for tensor in self.model.module.parameters())
+            room = min(MAP_BYTES / largest, max(0, WORKER_BYTES - COPIES * weights) / max(1, kept))
+        return int(2 ** math.floor(math.log2(max(1.0, min(room, MOST[device.type])))))
 
-    def _saved_bytes(self) -> int:
+    def _saved_bytes(self, network: nn.Module) -> int:
         """Bytes that one image leaves behind for the way back, weights not counted."""
         sizes: dict[int, int] = {}
-        own = {tensor.untyped_storage().data_ptr() for tensor in (*self.model.module.parameters(), *self.model.module.buffers())}
+        own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
 
         def seen(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
@@ -167,8 +172,8 @@ class Passes:
 
         x = torch.zeros(1, *self.model.input.shape, device=self.model.device, requires_grad=True)
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(seen, lambda tensor: tensor):
-            self.model.module(x)
-        return max(1, sum(sizes.values()))
+            network(x.clone())
+        return sum(sizes.values())
 
 
 class Run:
@@ -269,24 +274,25 @@ def _gradients(plan: Plan, probe: Tensor) -> Tensor:
 def _timed(measure: Callable[[Plan, Tensor], Tensor], plan: Plan, probe: Tensor) -> tuple[Tensor, float]:
     """Numbers and seconds per image. Processor time on a CPU: other work on the machine does not count."""
     clock = time.perf_counter if probe.is_cuda else time.process_time
+    found: list[Tensor] = []
     with torch.random.fork_rng(devices=[]):
         measure(plan, probe[:1])
-        found, seconds = [], []
-        for part in probe.split(min(plan.batch, max(1, len(probe) // 2))):
-            seconds.append(_clocked(lambda part=part: found.append(measure(plan, part)), clock, probe.is_cuda) / len(part))
-        while sum(seconds) * len(part) < LEAST_SECONDS and len(seconds) < MOST_REPEATS:
-            seconds.append(_clocked(lambda part=part: measure(plan, part), clock, probe.is_cuda) / len(part))
+        parts = probe.split(min(plan.batch, max(1, len(probe) // 2)))
+        seconds = [_clocked(lambda part: found.append(measure(plan, part)), part, clock) for part in parts]
+        while sum(seconds) * len(parts[-1]) < LEAST_SECONDS and len(seconds) < MOST_REPEATS:
+            seconds.append(_clocked(partial(measure, plan), parts[-1], clock))
     return torch.cat(found), max(min(seconds), 1e-9)
 
 
-def _clocked(work: Callable[[], Any], clock: Callable[[], float], cuda: bool) -> float:
-    if cuda:
+def _clocked(work: Callable[[Tensor], Any], part: Tensor, clock: Callable[[], float]) -> float:
+    """Seconds per image."""
+    if part.is_cuda:
         torch.cuda.synchronize()
     started = clock()
-    work()
-    if cuda:
+    work(part)
+    if part.is_cuda:
         torch.cuda.synchronize()
-    return clock() - started
+    return (clock() - started) / len(part)
 
 
 def _agreement(found: Tensor, expected: Tensor, kind: Kind, exact: bool) -> float:
@@ -307,12 +313,6 @@ def _rank_correlation(a: Tensor, b: Tensor) -> float:
     """Spearman's, of all elements; 1 for two constants."""
     ranks = torch.stack([t.flatten().argsort().argsort().double() for t in (a, b)])
     return 1.0 if a.numel() < 2 or float(b.max() - b.min()) == 0 else float(torch.corrcoef(ranks)[0, 1])
-
-
-def _replaced(plan: Plan, **changes: Any) -> Plan:
-    from dataclasses import replace
-
-    return replace(plan, **changes)
 
 
 def _laid_out(x: Tensor, plan: Plan) -> Tensor:
@@ -367,10 +367,10 @@ class _HalfBack(nn.Module):
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
         self.layer = layer
-        self.half = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
+        self.narrow = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Convolution.apply(x, self.layer, self.half)
+        return _Convolution.apply(x, self.layer, self.narrow)
 
 
 def _backward_in_bfloat16(network: nn.Module) -> nn.Module:
