@@ -47,6 +47,7 @@ class Item:
     remote: Any
     future: Future[Stored] = field(default_factory=Future)
     begun: float | None = None
+    starts: int = 0
     deadline: float | None = None
     """When to kill, after a cancellation."""
 
@@ -168,8 +169,9 @@ class DaskEngine:
 
     def _look(self, client: Client, item: Item) -> None:
         now = time.monotonic()
-        if item.begun is None and self._spool.starts(item.job_id):
-            item.begun = now
+        starts = self._spool.starts(item.job_id)
+        if starts > item.starts:  # every start has its own time
+            item.begun, item.starts = now, starts
         if item.deadline is not None and now >= item.deadline:
             self._kill(client, item, Cancelled("The job was stopped."))
         elif item.begun is not None and now - item.begun > item.seconds:

@@ -48,7 +48,7 @@ class Rig:
 
 
 def config(folder, **more) -> WorkerConfig:
-    return WorkerConfig(data=folder, plugins=PLUGINS, job_seconds=more.pop("job_seconds", 3.0), decode_seconds=2.0, **more)
+    return WorkerConfig(data=folder, plugins=PLUGINS, job_seconds=6.0, decode_seconds=2.0, **more)
 
 
 @pytest.fixture(scope="module", params=["local", "dask"])
@@ -181,7 +181,7 @@ def test_a_waiting_task_is_cancelled_without_being_started(rig, tmp_path):
 
 def test_time_out_kills(rig, tmp_path):
     pid = tmp_path / "pid"
-    with pytest.raises(JobTimeout, match="3 seconds"):
+    with pytest.raises(JobTimeout, match="6 seconds"):
         rig.run("toy_stubborn", pid=str(pid))
     until(lambda: not psutil.pid_exists(int(pid.read_text())))
     assert rig.run("toy_echo", name="after").result["echo"] == "after"
