@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from app.errors import InvalidInput, UnsupportedType
+from app.errors import InvalidInput, TooLarge, UnsupportedType
 from app.settings import Limits
 from backend.media.sniff import ACCEPTED, FAMILY, check_bytes, sniff
 
@@ -28,6 +28,17 @@ def decode(data: bytes, limits: Limits, read_as: As = "auto") -> Decoded:
 
     Raises UnsupportedType, TooLarge, NotDecodable, InvalidInput.
     """
+    try:
+        return _decode(data, limits, read_as)
+    except MemoryError:
+        raise TooLarge(
+            "The file needs more memory to read than it may take; send a smaller one, or save it in another format.",
+            code="out_of_memory",
+            field="file",
+        ) from None
+
+
+def _decode(data: bytes, limits: Limits, read_as: As) -> Decoded:
     kind = sniff(data[:64])
     family = FAMILY[kind]
     check_bytes(len(data), family, limits)

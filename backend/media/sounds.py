@@ -20,6 +20,10 @@ SILENCE = 1e-4
 BLOCK = 4096
 """Frames of FLAC read at once; those of a block in which the data break off are lost."""
 CODECS = ("aac", "opus", "vorbis", "mp3", "mp3float", "flac", "alac", "libopus", "libvorbis")
+_ENCODINGS = {
+    ("FLAC", "PCM_S8"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"), ("MPEG", "MPEG_LAYER_III"),
+}  # fmt: skip
+"""What libsndfile may decode, as (format, subtype)."""
 _DEMUXER = {"mp4": "mp4", "webm": "webm", "opus": "ogg"}
 
 
@@ -123,27 +127,37 @@ def _read_sndfile(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> 
     """FLAC, OGG Vorbis and MP3. The length in the header may lie (a FLAC cut in half keeps it): only decoded frames count."""
     import soundfile
 
+    # soundfile seeks after every read, which is slow, and inside MP3 and Vorbis costs the decoder its memory of earlier frames: one
+    # read takes all that is allowed. A damaged FLAC, whose seeks are exact, is read again in blocks for what comes before the damage.
+    try:
+        return _read_blocks(data, int(limits.audio_seconds * limits.audio_rate_max) + 1, limits)
+    except soundfile.LibsndfileError:
+        if kind != "flac":
+            raise
+        return _read_blocks(data, BLOCK, limits)
+
+
+def _read_blocks(data: bytes, size: int, limits: Limits) -> _Tape:
+    """size: frames asked for at once. A break in the data ends the reading when blocks were read before it, and is raised otherwise."""
+    import soundfile
+
     with soundfile.SoundFile(io.BytesIO(data)) as file:
-        if (file.format, file.subtype) not in {
-            ("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("FLAC", "PCM_S8"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"), ("MPEG", "MPEG_LAYER_III"),
-        }:  # fmt: skip
+        if (file.format, file.subtype) not in _ENCODINGS:
             raise UnsupportedType("This encoding is not accepted; save the recording as WAV, FLAC or MP3.", field="file")
         tape = _Tape(file.samplerate, file.channels, limits)
-        stated = file.frames
-        # soundfile seeks after every read, and a seek inside MP3 or Vorbis costs the decoder its memory of earlier frames: there one read
-        # takes all that is allowed. FLAC seeks exactly, and a damaged one keeps its whole blocks.
-        size = BLOCK if kind == "flac" else int(limits.audio_seconds * file.samplerate) + 1
-        while True:
+        size = min(size, int(limits.audio_seconds * tape.rate) + 1)
+        while not tape.broken:
             try:
                 block = file.read(size, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError:
+                if not tape.frames:
+                    raise
                 tape.broken = True
                 break
             if not len(block):
                 break
             tape.add(block)
-    if kind == "flac" and tape.frames < stated:
-        tape.broken = True
+        tape.broken |= file.format == "FLAC" and tape.frames < file.frames
     return tape
 
 
@@ -203,12 +217,12 @@ def _lower_rate(waveform: np.ndarray, rate: int, notes: list[str]) -> tuple[np.n
     """Divide rates above 48 kHz by a whole number, with a low-pass filter, so that no new frequencies appear."""
     if rate <= TOP_RATE:
         return waveform, rate
-    from scipy.signal import resample_poly
+    import soxr
 
     step = -(-rate // TOP_RATE)
     lower = rate // step if rate % step == 0 else TOP_RATE
     notes.append(f"The sampling rate was lowered from {rate:,} to {lower:,} Hz.")
-    return np.asarray(resample_poly(waveform, lower, rate), np.float32), lower
+    return np.asarray(soxr.resample(waveform, rate, lower), np.float32), lower
 
 
 def _usable(waveform: np.ndarray, rate: int, notes: list[str]) -> np.ndarray:

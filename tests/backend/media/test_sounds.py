@@ -71,7 +71,8 @@ def test_opposite_channels_do_not_cancel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "lower"), [(96_000, 48_000), (192_000, 48_000), (88_200, 44_100), (44_100, 44_100), (48_000, 48_000), (4_000, 4_000)]
+    ("rate", "lower"),
+    [(96_000, 48_000), (191_999, 48_000), (192_000, 48_000), (88_200, 44_100), (44_100, 44_100), (48_000, 48_000), (4_000, 4_000)],
 )
 def test_rates_above_48_khz_are_lowered(rate: int, lower: int) -> None:
     found = decode(sndfile(tone(rate=rate), rate, subtype="FLOAT"), LIMITS)
@@ -221,6 +222,18 @@ def test_huge_tags() -> None:
     wav = sndfile(TONE)
     listed = b"LIST" + struct.pack("<I", 1_000_000) + b"INFO" + b"x" * 999_996
     assert decode(wav[:12] + listed + wav[12:], LIMITS).facts["seconds"] == 1.0
+
+
+def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the limit of the decode process, or a container that promises terabytes, comes to."""
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("backend.media.sounds.read_header", full)
+    with pytest.raises(TooLarge) as caught:
+        decode(sndfile(TONE), LIMITS)
+    assert caught.value.instance_code == "out_of_memory"
 
 
 def test_endless_chunks_end() -> None:
