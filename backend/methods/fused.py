@@ -105,6 +105,7 @@ class Fused(Method[FusedParams]):
         values = np.abs(values) if params.abs else values
         gap, extras, notes = summary_of(found)
         spent = self.cost(model, params)
+        report(2, 2, values)
         return Attribution(
             values=values, signed=not params.abs, native=where.native, gap=None, forwards=spent.forwards, backwards=spent.backwards,
             stages={

@@ -115,6 +115,7 @@ class Lrp(Method[LrpParams]):
         values: np.ndarray = found.relevance[0].sum(0).cpu().numpy()
         gap, extras, notes = summary_of(found)
         spent = self.cost(model, params)
+        report(1, 1, values)
         return Attribution(
             values=values, signed=True, native=(values.shape[0], values.shape[1]), gap=gap, extras=extras, notes=notes,
             forwards=spent.forwards, backwards=spent.backwards,
