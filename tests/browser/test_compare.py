@@ -36,6 +36,11 @@ def address(page: Page) -> dict[str, str]:
     return {key: values[0] for key, values in parse_qs(urlsplit(page.url).query).items()}
 
 
+def wait_for_address(page: Page, *, has: str = "", lacks: str = "") -> None:
+    """The address bar follows the page by replacement, a moment after the controls."""
+    page.wait_for_url(lambda url: has in url and not (lacks and lacks in url), timeout=SLOW, wait_until="commit")
+
+
 def states(page: Page) -> dict[str, str]:
     """Method key -> state of its panel."""
     return page.evaluate(
@@ -67,7 +72,7 @@ def test_a_sample_gives_a_prediction_and_cheap_maps_by_itself(site, page, modali
     assert address(page)["model"] == chosen["model"]
     ticked = address(page)["methods"].split(",")
     assert len(ticked) >= 4
-    page.wait_for_function(f"document.querySelectorAll('#panels > .panel').length === {len(ticked) + 1}")
+    expect(page.locator("#panels > .panel")).to_have_count(len(ticked) + 1)
 
 
 def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
@@ -122,11 +127,11 @@ def test_parameters_are_drawn_from_the_schema_and_travel_in_the_link(site, page)
     title, default = (method["schema"]["properties"]["n_samples"][key] for key in ("title", "default"))
     drawer.get_by_label(title).fill(str(default - 10))
     page.keyboard.press("Tab")
-    page.wait_for_function("new URLSearchParams(location.search).has('params')")
+    wait_for_address(page, has="params=")
     assert address(page)["params"] == f'{{"smooth_grad":{{"n_samples":{default - 10}}}}}'
     expect(page.locator('[data-key="smooth_grad"][data-stale="1"]')).to_have_count(1)
     drawer.get_by_role("button", name="Reset to defaults").click()
-    page.wait_for_function("!new URLSearchParams(location.search).has('params')")
+    wait_for_address(page, lacks="params=")
     expect(page.locator('[data-key="smooth_grad"][data-stale="1"]')).to_have_count(0)
 
 
@@ -137,7 +142,8 @@ def test_a_link_restores_the_same_maps_and_settings(site, page):
     page.locator("#seed").fill("7")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Run", exact=True).first.click()
-    page.wait_for_function("location.search.includes('seed=7') && location.search.includes('%2Cfor%2C')")
+    wait_for_address(page, has="seed=7")
+    wait_for_address(page, has="%2Cfor%2C")
     expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(0, timeout=SLOW)
     count = page.locator('[data-evident="map"]').count()
     wait_for_maps(page, count)
@@ -172,7 +178,7 @@ def test_another_input_replaces_the_maps_of_the_first(site, page):
     other = sample(site, "image")
     page.get_by_role("button", name="Samples").click()
     page.get_by_role("dialog", name="Samples").locator(".sample").filter(has=page.get_by_text(other["title"], exact=True)).first.click()
-    page.wait_for_function(f"location.search.includes('{other['input']}')", timeout=SLOW)
+    wait_for_address(page, has=other["input"])
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     assert first not in page.url
     assert address(page)["model"] == other["model"]
@@ -183,7 +189,7 @@ def test_closing_the_input_leads_back_to_the_empty_page(site, page):
     open_sample(page, site)
     page.get_by_role("button", name="Close this input").click()
     expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
-    page.wait_for_function("location.search === ''")
+    wait_for_address(page, lacks="?")
 
 
 def test_review_shows_two_maps_and_is_remembered(site, page):
@@ -225,5 +231,5 @@ def test_the_look_is_changed_without_the_server(site, page):
         page.keyboard.press("ArrowLeft")
     expect(page.locator("#look-opacity-value")).to_have_text("65 %")
     page.locator("#look-scale").get_by_text("Raw").click()
-    page.wait_for_function("location.search.includes('raw')")
+    wait_for_address(page, has="raw")
     assert asked == []

@@ -21,9 +21,7 @@ def settled(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("main h1")).to_have_count(1)
     expect(page.locator('[aria-busy="true"]')).to_have_count(0, timeout=60_000)
-    page.wait_for_function(
-        "!document.querySelector('main .skeleton')" if not address.endswith("/") else "document.querySelector('.start')", timeout=60_000
-    )
+    expect(page.locator("main .skeleton:visible")).to_have_count(0, timeout=60_000)
 
 
 def violations(page: Page) -> list[str]:
