@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import dash_mantine_components as dmc
 import plotly.graph_objects as go
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from app.schemas import Concept, Prediction
@@ -123,7 +123,8 @@ def _first(rows: Sequence[Mapping[str, Any]], ref: str, layer: str) -> Mapping[s
 def _own_actions(concept: Concept) -> Component:
     return html.Div(
         [
-            dmc.TextInput(id="concept-rename", value=concept.name, size="xs", maxLength=80, **common.aria(label="Name of the concept")),
+            html.Label("Name", htmlFor="concept-rename", className="ev-visually-hidden"),
+            dcc.Input(id="concept-rename", value=concept.name, maxLength=80, className="ev-text"),
             html.Button("Rename", id="concept-rename-go", className="ev-button", n_clicks=0),
             html.Button("Add examples", id="concept-extend", className="ev-button", n_clicks=0),
             html.A("Export", href=href(f"/concepts/{concept.id}/export.zip"), className="ev-button"),

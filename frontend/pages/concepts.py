@@ -202,23 +202,23 @@ def _register_choice(app: Dash, client: Client) -> None:
         Output("concept-layers", "data"),
         Output("concept-layers", "value"),
         Output("concept-sample", "data"),
-        Output("concept-inputs", "data", allow_duplicate=True),
         Output("concept-model-store", "data", allow_duplicate=True),
         Input("concept-model", "value"),
-        State("concept-inputs", "data"),
+        State("concept-model-store", "data"),
         prevent_initial_call=True,
     )
-    async def switch(key: str, inputs: list[dict[str, Any]]) -> Any:
+    async def switch(key: str, present: str | None) -> Any:
+        if key == present:  # the select has just been drawn
+            raise PreventUpdate
         try:
             model, concepts, samples = await asyncio.gather(client.model(key), client.concepts(), client.samples())
         except ApiProblem:
             raise PreventUpdate from None
         mine = fitting(concepts, model)
         ticked = [concept.ref for concept in mine if concept.kind == "builtin"][:TICKED]
-        kept = [{"input": one["input"]} for one in inputs]
         return (
             parts.library(mine, ticked), negatives(concepts, model), class_options(model), "", layer_options(model), first_layers(model),
-            sample_options(samples, model), kept, key,
+            sample_options(samples, model), key,
         )  # fmt: skip
 
     @app.callback(

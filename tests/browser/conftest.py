@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("provide", Path(__file__).with_name("provide.py"))
@@ -22,6 +22,9 @@ assert _spec
 assert _spec.loader
 provide = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(provide)
+
+# A cold server on a busy machine needs a while for its first catalogue; a test that waits is not a test of speed.
+expect.set_options(timeout=30_000)
 
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",

@@ -1,0 +1,120 @@
+"""The Concepts page in a real browser: analyse a sample, read chance beside the maps, make a concept from boxes and from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from models.synthetic.concepts import CONCEPTS
+
+pytestmark = pytest.mark.browser
+SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
+
+
+def open_page(page: Page, site: str, model: str = "shapes") -> None:
+    page.goto(f"{site}/concepts?model={model}")
+    expect(page.locator("#concept-run")).to_be_visible()
+    expect(page.locator(".concept-entry").first).to_be_visible()
+
+
+def add_input(page: Page, name: str = "image_striped.png") -> None:
+    before = page.locator(".concept-pick").count()
+    page.set_input_files("#concepts-body [data-store='concept-input-store'] input[type=file]", SAMPLES / name)
+    expect(page.locator(".concept-pick")).to_have_count(before + 1)
+
+
+def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> None:
+    open_page(page, site)
+    add_input(page)
+    page.click("#concept-run")
+    table = page.locator(".concept-table")
+    expect(table).to_be_visible(timeout=60_000)
+    expect(table.locator("tbody tr")).to_have_count(4)
+    expect(table.locator("[data-evident=concept-map] canvas")).to_have_count(12)
+    # The canvas shows the input (grey) and, where the concept is recognised, hue: it is not blank.
+    drawn = page.wait_for_function(
+        "() => { const c = document.querySelector('.ev-concept-canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " return d.some((v, i) => i % 4 !== 3 && v > 20); }"
+    )
+    assert drawn.json_value()
+    label = table.locator("canvas").first.get_attribute("aria-label")
+    assert label is not None
+    assert label.startswith("Striped at ")
+    expect(page.locator(".concept-detail")).to_contain_text("separable")
+    expect(page.locator("#concept-overall")).to_contain_text("random concepts stay below")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Numbers (CSV)").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert len(lines) == 1 + 4 * 3
+
+
+def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(page: Page, site: str, tmp_path: Path) -> None:
+    files = []
+    for number, one in enumerate(CONCEPTS["zigzagged"].make(11, seed=3)):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(one).save(files[-1])
+    open_page(page, site)
+    page.click("#concept-new")
+    page.fill("#concept-name", "My zigzag")
+    page.set_input_files("#concept-maker input[type=file][multiple]", files)
+    expect(page.locator("#concept-maker")).to_contain_text("11 examples.")
+    page.get_by_role("button", name="Make concept").click()
+    entry = page.locator(".concept-entry", has_text="My zigzag")
+    expect(entry).to_be_visible()
+    expect(entry.locator("input[type=checkbox]")).to_be_checked()
+    entry.locator("button").click()
+    page.click("#concept-delete")
+    expect(entry).to_have_count(0)
+
+
+def test_a_box_drawn_on_the_input_becomes_an_example(page: Page, site: str) -> None:
+    open_page(page, site)
+    add_input(page)
+    page.click("#concept-new")
+    canvas = page.locator(".ev-box-canvas")
+    expect(canvas).to_be_visible()
+    page.wait_for_timeout(500)  # the drawer slides in
+    place = canvas.bounding_box()
+    assert place
+    page.mouse.move(place["x"] + 20, place["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 150, place["y"] + 120, steps=4)
+    page.mouse.up()
+    expect(page.locator("#concept-maker")).to_contain_text("1 example: it can be used from 10 on")
+    page.get_by_role("button", name="Make concept").click()
+    expect(page.locator("#concept-maker")).to_contain_text("Give the concept a name.")
+    page.fill("#concept-name", "Corner")
+    page.get_by_role("button", name="Make concept").click()
+    entry = page.locator(".concept-entry", has_text="Corner")
+    expect(entry).to_contain_text("from boxes")
+    expect(entry.locator("input[type=checkbox]")).to_be_disabled()
+
+
+def test_boxes_come_out_in_the_units_of_the_axes(page: Page, site: str) -> None:
+    open_page(page, site)
+    seconds, hertz = np.linspace(0.1, 1.9, 10).tolist(), np.linspace(100, 1000, 10).tolist()
+    axes = {
+        "x_axis": {"name": "time", "unit": "s", "origin": "upper", "values": seconds},
+        "y_axis": {"name": "frequency", "unit": "Hz", "origin": "lower", "values": hertz},
+    }
+    box = page.evaluate("axes => evident.concepts.boxOf({u0: 0.75, v0: 0.25, u1: 0.25, v1: 0.5}, axes)", axes)
+    assert box == pytest.approx([0.5, 1.5, 550, 800])
+    for axis in axes.values():
+        axis["unit"] = "px"
+    box = page.evaluate("axes => evident.concepts.boxOf({u0: 0.25, v0: 0.25, u1: 0.75, v1: 0.5}, axes)", axes)
+    assert box == pytest.approx([0.5, 300, 1.5, 550])
+
+
+def test_nothing_chosen_is_said_in_words(page: Page, site: str) -> None:
+    open_page(page, site)
+    page.click("#concept-run")
+    expect(page.locator("#concept-problem")).to_contain_text("Choose an input first.")
+
+
+def test_fits_a_phone(phone: Page, site: str) -> None:
+    open_page(phone, site)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
