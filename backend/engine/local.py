@@ -34,6 +34,7 @@ BOOT_SECONDS = 60.0
 """A worker that has not answered by then is taken for dead."""
 BROKEN_STARTS = 10
 """Times in a row that a worker may die before it has begun a task, until the task is given up."""
+LEAVE_SECONDS = 1.5
 CHECK_SECONDS = 5.0
 """How often an idle slot looks whether its worker still lives."""
 
@@ -67,6 +68,7 @@ class Worker:
         self._process: SpawnProcess = context.Process(target=serve, args=(theirs, config, group), daemon=True, name=f"evident-{group}")
         self._process.start()
         theirs.close()
+        self._dismissed = False
 
     def receive(self, seconds: float) -> Any:
         """The next message. Raises TimeoutError."""
@@ -100,7 +102,15 @@ class Worker:
         with suppress(OSError, ValueError):
             self._process.kill()
 
+    def dismiss(self) -> None:
+        """Lets an idle worker go by itself, which tidies up what its libraries hold (named semaphores)."""
+        with suppress(OSError):
+            self._pipe.send(None)
+            self._dismissed = True
+
     def close(self) -> None:
+        if self._dismissed:
+            self._process.join(LEAVE_SECONDS)
         self.kill()
         self._process.join(BOOT_SECONDS)
         self._pipe.close()
@@ -138,7 +148,10 @@ class Slot:
         with self._lock:
             self.stopping = True
             if self._worker is not None:
-                self._worker.kill()
+                if self._ready and self._current is None:
+                    self._worker.dismiss()
+                else:
+                    self._worker.kill()
 
     def _serve(self) -> None:
         while not self.stopping:

@@ -71,9 +71,12 @@ def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
     pipe.send("warm")
     while True:
         try:
-            task_key, payload, job_id, lane = pipe.recv()
+            call = pipe.recv()
         except EOFError:
             return
+        if call is None:
+            return
+        task_key, payload, job_id, lane = call
         try:
             answer: Stored | EvidentError = execute(config, task_key, payload, job_id, lane)
         except EvidentError as error:
@@ -90,7 +93,7 @@ def _preload(threads: int) -> None:
     torch.set_num_threads(threads)
     list(METHODS)
     x = torch.ones(1, requires_grad=True)
-    torch.autograd.grad((x * x).sum(), x)
+    torch.autograd.grad(x * x, x, torch.ones(1))
 
 
 _one_at_a_time = threading.Lock()
