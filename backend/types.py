@@ -126,8 +126,10 @@ class Method(ABC, Generic[P]):
     Params: ClassVar[type[Params]]
 
     def is_compatible(self, model: Model) -> Compatibility:
-        """Whether this method can explain this model, decided without running it."""
-        return OK
+        """Whether this method can explain this model, decided without running it. Methods that use a layer need one with feature maps."""
+        if not self.uses_layer or model.spec.default_layer or model.layers:
+            return OK
+        return Compatibility(False, "This network has no layer with feature maps; choose a method that does not look inside.")
 
     def defaults(self, model: Model) -> dict[str, Any]:
         """Model-dependent defaults (baseline silence for sound, tiles for spectrograms) laid over those of `Params`."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from app.errors import Incompatible
 from backend.hooks import activations_and_gradients
 from backend.methods import register
-from backend.types import OK, Attribution, Compatibility, Context, Cost, Family, Method, Params, Progress, Stage
+from backend.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.spec import Model
 
 
@@ -39,13 +39,6 @@ def cam_attribution(x: Tensor, values: Tensor, context: Context) -> Attribution:
     )
 
 
-def has_maps(model: Model) -> Compatibility:
-    """Whether the network has a layer with feature maps to explain at."""
-    if model.spec.default_layer or model.layers:
-        return OK
-    return Compatibility(False, "This network has no layer with feature maps; choose a method that does not look inside.")
-
-
 class NoParams(Params):
     """Nothing to choose but the layer."""
 
@@ -68,9 +61,6 @@ class GradCam(Method[NoParams]):
     default_on: ClassVar[bool] = True
     order: ClassVar[int] = 10
     Params = NoParams
-
-    def is_compatible(self, model: Model) -> Compatibility:
-        return has_maps(model)
 
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)

@@ -10,8 +10,8 @@ from torch import Tensor
 from app.errors import Incompatible
 from backend.hooks import activations_and_gradients
 from backend.methods import register
-from backend.methods.grad_cam import NoParams, cam, cam_attribution, has_maps
-from backend.types import Attribution, Compatibility, Context, Cost, Family, Method, Progress
+from backend.methods.grad_cam import NoParams, cam, cam_attribution
+from backend.types import Attribution, Context, Cost, Family, Method, Progress
 from models.spec import Model
 
 EPS = 1e-7
@@ -34,9 +34,6 @@ class GradCamPlusPlus(Method[NoParams]):
     unit: ClassVar[str] = "passes"
     order: ClassVar[int] = 80
     Params = NoParams
-
-    def is_compatible(self, model: Model) -> Compatibility:
-        return has_maps(model)
 
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)

@@ -11,7 +11,7 @@ from app.errors import Incompatible
 from backend.guided import guided_gradient, verdict
 from backend.hooks import activations_and_gradients
 from backend.methods import register
-from backend.methods.grad_cam import NoParams, cam, enlarged, has_maps
+from backend.methods.grad_cam import NoParams, cam, enlarged
 from backend.types import Attribution, Compatibility, Context, Cost, Family, Method, Progress, Stage
 from models.spec import Model
 
@@ -32,7 +32,7 @@ class GuidedGradCam(Method[NoParams]):
     Params = NoParams
 
     def is_compatible(self, model: Model) -> Compatibility:
-        area = has_maps(model)
+        area = super().is_compatible(model)
         return verdict(model) if area.ok else area
 
     def cost(self, model: Model, params: NoParams) -> Cost:
