@@ -126,7 +126,7 @@ class Slot:
     def __init__(self, group: Group, waiting: queue.SimpleQueue[Item | None], config: WorkerConfig, spool: Spool) -> None:
         self.group, self.waiting, self.config, self.spool = group, waiting, config, spool
         self.stopping = False
-        self._ready = False
+        self._ready = self._warm = False
         self._worker: Worker | None = None
         self._current: Item | None = None
         self._lock = threading.Lock()
@@ -148,7 +148,7 @@ class Slot:
         with self._lock:
             self.stopping = True
             if self._worker is not None:
-                if self._ready and self._current is None:
+                if self._warm and self._current is None:
                     self._worker.dismiss()
                 else:
                     self._worker.kill()
@@ -176,6 +176,7 @@ class Slot:
                 self._worker.receive(BOOT_SECONDS)  # it answers
                 self._ready = True
                 self._worker.receive(BOOT_SECONDS)  # it is warm: a task's time does not begin before
+                self._warm = True
             except (DiedError, TimeoutError):
                 self._discard()
                 raise DiedError(None) from None
@@ -183,7 +184,7 @@ class Slot:
 
     def _discard(self) -> None:
         with self._lock:
-            worker, self._worker, self._ready = self._worker, None, False
+            worker, self._worker, self._ready, self._warm = self._worker, None, False, False
         if worker is not None:
             worker.close()
 
