@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from app.errors import BadParameter, EvidentError, JobFailed
@@ -100,6 +101,10 @@ def install(api: FastAPI) -> None:
         return problem_response(problem(500, request_id=request_id(request)))
 
 
+class BodyRefused(Exception):
+    """Raised while a body is being received: the security stack answers, whatever is made of it."""
+
+
 class _Outcome(EvidentError):
     code, status, title = "job_failed", 422, "The job failed"
 
@@ -112,7 +117,7 @@ def _outcome(error: JobFailed) -> EvidentError:
 def log_bug(error: BaseException, scope: Scope) -> None:
     """Once per request: where it happened, without the message, which may quote what the user sent."""
     state = scope.setdefault("state", {})
-    if not state.get("logged"):
+    if not state.get("logged") and not isinstance(error, BodyRefused | ClientDisconnect):
         state["logged"] = True
         frames = "".join(traceback.format_tb(error.__traceback__)[-8:])
         log.error("request %s failed: %s\n%s", state.get("request_id"), type(error).__name__, frames)

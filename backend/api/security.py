@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import InvalidInput
 from app.settings import MiB, Settings
-from backend.api.errors import install, log_bug, problem, problem_response
+from backend.api.errors import BodyRefused, install, log_bug, problem, problem_response
 from backend.api.pages import Pages
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,11 +71,11 @@ def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None,
     return Guard(packed, settings, csp_hashes or (lambda: ()))
 
 
-class _TooLarge(Exception):
+class _TooLarge(BodyRefused):
     """The body passed its limit while it was being received."""
 
 
-class _TooSlow(Exception):
+class _TooSlow(BodyRefused):
     """The body did not arrive in time."""
 
 
@@ -187,7 +187,7 @@ class _Exchange:
     async def run(self) -> None:
         try:
             await self.guard.app(self.scope, self.receive, self.send)
-        except (_TooLarge, _TooSlow, ClientDisconnect):
+        except (BodyRefused, ClientDisconnect):
             pass
         except Exception as error:
             if self.refusal is None:

@@ -211,3 +211,35 @@ def test_refusals(api: httpx.Client, striped_inputs: list[str]) -> None:
     assert wrong["error"]["code"] == "wrong_modality"
     same = done(api, f"/concept-analyses/{api.post('/concept-analyses', json={**base, 'negatives': 'striped'}).json()['id']}")
     assert same["error"]["code"] == "identical_sets"
+
+
+# Every route of this resource: what makes it 200, 404 and 422, or why it cannot be (walked by test_routes.py).
+NOWHERE = "0" * 64
+CREATES = "creates"
+FREE_TEXT = "any text is a possible id, and an impossible one is 404"
+USED = "test_a_concept_of_ones_own_is_used_like_a_built_in_one"
+CHANGED = "test_rename_take_out_add_and_delete"
+SHOWN = "test_built_in_concepts_are_listed_with_pictures_and_sounds"
+CARRIED = "test_exported_and_imported_it_is_the_same_concept"
+TABLE: dict[tuple[str, str], dict[int, str]] = {
+    ("GET", "/v1/concepts"): {200: SHOWN, 404: "takes nothing that could be wrong", 422: "takes nothing that could be wrong"},
+    ("POST", "/v1/concepts"): {200: CHANGED, 404: "test_refusals", 422: "test_refusals"},
+    ("POST", "/v1/concepts/import"): {200: CARRIED, 404: CREATES, 422: "test_hostile_bundles_are_refused_in_plain_words"},
+    ("GET", "/v1/concepts/{id}"): {200: CHANGED, 404: f"/concepts/{NOWHERE}", 422: FREE_TEXT},
+    ("PUT", "/v1/concepts/{id}"): {200: CHANGED, 404: FREE_TEXT, 422: CHANGED},
+    ("POST", "/v1/concepts/{id}/examples"): {200: CHANGED, 404: FREE_TEXT, 422: "test_refusals"},
+    ("DELETE", "/v1/concepts/{id}"): {200: CHANGED, 404: f"/concepts/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/concepts/{id}/examples/{name}"): {200: SHOWN, 404: f"/concepts/{NOWHERE}/examples/0.png", 422: FREE_TEXT},
+    ("GET", "/v1/concepts/{id}/export.zip"): {200: CARRIED, 404: f"/concepts/{NOWHERE}/export.zip", 422: FREE_TEXT},
+    ("POST", "/v1/concept-analyses"): {200: USED, 404: "test_refusals", 422: "test_refusals"},
+    ("GET", "/v1/concept-analyses/{id}"): {200: USED, 404: f"/concept-analyses/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/concept-analyses/{id}/events"): {
+        200: "the same stream as test_one_stream_for_several", 404: f"/concept-analyses/{NOWHERE}/events", 422: FREE_TEXT,
+    },
+    ("GET", "/v1/concept-analyses/{id}/table.npy"): {
+        200: "the array that rows.csv writes out", 404: f"/concept-analyses/{NOWHERE}/table.npy", 422: FREE_TEXT,
+    },
+    ("GET", "/v1/concept-analyses/{id}/maps/{number}/{layer}.npy"): {200: USED, 404: f"/concept-analyses/{NOWHERE}/maps/0/x.npy", 422: FREE_TEXT},
+    ("GET", "/v1/concept-analyses/{id}/rows.csv"): {200: USED, 404: f"/concept-analyses/{NOWHERE}/rows.csv", 422: FREE_TEXT},
+    ("DELETE", "/v1/concept-analyses/{id}"): {200: "as test_jobs", 404: f"/concept-analyses/{NOWHERE}", 422: FREE_TEXT},
+}  # fmt: skip
