@@ -22,6 +22,16 @@ router = APIRouter(tags=["concepts"], route_class=StrictRoute)
 MINIMUM = 10
 BUILTIN_COUNT = 40
 WAIT = 20.0
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+            }
+        },
+    }
+}
 
 
 @router.get("/concepts")
@@ -38,7 +48,7 @@ async def create(body: ConceptRequest, services: Backend) -> Concept:
     return view(await services.store.run(rows.put_concept, services.store, body.name, modality, examples))
 
 
-@router.post("/concepts/import", status_code=201)
+@router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
 async def bring(request: Request, services: Backend, client: Client) -> Concept:
     """A concept exported elsewhere: a zip with `concept.json` and the examples as PNG, WAV or NPY."""
     from backend.media.bundle import read_bundle
