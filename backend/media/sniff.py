@@ -96,6 +96,9 @@ def _by_structure(head: bytes) -> Kind | None:
     return None
 
 
+_WORDS = {"image": "Pictures", "audio": "Recordings", "array": "Arrays", "model": "Model files", "bundle": "Exported concepts"}
+
+
 def byte_limit(family: Family, limits: Limits) -> int:
     """Most bytes that a file of this family may have."""
     sizes = {"image": limits.image_bytes, "audio": limits.audio_bytes, "array": limits.array_bytes, "model": limits.model_bytes}
@@ -106,5 +109,5 @@ def check_bytes(size: int, family: Family, limits: Limits) -> None:
     """Raises TooLarge (`image_too_large`, ...) when the file has more bytes than its family may have."""
     most = byte_limit(family, limits)
     if size > most:
-        word = {"image": "Pictures", "audio": "Recordings", "array": "Arrays", "model": "Model files", "bundle": "Exported concepts"}[family]
+        word = _WORDS[family]
         raise TooLarge(f"{word} may have at most {most / MiB:.0f} MiB; choose a smaller file.", code=f"{family}_too_large", field="file")
