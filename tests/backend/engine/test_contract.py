@@ -48,7 +48,7 @@ class Rig:
 
 
 def config(folder, **more) -> WorkerConfig:
-    return WorkerConfig(data=folder, plugins=PLUGINS, job_seconds=6.0, decode_seconds=2.0, **more)
+    return WorkerConfig(data=folder, plugins=PLUGINS, preload=False, job_seconds=6.0, decode_seconds=2.0, **more)
 
 
 @pytest.fixture(scope="module", params=["local", "dask"])
