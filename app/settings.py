@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     scheduler: str | None = None
     """Address of the Dask scheduler when `engine` is `dask`."""
     workers: int = Field(default_factory=lambda: max(1, min(4, os.cpu_count() or 1)), ge=1, le=64)
+    threads: int | None = Field(None, ge=1, le=256)
+    """Threads of one worker; None shares the cores out among the workers."""
     device: str = "auto"
     """`auto` takes CUDA when there is one, else the CPU."""
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")

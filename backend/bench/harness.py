@@ -1,17 +1,21 @@
-"""Interleaved timing, the machine's name, and a table in JSON and Markdown."""
+"""Interleaved timing, the groups of rows, and a table in JSON and Markdown with the machine named."""
 
 from __future__ import annotations
 
+import importlib
 import json
+import math
 import os
+import pkgutil
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 Work = Callable[[], Any]
@@ -19,26 +23,56 @@ Work = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. ratio: median over rounds of theirs / ours (or ours / floor when `over_floor`); low, high: its range."""
+    """One comparison, or one figure with a bound.
+
+    ours, theirs: medians over the rounds, in `unit`. ratio: median over the rounds of theirs / ours (ours / floor for rows over a floor);
+    None for a figure without a peer. low, high: range over the rounds of the ratio, else of the figure.
+    reached: None where no goal was set.
+    """
 
     work: str
     peer: str
     ours: float
-    theirs: float
-    ratio: float
+    theirs: float | None
+    ratio: float | None
     low: float
     high: float
     goal: str
     reached: bool | None
     note: str = ""
+    unit: str = "s"
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that could not be measured, and why."""
+
+    work: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Somebody else's way to the same result. make: imports it and gives the work (ModuleNotFoundError: left out).
+
+    It may give two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours should be, None where nothing
+    was promised.
+    """
+
+    name: str
+    make: Callable[[], Work | tuple[Work, Work]]
+    goal: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How long to measure."""
+    """How long to measure. tell: hears what is being done."""
 
     rounds: int = 5
     quick: bool = False
+    tell: Callable[[str], None] = lambda text: None
 
 
 @dataclass
@@ -48,23 +82,99 @@ class Report:
     machine: dict[str, Any] = field(default_factory=dict)
 
 
+# -- measuring ------------------------------------------------------------------------------------------------------------------------
+
+
 def seconds(work: Work) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def race(work: str, ours: Work, peer: str, theirs: Work, *, goal: float, rounds: int, over_floor: bool = False, note: str = "") -> Row:
-    """Both once to warm up, then in turn. over_floor: `theirs` is the bare passes and a ratio *below* the goal is wanted."""
+def contest(work: str, ours: Work, peers: Sequence[Peer], setting: Setting, *, warm: Work | None = None) -> Iterator[Row | LeftOut]:
+    """Ours and each peer in turn, `setting.rounds` times, after everyone has run once (`warm`). One row per peer, ratio theirs / ours."""
+    runners: list[tuple[Peer, Work]] = []
+    setting.tell(f"{work}: warming up")
+    (warm or ours)()
+    for peer in peers:
+        setting.tell(f"{work}: warming up {peer.name}")
+        try:
+            made = peer.make()
+        except ModuleNotFoundError as error:
+            yield LeftOut(f"{work} against {peer.name}", f"{error.name} is not installed.")
+            continue
+        run, short = made if isinstance(made, tuple) else (made, made)
+        short()
+        runners.append((peer, run))
+    if not runners:
+        return
+    mine: list[float] = []
+    theirs: list[list[float]] = [[] for _ in runners]
+    for number in range(setting.rounds):
+        setting.tell(f"{work}: round {number + 1} of {setting.rounds}")
+        mine.append(seconds(ours))
+        for (peer, run), found in zip(runners, theirs, strict=True):
+            setting.tell(f"{work}: round {number + 1} of {setting.rounds}, {peer.name}")
+            found.append(seconds(run))
+    for (peer, _), found in zip(runners, theirs, strict=True):
+        yield versus(work, peer.name, list(zip(mine, found, strict=True)), goal=peer.goal, note=peer.note)
+
+
+def over_floor(work: str, ours: Work, floor: Work, setting: Setting, *, most: float, name: str = "its passes alone", note: str = "") -> Row:
+    """Ours against the bare passes in turn; the ratio ours / floor should stay below `most`."""
+    setting.tell(f"{work}: over its floor")
     ours()
-    theirs()
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
-    ratios = [a / b if over_floor else b / a for a, b in pairs]
-    ratio = statistics.median(ratios)
-    return Row(
-        work, peer, statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), ratio, min(ratios), max(ratios),
-        f"<= {goal:g}" if over_floor else f">= {goal:g} x", ratio <= goal if over_floor else ratio >= goal, note,
-    )  # fmt: skip
+    floor()
+    pairs = [(seconds(ours), seconds(floor)) for _ in range(setting.rounds)]
+    ratios = [a / b for a, b in pairs]
+    return _row(work, name, pairs, ratios, f"<= {most:g}", statistics.median(ratios) <= most, note)
+
+
+def versus(work: str, peer: str, pairs: Sequence[tuple[float, float]], *, goal: float | None, note: str = "") -> Row:
+    """Seconds of ours and theirs, round by round; theirs / ours should be at least `goal`."""
+    ratios = [b / a for a, b in pairs]
+    said, reached = ("", None) if goal is None else (f">= {goal:g} x", statistics.median(ratios) >= goal)
+    return _row(work, peer, pairs, ratios, said, reached, note)
+
+
+def _row(
+    work: str, peer: str, pairs: Sequence[tuple[float, float]], ratios: Sequence[float], goal: str, reached: bool | None, note: str
+) -> Row:
+    ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return Row(work, peer, ours, theirs, statistics.median(ratios), min(ratios), max(ratios), goal, reached, note)
+
+
+def figure(work: str, values: Sequence[float], *, most: float, unit: str, note: str = "") -> Row:
+    """A figure with an upper bound: the median of `values` should stay below `most`."""
+    middle = statistics.median(values)
+    return Row(work, "", middle, None, None, min(values), max(values), f"<= {most:g} {unit}", middle <= most, note, unit)
+
+
+# -- groups ---------------------------------------------------------------------------------------------------------------------------
+
+
+def groups() -> dict[str, ModuleType]:
+    """The files of this package that have rows, by name, in their order."""
+    import backend.bench as package
+
+    found = {info.name: importlib.import_module(f"{package.__name__}.{info.name}") for info in pkgutil.iter_modules(package.__path__)}
+    return {
+        name: module for name, module in sorted(found.items(), key=lambda pair: getattr(pair[1], "ORDER", 0)) if hasattr(module, "rows")
+    }
+
+
+def measure(name: str, module: ModuleType, setting: Setting, report: Report) -> None:
+    """Adds what one group measures to the report."""
+    from dataclasses import replace
+
+    for found in module.rows(setting):
+        if isinstance(found, LeftOut):
+            report.left_out.append(f"{found.work}: {found.reason}")
+        else:
+            report.rows.append(replace(found, group=name))
+
+
+# -- the report -----------------------------------------------------------------------------------------------------------------------
 
 
 def machine() -> dict[str, Any]:
@@ -76,6 +186,7 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -112,17 +223,38 @@ def write(report: Report, folder: Path) -> Path:
 
 
 def markdown(report: Report) -> Iterable[str]:
-    """The table people read."""
+    """The tables people read, one per group."""
     at = report.machine
-    yield f"Measured {at['time']} on {at['processor']}, {at['cores']} cores, {at['threads']} threads, Python {at['python']}."
+    yield (
+        f"Measured {at['time']} on {at['processor']}, {at['cores']} cores, {at['threads']} threads, "
+        f"Python {at['python']}, load {at['load']:.1f} at the start."
+    )
     yield "Versions: " + ", ".join(f"{name} {number}" for name, number in at["versions"].items()) + "."
-    yield ""
-    yield "| work | against | ours, s | theirs, s | ratio (range) | goal | |"
-    yield "|---|---|---|---|---|---|---|"
-    for row in report.rows:
-        verdict = {True: "reached", False: "not reached", None: ""}[row.reached]
-        span = f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
-        note = f" {row.note}" if row.note else ""
-        yield f"| {row.work} | {row.peer} | {row.ours:.3f} | {row.theirs:.3f} | {span} | {row.goal} | {verdict}{note} |"
+    titles = {name: getattr(module, "TITLE", name) for name, module in groups().items()}
+    for name in dict.fromkeys(row.group for row in report.rows):
+        yield from ("", f"**{titles.get(name, name)}**", "")
+        yield "| work | against | ours | theirs | ratio (range) | goal | |"
+        yield "|---|---|---|---|---|---|---|"
+        yield from (_line(row) for row in report.rows if row.group == name)
     for line in report.left_out:
         yield f"\nLeft out: {line}"
+
+
+def _line(row: Row) -> str:
+    verdict = {True: "reached", False: "not reached", None: ""}[row.reached]
+    ours, theirs = (_figure(value, row.unit) for value in (row.ours, row.theirs))
+    span = (
+        f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
+        if row.ratio is not None
+        else f"({_figure(row.low, row.unit)} to {_figure(row.high, row.unit)})"
+    )
+    cells = (row.work, row.peer, ours, theirs, span, row.goal, ". ".join(part for part in (verdict, row.note) if part))
+    return f"| {' | '.join(cells)} |"
+
+
+def _figure(value: float | None, unit: str) -> str:
+    """Three digits that count: 0.0123 s, 1.23 s, 123 MB."""
+    if value is None:
+        return ""
+    digits = 2 if value == 0 else 2 - math.floor(math.log10(abs(value)))
+    return f"{round(value, digits):.{max(0, digits)}f} {unit}"

@@ -2,33 +2,92 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import types
+
+import pytest
 
 from backend.bench import harness
+from backend.bench.harness import LeftOut, Peer, Row, Setting
 
 
-def test_a_race_alternates_and_takes_medians_of_paired_ratios(monkeypatch):
-    calls, durations = [], iter([1.0, 4.0, 2.0, 4.0, 1.0, 8.0])
-    monkeypatch.setattr(harness, "seconds", lambda work: (work(), next(durations))[1])
-    row = harness.race("w", lambda: calls.append("ours"), "p", lambda: calls.append("theirs"), goal=3, rounds=3)
-    assert calls == ["ours", "theirs"] * 4
-    assert (row.ratio, row.low, row.high, row.ours, row.theirs) == (4.0, 2.0, 8.0, 1.0, 4.0)
-    assert row.reached
+def clock(monkeypatch, *durations):
+    """`seconds` runs the work and answers with the next of these."""
+    said = iter(durations)
+    monkeypatch.setattr(harness, "seconds", lambda work: (work(), next(said))[1])
+
+
+def test_a_contest_takes_turns_and_medians_of_paired_ratios(monkeypatch):
+    calls = []
+    clock(monkeypatch, 1.0, 4.0, 2.0, 2.0, 4.0, 6.0, 1.0, 8.0, 5.0)
+    peers = [
+        Peer("first", lambda: (lambda: calls.append("first"), lambda: calls.append("first, short")), 3),
+        Peer("second", lambda: lambda: calls.append("second")),
+    ]
+    first, second = harness.contest("w", lambda: calls.append("ours"), peers, Setting(rounds=3), warm=lambda: calls.append("warm"))
+    assert calls == ["warm", "first, short", "second", *["ours", "first", "second"] * 3]
+    assert (first.ratio, first.low, first.high, first.ours, first.theirs) == (4.0, 2.0, 8.0, 1.0, 4.0)
+    assert (first.goal, first.reached) == (">= 3 x", True)
+    assert (second.ratio, second.goal, second.reached) == (3.0, "", None)
+
+
+def test_the_clock_covers_the_work_and_nothing_else(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: now[0])
+    assert harness.seconds(lambda: now.__setitem__(0, now[0] + 2.5)) == 2.5
+
+
+def test_a_peer_that_is_not_installed_is_left_out_and_the_others_stay(monkeypatch):
+    clock(monkeypatch, 1.0, 2.0)
+    missing = Peer("no such peer", lambda: importlib.import_module("no_such_module_here"), 2)
+    left, row = harness.contest("w", lambda: None, [missing, Peer("there", lambda: lambda: None)], Setting(rounds=1))
+    assert left == LeftOut("w against no such peer", "no_such_module_here is not installed.")
+    assert row.peer == "there"
+    with pytest.raises(ImportError, match="broken"):  # installed but broken is a fault to hear of, not a row to drop
+        list(harness.contest("w", lambda: None, [Peer("bad", _broken)], Setting(rounds=1)))
+
+
+def _broken():
+    raise ImportError("broken")
 
 
 def test_over_the_floor_small_is_good(monkeypatch):
-    durations = iter([1.2, 1.0, 1.1, 1.0, 1.3, 1.0])
-    monkeypatch.setattr(harness, "seconds", lambda work: next(durations))
-    row = harness.race("w", lambda: None, "floor", lambda: None, goal=1.15, rounds=3, over_floor=True)
-    assert row.ratio == 1.2
+    clock(monkeypatch, 1.2, 1.0, 1.1, 1.0, 1.3, 1.0)
+    row = harness.over_floor("w", lambda: None, lambda: None, Setting(rounds=3), most=1.15)
+    assert row.ratio == pytest.approx(1.2)
     assert row.reached is False
     assert row.goal == "<= 1.15"
 
 
+def test_a_figure_is_held_against_its_bound():
+    row = harness.figure("memory", [90.0, 120.0, 100.0], most=150, unit="MB")
+    assert (row.ours, row.low, row.high, row.goal, row.reached) == (100.0, 90.0, 120.0, "<= 150 MB", True)
+    assert harness.figure("memory", [151.0], most=150, unit="MB").reached is False
+
+
+def test_groups_are_the_files_with_rows_in_their_order():
+    found = harness.groups()
+    assert set(found) >= {"floor", "peers", "comparison", "concepts", "service"}
+    assert "harness" not in found
+    orders = [module.ORDER for module in found.values()]
+    assert orders == sorted(orders)
+    assert all(module.TITLE for module in found.values())
+
+
 def test_the_table_names_machine_rows_and_what_was_left_out(tmp_path):
-    row = harness.Row("LIME", "lime", 1, 5, 5, 4, 6, ">= 4.5 x", True)
-    report = harness.Report([row], ["visual-tcav is not installed"], harness.machine())
+    row = Row("LIME", "lime", 1, 5, 5, 4, 6, ">= 4.5 x", True, "Same segments.")
+    memory = harness.figure("Memory", [0.0123], most=1, unit="GB")
+    module = types.SimpleNamespace(rows=lambda setting: [row, LeftOut("Concepts against visual-tcav", "it is not installed."), memory])
+    report = harness.Report(machine=harness.machine())
+    harness.measure("peers", module, Setting(), report)
     text = harness.write(report, tmp_path / "out").read_text()
-    assert "| LIME | lime | 1.000 | 5.000 | 5.00 (4.00 to 6.00) | >= 4.5 x | reached |" in text
-    assert "Left out: visual-tcav" in text
-    assert json.loads((tmp_path / "out" / "bench.json").read_text())["rows"][0]["ratio"] == 5
+    assert "| LIME | lime | 1.00 s | 5.00 s | 5.00 (4.00 to 6.00) | >= 4.5 x | reached. Same segments. |" in text
+    assert "| Memory |  | 0.0123 GB |  | (0.0123 GB to 0.0123 GB) | <= 1 GB | reached |" in text
+    assert "Left out: Concepts against visual-tcav: it is not installed." in text
+    kept = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert [(one["group"], one["ratio"]) for one in kept["rows"]] == [("peers", 5), ("peers", None)]
+
+
+def test_figures_have_three_digits_that_count():
+    assert [harness._figure(value, "s") for value in (0.01234, 1.0, 123.456, 1234.5, None)] == ["0.0123 s", "1.00 s", "123 s", "1230 s", ""]

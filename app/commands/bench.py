@@ -1,0 +1,43 @@
+"""`evident bench`: what each method costs over its floor and against public implementations, as ratios within one run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+NAME = "bench"
+HELP = "Measure each method over its floor and against lime, Captum, grad-cam and Zennit; write a table (Markdown and JSON)."
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="few samples: shows that everything runs, not how fast")
+    parser.add_argument("--rounds", type=int, default=5, help="times that ours and theirs are measured in turn (default 5)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("bench-results"), help="folder for bench.md and bench.json (default ./bench-results)"
+    )
+    parser.add_argument("--only", metavar="GROUP", action="append", help="only this group of rows (may be given several times)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from app.errors import BadParameter
+    from backend.bench import harness
+
+    groups = harness.groups()
+    unknown = set(args.only or ()) - set(groups)
+    if unknown:
+        raise BadParameter(f"There is no such group of rows. There are: {', '.join(groups)}.", field="only")
+    if args.rounds < 1:
+        raise BadParameter("Measure at least one round.", field="rounds")
+    chosen = {name: module for name, module in groups.items() if not args.only or name in args.only}
+    report = harness.Report(machine=harness.machine())
+    with tqdm(chosen.items(), unit=" groups") as bar:
+        setting = harness.Setting(rounds=args.rounds, quick=args.quick, tell=bar.set_postfix_str)
+        for name, module in bar:
+            bar.set_description(name)
+            harness.measure(name, module, setting, report)
+            harness.write(report, args.out)  # what was measured so far is kept when the next group is stopped
+    print("\n".join(harness.markdown(report)))
+    print(f"\nWritten to {args.out}.")
+    return 0

@@ -1,0 +1,146 @@
+"""Visual-TCAV of one input: three layers, nine concepts, the predicted class, concept directions known (warm)."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+import backend
+from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
+from backend.bench.subject import Subject, subject
+from backend.concepts.attribution import POINTS
+from backend.concepts.vectors import EPS, Activations, ConceptVector, vector_from
+from models.synthetic.concepts import CONCEPTS
+
+TITLE = "Concept attributions (ResNet-18, 224 x 224): theirs / ours"
+ORDER = 40
+LAYERS, MANY = ("layer2", "layer3", "layer4"), 9
+EXAMPLES = 10
+NEGATIVES = 5
+"""Concepts with another seed whose examples together are the counter-examples; what they show does not matter for the time."""
+
+
+def rows(setting: Setting) -> Iterator[Row | LeftOut]:
+    """One row per peer."""
+    given = subject()
+    layers, many = (LAYERS[-1:], 2) if setting.quick else (LAYERS, MANY)
+    pictures = _pictures(many)
+    vectors = {layer: _vectors(given, layer, pictures) for layer in layers}
+
+    def ours() -> None:
+        for layer in layers:
+            backend.concept_attribution(given.model, given.x, layer, vectors[layer], targets=[given.target])
+
+    with tempfile.TemporaryDirectory() as folder:
+        peers = [
+            Peer("the definition, concept by concept", partial(_one_by_one, given, vectors), 5, "Path points in one batch."),
+            Peer(
+                "visual-tcav", partial(visual_tcav, given, layers, pictures, Path(folder)), 3,
+                "Its directions cached as well; the formula it implements is a simpler one.",
+            ),
+        ]  # fmt: skip
+        yield from contest(f"Visual-TCAV, {len(layers)} layers x {many} concepts", ours, peers, setting)
+
+
+def _pictures(many: int) -> dict[str, np.ndarray]:
+    """uint8 `[EXAMPLES, h, w, 3]` by name: `many` concepts, and `random` for the counter-examples."""
+    kinds = [concept for concept in CONCEPTS.values() if concept.modality == "image"]
+    # Fewer patterns than concepts wanted: a second draw of a pattern is a further set of pictures.
+    sets = {f"{kinds[i % len(kinds)].key}-{i}": kinds[i % len(kinds)].make(EXAMPLES, seed=i) for i in range(many)}
+    return {**sets, "random": np.concatenate([kind.make(EXAMPLES, seed=1000) for kind in kinds[:NEGATIVES]])}
+
+
+def _vectors(given: Subject, layer: str, pictures: dict[str, np.ndarray]) -> list[ConceptVector]:
+    seen = {
+        name: Activations(given.model, layer, torch.cat([given.model.prepare(picture) for picture in found]))
+        for name, found in pictures.items()
+    }
+    minus = seen.pop("random")
+    return [vector_from(given.model, plus, minus, name=name) for name, plus in seen.items()]
+
+
+def _one_by_one(given: Subject, vectors: dict[str, list[ConceptVector]]) -> Work:
+    """Every concept on its own from the definition, gradients by a hook on the whole network: nothing shared, nothing cut off."""
+
+    def run() -> None:
+        for layer, found in vectors.items():
+            for vector in found:
+                definition(given, layer, vector)
+
+    return run
+
+
+def definition(given: Subject, layer: str, vector: ConceptVector) -> tuple[Tensor, float]:
+    """Steps 3 to 5 of Visual-TCAV for one concept and the class explained: its map `[h, w]` and its attribution."""
+    features, outputs = _replaced(given, layer, None)
+    steps = torch.linspace(0, 1, POINTS)[:, None, None, None]
+    path = (steps * features).requires_grad_(True)
+    with torch.enable_grad():
+        (gradients,) = torch.autograd.grad(_replaced(given, layer, path)[1][:, given.target].sum(), path)
+    product = (gradients[1:] + gradients[:-1]).mean(0) / 2 * features[0]
+    rise = torch.relu(outputs - _replaced(given, layer, torch.zeros_like(features))[1])[0]
+    share = rise[given.target] / rise.max() if rise.max() > 0 else 0.0
+    positive = torch.relu(product)
+    field = positive / (positive.sum() + EPS) * share
+    raw = torch.relu(torch.einsum("c,chw->hw", vector.direction, features[0]))
+    plus, minus = vector.emblems
+    concept_map = (raw.clamp(minus, plus) - minus) / (plus - minus) if plus > minus else torch.zeros_like(raw)
+    pooled = (features[0] * concept_map).sum((1, 2))
+    weights = torch.relu(torch.where(pooled < 0, -vector.direction, vector.direction))
+    weights = weights / weights.max() if weights.max() > 0 else weights
+    return concept_map, float(weights @ (field * concept_map).sum((1, 2)))
+
+
+def _replaced(given: Subject, layer: str, features: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The layer's output and the logits of a full forward pass, after putting `features [n, C, h, w]` in the layer's place, if any."""
+    kept: list[Tensor] = []
+
+    def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+        kept[:] = [output if features is None else features]
+        return kept[0].clone()
+
+    handle = given.module.get_submodule(layer).register_forward_hook(hook)
+    try:
+        outputs = given.module(given.x if features is None else given.x.expand(len(features), -1, -1, -1))
+    finally:
+        handle.remove()
+    return kept[0], outputs
+
+
+def visual_tcav(given: Subject, layers: tuple[str, ...], pictures: dict[str, np.ndarray], folder: Path) -> Work:
+    """The PyTorch package by S. Cavallini, which reads pictures from folders and keeps directions in a cache folder."""
+    from visual_tcav import LocalVisualTCAV, TorchModelWrapper
+
+    for name, found in pictures.items():
+        (folder / name / "all").mkdir(parents=True)
+        for number, picture in enumerate(found):
+            Image.fromarray(picture).save(folder / name / "all" / f"{number:03}.png")
+    tested = folder / "tested.png"
+    shown = given.model.input.denormalise(given.x)[0].movedim(0, -1)  # type: ignore[attr-defined]
+    Image.fromarray((shown.clamp(0, 1) * 255).round().byte().numpy()).save(tested)
+
+    def run() -> None:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            explainer.explain()
+
+    with redirect_stdout(io.StringIO()):
+        explainer = LocalVisualTCAV(
+            model_wrapper=TorchModelWrapper(
+                "measured", given.module, labels=list(given.model.labels), input_size=given.model.input.shape,
+                model_preprocess=lambda x: given.model.input.normalise(x[None])[0],  # type: ignore[attr-defined]
+            ),
+            test_image_path=str(tested), concept_names=[name for name in pictures if name != "random"],
+            concept_dirs={name: str(folder / name) for name in pictures}, random_dir=str(folder / "random"), layer_names=list(layers),
+            n_classes=1, m_steps=POINTS - 1, cache_dir=str(folder / "cache"),
+        )  # fmt: skip
+    return run

@@ -1,0 +1,82 @@
+"""Each method over its floor: the bare loop of the forward and backward passes it declares, at the best batch, layout and precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import backend
+from backend.bench.harness import Row, Setting, over_floor
+from backend.bench.subject import Subject, subject
+from backend.methods import METHODS
+from backend.passes import Passes, Plan
+
+TITLE = "Cost over the floor (ResNet-18, 224 x 224): ours / bare passes"
+ORDER = 10
+MOST = 1.15
+FEW = {"n_samples": 64, "n_steps": 32}
+"""Passes in a quick run."""
+
+
+def rows(setting: Setting) -> Iterator[Row]:
+    """One row per method."""
+    given = subject()
+    chosen: dict[str, dict[str, Any]] = {
+        "grad_cam": {}, "smooth_grad": {"n_samples": 50}, "integrated_gradients": {"n_steps": 50}, "lime": {"n_samples": 1000},
+        "lrp": {}, "fused": {},
+    }  # fmt: skip
+    for key, params in chosen.items():
+        yield _over(given, key, {name: min(value, FEW[name]) if setting.quick else value for name, value in params.items()}, setting)
+
+
+def _over(given: Subject, key: str, params: dict[str, Any], setting: Setting) -> Row:
+    method = METHODS[key]
+    cost = method.cost(given.model, method.Params(**params))
+    label = " ".join([method.title, *(f"{value:,} {name.removeprefix('n_')}" for name, value in params.items())])
+    bare, plans = floor(given, cost.forwards, cost.backwards)
+    return over_floor(
+        label, lambda: backend.explain(given.model, given.x, key, target=given.target, **params), bare, setting, most=MOST,
+        name=f"{cost.forwards:,} forward, {cost.backwards:,} backward", note=f"Floor in {plans}.",
+    )  # fmt: skip
+
+
+def floor(given: Subject, forwards: int, backwards: int) -> tuple[Callable[[], None], str]:
+    """The loop of passes, and in words how it runs. Every backward pass has its forward pass; the rest are forward only."""
+    passes = Passes.of(given.model)
+    work: list[Callable[[], None]] = []
+    words = []
+    for number, kind in ((forwards - backwards, "forward"), (backwards, "gradient")):
+        if number > 0:
+            plan = passes.plan(kind)  # type: ignore[arg-type]
+            work.append(_loop(plan, given, number, forward_only=kind == "forward"))
+            words.append(f"{plan.precision}, batch {min(plan.batch, number)}")
+
+    def run() -> None:
+        for part in work:
+            part()
+
+    return run, " and ".join(dict.fromkeys(words))
+
+
+def _loop(plan: Plan, given: Subject, number: int, *, forward_only: bool) -> Callable[[], None]:
+    """`number` passes on ready-made batches; nothing is kept."""
+    layout = torch.channels_last if plan.channels_last else torch.contiguous_format
+    sizes = [min(plan.batch, number - start) for start in range(0, number, plan.batch)]
+    batches = {size: given.x.repeat(size, 1, 1, 1).to(plan.dtype, memory_format=layout) for size in set(sizes)}
+
+    def forward(x: Tensor) -> None:
+        with torch.inference_mode():
+            plan.network(x)
+
+    def both(x: Tensor) -> None:
+        leaf = x.detach().requires_grad_(True)
+        torch.autograd.grad(plan.network(leaf)[:, given.target].sum(), leaf)
+
+    def run() -> None:
+        for size in sizes:
+            (forward if forward_only else both)(batches[size])
+
+    return run

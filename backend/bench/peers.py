@@ -1,0 +1,134 @@
+"""Ours against public implementations: same network, picture, class, number of samples, and for LIME the same segments."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+import backend
+from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
+from backend.bench.subject import NOISE, SEGMENTS, Subject, subject
+
+TITLE = "Against public implementations (ResNet-18, 224 x 224): theirs / ours"
+ORDER = 20
+SAMPLES, FEW = 1000, 100
+COPIES = STEPS = 50
+WARM = 32
+"""Samples with which a slow peer is warmed up."""
+
+
+def rows(setting: Setting) -> Iterator[Row | LeftOut]:
+    """LIME, SmoothGrad, integrated gradients, Grad-CAM, LRP."""
+    given = subject()
+    samples = FEW if setting.quick else SAMPLES
+    ours = partial(backend.explain, given.model, given.x, target=given.target)
+    # The segments of ours are cut by the method from the same picture with the same settings: they are the ones handed to the peers.
+    mine = partial(ours, "lime", segments=SEGMENTS)
+    peers = [
+        Peer("lime", lambda: _both(given, samples, lime), 4.5),
+        Peer("Captum Lime, 1 sample a pass (its default)", lambda: _both(given, samples, partial(captum_lime, at_once=1)), 7),
+        Peer("Captum Lime, 32 samples a pass", lambda: _both(given, samples, partial(captum_lime, at_once=32))),
+    ]
+    yield from contest(f"LIME, {samples:,} samples", partial(mine, n_samples=samples), peers, setting, warm=partial(mine, n_samples=WARM))
+    peers = [Peer("Captum NoiseTunnel(Saliency)", lambda: captum_smooth_grad(given), 8)]
+    yield from contest(f"SmoothGrad, {COPIES} copies", partial(ours, "smooth_grad", n_samples=COPIES, noise=NOISE), peers, setting)
+    peers = [Peer("Captum IntegratedGradients", lambda: captum_integrated_gradients(given), 6)]
+    yield from contest(f"Integrated gradients, {STEPS} steps", partial(ours, "integrated_gradients", n_steps=STEPS), peers, setting)
+    peers = [Peer("Captum LayerGradCam", lambda: captum_grad_cam(given)), Peer("grad-cam", lambda: grad_cam(given))]
+    yield from contest("Grad-CAM", partial(ours, "grad_cam"), peers, setting)
+    peers = [Peer("Zennit EpsilonPlusFlat", lambda: zennit(given))]
+    yield from contest("LRP", partial(ours, "lrp"), peers, setting)
+
+
+def _both(given: Subject, samples: int, make: Callable[[Subject, int], Work]) -> tuple[Work, Work]:
+    return make(given, samples), make(given, min(samples, WARM))
+
+
+def lime(given: Subject, samples: int, seed: int = 0) -> Work:
+    """The lime package with its defaults, for the one class, on the same segments; the work returns its explanation."""
+    from lime.lime_image import LimeImageExplainer
+
+    picture = given.model.input.denormalise(given.x)[0].movedim(0, -1).double().numpy()  # type: ignore[attr-defined]
+
+    def scores(images: np.ndarray) -> np.ndarray:
+        x = torch.from_numpy(np.asarray(images)).movedim(-1, 1).float()
+        with torch.no_grad():
+            found: np.ndarray = given.module(given.model.input.normalise(x)).numpy()  # type: ignore[attr-defined]
+        return found
+
+    def run() -> Any:
+        with redirect_stderr(io.StringIO()):  # its progress bar cannot be turned off
+            return LimeImageExplainer(random_state=seed).explain_instance(
+                picture, scores, labels=(given.target,), top_labels=None, hide_color=0, num_samples=samples,
+                segmentation_fn=lambda _: given.cut,
+            )  # fmt: skip
+
+    return run
+
+
+def captum_lime(given: Subject, samples: int, at_once: int) -> Work:
+    """Captum's Lime with its default surrogate and kernel."""
+    from captum.attr import Lime
+
+    cut, explainer = torch.from_numpy(given.cut)[None, None], Lime(given.module)
+    return lambda: explainer.attribute(
+        given.x, baselines=given.black, target=given.target, feature_mask=cut, n_samples=samples, perturbations_per_eval=at_once
+    )
+
+
+def captum_smooth_grad(given: Subject) -> Work:
+    from captum.attr import NoiseTunnel, Saliency
+
+    explainer = NoiseTunnel(Saliency(given.module))
+    return lambda: explainer.attribute(given.x.clone(), nt_type="smoothgrad", nt_samples=COPIES, stdevs=given.sigma, target=given.target)
+
+
+def captum_integrated_gradients(given: Subject) -> Work:
+    from captum.attr import IntegratedGradients
+
+    explainer = IntegratedGradients(given.module)
+    return lambda: explainer.attribute(given.x, baselines=given.black, target=given.target, n_steps=STEPS)
+
+
+def captum_grad_cam(given: Subject) -> Work:
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    explainer = LayerGradCam(given.module, given.layer)
+    size = tuple(given.x.shape[-2:])
+    # Captum differentiates from the input on, which it makes a leaf itself; a fresh copy keeps ours untouched.
+    return lambda: LayerAttribution.interpolate(
+        explainer.attribute(given.x.clone().requires_grad_(), target=given.target, relu_attributions=True), size, "bilinear"
+    )
+
+
+def grad_cam(given: Subject) -> Work:
+    """On a copy whose weights take gradients, without which the package cannot work."""
+    import copy
+
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    module = copy.deepcopy(given.module).requires_grad_(True)
+    explainer = GradCAM(module, [module.get_submodule(given.model.default_layer)])
+    return lambda: explainer(given.x.clone(), [ClassifierOutputTarget(given.target)])
+
+
+def zennit(given: Subject) -> Work:
+    """EpsilonPlusFlat with the canoniser for ResNets; the network is canonised and restored on every call, as the package is used."""
+    from zennit.attribution import Gradient
+    from zennit.composites import EpsilonPlusFlat
+    from zennit.torchvision import ResNetCanonizer
+
+    start = torch.eye(1000)[[given.target]]
+
+    def run() -> Any:
+        with Gradient(given.module, EpsilonPlusFlat(canonizers=[ResNetCanonizer()])) as explainer:
+            return explainer(given.x.clone(), start)
+
+    return run
