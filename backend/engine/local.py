@@ -1,9 +1,9 @@
 """The embedded engine: worker processes beside the web process, each with a pipe and a thread that feeds it.
 
 Why not a pool from a library: ours must lose nothing when any worker is killed at any moment, also while idle, also between taking a task
-and saying so. Pools share one channel and its locks between workers, so such a kill stops or breaks all of them (concurrent.futures and
-loky lose every task; pebble hung or raised BrokenProcessPool in our kill test, even with a pool per worker). With one pipe per worker,
-held open by nobody else, the operating system tells of every death: the pipe ends, the sentinel fires.
+and saying so. Pools share one channel and its locks between workers: concurrent.futures and loky lose every task when one worker is
+killed, and pebble, though a pool per worker was used, once hung in our kill test. With one pipe per worker, held open by nobody else, the
+operating system tells of every death: the pipe ends, the sentinel fires.
 """
 
 from __future__ import annotations
