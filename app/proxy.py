@@ -22,10 +22,13 @@ def forward(root: FastAPI, settings: Settings) -> None:
     client = httpx.AsyncClient(base_url=settings.api_url, timeout=httpx.Timeout(660.0, connect=5.0))
 
     async def passed(request: Request) -> Response:
+        headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in _HOP]
+        if "accept-encoding" not in request.headers:
+            headers.append((b"accept-encoding", b"identity"))  # httpx would ask for compression that this client did not ask for
         outgoing = client.build_request(
             request.method,
             httpx.URL(path=request.url.path, query=request.url.query.encode()),
-            headers=[(name, value) for name, value in request.headers.raw if name.decode().lower() not in _HOP],
+            headers=headers,
             content=request.stream() if request.method in {"POST", "PUT", "PATCH"} else None,
         )
         try:

@@ -81,10 +81,11 @@ def _params(pairs: list[str]) -> dict[str, dict[str, Any]]:
 def _write(out: Path, key: str, result: Any, prepared: Any, model: Any) -> None:
     import numpy as np
 
-    from backend.pictures import overlay_png
+    from backend.api.overlay import Look, draw
 
     np.save(out / f"{key}.npy", result.values)
-    (out / f"{key}.png").write_bytes(overlay_png(result.values, prepared.display, signed=result.signed, origin=prepared.y_axis.origin))
+    look = Look(opacity=0.6, top=100.0, sign="both", scale=4, signed=result.signed, upside_down=prepared.y_axis.origin == "lower")
+    (out / f"{key}.png").write_bytes(draw(prepared.display, result.values, look))
     record = {
         "method": result.method, "model": model.key, "weights_sha256": model.digest, "target": result.target,
         "target_label": model.labels[result.target], "layer": result.layer, "signed": result.signed, "native": result.native,
