@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backend.tasks import Lane, Outcome, Report, Task, register
+from backend.tasks import Outcome, Report, Task, register
 
 if TYPE_CHECKING:
     from backend.store.blobs import Blobs
@@ -19,7 +19,7 @@ class CheckModel(Task):
     """
 
     key = "model"
-    lane: Lane = "interactive"
+    lane = "interactive"
     rank = 10
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
