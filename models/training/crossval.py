@@ -24,7 +24,7 @@ class Recipe:
 
     epochs: int
     lr: float = 2e-3
-    batch: int = 32
+    batch: int = 8
     augment: Augment | None = None
 
     def train(self, x: Tensor, y: Tensor, seed: int, **options: object) -> nn.Module:

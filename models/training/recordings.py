@@ -19,8 +19,12 @@ from tqdm import tqdm
 from app.errors import BadParameter, InvalidInput
 from models.inputs.segment import level_curve, mono, segment, window_start
 from models.inputs.sound import SoundInput
+from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
 CONDITIONS = ("length", "loudest frame", "background (5 %)", "background (10 %)", "median level", "peak", "mean level")
+STEADY = ("hum", "tone", "hiss", "clicks")
+MADE = "made"
+"""First word of the "person" of a generated sound."""
 Row = dict[str, str]
 Starts = Callable[[np.ndarray, int], Sequence[float | None]]
 
@@ -51,20 +55,31 @@ def covid(data: Path, subset: str, spec: SoundInput, *, progress: bool = True) -
 
 def coughs_and_others(data: Path, spec: SoundInput, *, progress: bool = True) -> Clips:
     """Coswara: coughs (class 1; a window at each of up to three events) against breathing, speech and vowels of the same people (class 0;
-    a window every 2 s)."""
+    a window every 2 s), and against generated steady sounds (class 0; "people" called `made ...`)."""
     coughs = [row for row in _rows(data, "cough") if row["subject_id"].startswith("cw-")]
     others = [row for row in _rows(data, "audio_other") if row["subject_id"].startswith("cw-")]
     a = _clips(data, coughs, [1] * len(coughs), spec, lambda sound, rate: _at_events(sound, rate, spec), "coughs", progress)
     b = _clips(data, others, [0] * len(others), spec, lambda sound, rate: _in_turn(sound, rate, spec), "other sounds", progress)
-    return _joined(a, b)
+    return _joined(_joined(a, b), generated(spec))
+
+
+def generated(spec: SoundInput, each: int = 15) -> Clips:
+    """Hums, tones, hisses, clicks and empty rooms made by a program: what no one would call a cough (class 0)."""
+    x, people, measured = [], [], []
+    for concept in (*(CONCEPTS[key] for key in STEADY), COUNTER_EXAMPLES["audio"]):
+        for i, sound in enumerate(concept.make(each, seed=17)):
+            x.append(spec.prepare((sound, RATE)).x)
+            people.append(f"{MADE} {concept.key} {i}")
+            measured.append(conditions(sound, RATE))
+    return Clips(torch.cat(x), torch.zeros(len(x), dtype=torch.int64), np.array(people), np.array(measured))
 
 
 def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str, Clips]:
-    """What `cough_check` never heard in training: other channels' coughs, spoken digits, read speech, music and a bird."""
-    found = {
-        "telephone coughs": covid(data, "core", spec, progress=progress),
-        "messenger coughs": covid(data, "extra_telegram", spec, progress=progress),
-    }
+    """What `cough_check` never heard in training: other channels' coughs (class 1); spoken digits, read speech, music and a bird (class 0)."""
+    found = {}
+    for name, subset in {"telephone coughs": "core", "messenger coughs": "extra_telegram"}.items():
+        rows = [row for row in _rows(data, "cough") if row["set"] == subset]
+        found[name] = _clips(data, rows, [1] * len(rows), spec, lambda *_: [None], name, progress)
     rows = [row for row in _rows(data, "audio_other") if not row["subject_id"].startswith("cw-")]
     for name, kinds in {"spoken digits, read speech": ("speech",), "music, a bird": ("music", "bird")}.items():
         some = [row for row in rows if row["kind"] in kinds]
