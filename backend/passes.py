@@ -48,7 +48,7 @@ MAP_BYTES = 80 * 2**20
 WORKER_BYTES = 700 * 2**20
 """What weights, their copies and everything kept for the way back may take together on a CPU: with torch itself, a worker of 1.5 GiB."""
 COPIES = 3
-MOST = {"cpu": 64, "cuda": 256}
+MOST = {"cpu": 32, "cuda": 256}
 LEAST_SECONDS, MOST_REPEATS = 0.02, 50
 """A network so small that the probe takes less than this is timed again and again."""
 PROBES: dict[Kind, int] = {"forward": 16, "gradient": 2}

@@ -19,7 +19,8 @@ EPS = 1e-7
 
 @register
 class GradCamPlusPlus(Method[NoParams]):
-    """relu(sum_k w_k A_k) with alpha = g^2 / (2 g^2 + sum_ij A g^3 + 1e-7) and w_k = sum_ij alpha relu(g), g = dy_c/dA_k.
+    """relu(sum_k w_k A_k) with alpha_ij = g_ij^2 / (2 g_ij^2 + g_ij^3 sum_ab A_ab + 1e-7) and w_k = sum_ij alpha_ij relu(g_ij),
+    g = dy_c/dA_k.
 
     Closed form for y = exp(logit), as in the paper's reference code.
     """
@@ -42,7 +43,7 @@ class GradCamPlusPlus(Method[NoParams]):
         if context.layer is None:
             raise Incompatible("Grad-CAM++ needs a layer with a spatial output.", field="layer")
         activations, g = activations_and_gradients(model, x, context.layer, context.target)
-        below = 2 * g**2 + (activations * g**3).sum((2, 3), keepdim=True) + EPS
+        below = 2 * g**2 + activations.sum((2, 3), keepdim=True) * g**3 + EPS
         alpha = torch.where(below.abs() > torch.finfo(g.dtype).tiny, g**2 / below, 0.0)
         result = cam_attribution(x, cam((alpha * torch.relu(g)).sum((2, 3)), activations), context)
         report(1, 1, result.values)

@@ -1,0 +1,11 @@
+"""Maps are compared with slower implementations in full precision; half precision has tests of its own in test_passes.py."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _full_precision(request, monkeypatch):
+    if "half_precision" not in request.keywords:
+        monkeypatch.setattr("backend.passes.has_bfloat16", lambda device: False)
