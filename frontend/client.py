@@ -7,11 +7,13 @@ passes `/api` on. No port, no address and no second event loop is needed, and no
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 from pydantic import TypeAdapter
 
 from app.schemas import (
@@ -135,6 +137,11 @@ class Client:
 
     async def explain(self, request: ExplanationRequest) -> Explanation:
         return _read(await self._call("POST", "/explanations", json=request.model_dump()), Explanation)
+
+    async def values(self, key: str) -> np.ndarray:
+        """The map itself, float32 `[H, W]`."""
+        answer = await self._call("GET", f"/explanations/{quote(key, safe='')}/values.npy")
+        return np.load(io.BytesIO(answer.content), allow_pickle=False)
 
     async def explanation(self, key: str) -> Explanation:
         return await self._get(f"/explanations/{quote(key, safe='')}", Explanation)

@@ -51,6 +51,7 @@ def build(server: FastAPI, settings: Settings) -> Dash:
     dash.register_page("frontend.concepts", path="/concepts", title="Concepts · Evident", layout=concepts.layout)
     dash.register_page("frontend.models", path="/models", title="Models · Evident", layout=models.layout)
     dash.register_page("frontend.about", path="/about", title="About · Evident", layout=about.layout)
+    dash.register_page("frontend.not_found_404", path="/not-found", title="Not found · Evident", layout=about.not_found)
     app.layout = shell.shell
     for part in (compare, concepts, models, about, subject, maps, params, numbers):
         part.register(app, client)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 from dash import dcc
 
@@ -35,8 +36,8 @@ def plain(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         showlegend=False,
         font={"family": "system-ui, sans-serif", "size": 12},
-        xaxis={"title": x, "zeroline": False},
-        yaxis={"title": y, "zeroline": True},
+        xaxis={"title": {"text": x, "font": {"size": 12}}, "zeroline": False},
+        yaxis={"title": {"text": y, "font": {"size": 12}}, "zeroline": True},
         hoverlabel={"font_size": 12},
     )
     return figure
@@ -77,6 +78,39 @@ def signed_bars(
     )  # fmt: skip
     figure.update_xaxes(type="category")
     return plain(figure, 260, "", "weight")
+
+
+def concentration(values: np.ndarray) -> go.Figure:
+    """How much of the evidence lies in how little of the area: cells sorted by |value|, their running share of the sum of |value|.
+
+    The dashed line is a map without any preference. values: `[H, W]`.
+    """
+    strength = np.sort(np.abs(values.astype(np.float64)).ravel())[::-1]
+    total = strength.sum()
+    share = np.r_[0, np.cumsum(strength) / total] if total else np.linspace(0, 1, strength.size + 1)
+    area = np.linspace(0, 1, share.size)
+    kept = np.unique(np.round(np.linspace(0, share.size - 1, 201)).astype(int))
+    figure = curve((100 * share[kept]).tolist(), "% of the evidence", (100 * area[kept]).tolist(), "% of the area, strongest first")
+    figure.add_trace(
+        go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": "#7b858f", "width": 1, "dash": "dash"}, hoverinfo="skip")
+    )
+    return figure
+
+
+def pieces(values: np.ndarray, most: int = 200) -> go.Figure | None:
+    """The values of a map made of pieces (segments, tiles), each once; None for a map that is not."""
+    found, counts = np.unique(values, return_counts=True)
+    if not 2 <= len(found) <= most or np.median(counts) < 4:
+        return None
+    order = np.argsort(-np.abs(found), kind="stable")[:SHOWN]
+    names = [f"{i + 1}" for i in range(len(order))]
+    return plain_bars(names, found[order].tolist(), f"pieces, the {len(order)} strongest of {len(found)}")
+
+
+def plain_bars(names: Sequence[str], values: Sequence[float], x: str) -> go.Figure:
+    """Bars in the order given, in the colours of the maps."""
+    figure = signed_bars(names, values)
+    return figure.update_xaxes(title_text=x, showticklabels=False)
 
 
 def of_record(record: Record) -> list[tuple[str, go.Figure]]:

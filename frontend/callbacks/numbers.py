@@ -26,6 +26,8 @@ def register(app: Dash, client: Client) -> None:
             raise PreventUpdate
         title = asked.get("title", "Numbers")
         try:
-            return True, title, receipt.receipt(await client.explanation(asked["id"]))
+            explanation = await client.explanation(asked["id"])
+            values = await client.values(asked["id"]) if explanation.record else None
+            return True, title, receipt.receipt(explanation, values)
         except ApiProblem as refusal:
             return True, title, common.problem(refusal)

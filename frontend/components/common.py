@@ -14,6 +14,7 @@ from frontend.client import ApiProblem
 
 Children = Any
 
+STATE_WORD = {"ok": "in order", "warning": "doubtful", "bad": "not in order", "unknown": "not known"}
 STATE_ICON = {"ok": "check", "warning": "warning", "bad": "error", "unknown": "help"}
 
 
@@ -45,11 +46,13 @@ def chip(text: str, state: str = "unknown", detail: str = "", glyph: str | None 
 
 
 def checks(values: Sequence[Check]) -> Component:
-    """The fit-for-use gate: one chip per check, its detail on hover and for screen readers."""
-    return html.Ul(
-        [html.Li([chip(value.label, value.state, value.detail), hidden(f" {value.detail}")]) for value in values],
-        className="chips",
-        **aria(label="Fit for use"),
+    """The fit-for-use gate, folded: what passed as one chip, everything else by name; unfolded, what was measured."""
+    passed = [value for value in values if value.state == "ok"]
+    summary = [chip(f"{len(passed)} {'check' if len(passed) == 1 else 'checks'} ok", "ok")] if passed else []
+    summary += [chip(value.label, value.state, value.detail) for value in values if value.state != "ok"]
+    rows = facts({value.label: [icon(STATE_ICON[value.state]), hidden(STATE_WORD[value.state]), f" {value.detail}"] for value in values})
+    return html.Details(
+        [html.Summary(summary, className="chips"), rows], className="checks", title="Fit for use: open for what was measured"
     )
 
 

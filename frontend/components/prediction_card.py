@@ -52,8 +52,9 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
 
 def picker(prediction: Prediction, target: int) -> Component:
     """Which class the maps explain."""
+    scored = len(prediction.classes) > SHOWN
     options = [
-        {"value": str(score.index), "label": f"Explain {score.label} · {score.probability:.2f}"}
+        {"value": str(score.index), "label": f"Explain {score.label}" + (f" · {score.probability:.2f}" if scored else "")}
         for score in sorted(prediction.classes, key=lambda score: -score.probability)
     ]
     return html.Div(
@@ -86,8 +87,15 @@ def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, val
         found.append(
             html.P([icon(words.ROLE_ICON[sample.role]), html.Strong(f" {words.ROLE[sample.role]}. "), sample.known], className="remark")
         )
-    if prediction.quality:
-        found.append(checks(prediction.quality))
+    seen = {(check.key, check.state) for check in (value.checks if value else [])}
+    new = [check for check in prediction.quality if (check.key, check.state) not in seen]
+    if new:
+        found.append(checks(new))
+    found += [
+        html.P([icon("warning"), f" {check.label}: {check.detail}"], className="remark remark--warning")
+        for check in new
+        if check.state in {"warning", "bad"}
+    ]
     caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
     if isinstance(caution, str) and caution:
         found.append(html.P([icon("warning"), f" {caution}"], className="remark remark--warning"))

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
 
 from app.schemas import Explanation, Record
 from frontend import figures, words
-from frontend.components.common import facts, note
+from frontend.components.common import aria, facts, note
 
 
-def receipt(explanation: Explanation) -> Component:
-    """Everything worth knowing about one map; while it grows, only how far it is."""
+def receipt(explanation: Explanation, values: np.ndarray | None = None) -> Component:
+    """Everything worth knowing about one map; while it grows, only how far it is. values: the map, `[H, W]`."""
     if explanation.record is None:
         progress = explanation.progress
         text = f"{explanation.state.capitalize()}: {progress.done:,} of {progress.total:,} {progress.unit}. The numbers follow when the map is finished."
         return note(text)
     record = explanation.record
-    charts = [
-        html.Section([html.H3(title, className="card-title"), figures.graph(figure)], className="chart")
-        for title, figure in figures.of_record(record)
+    notes = [note(text) for text in record.notes]
+    drawn = [chart(title, figure) for title, figure in [*figures.of_record(record), *of_map(values)]]
+    return html.Div([facts(numbers(record)), *notes, *drawn, html.H3("Conditions", className="card-title"), facts(conditions(record))])
+
+
+def of_map(values: np.ndarray | None) -> list[tuple[str, go.Figure]]:
+    """What the map itself says in numbers: its pieces, if it is made of pieces, and how concentrated it is."""
+    if values is None or not values.any():
+        return []
+    made = figures.pieces(values)
+    return [
+        *([("Values of its pieces", made)] if made is not None else []),
+        ("How concentrated the evidence is", figures.concentration(values)),
     ]
-    return html.Div(
-        [
-            facts(numbers(record)),
-            *(note(text) for text in record.notes),
-            *charts,
-            html.H3("Conditions", className="card-title"),
-            facts(conditions(record)),
-        ]
-    )
+
+
+def chart(title: str, figure: go.Figure) -> Component:
+    return html.Section([html.H3(title, className="card-title"), figures.graph(figure)], className="chart", **aria(label=title))
 
 
 def numbers(record: Record) -> dict[str, Any]:

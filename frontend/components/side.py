@@ -35,8 +35,8 @@ def keep_card() -> Component:
                 ),
             ],
             className="keep",
+            title="The link holds model, input, class, methods, parameters and look",
         ),
-        html.P("The link holds model, input, class, methods, parameters and look.", className="muted small lab-only"),
         className="keep-card",
     )  # fmt: skip
 

@@ -65,6 +65,15 @@ def layout(**_query: str) -> Component:
     )  # fmt: skip
 
 
+def not_found(**_query: str) -> Component:
+    """For an address that leads nowhere."""
+    back = dcc.Link("Go to Compare", href="/", className="ev-button")
+    return html.Div(
+        common.card("", html.H1("There is no such page"), html.P("The address may be mistyped or from another version."), back),
+        className="page lost",
+    )
+
+
 def intended() -> Component:
     return common.card(
         "Intended use",

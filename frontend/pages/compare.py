@@ -92,9 +92,12 @@ def body(opened: Opened, view: View) -> Component:
     return html.Div(
         [
             *stores(opened, view),
-            html.Div([input_section(opened), methods(opened, view), look_card.look_card(view.look)], className="column column--left"),
+            html.Div(
+                [input_section(opened), methods(opened, view), look_card.look_card(view.look), side.keep_card()],
+                className="column column--left",
+            ),
             html.Div([start(opened), *centre()], className="column column--centre"),
-            html.Div([side.readout_card(), side.agreement_card(), side.keep_card()], className="column column--right"),
+            html.Div([side.readout_card(), side.agreement_card()], className="column column--right"),
             input_card.samples_drawer(opened.samples, opened.inputs),
             methods_card.params_drawer(),
             numbers_drawer(),

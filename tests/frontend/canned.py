@@ -9,6 +9,7 @@ from app.schemas import (
     Catalogue,
     Check,
     ClassScore,
+    Concept,
     Cough,
     Explanation,
     ExplanationRequest,
@@ -139,3 +140,8 @@ def explanation(request: ExplanationRequest, state: str = "done") -> Explanation
         {"id": (request.method.encode().hex() * 8)[:64], "state": state, "title": chosen.title, "created": "2026-11-21T01:00:00Z", "request": request.model_dump(),
          "estimate": 0.3, "record": record.model_dump() if state == "done" else None, "progress": {"done": 640, "total": 1000, "unit": "samples"}}
     )  # fmt: skip
+
+
+CONCEPT = Concept.model_validate(
+    {"id": "u1", "ref": "ab" * 32, "name": "Stripes", "modality": "image", "kind": "yours", "count": 12, "boxes": 0}
+)

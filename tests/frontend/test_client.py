@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable
 
 import httpx
+import numpy as np
 import pytest
 
 from app.schemas import ExplanationRequest, PredictionRequest
@@ -131,3 +133,15 @@ def test_choices_leave_out_the_other_kind_of_input():
     assert asyncio.run(asked.choices("concepts", "image")) == [("striped", "Striped")]
     assert asyncio.run(asked.choices("concepts", "spectrogram")) == [("u1@ab", "Hum")]
     assert asyncio.run(asked.choices("concepts")) == [("striped", "Striped"), ("u1@ab", "Hum")]
+
+
+def test_a_map_is_read_without_pickle():
+    def stored(array: np.ndarray) -> httpx.Response:
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=True)
+        return httpx.Response(200, content=buffer.getvalue())
+
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(asyncio.run(client(lambda _: stored(values)).values("a")), values)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        asyncio.run(client(lambda _: stored(np.array([{"a": 1}], dtype=object))).values("a"))

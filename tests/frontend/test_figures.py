@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from app.schemas import ExplanationRequest, Record
@@ -67,3 +68,28 @@ def test_seconds_in_words(value, shown):
 )
 def test_numbers_in_words(value, shown):
     assert words.number(value) == shown
+
+
+def test_concentration_is_the_running_share_of_the_strongest_cells():
+    values = np.array([[4.0, -3.0], [2.0, 1.0]])
+    curve, even = figures.concentration(values).data
+    assert list(curve.x) == [0, 25, 50, 75, 100]
+    assert list(curve.y) == pytest.approx([0, 40, 70, 90, 100])
+    assert (list(even.x), list(even.y)) == ([0, 100], [0, 100])
+
+
+def test_a_uniform_map_has_no_preference():
+    curve = figures.concentration(np.full((8, 8), 0.3, np.float32)).data[0]
+    assert list(curve.y) == pytest.approx(list(curve.x))
+
+
+def test_a_map_of_tiles_shows_each_tile_once():
+    tiles = np.array([[0.5, -0.8], [0.1, 0.3]], np.float32)
+    figure = figures.pieces(np.kron(tiles, np.ones((4, 4), np.float32)))
+    assert figure is not None
+    assert list(figure.data[0].y) == pytest.approx([-0.8, 0.5, 0.3, 0.1])
+
+
+def test_a_smooth_map_is_not_made_of_pieces():
+    assert figures.pieces(np.random.default_rng(0).normal(size=(16, 16))) is None
+    assert figures.pieces(np.zeros((8, 8))) is None

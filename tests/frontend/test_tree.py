@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dash import Dash
+from dash import Dash, dcc
 from dash.development.base_component import Component
 from fastapi import FastAPI
 
 from app.settings import Settings
 from frontend import create_dash, ids, shell
 from frontend.client import ApiProblem, silent
-from frontend.components import input_card, methods_card, panels, prediction_card, receipt, side
+from frontend.components import concept_parts, input_card, methods_card, panels, prediction_card, receipt, side
 from frontend.components.model_card import model_card
-from frontend.pages import about, compare, models
+from frontend.pages import about, compare, concepts, models
 from frontend.state import View
 from tests.frontend import canned
 
@@ -73,6 +73,11 @@ def trees() -> dict[str, Component | list[Component]]:
         ],
         "uploaded": input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
         "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
+        "concepts": [
+            concepts.layout(),
+            *concepts.body(canned.CATALOGUE, [canned.CONCEPT], canned.SAMPLES, canned.LIMITS, canned.CATALOGUE.models[1]),
+        ],
+        "concept": [dcc.Store(id="concept-open"), concept_parts.detail(canned.CONCEPT, None, None)],
         "about": [about.layout(), about.method_table(canned.CATALOGUE)],
         "skeleton": [compare.layout()],
         "silent": [compare.unreachable(silent("The computing side does not answer."))],
@@ -219,6 +224,25 @@ def test_known_facts_are_only_told_for_the_sample_s_own_model():
 
     assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[0]) is canned.SAMPLES[0]
     assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[1]) is None
+
+
+def test_checks_that_passed_are_one_chip_and_the_rest_is_named():
+    from frontend.components.common import checks
+
+    drawn = checks(canned.SOUND.checks)
+    chips = [texts(part) for part in parts(drawn) if "ev-chip" in str(getattr(part, "className", ""))]
+    assert [" ".join(chip.split()) for chip in chips] == [
+        "3 checks ok",
+        "Far from the recordings the model learned from. unlike training set",
+    ]
+    assert "cough found" in texts(drawn)
+
+
+def test_a_check_of_the_input_is_not_told_twice():
+    prediction = canned.prediction().model_copy(update={"quality": [*canned.SOUND.checks, *canned.prediction().quality]})
+    told = prediction_card.remarks(prediction, canned.CATALOGUE.models[0], None, canned.SOUND)
+    assert "window 0.31" in texts(told)
+    assert "cough found" not in texts(told)
 
 
 def test_models_that_cannot_take_the_input_say_so():
