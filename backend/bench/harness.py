@@ -57,13 +57,14 @@ class Peer:
     """Somebody else's way to the same result. make: imports it and gives the work (ModuleNotFoundError: left out).
 
     It may give two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours should be, None where nothing
-    was promised.
+    was promised. times: what the work takes is multiplied by this, where a share of it stands for the whole (the note says so).
     """
 
     name: str
     make: Callable[[], Work | tuple[Work, Work]]
     goal: float | None = None
     note: str = ""
+    times: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def contest(work: str, ours: Work, peers: Sequence[Peer], setting: Setting, *, w
         mine.append(seconds(ours))
         for (peer, run), found in zip(runners, theirs, strict=True):
             setting.tell(f"{work}: round {number + 1} of {setting.rounds}, {peer.name}")
-            found.append(seconds(run))
+            found.append(peer.times * seconds(run))
     for (peer, _), found in zip(runners, theirs, strict=True):
         yield versus(work, peer.name, list(zip(mine, found, strict=True)), goal=peer.goal, note=peer.note)
 

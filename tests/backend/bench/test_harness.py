@@ -23,13 +23,14 @@ def test_a_contest_takes_turns_and_medians_of_paired_ratios(monkeypatch):
     clock(monkeypatch, 1.0, 4.0, 2.0, 2.0, 4.0, 6.0, 1.0, 8.0, 5.0)
     peers = [
         Peer("first", lambda: (lambda: calls.append("first"), lambda: calls.append("first, short")), 3),
-        Peer("second", lambda: lambda: calls.append("second")),
+        Peer("second", lambda: lambda: calls.append("second"), times=2),
     ]
     first, second = harness.contest("w", lambda: calls.append("ours"), peers, Setting(rounds=3), warm=lambda: calls.append("warm"))
     assert calls == ["warm", "first, short", "second", *["ours", "first", "second"] * 3]
     assert (first.ratio, first.low, first.high, first.ours, first.theirs) == (4.0, 2.0, 8.0, 1.0, 4.0)
+    assert second.theirs == 10.0
     assert (first.goal, first.reached) == (">= 3 x", True)
-    assert (second.ratio, second.goal, second.reached) == (3.0, "", None)
+    assert (second.ratio, second.goal, second.reached) == (6.0, "", None)
 
 
 def test_the_clock_covers_the_work_and_nothing_else(monkeypatch):
