@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 from app.schemas import ExplanationRequest, PredictionRequest
 from frontend.client import ApiProblem, Client, href
 from tests.frontend import canned
+from tests.frontend.waiting import run
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -32,26 +32,26 @@ def test_the_catalogue_is_waited_for_while_the_first_worker_reads_the_models():
         [problem(503, "starting", **{"Retry-After": "0.1"})] * 2
         + [httpx.Response(200, content=canned.CATALOGUE.model_dump_json(by_alias=True))]
     )
-    found = asyncio.run(client(lambda _: next(answers)).catalogue())
+    found = run(client(lambda _: next(answers)).catalogue())
     assert found == canned.CATALOGUE
 
 
 def test_patience_ends():
     with pytest.raises(ApiProblem) as refused:
-        asyncio.run(client(lambda _: problem(503, "starting", **{"Retry-After": "0.1"})).catalogue(patience=0.15))
+        run(client(lambda _: problem(503, "starting", **{"Retry-After": "0.1"})).catalogue(patience=0.15))
     assert refused.value.code == "starting"
 
 
 def test_another_refusal_is_not_waited_for():
     asked = []
     with pytest.raises(ApiProblem):
-        asyncio.run(client(lambda request: asked.append(request) or problem(503, "busy")).catalogue())
+        run(client(lambda request: asked.append(request) or problem(503, "busy")).catalogue())
     assert len(asked) == 1
 
 
 def test_a_problem_keeps_its_words_and_its_id():
     with pytest.raises(ApiProblem) as refused:
-        asyncio.run(client(lambda _: problem(422, "too_expensive")).explain(ExplanationRequest(input="a", model="b", method="lime")))
+        run(client(lambda _: problem(422, "too_expensive")).explain(ExplanationRequest(input="a", model="b", method="lime")))
     assert (refused.value.code, refused.value.problem.detail, refused.value.problem.request_id) == (
         "too_expensive",
         "One plain sentence.",
@@ -62,7 +62,7 @@ def test_a_problem_keeps_its_words_and_its_id():
 @pytest.mark.parametrize("body", [b"<html>bad gateway</html>", b"[]", b""])
 def test_an_answer_that_is_no_problem_document_becomes_a_sentence(body):
     with pytest.raises(ApiProblem) as refused:
-        asyncio.run(client(lambda _: httpx.Response(502, content=body)).samples())
+        run(client(lambda _: httpx.Response(502, content=body)).samples())
     assert refused.value.code == "unexplained"
     assert "try again" in refused.value.problem.detail
 
@@ -72,7 +72,7 @@ def test_silence_is_told_from_refusal():
         raise httpx.ConnectError("refused", request=request)
 
     with pytest.raises(ApiProblem) as refused:
-        asyncio.run(client(silence).limits())
+        run(client(silence).limits())
     assert refused.value.code == "unreachable"
 
 
@@ -84,7 +84,7 @@ def test_requests_carry_exactly_the_wire_schema():
         return httpx.Response(202, content=canned.explanation(wanted).model_dump_json())
 
     wanted = ExplanationRequest(input="a", model="b", method="lime", target=1, params={"n_samples": 64}, seed=3)
-    found = asyncio.run(client(answer).explain(wanted))
+    found = run(client(answer).explain(wanted))
     assert seen == [("POST", "/api/v1/explanations", wanted.model_dump())]
     assert found.request == wanted
 
@@ -99,7 +99,7 @@ def test_a_slow_prediction_is_asked_for_until_it_is_there():
         paths.append(f"{request.method} {request.url.path}")
         return next(answers)
 
-    assert asyncio.run(client(answer).predict(PredictionRequest(input="a", model="b"))) == canned.prediction()
+    assert run(client(answer).predict(PredictionRequest(input="a", model="b"))) == canned.prediction()
     assert paths == ["POST /api/v1/predictions", "GET /api/v1/predictions/j1", "GET /api/v1/predictions/j1"]
 
 
@@ -107,16 +107,16 @@ def test_a_prediction_that_failed_says_why():
     error = {"title": "Stopped", "status": 500, "code": "out_of_memory", "detail": "It needed more memory than a worker may use."}
     job = {"id": "j1", "kind": "prediction", "state": "failed", "created": "now", "error": error}
     with pytest.raises(ApiProblem) as refused:
-        asyncio.run(client(lambda _: httpx.Response(202, json=job)).predict(PredictionRequest(input="a", model="b")))
+        run(client(lambda _: httpx.Response(202, json=job)).predict(PredictionRequest(input="a", model="b")))
     assert refused.value.code == "out_of_memory"
 
 
 def test_keys_are_quoted_and_model_names_keep_their_colon():
     paths = []
     answer = httpx.Response(200, content=canned.CATALOGUE.models[0].model_dump_json())
-    asyncio.run(client(lambda request: paths.append(request.url.raw_path) or answer).model("timm:resnet18"))
+    run(client(lambda request: paths.append(request.url.raw_path) or answer).model("timm:resnet18"))
     with pytest.raises(ApiProblem):
-        asyncio.run(client(lambda request: paths.append(request.url.raw_path) or problem(404, "not_found")).input("../x?y"))
+        run(client(lambda request: paths.append(request.url.raw_path) or problem(404, "not_found")).input("../x?y"))
     assert paths == [b"/api/v1/models/timm:resnet18", b"/api/v1/inputs/..%2Fx%3Fy"]
 
 
@@ -130,9 +130,9 @@ def test_choices_leave_out_the_other_kind_of_input():
         {"id": "u1", "ref": "u1@ab", "name": "Hum", "modality": "audio"},
     ]
     asked = client(lambda _: httpx.Response(200, json=entries))
-    assert asyncio.run(asked.choices("concepts", "image")) == [("striped", "Striped")]
-    assert asyncio.run(asked.choices("concepts", "spectrogram")) == [("u1@ab", "Hum")]
-    assert asyncio.run(asked.choices("concepts")) == [("striped", "Striped"), ("u1@ab", "Hum")]
+    assert run(asked.choices("concepts", "image")) == [("striped", "Striped")]
+    assert run(asked.choices("concepts", "spectrogram")) == [("u1@ab", "Hum")]
+    assert run(asked.choices("concepts")) == [("striped", "Striped"), ("u1@ab", "Hum")]
 
 
 def test_a_map_is_read_without_pickle():
@@ -142,6 +142,6 @@ def test_a_map_is_read_without_pickle():
         return httpx.Response(200, content=buffer.getvalue())
 
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert np.array_equal(asyncio.run(client(lambda _: stored(values)).values("a")), values)
+    assert np.array_equal(run(client(lambda _: stored(values)).values("a")), values)
     with pytest.raises(ValueError, match="allow_pickle"):
-        asyncio.run(client(lambda _: stored(np.array([{"a": 1}], dtype=object))).values("a"))
+        run(client(lambda _: stored(np.array([{"a": 1}], dtype=object))).values("a"))

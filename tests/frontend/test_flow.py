@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import httpx
@@ -12,6 +11,7 @@ from frontend.callbacks.maps import is_cheap, layer_of, post, wanted
 from frontend.callbacks.subject import subject_of, target_of
 from frontend.client import Client
 from tests.frontend import canned
+from tests.frontend.waiting import run
 
 TICKED = ["lime", "grad_cam", "occlusion"]
 METHODS = {method.key: method for method in canned.CATALOGUE.methods}
@@ -84,7 +84,7 @@ def sent(method: str, params: dict[str, dict[str, object]]) -> tuple[dict[str, o
         return httpx.Response(202, content=canned.explanation(ExplanationRequest(**bodies[0])).model_dump_json())
 
     part = {"input": "a", "model": "cnnexplain", "start": None, "target": 1, "seed": 3}
-    kept = asyncio.run(post(Client(lambda: httpx.MockTransport(answer)), METHODS[method], part, "features.conv3", canned.FITS, params))
+    kept = run(post(Client(lambda: httpx.MockTransport(answer)), METHODS[method], part, "features.conv3", canned.FITS, params))
     return bodies[0], kept
 
 
@@ -111,6 +111,6 @@ def test_a_refusal_is_kept_for_its_panel():
     problem = {"title": "No", "status": 422, "code": "incompatible", "detail": "It needs ReLU units."}
     transport = httpx.MockTransport(lambda _: httpx.Response(422, json=problem))
     part = {"input": "a", "model": "cnnexplain", "start": None, "target": 1, "seed": 0}
-    kept = asyncio.run(post(Client(lambda: transport), METHODS["lrp"], part, None, canned.FITS, {}))
+    kept = run(post(Client(lambda: transport), METHODS["lrp"], part, None, canned.FITS, {}))
     assert kept["problem"]["detail"] == "It needs ReLU units."
     assert "id" not in kept
