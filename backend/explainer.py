@@ -68,7 +68,7 @@ def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
     """The class to explain; None is the predicted one."""
     if target is None:
         with torch.no_grad():
-            return int(model.logits(x).argmax(dim=1))
+            return int(model.logits(x.clone()).argmax(dim=1))
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(model.labels):
         raise BadParameter(f"The class must be a whole number from 0 to {len(model.labels) - 1}.", field="target")
     return target

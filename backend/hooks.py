@@ -26,7 +26,7 @@ def activations_and_gradients(model: Model, x: Tensor, layer: str, target: int) 
     handle = model.module.get_submodule(layer).register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            y = model.select(model.module(x.detach()), target).sum()
+            y = model.select(model.module(x.detach().clone()), target).sum()
     finally:
         handle.remove()
     (gradient,) = torch.autograd.grad(y, seen[0])

@@ -206,7 +206,7 @@ class Run:
         return _laid_out(x.to(self.model.device), plan)
 
     def scores(self, x: Tensor) -> Tensor:
-        """`x [N, C, H, W]` -> the explained logit, float32 `[N]`. N may be any number; it is run as one batch."""
+        """`x [N, C, H, W]` -> the explained logit, float32 `[N]`, in one batch. A network that works in place may overwrite `x`."""
         plan = self.plan("forward")
         self._used.add(plan.precision)
         self.forwards += x.shape[0]
@@ -230,7 +230,7 @@ class Run:
         """The explained logit by the module as given, in float32: for the two ends of a path."""
         self.forwards += x.shape[0]
         with torch.no_grad():
-            return self.model.select(self.model.module(x), self.target)
+            return self.model.select(self.model.module(x.clone()), self.target)
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -212,7 +212,12 @@ def test_guided_rule_by_hand():
             return (self.act(x[:, 0, 0]) * back).sum(1, keepdim=True).expand(-1, 2)
 
     x = torch.tensor([3.0, 2.0, -1.0, 9.0]).view(1, 1, 1, 4)
-    expected = {nn.ReLU(): [1.0, 0, 0, 5], nn.ReLU6(): [1.0, 0, 0, 0], nn.ReLU(inplace=True): [1.0, 0, 0, 5], nn.ReLU6(inplace=True): [1.0, 0, 0, 0]}
+    expected = {
+        nn.ReLU(): [1.0, 0, 0, 5],
+        nn.ReLU6(): [1.0, 0, 0, 0],
+        nn.ReLU(inplace=True): [1.0, 0, 0, 5],
+        nn.ReLU6(inplace=True): [1.0, 0, 0, 0],
+    }
     for act, wanted in expected.items():
         model = models.wrap(Hand(act), labels=["a", "b"], input=models.ImageInput(size=(1, 4), channels=1))
         assert guided_gradient(model, x, 0).flatten().tolist() == wanted

@@ -1,0 +1,85 @@
+"""Maps lie where the evidence is, on models and inputs whose evidence is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import models
+from app.errors import BadParameter, NotFound
+from backend.methods import METHODS
+from backend.studies.evidence import CASES, as_markdown, evidence_table, known_cases
+
+WIDE = {
+    "cnnexplain_synthetic": {
+        "guided_grad_cam": 20, "integrated_gradients": 20, "smooth_grad": 15, "lrp": 15, "fused": 15, "occlusion": 8, "lime": 5,
+        "grad_cam": 4, "grad_cam_pp": 4,
+    },
+    "shapes": {
+        "guided_grad_cam": 2.5, "integrated_gradients": 2.5, "lrp": 2.5, "fused": 3, "occlusion": 2.5, "lime": 2, "grad_cam": 2.5,
+        "grad_cam_pp": 2.5, "smooth_grad": 1.5,
+    },
+}  # fmt: skip
+"""How many times a uniform map's relevance inside the evidence each method must reach: about half of what it has."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", list(CASES))
+def test_relevance_lies_inside_the_evidence(key, capsys):
+    seen = []
+    rows = evidence_table(key, n=8, methods=list(WIDE[key]), report=lambda done, total: seen.append((done, total)))
+    with capsys.disabled():
+        print("\n" + as_markdown(key, rows))
+    found = {row["method"]: row for row in rows}
+    assert set(found) == set(WIDE[key])
+    for method, ratio in WIDE[key].items():
+        row = found[method]
+        assert row["ratio"] >= ratio, method
+        assert row["low"] > row["uniform"], method
+        assert row["n"] == 8
+    assert seen[-1] == (8 * len(rows), 8 * len(rows))
+    assert [row["mass"] for row in rows] == sorted((row["mass"] for row in rows), reverse=True)
+
+
+@pytest.mark.parametrize("key", list(CASES))
+def test_cases_are_what_they_say(key):
+    model = models.load(key)
+    cases = known_cases(model, 5)
+    assert len(cases) == 5
+    for x, label, mask in cases:
+        assert tuple(x.shape) == (1, *model.input.shape)
+        assert mask.shape == tuple(x.shape[-2:])
+        assert 0.001 < mask.mean() < 0.5
+        assert int(model.predict(x).argmax()) == label
+
+
+def test_an_arbitrary_map_gets_what_a_uniform_one_gets(monkeypatch):
+    """The yardstick itself: a method that knows nothing scores 1 times uniform."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    import backend.studies.evidence as study
+
+    original = study.explain
+
+    def blind(model, x, key, target):
+        return replace(original(model, x, "gradient", target=target), values=np.ones(tuple(x.shape[-2:]), np.float32))
+
+    monkeypatch.setattr(study, "explain", blind)
+    (row,) = evidence_table("shapes", n=4, methods=["gradient"])
+    assert row["ratio"] == pytest.approx(1)
+    assert math.isclose(row["mass"], row["uniform"])
+
+
+def test_models_without_known_evidence_are_refused():
+    with pytest.raises(BadParameter, match="evidence is known"):
+        evidence_table("timm:resnet18")
+    with pytest.raises(NotFound):
+        evidence_table("shapes", methods=["nothing"])
+
+
+def test_concept_maps_are_not_in_the_table():
+    rows = evidence_table("shapes", n=1, methods=["visual_tcav", "grad_cam"] if "visual_tcav" in METHODS else ["grad_cam"])
+    assert [row["method"] for row in rows] == ["grad_cam"]
