@@ -83,6 +83,12 @@ async def events(id: str, services: Backend) -> Response:
 async def values(id: str, services: Backend) -> Response:
     """float32 `[H, W]` on the display grid; while the job runs, the newest partial map."""
     row = await job_of_kind(services, id, "explanation")
+    try:
+        return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "map"), "values")
+    except NotFound:
+        if not row.active:
+            raise
+    # It may have ended in between: the partial map is gone then, and the whole one is there.
     return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "map"), "values")
 
 
