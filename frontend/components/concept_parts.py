@@ -73,7 +73,7 @@ def strip(concept: Concept) -> Component:
     return html.Div(heard, className="concept-strip concept-strip--sound")
 
 
-def detail(concept: Concept, result: Mapping[str, Any] | None, prediction: Prediction | None) -> Component:
+def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
     """Examples, and how real the concept is at each layer."""
     parts: list[Component] = [strip(concept), html.P(concept.description, className="muted")]
     parts += [common.note(text, "warning") for text in concept.notes]

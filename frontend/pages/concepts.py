@@ -41,6 +41,7 @@ def layout(**query: str) -> Component:
             dcc.Store(id="concept-made-store"),
             dcc.Store(id="concept-result-store"),
             dcc.Store(id="concept-shown-store"),
+            dcc.Store(id="concept-open"),
             html.H1("Concepts", className="ev-visually-hidden"),
             html.Div(common.card("Concepts", common.skeleton(8)), id="concepts-body", className="concepts-page"),
         ]
@@ -374,26 +375,25 @@ def overall(result: dict[str, Any]) -> Component:
 def _register_library(app: Dash, client: Client) -> None:
     @app.callback(
         Output("concept-detail", "children"),
+        Output("concept-open", "data"),
         Input({"type": "concept-show", "id": ALL}, "n_clicks"),
         Input("concept-result-store", "data"),
-        State("concept-shown-store", "data"),
-        State({"type": "concept-show", "id": ALL}, "id"),
         prevent_initial_call=True,
     )
-    async def detail(_clicks: list[int], stored: dict[str, Any] | None, _shown: Any, ids: list[dict[str, str]]) -> Any:
+    async def detail(_clicks: list[int], stored: dict[str, Any] | None) -> Any:
         picked = ctx.triggered_id["id"] if isinstance(ctx.triggered_id, dict) and ctx.triggered[0]["value"] else None
         try:
             concepts = await client.concepts()
             job = await client.analysis(stored["id"]) if stored else None
         except ApiProblem as refusal:
-            return common.problem(refusal)
+            return common.problem(refusal), no_update
         result = job.result if job else None
         if picked is None and result:
             picked = next((one.id for one in concepts if one.ref == result["plan"]["concepts"][0]), None)
         concept = next((one for one in concepts if one.id == picked), None)
         if concept is None:
             raise PreventUpdate
-        return [dcc.Store(id="concept-open", data=concept.id), parts.detail(concept, result, None)]
+        return parts.detail(concept, result), concept.id
 
     @app.callback(
         Output("concept-drawer", "opened"),

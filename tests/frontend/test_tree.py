@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dash import Dash, dcc
+from dash import Dash
 from dash.development.base_component import Component
 from fastapi import FastAPI
 
@@ -77,7 +77,7 @@ def trees() -> dict[str, Component | list[Component]]:
             concepts.layout(),
             *concepts.body(canned.CATALOGUE, [canned.CONCEPT], canned.SAMPLES, canned.LIMITS, canned.CATALOGUE.models[1]),
         ],
-        "concept": [dcc.Store(id="concept-open"), concept_parts.detail(canned.CONCEPT, None, None)],
+        "concept": concept_parts.detail(canned.CONCEPT, None),
         "about": [about.layout(), about.method_table(canned.CATALOGUE)],
         "skeleton": [compare.layout()],
         "silent": [compare.unreachable(silent("The computing side does not answer."))],
