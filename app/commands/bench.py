@@ -11,7 +11,7 @@ HELP = "Measure each method over its floor and against lime, Captum, grad-cam an
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="few samples: shows that everything runs, not how fast")
-    parser.add_argument("--rounds", type=int, default=5, help="times that ours and theirs are measured in turn (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="times that ours and theirs are measured in turn (default 3)")
     parser.add_argument(
         "--out", type=Path, default=Path("bench-results"), help="folder for bench.md and bench.json (default ./bench-results)"
     )

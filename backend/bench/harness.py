@@ -71,7 +71,7 @@ class Peer:
 class Setting:
     """How long to measure. tell: hears what is being done."""
 
-    rounds: int = 5
+    rounds: int = 3
     quick: bool = False
     tell: Callable[[str], None] = lambda text: None
 
