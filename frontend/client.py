@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -150,8 +150,9 @@ class Client:
         """Built-in ones first."""
         return await self._get("/concepts", TypeAdapter(list[Concept]))
 
-    async def rename_concept(self, key: str, name: str) -> Concept:
-        return _read(await self._call("PUT", f"/concepts/{quote(key, safe='')}", json={"name": name}), Concept)
+    async def change_concept(self, key: str, name: str | None = None, remove: Sequence[int] = ()) -> Concept:
+        """Another name, or examples taken out by number."""
+        return _read(await self._call("PUT", f"/concepts/{quote(key, safe='')}", json={"name": name, "remove": list(remove)}), Concept)
 
     async def delete_concept(self, key: str) -> None:
         await self._call("DELETE", f"/concepts/{quote(key, safe='')}")

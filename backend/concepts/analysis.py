@@ -18,12 +18,15 @@ from torch import Tensor
 
 from backend.concepts.attribution import attribution_field as field_of
 from backend.concepts.attribution import concept_maps, concept_scores
-from backend.concepts.curves import without
+from backend.concepts.curves import concept_curves, without
 from backend.concepts.library import RANDOM, Library
 from backend.concepts.significance import PseudoConcepts, benjamini_hochberg, empirical_p, tcav_test
 from backend.concepts.vectors import Activations, ConceptVector
 from backend.types import Progress, silent
 from models.spec import Model
+
+CONTROLS = 10
+"""Pseudo-concepts whose erasing curves are drawn beside a concept's."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Analysis:
     cosines: dict[str, list[list[float]]] = field(default_factory=dict)
     maps: dict[tuple[int, str], np.ndarray] = field(default_factory=dict)
     random_95: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    """Erasing and insertion curves of the first input, one per layer x concept, for its first class."""
 
 
 class _Layer:
@@ -90,6 +95,7 @@ def analyse(model: Model, inputs: Sequence[Tensor], plan: Plan, books: Library, 
             done += 1
             report(done, total, table)
         found.directions.extend(_direction(layer, place, plan) for place in range(len(plan.concepts)))
+        found.curves.extend(_curves(model, layer, plan, inputs[0], wanted[0][0]))
         found.cosines[name] = _cosines(layer.directions)
         for target in sorted(layer.scores):
             found.overall.extend(_overall(layer, plan, target))
@@ -121,6 +127,17 @@ def _local(
                 "probability": float(probability[target]), "without": float(erased[k, t]), "without_random": float(np.median(control[:, t])),
                 "recognised": layer.vectors[k].recognised, "coverage": float((maps[k] > 0).float().mean()),
             }  # fmt: skip
+
+
+def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> Iterator[dict[str, Any]]:
+    for k, ref in enumerate(plan.concepts):
+        pseudo = layer.pseudo[k]
+        few = PseudoConcepts(pseudo.directions[:CONTROLS], pseudo.emblems[:CONTROLS], pseudo.size)
+        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, pseudo=few)
+        yield {
+            "layer": layer.name, "concept": ref, "class": target, "share": curves.share.tolist(), "erasing": curves.erasing.tolist(),
+            "insertion": curves.insertion.tolist(), "control": curves.control.median(0).values.tolist(),
+        }  # fmt: skip
 
 
 def _direction(layer: _Layer, k: int, plan: Plan) -> dict[str, Any]:

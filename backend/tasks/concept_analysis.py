@@ -54,6 +54,7 @@ class ConceptAnalysis(Task):
             "overall": found.overall,
             "cosines": found.cosines,
             "random_95": found.random_95,
+            "curves": found.curves,
             "versions": versions(),
         }
         return Outcome(finite(result), {f"maps/{number}/{layer}": maps for (number, layer), maps in found.maps.items()})

@@ -59,9 +59,13 @@ def example(concept: Concept, number: int, kind: str = "png") -> str:
 
 
 def strip(concept: Concept) -> Component:
-    """The first examples, to look at or to listen to."""
+    """The first examples, to look at or to listen to; one's own can be taken out."""
     shown = range(min(STRIP, concept.count))
-    cells = [html.Img(src=example(concept, i), alt=f"Example {i + 1} of {concept.name}", width=60, height=60) for i in shown]
+    cells: list[Component] = [
+        html.Img(src=example(concept, i), alt=f"Example {i + 1} of {concept.name}", width=60, height=60) for i in shown
+    ]
+    if concept.kind == "yours" and concept.count > 1:
+        cells = [html.Div([cell, _drop(i)], className="concept-own") for i, cell in enumerate(cells)]
     if concept.modality != "audio":
         return html.Div(cells, className="concept-strip")
     heard = [
@@ -73,6 +77,16 @@ def strip(concept: Concept) -> Component:
     return html.Div(heard, className="concept-strip concept-strip--sound")
 
 
+def _drop(number: int) -> Component:
+    return html.Button(
+        [common.icon("close"), common.hidden(f"Take out example {number + 1}")],
+        id={"type": "concept-drop", "index": number},
+        className="icon-button",
+        title=f"Take out example {number + 1}",
+        n_clicks=0,
+    )
+
+
 def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
     """Examples, and how real the concept is at each layer."""
     parts: list[Component] = [strip(concept), html.P(concept.description, className="muted")]
@@ -80,6 +94,7 @@ def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
     known = [row for row in (result or {}).get("directions", []) if row["concept"] == concept.ref]
     if known and result:
         parts.append(_quality(known, result, concept.ref))
+        parts.append(_curves(result, concept.ref))
     if concept.kind == "yours":
         parts.append(_own_actions(concept))
     return common.card(concept.name, *parts, className="concept-detail", aside=_badge(result, concept.ref))
@@ -114,6 +129,24 @@ def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: 
     )
     head = ["", *(row["layer"] for row, _, _ in columns)]
     return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="muted small")])
+
+
+def _curves(result: Mapping[str, Any], ref: str) -> Component:
+    """What the first input's score does when the concept is taken away, or shown alone."""
+    figure = go.Figure()
+    for place, row in enumerate(row for row in result["curves"] if row["concept"] == ref):
+        colour = LAYER_COLOURS[place % len(LAYER_COLOURS)]
+        figure.add_scatter(x=row["share"], y=row["erasing"], name=f"{row['layer']} erased", line={"color": colour, "width": 2})
+        figure.add_scatter(
+            x=row["share"], y=row["control"], name=f"{row['layer']} random", line={"color": colour, "width": 1, "dash": "dash"}
+        )
+        figure.add_scatter(
+            x=row["share"], y=row["insertion"], name=f"{row['layer']} shown", line={"color": colour, "width": 1, "dash": "dot"}
+        )
+    figure = figures.plain(figure, 200, "share", "score")
+    figure.update_yaxes(range=[0, 1.02])
+    words = "Solid: the concept erased step by step. Dashed: random directions erased. Dotted: only the places where it is recognised, strongest first."
+    return html.Div([figures.graph(figure), html.P(words, className="muted small")])
 
 
 def _first(rows: Sequence[Mapping[str, Any]], ref: str, layer: str) -> Mapping[str, Any] | None:

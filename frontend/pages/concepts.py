@@ -179,6 +179,7 @@ def register(app: Dash, client: Client) -> None:
     _register_choice(app, client)
     _register_run(app, client)
     _register_library(app, client)
+    _register_examples(app, client)
 
 
 def _register_choice(app: Dash, client: Client) -> None:
@@ -454,11 +455,32 @@ def _register_library(app: Dash, client: Client) -> None:
             if ctx.triggered_id == "concept-delete":
                 await client.delete_concept(open)
             else:
-                await client.rename_concept(open, name)
+                await client.change_concept(open, name)
         except ApiProblem as refusal:
             return no_update, no_update, common.problem(refusal)
         library, options = await _redrawn(client, key, [])
         return library, options, None
+
+
+def _register_examples(app: Dash, client: Client) -> None:
+    @app.callback(
+        Output("concept-library", "children", allow_duplicate=True),
+        Output("concept-negatives", "data", allow_duplicate=True),
+        Output("concept-detail", "children", allow_duplicate=True),
+        Input({"type": "concept-drop", "index": ALL}, "n_clicks"),
+        State("concept-open", "data"),
+        State("concept-model", "value"),
+        prevent_initial_call=True,
+    )
+    async def take_out(_clicks: list[int], open: str, key: str) -> Any:
+        if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
+            raise PreventUpdate
+        try:
+            concept = await client.change_concept(open, remove=[ctx.triggered_id["index"]])
+        except ApiProblem as refusal:
+            return no_update, no_update, common.problem(refusal)
+        library, options = await _redrawn(client, key, [concept.ref])
+        return library, options, parts.detail(concept, None)
 
 
 async def _redrawn(client: Client, key: str, chosen: list[str]) -> tuple[Any, Any]:

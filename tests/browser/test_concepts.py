@@ -45,6 +45,7 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     assert label is not None
     assert label.startswith("Striped at ")
     expect(page.locator(".concept-detail")).to_contain_text("separable")
+    expect(page.locator(".concept-detail .graph")).to_be_visible()
     expect(page.locator("#concept-overall")).to_contain_text("random concepts stay below")
     with page.expect_download() as download:
         page.get_by_role("link", name="Numbers (CSV)").click()
@@ -67,6 +68,8 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(page: Page,
     expect(entry).to_be_visible()
     expect(entry.locator("input[type=checkbox]")).to_be_checked()
     entry.locator("button").click()
+    page.get_by_role("button", name="Take out example 3").click()
+    expect(page.locator(".concept-entry", has_text="My zigzag")).to_contain_text("10")
     page.click("#concept-delete")
     expect(entry).to_have_count(0)
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-PATHS = ("/", "/models", "/about")
+PATHS = ("/", "/concepts", "/models", "/about")
 
 
 def settled(page: Page, address: str) -> None:
