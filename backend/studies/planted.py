@@ -87,7 +87,7 @@ class Layer:
 def experiment(
     keys: Sequence[str] = tuple(SCENES),
     *,
-    inputs: int = 60,
+    inputs: int = 40,
     examples: int = 40,
     counters: int = 100,
     n_random: int = 50,
@@ -96,15 +96,17 @@ def experiment(
     weights: Path | None = None,
     report: Progress = silent,
 ) -> dict[str, Any]:
-    """Runs the scenes and returns everything as JSON-able data; `backend.studies.report` writes it down.
+    """Runs the scenes and returns everything as JSON-able data; `backend.studies.planted_report` writes it down.
 
     layers: how many of each scene's layers, counted from the last; None takes all. weights: folder with networks trained anew (see
     `train`), None takes the shipped ones. Raises BadParameter.
     """
+    if layers is not None and layers < 1:
+        raise BadParameter("Take at least one layer.", field="layers")
     if inputs < 2 or examples < 10 or counters < 20 or n_random < 20:
         raise BadParameter("Take at least 2 inputs, 10 examples, 20 counter-examples and 20 random concepts.", field="inputs")
-    if unknown := set(keys) - set(SCENES):
-        raise BadParameter(f"There is no such part of the experiment: {len(unknown)} of {len(keys)}. Choose image or sound.", field="only")
+    if set(keys) - set(SCENES):
+        raise BadParameter(f"There is no such part of the experiment; there are: {', '.join(SCENES)}.", field="only")
     chosen = [replace(SCENES[key], layers=SCENES[key].layers[-(layers or 99) :]) for key in keys]
     total = sum(2 * len(scene.layers) * inputs for scene in chosen)
     done = 0
@@ -140,7 +142,7 @@ def _scene(scene: Scene, settings: dict[str, Any], weights: Path | None, step: C
             for (key, name), found in scores.items() for p in [found["p"]]
         ],
         "scores": [
-            {"network": key, "layer": name, "method": method, "planted": values[:, PLANTED].round(5).tolist(), "object": values[:, OBJECT].round(5).tolist()}
+            {"network": key, "layer": name, "method": method, "planted": values[:, PLANTED].tolist(), "object": values[:, OBJECT].tolist()}
             for (key, name), found in scores.items() for method, values in found.items() if method != "p"
         ],
     }  # fmt: skip
@@ -162,7 +164,7 @@ def _described(layer: Layer) -> dict[str, Any]:
     """Whether the two directions differ at all, whether they are recognised, and their lengths over the random ones' median."""
     median = float(layer.pseudo.lengths.median())
     return {
-        "cosine": float(torch.nn.functional.cosine_similarity(*layer.directions, dim=0)),
+        "cosine": float(torch.nn.functional.cosine_similarity(layer.directions[PLANTED], layer.directions[OBJECT], dim=0)),
         "recognised": [vector.recognised for vector in layer.vectors],
         "length_over_random": [vector.length / max(median, 1e-12) for vector in layer.vectors],
     }

@@ -136,9 +136,9 @@ def train(out: Path, *, epochs: int | None = None, rows: int | None = None, prog
     """
     from models.training import images, sound
 
-    shorter = {"epochs": epochs or images.EPOCHS, "rows": rows or images.TRAIN}
-    images.train(out, ("shapes", "shapes_shortcut"), test_rows=images.TEST, progress=progress, **shorter)
-    _train_planted(out, progress=progress, **shorter)
+    passes, pictures = epochs or images.EPOCHS, rows or images.TRAIN
+    images.train(out, ("shapes", "shapes_shortcut"), epochs=passes, rows=pictures, test_rows=images.TEST, progress=progress)
+    _train_planted(out, epochs=passes, rows=pictures, progress=progress)
     for key in (SCENES["sound"].fair, SCENES["sound"].misled):
         sound.train(key, out=out, epochs=epochs, progress=progress)
     return out
