@@ -45,8 +45,9 @@ SMALL = 8
 """Fewer passes than this run on the module as given: choosing would cost more than it saves."""
 MAP_BYTES = 80 * 2**20
 """Most that one feature map of a batch may take on a CPU."""
-WORKER_BYTES = 700 * 2**20
-"""What weights, their copies and everything kept for the way back may take together on a CPU: with torch itself, a worker of 1.5 GiB."""
+WORKER_BYTES, LEAST_BYTES = 500 * 2**20, 128 * 2**20
+"""What weights, their copies and everything kept for the way back may take together on a CPU (with torch itself, a worker of 1.5 GiB);
+what is kept may always take the least."""
 COPIES = 3
 MOST = {"cpu": 32, "cuda": 256}
 LEAST_SECONDS, MOST_REPEATS = 0.02, 50
@@ -156,7 +157,7 @@ class Passes:
             room = torch.cuda.mem_get_info(device)[0] / 4 / (kept + 4 * largest)
         else:
             weights = sum(tensor.nbytes for tensor in self.model.module.parameters())
-            room = min(MAP_BYTES / largest, max(0, WORKER_BYTES - COPIES * weights) / max(1, kept))
+            room = min(MAP_BYTES / largest, max(LEAST_BYTES, WORKER_BYTES - COPIES * weights) / max(1, kept))
         return int(2 ** math.floor(math.log2(max(1.0, min(room, MOST[device.type])))))
 
     def _saved_bytes(self, network: nn.Module) -> int:

@@ -183,6 +183,7 @@ def test_batches_respect_memory(monkeypatch):
     kept = Passes(model)._saved_bytes(model.module)
     assert kept > 4 * 32 * 32 * 8
     monkeypatch.setattr(engine, "COPIES", 0)
+    monkeypatch.setattr(engine, "LEAST_BYTES", 0)
     monkeypatch.setattr(engine, "WORKER_BYTES", 5 * kept)
     assert Passes(model)._batch("gradient", model.module, torch.float32) == 4
     monkeypatch.setattr(engine, "MAP_BYTES", 4 * 32 * 32 * 8 * 2)
