@@ -15,6 +15,7 @@ from app.schemas import Problem
 from app.settings import Settings
 from frontend import shell
 from frontend.callbacks import browser, maps, numbers, params, subject
+from frontend.callbacks import concepts as concept_callbacks
 from frontend.client import ApiProblem, Client
 from frontend.components.common import problem
 from frontend.pages import about, compare, concepts, models
@@ -53,7 +54,7 @@ def build(server: FastAPI, settings: Settings) -> Dash:
     dash.register_page("frontend.about", path="/about", title="About · Evident", layout=about.layout)
     dash.register_page("frontend.not_found_404", path="/not-found", title="Not found · Evident", layout=about.not_found)
     app.layout = shell.shell
-    for part in (compare, concepts, models, about, subject, maps, params, numbers):
+    for part in (compare, concept_callbacks, models, about, subject, maps, params, numbers):
         part.register(app, client)
     browser.register(app)
     return app
