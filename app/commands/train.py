@@ -8,11 +8,11 @@ from pathlib import Path
 
 NAME = "train"
 HELP = "Train a bundled model again and print its honest figures."
-SOUND = ("cnnexplain", "cough_check", "cnnexplain_synthetic")
+SOUND = ("cnnexplain", "cough_check", "cnnexplain_synthetic", "cnnexplain_shortcut")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", choices=(*SOUND, "shapes"))
+    parser.add_argument("model", choices=(*SOUND, "shapes", "shapes_shortcut"))
     parser.add_argument("--data", type=Path, help="folder with labels.csv files and recordings (only for models of real recordings)")
     parser.add_argument("--out", type=Path, default=Path("trained"), help="folder for weights, card and checkpoints (default ./trained)")
     parser.add_argument("--folds", type=int, default=5)
@@ -33,6 +33,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         from models.training import images
 
-        report = images.train(args.out, progress=True, **options)
+        report = images.train(args.out, (args.model,), progress=True, **options)
     print(json.dumps(report, indent=1, default=str))
     return 0

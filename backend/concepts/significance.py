@@ -115,8 +115,15 @@ def tcav_test(
     directions = torch.stack([centre - minus.pooled[torch.as_tensor(draw, device=centre.device)].mean(0) for draw in draws])
     real = tcav_share(slopes, directions).cpu().numpy().astype(float)
     chance = tcav_share(slopes, pseudo.directions).cpu().numpy().astype(float)
-    if real.std() == 0 and chance.std() == 0:
-        p = 1.0 if real.mean() == chance.mean() else 0.0
-    else:
-        p = float(stats.ttest_ind(real, chance, equal_var=False).pvalue)
-    return TcavTest(float(real.mean()), p, float(chance.mean()))
+    return TcavTest(float(real.mean()), _welch(real, chance), float(chance.mean()))
+
+
+def _welch(real: np.ndarray, chance: np.ndarray) -> float:
+    """Welch's t-test; a side that does not vary at all (a share of 0 or 1 in every repeat) is a fixed number the other is tested against."""
+    if np.ptp(real) == 0 and np.ptp(chance) == 0:
+        return 1.0 if real[0] == chance[0] else 0.0
+    if np.ptp(real) == 0:
+        return float(stats.ttest_1samp(chance, real[0]).pvalue)
+    if np.ptp(chance) == 0:
+        return float(stats.ttest_1samp(real, chance[0]).pvalue)
+    return float(stats.ttest_ind(real, chance, equal_var=False).pvalue)

@@ -58,7 +58,7 @@ def _register_choice(app: Dash, client: Client) -> None:
         except ApiProblem:
             raise PreventUpdate from None
         mine = page.fitting(concepts, model)
-        ticked = [concept.ref for concept in mine if concept.kind == "builtin"][:page.TICKED]
+        ticked = [concept.ref for concept in mine if concept.kind == "builtin"][: page.TICKED]
         return (
             parts.library(mine, ticked), page.negatives(concepts, model), page.class_options(model), "", page.layer_options(model), page.first_layers(model),
             page.sample_options(samples, model), key,

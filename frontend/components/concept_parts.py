@@ -19,6 +19,8 @@ from frontend.components.input_card import widget
 
 SIGNIFICANT = 0.05
 STRIP = 8
+ALIKE = 0.9
+"""Cosine from which two concepts count as one."""
 LAYER_COLOURS = ("#00224e", "#7d7c78", "#e8d13a", "#4a7bc8", "#a15b2b", "#3c8f6b", "#8458a8", "#b35c74")
 
 
@@ -93,6 +95,7 @@ def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
     parts += [common.note(text, "warning") for text in concept.notes]
     known = [row for row in (result or {}).get("directions", []) if row["concept"] == concept.ref]
     if known and result:
+        parts.extend(_twins(known, result["names"]))
         parts.append(_quality(known, result, concept.ref))
         parts.append(_curves(result, concept.ref))
     if concept.kind == "yours":
@@ -147,6 +150,18 @@ def _curves(result: Mapping[str, Any], ref: str) -> Component:
     figure.update_yaxes(range=[0, 1.02])
     words = "Solid: the concept erased step by step. Dashed: random directions erased. Dotted: only the places where it is recognised, strongest first."
     return html.Div([figures.graph(figure), html.P(words, className="muted small")])
+
+
+def _twins(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Component]:
+    """Two concepts with one direction get one another's credit: the experiment with planted evidence fails exactly there."""
+    alike = [row for row in rows if row["nearest"] and row["nearest_cosine"] > ALIKE]
+    return [
+        common.note(
+            f"At {row['layer']} its direction is nearly that of {names[row['nearest']]} (cosine {row['nearest_cosine']:.2f}): the two cannot be told apart there.",
+            "warning",
+        )
+        for row in alike
+    ]
 
 
 def _first(rows: Sequence[Mapping[str, Any]], ref: str, layer: str) -> Mapping[str, Any] | None:
