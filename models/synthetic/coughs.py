@@ -31,8 +31,9 @@ Box = tuple[float, float, float, float]
 Hum = Literal["none", "random", "label"]
 """Mains hum: never; in three recordings of ten whatever the class; in all of class 1 and none of class 0."""
 HUM_SHARE = {"none": (0.0, 0.0), "random": (0.3, 0.3), "label": (0.0, 1.0)}
-MARGIN_S, MARGIN_HZ = 0.032, 45.0
-"""By how much the box is larger than the tone: half an STFT window, and the main lobe of its spectrum."""
+MARGIN_S, MARGIN_HZ = 0.032, 100.0
+"""By how much the box is larger than the tone: half an STFT window, and the skirt of its spectrum down to the background.
+On average 98 % of what the tone changes in the spectrogram lies inside."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,5 +44,5 @@ def ship(module: nn.Module, key: str, out: Path, card: Mapping[str, Any]) -> dic
     parameters = sum(value.numel() for value in module.parameters())
     versions = {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]}
     whole = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "parameters": parameters, "versions": versions}
-    (out / f"{key}.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / f"{key}.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return whole

@@ -51,6 +51,15 @@ class Judged:
         """`[n]` mean over seeds of the margin of class 1."""
         return (self.logits[..., 1] - self.logits[..., 0]).mean(0)
 
+    def auc(self, score: np.ndarray | None = None, groups: np.ndarray | None = None) -> measures.Estimate:
+        """AUC over pairs judged by the same network, that is of the same fold (and, if given, the same of `groups`): outputs of different
+        networks are not on one scale. Interval over people. score: `[n]`, None takes the mean margin."""
+        strata = self.fold if groups is None else self.fold * (int(groups.max()) + 1) + groups
+        rows = np.column_stack([self.score if score is None else score, strata])
+        return measures.bootstrap(
+            lambda truth, both: measures.stratified_auc(truth, both[:, 0], both[:, 1]), self.clips.truth, rows, self.clips.people
+        )
+
     def by_run(self) -> np.ndarray:
         """AUC of every fold and seed, `[seeds * folds]`."""
         truth = self.clips.truth

@@ -92,8 +92,8 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray, weights: np.ndarray |
 
 
 def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """softmax(logits / temperature), `[n, K]`."""
-    return softmax(logits / temperature, axis=1)
+    """softmax(logits / temperature) over the last axis, `[..., K]`."""
+    return softmax(logits / temperature, axis=-1)
 
 
 def even_odds(truth: np.ndarray) -> np.ndarray:

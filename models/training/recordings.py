@@ -6,8 +6,9 @@ Windows are prepared by the models' own input, so that training sees what the pr
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from app.errors import BadParameter, InvalidInput
-from models.inputs.segment import level_curve, mono, segment, window_start
+from models.inputs.segment import Event, level_curve, mono, segment, window_start
 from models.inputs.sound import SoundInput
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
@@ -26,7 +27,8 @@ STEADY = ("hum", "tone", "hiss", "clicks")
 MADE = "made"
 """First word of the "person" of a generated sound."""
 Row = dict[str, str]
-Starts = Callable[[np.ndarray, int], Sequence[float | None]]
+Pick = Callable[[np.ndarray, int], Iterable[tuple[np.ndarray, float | None]]]
+"""Mono sound and rate -> the pieces to take from it: sound, and first second of the window (None: around the loudest event)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +52,17 @@ class Clips:
 def covid(data: Path, subset: str, spec: SoundInput, *, progress: bool = True) -> Clips:
     """One window per recording, around its loudest event; class 1 is "positive". subset: core, extra_unverified, extra_telegram."""
     rows = [row for row in _rows(data, "cough") if row["set"] == subset]
-    return _clips(data, rows, [int(row["label"] == "positive") for row in rows], spec, lambda *_: [None], subset, progress)
+    return _clips(data, rows, [int(row["label"] == "positive") for row in rows], spec, _whole, subset, progress)
 
 
 def coughs_and_others(data: Path, spec: SoundInput, *, progress: bool = True) -> Clips:
-    """Coswara: coughs (class 1; a window at each of up to three events) against breathing, speech and vowels of the same people (class 0;
-    a window every 2 s), and against generated steady sounds (class 0; "people" called `made ...`)."""
+    """Coswara: coughs (class 1) against breathing, speech and vowels of the same people (class 0), and against generated steady sounds
+    (class 0; "people" called `made ...`). Of each recording: windows as they are (at up to three events, or every 2 s), and single
+    events cut out with silence around them, so that a lone word is not taken for a cough because it stands alone."""
     coughs = [row for row in _rows(data, "cough") if row["subject_id"].startswith("cw-")]
     others = [row for row in _rows(data, "audio_other") if row["subject_id"].startswith("cw-")]
-    a = _clips(data, coughs, [1] * len(coughs), spec, lambda sound, rate: _at_events(sound, rate, spec), "coughs", progress)
-    b = _clips(data, others, [0] * len(others), spec, lambda sound, rate: _in_turn(sound, rate, spec), "other sounds", progress)
+    a = _clips(data, coughs, [1] * len(coughs), spec, partial(_of_coughs, spec=spec), "coughs", progress)
+    b = _clips(data, others, [0] * len(others), spec, partial(_of_others, spec=spec), "other sounds", progress)
     return _joined(_joined(a, b), generated(spec))
 
 
@@ -79,16 +82,16 @@ def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str,
     found = {}
     for name, subset in {"telephone coughs": "core", "messenger coughs": "extra_telegram"}.items():
         rows = [row for row in _rows(data, "cough") if row["set"] == subset]
-        found[name] = _clips(data, rows, [1] * len(rows), spec, lambda *_: [None], name, progress)
+        found[name] = _clips(data, rows, [1] * len(rows), spec, _whole, name, progress)
     rows = [row for row in _rows(data, "audio_other") if not row["subject_id"].startswith("cw-")]
     for name, kinds in {"spoken digits, read speech": ("speech",), "music, a bird": ("music", "bird")}.items():
         some = [row for row in rows if row["kind"] in kinds]
-        found[name] = _clips(data, some, [0] * len(some), spec, lambda *_: [None], name, progress)
+        found[name] = _clips(data, some, [0] * len(some), spec, _whole, name, progress)
     return found
 
 
 def conditions(sound: np.ndarray, rate: int) -> list[float]:
-    """What the recording is like, whatever was coughed into it: length, levels and background. Nothing about the sound's spectrum."""
+    """What the recording is like, whatever was coughed into it: length, levels and background (rumble taken off), no spectrum."""
     levels = level_curve(sound, rate)
     low, quiet, middle = np.percentile(levels, [5, 10, 50])
     power = float(np.mean(np.square(sound, dtype=np.float64)))
@@ -104,15 +107,15 @@ def _rows(data: Path, folder: str) -> Iterator[Row]:
         yield from csv.DictReader(file)
 
 
-def _clips(data: Path, rows: list[Row], labels: list[int], spec: SoundInput, starts: Starts, what: str, progress: bool) -> Clips:
-    """Windows of every recording that can be used; silent windows are left out."""
+def _clips(data: Path, rows: list[Row], labels: list[int], spec: SoundInput, pick: Pick, what: str, progress: bool) -> Clips:
+    """Windows of every recording that can be used; silent and very short pieces are left out."""
     x, y, people, measured = [], [], [], []
     for row, label in zip(tqdm(rows, desc=what, unit="recording", disable=not progress), labels, strict=True):
         samples, rate = soundfile.read(data / row["file"], dtype="float32", always_2d=True)
         sound, _ = mono(samples)
-        for start in starts(sound, rate):
+        for piece, start in pick(sound, rate):
             try:
-                x.append(spec.prepare((sound, rate), start=start).x)
+                x.append(spec.prepare((piece, rate), start=start).x)
             except InvalidInput:
                 continue
             y.append(label)
@@ -121,13 +124,29 @@ def _clips(data: Path, rows: list[Row], labels: list[int], spec: SoundInput, sta
     return Clips(torch.cat(x), torch.tensor(y), np.array(people), np.array(measured))
 
 
-def _at_events(sound: np.ndarray, rate: int, spec: SoundInput) -> Sequence[float | None]:
-    events = sorted(segment(sound, rate), key=lambda event: -event.level_db)[:3]
-    return [window_start(event, spec.seconds, len(sound) / rate) for event in events]
+def _whole(sound: np.ndarray, rate: int) -> Iterable[tuple[np.ndarray, float | None]]:
+    yield sound, None
 
 
-def _in_turn(sound: np.ndarray, rate: int, spec: SoundInput) -> Sequence[float | None]:
-    return [float(start) for start in np.arange(0, len(sound) / rate - spec.seconds, 2.0)][:12]
+def _of_coughs(sound: np.ndarray, rate: int, spec: SoundInput) -> Iterable[tuple[np.ndarray, float | None]]:
+    for event in _loud(sound, rate, 3):
+        yield sound, window_start(event, spec.seconds, len(sound) / rate)
+        yield _alone(sound, rate, event), None
+
+
+def _of_others(sound: np.ndarray, rate: int, spec: SoundInput) -> Iterable[tuple[np.ndarray, float | None]]:
+    for start in np.arange(0, len(sound) / rate - spec.seconds, 2.0)[:12]:
+        yield sound, float(start)
+    for event in _loud(sound, rate, 8):
+        yield _alone(sound, rate, event), None
+
+
+def _loud(sound: np.ndarray, rate: int, count: int) -> list[Event]:
+    return sorted(segment(sound, rate), key=lambda event: -event.level_db)[:count]
+
+
+def _alone(sound: np.ndarray, rate: int, event: Event) -> np.ndarray:
+    return sound[max(0, round((event.start - 0.05) * rate)) : round((event.end + 0.1) * rate)]
 
 
 def _joined(a: Clips, b: Clips) -> Clips:
