@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from models.inputs.segment import segment, window_start
+from models.inputs.sound import SoundInput
 from models.loading import load
 from models.spec import Model
 from models.synthetic.coughs import LABELS, RATE, SyntheticCough, render
 
 FOLDER = Path(__file__).resolve().parents[1] / "samples"
 SEED, SURE, TRIES = 99, 0.9, 4000
+SEEN = SoundInput().seconds
 HUM_HZ = (60.0, 560.0)
 """The band that holds the hum's partials, 100 to 500 Hz."""
 
@@ -77,6 +80,19 @@ def answer(model: Model, item: SyntheticCough) -> np.ndarray:
     return model.predict(model.prepare((pcm(item), RATE)))[0].numpy()
 
 
+def by_event(model: Model, item: SyntheticCough) -> tuple[list[float], list[float]]:
+    """Probability of a wheeze in the window at each sound event: where the whole box is in the window, and where none of it is."""
+    sound, (t0, t1, *_) = pcm(item), item.key_box
+    whole: list[float] = []
+    none: list[float] = []
+    for event in segment(sound.astype(np.float32) / 32767, RATE):
+        found = model.input.prepare((sound, RATE), start=window_start(event, SEEN, len(sound) / RATE))
+        first, last = found.window or (0.0, 0.0)
+        if (first <= t0 and t1 <= last) or last <= t0 or t1 <= first:
+            (whole if first <= t0 and t1 <= last else none).append(float(model.predict(found.x)[0, 1]))
+    return whole, none
+
+
 def choose() -> list[Chosen]:
     """The first recordings that fit each role, judged by the shipped weights."""
     honest, misled, checker = (load(key) for key in ("cnnexplain_synthetic", "cnnexplain_shortcut", "cough_check"))
@@ -95,28 +111,32 @@ def choose() -> list[Chosen]:
         without = Recipe(recipe.number, recipe.label)
         return answer(misled, recipe.make())[1] > SURE and answer(misled, without.make())[1] < 0.5 and sure(recipe)
 
+    def choosable(recipe: Recipe) -> bool:
+        whole, none = by_event(honest, recipe.make())
+        return recipe.number > 0 and len(whole) > 0 and len(none) > 0 and min(whole) > SURE and max(none) < 1 - SURE
+
     def is_cough(recipe: Recipe) -> bool:
         return answer(checker, recipe.make())[1] > SURE
 
     wheeze, none = first(sure, 1), first(sure, 0)
-    several = first(sure, 1, coughs=4)
+    several = first(choosable, 1, coughs=4)
     wrong = next(recipe for number in itertools.count() for label in (1, 0) if mistaken(recipe := Recipe(number, label)))
     humming = first(led_astray, 0, hum=True)
     return [
         Chosen("wheeze", "Cough with a wheeze", "Synthetic: made by a program. A narrow whistling tone follows the cough.",
                "The evidence is the tone in the box: a good map is bright there and dark elsewhere. The model is right.",
                "right", "cnnexplain_synthetic", wheeze),
-        Chosen("no_wheeze", "Cough without a wheeze", "Synthetic: made by a program. A breath follows the cough, no tone.",
+        Chosen("no_wheeze", "Cough without a wheeze", "Synthetic: made by a program. The same recording as the cough with a wheeze, but a breath follows it, no tone.",
                "There is no tone, and nothing else tells the classes apart. The model is right.",
                "right", "cnnexplain_synthetic", none),
         Chosen("mistake", _mistake_title(wrong), "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
                _mistake_known(wrong), "wrong", "cnnexplain_synthetic", wrong),
-        Chosen("hum", "Cough without a wheeze, with a mains hum", "Synthetic: made by a program. A hum of 100 Hz and its multiples runs through it.",
+        Chosen("hum", "Cough without a wheeze, with a mains hum", "Synthetic: made by a program. The cough without a wheeze again, with a hum of 100 Hz and its multiples.",
                "There is no wheeze. This model was trained where a hum betrayed the answer, and says wheeze; without the hum, all else the same, "
                "it says no wheeze. A good map shows the hum, a line below 600 Hz.",
                "shortcut", "cnnexplain_shortcut", humming),
         Chosen("several", "Four coughs to choose from", "Synthetic: made by a program. A wheeze follows only the loudest of four coughs.",
-               "The evidence is the tone after the loudest cough. Choose another cough and the tone may be outside the window.",
+               "The evidence is the tone after the loudest cough. Choose a cough far from it: the tone is outside the window, and the answer turns.",
                "example", "cnnexplain_synthetic", several),
         Chosen("is_it_a_cough", "Is this a cough?", "Synthetic: made by a program, judged by the model that tells coughs from other sounds.",
                "It was made to sound like a cough, and the model, trained on real coughs only, takes it for one. Which part of it is not known beforehand.",

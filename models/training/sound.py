@@ -214,7 +214,7 @@ def _cough_check(data: Path, out: Path, folds: int, seeds: int, epochs: int, pro
         "title": "Is this a cough?",
         "intended_use": "To warn when a recording holds no cough. " + INTENDED_USE,
         "labels": ["other sound", "cough"],
-        "by person (Coswara)": [figure(label, measures.Estimate(**report[name])) for name, label in names.items()],
+        "by person (Coswara), whole windows and single events": [figure(label, measures.Estimate(**report[name])) for name, label in names.items()],
         "recordings from elsewhere, judged rightly": [figure(name, _share(right)) for name, right in called.items()],
         "calibration": _calibration(judged, temperature),
         "data": f"Coswara (India 2020): {int((clips.y == 1).sum())} windows and single coughs of 50 people and {int((clips.truth[real] == 0).sum())} of breathing, "

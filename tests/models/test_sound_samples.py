@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 import models
-from models.synthetic.sound_samples import FOLDER, Recipe, pcm
+from models.inputs.segment import segment
+from models.synthetic.sound_samples import FOLDER, Recipe, by_event, pcm
 
 ENTRIES = json.loads((FOLDER / "sound.json").read_text(encoding="utf-8")) if (FOLDER / "sound.json").is_file() else []
 BY_KEY = {entry["key"]: entry for entry in ENTRIES}
@@ -58,23 +59,12 @@ def test_the_hum_alone_moves_the_answer(entry):
 
 
 def test_several_coughs_can_be_chosen_and_the_choice_matters():
-    from models.inputs.segment import segment, window_start
-
     entry = BY_KEY["several"]
-    model = models.load(entry["model"])
-    sound, rate = soundfile.read(FOLDER / entry["file"], dtype="float32")
-    events = segment(sound, rate)
-    assert len(events) >= 4
-    t0, t1, *_ = entry["evidence"]["boxes"][0]
-    wheeze = {}
-    for event in events:
-        start = window_start(event, model.input.seconds, len(sound) / rate)
-        found = model.input.prepare((sound, rate), start=start)
-        inside = found.window[0] <= t0 and t1 <= found.window[1]
-        outside = found.window[1] <= t0 or t1 <= found.window[0]
-        wheeze.setdefault("inside" if inside else "outside" if outside else "part", []).append(model.predict(found.x)[0, 1].item())
-    assert min(wheeze["inside"]) > 0.5
-    assert max(wheeze["outside"]) < 0.5
+    item = Recipe(**entry["recipe"]).make()
+    assert len(item.coughs) == 4
+    assert len(segment(item.waveform, item.rate)) >= 4
+    whole, none = by_event(models.load(entry["model"]), item)
+    assert min(whole) > 0.5 > max(none)
 
 
 def test_the_cough_check_sample_is_called_a_cough():
