@@ -11,12 +11,14 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import psutil
 
 Work = Callable[[], Any]
 
@@ -81,6 +83,8 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
+    """Cores that other programs used on average while a group was measured: what makes figures doubtful."""
 
 
 # -- measuring ------------------------------------------------------------------------------------------------------------------------
@@ -166,13 +170,26 @@ def groups() -> dict[str, ModuleType]:
 
 def measure(name: str, module: ModuleType, setting: Setting, report: Report) -> None:
     """Adds what one group measures to the report."""
-    from dataclasses import replace
-
+    busy, own, started = _busy(), _own(), time.monotonic()
     for found in module.rows(setting):
         if isinstance(found, LeftOut):
             report.left_out.append(f"{found.work}: {found.reason}")
         else:
             report.rows.append(replace(found, group=name))
+    elapsed = max(time.monotonic() - started, 1e-3)
+    report.others[name] = max(0.0, (_busy() - busy) - (_own() - own)) / elapsed
+
+
+def _busy() -> float:
+    """Seconds that the processors have worked, for anybody."""
+    spent = psutil.cpu_times()
+    return float(sum(spent) - spent.idle - getattr(spent, "iowait", 0.0) - getattr(spent, "guest", 0.0) - getattr(spent, "guest_nice", 0.0))
+
+
+def _own() -> float:
+    """Seconds that they have worked for this process and the ones it started and saw end."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 # -- the report -----------------------------------------------------------------------------------------------------------------------
@@ -234,6 +251,7 @@ def markdown(report: Report) -> Iterable[str]:
     titles = {name: getattr(module, "TITLE", name) for name, module in groups().items()}
     for name in dict.fromkeys(row.group for row in report.rows):
         yield from ("", f"**{titles.get(name, name)}**", "")
+        yield from (f"Other programs used {report.others.get(name, 0.0):.1f} of {at['cores']} cores meanwhile.", "")
         yield "| work | against | ours | theirs | ratio (range) | goal | |"
         yield "|---|---|---|---|---|---|---|"
         yield from (_line(row) for row in report.rows if row.group == name)

@@ -90,5 +90,24 @@ def test_the_table_names_machine_rows_and_what_was_left_out(tmp_path):
     assert [(one["group"], one["ratio"]) for one in kept["rows"]] == [("peers", 5), ("peers", None)]
 
 
+def test_what_other_programs_used_is_told_apart_from_ours(monkeypatch, tmp_path):
+    busy, own, now = iter([100.0, 130.0]), iter([40.0, 50.0]), iter([0.0, 10.0])
+    monkeypatch.setattr(harness, "_busy", lambda: next(busy))
+    monkeypatch.setattr(harness, "_own", lambda: next(own))
+    monkeypatch.setattr(harness.time, "monotonic", lambda: next(now))
+    row = harness.figure("Memory", [1.0], most=2, unit="MB")
+    report = harness.Report(machine={**harness.machine(), "cores": 4})
+    harness.measure("peers", types.SimpleNamespace(rows=lambda setting: [row]), Setting(), report)
+    assert report.others == {"peers": 2.0}
+    assert "Other programs used 2.0 of 4 cores meanwhile." in harness.write(report, tmp_path).read_text()
+
+
+def test_our_own_work_counts_as_ours():
+    busy, own = harness._busy(), harness._own()
+    sum(i * i for i in range(5_000_000))
+    assert harness._own() - own > 0.05
+    assert harness._busy() - busy >= 0.5 * (harness._own() - own)
+
+
 def test_figures_have_three_digits_that_count():
     assert [harness._figure(value, "s") for value in (0.01234, 1.0, 123.456, 1234.5, None)] == ["0.0123 s", "1.00 s", "123 s", "1230 s", ""]
