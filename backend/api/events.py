@@ -31,7 +31,8 @@ async def _lines(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> 
         yield "retry: 1000\n\n"
         while left:
             try:
-                row = await asyncio.wait_for(queue.get(), PING)
+                async with asyncio.timeout(PING):  # not wait_for, which can swallow the cancellation of a stop
+                    row = await queue.get()
             except TimeoutError:
                 yield ": ping\n\n"
                 continue

@@ -95,8 +95,7 @@ class Jobs:
                 left = deadline - time.monotonic()
                 if not row.active or left <= 0:
                     return row
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(signal.wait(), min(left, POLL))
+                await _set_within(signal, min(left, POLL))
 
     async def watch(self, key: str) -> AsyncIterator[JobRow]:
         """The job now, and again whenever its state or progress changes, until it has ended. Raises NotFound."""
@@ -110,8 +109,7 @@ class Jobs:
                     yield row
                 if not row.active:
                     return
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(signal.wait(), WATCH if row.state == "running" else POLL)
+                await _set_within(signal, WATCH if row.state == "running" else POLL)
 
     async def result(self, key: str) -> dict[str, Any]:
         """The result of a job that is done. Raises NotFound (not known, not done), or the error it failed with."""
@@ -175,8 +173,7 @@ class Jobs:
             except Exception:
                 log.exception("the dispatcher could not read the job table; it tries again")
                 await asyncio.sleep(POLL)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL)
+            await _set_within(self._wake, POLL)
 
     async def _feed(self, group: Group) -> None:
         while sum(other == group for other, _ in self._running.values()) < self.engine.capacity[group]:
@@ -252,6 +249,14 @@ class Jobs:
         for event in self._signals.get(key, ()):
             event.set()
         self._wake.set()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Waits for the event, at most so long. Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation that meets the event being
+    set, and a loop that was told to end goes on for ever (a stop with a job under way hung on it)."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class _Listening:
