@@ -68,8 +68,10 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(page: Page,
     expect(entry).to_be_visible()
     expect(entry.locator("input[type=checkbox]")).to_be_checked()
     entry.locator("button").click()
+    page.wait_for_load_state("networkidle")  # pictures under way when their concept goes would be asked for in vain
     page.get_by_role("button", name="Take out example 3").click()
     expect(page.locator(".concept-entry", has_text="My zigzag")).to_contain_text("10")
+    page.wait_for_load_state("networkidle")
     page.click("#concept-delete")
     expect(entry).to_have_count(0)
 
