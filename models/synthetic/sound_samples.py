@@ -129,7 +129,7 @@ def choose() -> list[Chosen]:
         Chosen("no_wheeze", "Cough without a wheeze", "Synthetic: made by a program. The same recording as the cough with a wheeze, but a breath follows it, no tone.",
                "There is no tone, and nothing else tells the classes apart. The model is right.",
                "right", "cnnexplain_synthetic", none),
-        Chosen("mistake", _mistake_title(wrong), "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
+        Chosen("missed", _mistake_title(wrong), "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
                _mistake_known(wrong), "wrong", "cnnexplain_synthetic", wrong),
         Chosen("hum", "Cough without a wheeze, with a mains hum", "Synthetic: made by a program. The cough without a wheeze again, with a hum of 100 Hz and its multiples.",
                "There is no wheeze. This model was trained where a hum betrayed the answer, and says wheeze; without the hum, all else the same, "
