@@ -60,6 +60,7 @@
       }
       target.drawImage(overlay, 0, 0, width, height);
       target.restore();
+      this.canvas.dataset.drawn = "true";
     }
   }
 

@@ -36,11 +36,12 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     expect(table.locator("tbody tr")).to_have_count(4)
     expect(table.locator("[data-evident=concept-map] canvas")).to_have_count(12)
     # The canvas shows the input (grey) and, where the concept is recognised, hue: it is not blank.
-    drawn = page.wait_for_function(
+    expect(table.locator("canvas").first).to_have_attribute("data-drawn", "true")
+    lit = page.evaluate(
         "() => { const c = document.querySelector('.ev-concept-canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
         " return d.some((v, i) => i % 4 !== 3 && v > 20); }"
     )
-    assert drawn.json_value()
+    assert lit
     label = table.locator("canvas").first.get_attribute("aria-label")
     assert label is not None
     assert label.startswith("Striped at ")
