@@ -141,25 +141,32 @@ def register(app: Dash, client: Client) -> None:
         except ApiProblem as refusal:
             return common.card("", common.problem(refusal, html.A("Try again", href="/models", className="ev-button")))
 
-    @app.callback(
-        Output("model-drawer", "opened"),
-        Output("model-drawer", "title"),
-        Output("model-card", "children"),
-        Input({"type": "model-open", "key": ALL}, "n_clicks"),
-        Input("open-store", "data"),
-    )
-    async def open_card(_clicks: list[int], wanted: str | None) -> Any:
-        clicked = isinstance(ctx.triggered_id, dict)
-        if clicked and not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        key = ctx.triggered_id["key"] if clicked else wanted
-        if not key:
-            raise PreventUpdate
+    card = [Output("model-drawer", "opened"), Output("model-drawer", "title"), Output("model-card", "children")]
+
+    async def opened(key: str) -> tuple[bool, str, Component]:
         try:
             model = await client.model(key)
         except ApiProblem as refusal:
             return True, "Model card", common.problem(refusal)
         return True, model.title, model_card(model)
+
+    # Two callbacks, because the buttons come after the address is read: as one, their arrival would
+    # start it again, and an answer still on its way to the address would be thrown away as outdated.
+    @app.callback(*card, Input("open-store", "data"))
+    async def open_named(wanted: str | None) -> Any:
+        if not wanted:
+            raise PreventUpdate
+        return await opened(wanted)
+
+    @app.callback(
+        *(Output(output.component_id, output.component_property, allow_duplicate=True) for output in card),
+        Input({"type": "model-open", "key": ALL}, "n_clicks"),
+        prevent_initial_call=True,
+    )
+    async def open_chosen(_clicks: list[int]) -> Any:
+        if not isinstance(ctx.triggered_id, dict) or not ctx.triggered[0]["value"]:
+            raise PreventUpdate
+        return await opened(ctx.triggered_id["key"])
 
     @app.callback(
         Output("model-change-store", "data"),

@@ -110,6 +110,17 @@ def test_the_cough_model_s_card_shows_its_figures_side_by_side(site, page):
         assert re.fullmatch(r"[01]\.\d\d", row.locator(".bar-value").inner_text())
 
 
+def test_a_card_named_in_the_address_opens_even_when_its_answer_is_the_last_to_come(site, page):
+    def late(route):
+        if '"open-store"' in (route.request.post_data or ""):
+            expect(page.locator(".model").first).to_be_attached(timeout=60_000)
+        route.continue_()
+
+    page.route(lambda address: "_dash-update-component" in address, late)
+    settled(page, f"{site}/models?open=cough_check")
+    expect(page.get_by_role("dialog").locator(".figure").first).to_be_visible()
+
+
 def test_a_model_is_brought_refused_or_listed_and_deleted(site, page, tmp_path):
     settled(page, f"{site}/models")
     listed = page.locator(".model").count()
