@@ -90,12 +90,7 @@ def layer_of(model: ModelInfo, *wishes: str | None) -> str | None:
 
 
 def _register_run(app: Dash, client: Client) -> None:
-    @app.callback(
-        Output("runs-store", "data"),
-        Output("run-problem", "children"),
-        Input("answer-store", "data"),
-        Input("run", "n_clicks"),
-        Input({"type": "run-one", "method": ALL}, "n_clicks"),
+    form = [
         State("methods", "value"),
         State("params-store", "data"),
         State("layer-select", "value"),
@@ -105,12 +100,41 @@ def _register_run(app: Dash, client: Client) -> None:
         State("runs-store", "data"),
         State({"type": "param", "method": ALL, "name": ALL}, "value"),
         State({"type": "flag", "method": ALL, "name": ALL}, "checked"),
-        running=[(Output("run", "loading"), True, False)],
+    ]
+    running = [(Output("run", "loading"), True, False)]
+
+    @app.callback(
+        Output("runs-store", "data"),
+        Output("run-problem", "children"),
+        Input("answer-store", "data"),
+        Input("run", "n_clicks"),
+        *form,
+        running=running,
     )
-    async def run(
-        answer: dict[str, Any] | None,
-        _run: int | None,
-        _one: list[int],
+    async def run(answer: dict[str, Any] | None, _run: int | None, *given: Any) -> Any:
+        if not answer:
+            return (no_update, no_update) if ctx.triggered_id is None else ({"subject": None, "runs": {}, "all": False}, None)
+        return await started(answer, ctx.triggered_id, *given)
+
+    # A callback of its own: its buttons come and go with the panels and the drawer, and each arrival
+    # would start `run` again and throw away the answer to a run that is still being posted.
+    @app.callback(
+        Output("runs-store", "data", allow_duplicate=True),
+        Output("run-problem", "children", allow_duplicate=True),
+        Input({"type": "run-one", "method": ALL}, "n_clicks"),
+        State("answer-store", "data"),
+        *form,
+        running=running,
+        prevent_initial_call=True,
+    )
+    async def run_one(_clicks: list[int], answer: dict[str, Any] | None, *given: Any) -> Any:
+        if not answer or not isinstance(ctx.triggered_id, dict) or not ctx.triggered[0]["value"]:
+            raise PreventUpdate
+        return await started(answer, ctx.triggered_id, *given)
+
+    async def started(
+        answer: dict[str, Any],
+        trigger: Any,
         ticked: list[str] | None,
         params: dict[str, Any] | None,
         layer: str | None,
@@ -121,11 +145,6 @@ def _register_run(app: Dash, client: Client) -> None:
         _values: list[Any],
         _flags: list[bool],
     ) -> Any:
-        trigger = ctx.triggered_id
-        if isinstance(trigger, dict) and not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        if not answer:
-            return (no_update, no_update) if trigger is None else ({"subject": None, "runs": {}, "all": False}, None)
         runs = runs or {"subject": None, "runs": {}, "all": False}
         try:
             catalogue, model = await asyncio.gather(client.catalogue(), client.model(answer["subject"]["model"]))

@@ -82,19 +82,24 @@ class Watch:
     """What a page must not do: speak in the console, throw, or ask another machine."""
 
     def __init__(self, page: Page) -> None:
-        self.found: list[str] = []
-        page.on("console", lambda message: self.found.append(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: self.found.append(f"page error: {error}"))
+        self._heard: list[str] = []
+        self._allowed: list[str] = []
+        page.on("console", lambda message: self._heard.append(f"console {message.type}: {message.text} ({message.location['url']})"))
+        page.on("pageerror", lambda error: self._heard.append(f"page error: {error}"))
         page.on("request", self._request)
+
+    @property
+    def found(self) -> list[str]:
+        return [line for line in self._heard if not any(part in line for part in self._allowed)]
 
     def _request(self, request: object) -> None:
         url = urlsplit(request.url)  # type: ignore[attr-defined]
         if url.scheme in {"http", "https", "ws", "wss"} and url.hostname not in {"127.0.0.1", "localhost"}:
-            self.found.append(f"foreign request: {url.hostname}")
+            self._heard.append(f"foreign request: {url.hostname}")
 
     def allow(self, *parts: str) -> None:
-        """Forget expected messages, e.g. the browser's own line for a refused upload."""
-        self.found = [line for line in self.found if not any(part in line for part in parts)]
+        """Messages that the test brings about, early or late, e.g. the browser's own line for a refused upload."""
+        self._allowed.extend(parts)
 
 
 def _page(browser: Browser, **options: object) -> Iterator[Page]:
