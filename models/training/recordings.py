@@ -25,6 +25,8 @@ from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 CONDITIONS = ("length", "loudest frame", "background (5 %)", "background (10 %)", "median level", "peak", "mean level")
 STEADY = ("hum", "tone", "hiss", "clicks")
 MADE = "made"
+GUIDED = ("telephone coughs", "messenger coughs", "spoken digits, read speech")
+"""Sets that no weights were trained on but that were looked at while `cough_check` was designed."""
 """First word of the "person" of a generated sound."""
 Row = dict[str, str]
 Pick = Callable[[np.ndarray, int], Iterable[tuple[np.ndarray, float | None]]]
