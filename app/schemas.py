@@ -277,6 +277,33 @@ class Sample(BaseModel):
     evidence: dict[str, Any] = {}
 
 
+class PixelRuns(BaseModel):
+    """Pixels of a photo `[H, W]`: lengths of runs down its columns, the first run outside (COCO's uncompressed run lengths)."""
+
+    size: tuple[int, int]
+    counts: list[int]
+
+
+class KnownRegion(BaseModel):
+    """What lies in any of the boxes `[t0, t1, f0, f1]` (seconds and Hz, edges included), or in the mask."""
+
+    key: Literal["evidence", "sticker", "hum"]
+    title: str
+    boxes: list[tuple[float, float, float, float]] = []
+    mask: PixelRuns | None = None
+
+
+class KnownEvidence(BaseModel):
+    """Where a generated sample holds what tells its class. In units of the axes, so that it fits the grid of every model and window."""
+
+    sample: str
+    model: str
+    """The model that this evidence is the evidence for; another may look for something else in the same input."""
+    label: str | None = None
+    """The class that the region `evidence` speaks for, when there is one."""
+    regions: list[KnownRegion]
+
+
 class ExampleRef(Request):
     """An example of a concept: an input, or a part of it: `[x0, y0, x1, y1]` in pixels, `[t0, t1, f0, f1]` in seconds and Hz."""
 

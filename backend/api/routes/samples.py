@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter
+from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
-from app.errors import EvidentError
-from app.schemas import Sample
+from app.errors import EvidentError, NotFound
+from app.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample
 from backend.api.context import Backend
 from backend.api.intake import Arrival, Intake
 from backend.api.routes.inputs import Taking
@@ -28,6 +30,42 @@ async def samples(services: Backend, intake: Taking) -> list[Sample]:
     """Each `input` is an input id that can be used at once; the first call decodes them."""
     found = await asyncio.gather(*(_sample(entry, intake) for entry in _entries()))
     return [sample for sample in found if sample is not None]
+
+
+@router.get("/samples/{key}/evidence")
+async def evidence(key: str) -> KnownEvidence:
+    """Where a program put the evidence of this sample: boxes in seconds and Hz, or a mask in pixels of the photo."""
+    if not any(entry["key"] == key for entry in _entries()):
+        raise NotFound("There is no sample of that name; ask for the list of samples.", code="unknown_sample")
+    return await run_in_threadpool(_evidence, key)
+
+
+@lru_cache
+def _evidence(key: str) -> KnownEvidence:
+    """Raises NotFound for a sample whose evidence is not known, or that holds none."""
+    entry = next(entry for entry in _entries() if entry["key"] == key)
+    known = entry["evidence"]
+    regions = [
+        KnownRegion(key="evidence", title="Known evidence", boxes=known.get("boxes", []), mask=_runs(known.get("mask"))),
+        KnownRegion(key="sticker", title="Sticker", mask=_runs(known.get("sticker"))),
+        KnownRegion(key="hum", title="Mains hum", boxes=known.get("hum", [])),
+    ]
+    held = [region for region in regions if region.boxes or region.mask]
+    if not held:
+        raise NotFound("No place is known that holds this sample's evidence; nothing can be outlined.", code="no_known_evidence")
+    label = entry.get("label") if held[0].key == "evidence" else None
+    return KnownEvidence(sample=key, model=entry["model"], label=label, regions=held)
+
+
+def _runs(file: str | None) -> PixelRuns | None:
+    """Run lengths of a bundled black and white picture."""
+    if file is None:
+        return None
+    with Image.open(FOLDER / file) as picture:
+        mask = np.asarray(picture.convert("L")) > 0
+    down = np.concatenate([[False], mask.T.ravel()])
+    turns = np.flatnonzero(np.diff(down, append=~down[-1]))
+    return PixelRuns(size=(mask.shape[0], mask.shape[1]), counts=np.diff(turns, prepend=0).tolist())
 
 
 async def _sample(entry: dict[str, Any], intake: Intake) -> Sample | None:
