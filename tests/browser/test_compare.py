@@ -89,6 +89,22 @@ def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
         assert httpx.get(site + str(link), timeout=30).status_code == 200
 
 
+def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, page):
+    open_sample(page, site)
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    ticked = page.locator(".method input:checked:not(:disabled)").count()
+    wait_for_maps(page, ticked)
+    words = page.locator(".ev-summary")
+    expect(words).to_contain_text(f"The {ticked} maps together")
+    expect(words).to_contain_text(f"of {ticked} have at least twice")
+    name = page.locator(".ev-summary-parts button").first
+    title = name.inner_text().rsplit(" ", 2)[0]
+    name.click()
+    assert page.evaluate("document.activeElement.closest('[data-evident=\"map\"]').dataset.title") == title
+    page.locator(".ev-summary-line button").click()
+    expect(page.locator(".ev-readout-place")).to_be_visible()
+
+
 def test_unticking_takes_the_panel_away_and_ticking_brings_the_same_map_back(site, page):
     open_sample(page, site)
     key = next(key for key, state in states(page).items() if state == "done")

@@ -320,3 +320,44 @@ def test_limits_of_the_scales(js: Page) -> None:
     sparse = np.zeros(400)
     sparse[3] = 0.25
     assert run(js, "v => field(v, 20, 20, false).limit('shared', 7)", sparse) == 0.25, "a map of one cell keeps its own maximum"
+
+
+# ---- in words ------------------------------------------------------------------------------------------------------------------
+
+
+def slow_pointed_at(maps: list[np.ndarray]) -> tuple[list[int], float, list[float | None]]:
+    """The same with numpy: box of the strongest tenth of the mean of the maps as shares, and each map's share in it."""
+    parts = [np.maximum(values, 0).astype(np.float64) for values in maps]
+    parts = [part / part.sum() if part.sum() else None for part in parts]
+    mean = np.mean([part for part in parts if part is not None], axis=0).astype(np.float32)
+    keep = round(mean.size / 10)
+    strong = np.where(mean >= np.sort(mean, axis=None)[-keep], mean, 0).astype(np.float64)
+    box = []
+    for axis in (1, 0):
+        running = np.cumsum(strong.sum(axis))
+        box += [int(np.argmax(running >= share * strong.sum())) for share in (0.05, 0.95)]
+    r0, r1, c0, c1 = box
+    inside = [None if part is None else float(part[r0 : r1 + 1, c0 : c1 + 1].sum()) for part in parts]
+    return box, (r1 - r0 + 1) * (c1 - c0 + 1) / mean.size, inside
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_place_in_words_is_where_the_maps_point_together_whatever_their_units(js: Page, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    maps = [values_of(24, 40, seed + 10 * k) * scale for k, scale in enumerate((1e-3, 1.0, 500.0))]
+    row, col = rng.integers(4, 18), rng.integers(4, 34)
+    for values in maps[:2]:
+        values[row : row + 3, col : col + 4] += 40 * np.abs(values).max()
+    maps.append(-np.abs(values_of(24, 40, seed + 99)))  # nothing positive: it cannot point, and holds nothing
+    code = "maps => { const f = evident.summary.pointedAt(maps.map((v) => field(v, 24, 40, true))); return [f.box, f.area, f.inside]; }"
+    box, area, inside = run(js, code, [values.ravel().tolist() for values in maps])
+    expected = slow_pointed_at(maps)
+    assert box == expected[0]
+    assert area == pytest.approx(expected[1])
+    assert inside[:3] == pytest.approx(expected[2][:3], rel=1e-5)
+    assert inside[3] is expected[2][3] is None
+    assert inside[0] > 0.5
+
+
+def test_maps_without_positive_evidence_point_nowhere(js: Page) -> None:
+    assert run(js, "v => evident.summary.pointedAt([field(v, 2, 2, true)])", [-1.0, -2.0, -3.0, 0.0]) is None
