@@ -41,9 +41,12 @@
     return `${axis.name} ${integer(x)} px`;
   }
 
+  /** A band's edge is known to a mel band, not to a hertz: 2,730 -> 2,700. */
+  const twoDigits = (x) => Number(x.toPrecision(2));
+
   function range(axis, low, high) {
     if (axis.unit === "s") return `${low.toFixed(2)}${DASH}${high.toFixed(2)} s`;
-    if (axis.unit === "Hz") return `${integer(low)}${DASH}${integer(high)} Hz`;
+    if (axis.unit === "Hz") return `${integer(twoDigits(low))}${DASH}${integer(twoDigits(high))} Hz`;
     return `${axis.name} ${integer(low)}${DASH}${integer(high)} px`;
   }
 
@@ -51,10 +54,14 @@
   function where(field, axes, top = 10) {
     const box = stats.evidenceBox(field.strength("both"), field.rows, field.cols, field.cut("both", top));
     if (!box) return "";
-    const [r0, r1, c0, c1] = box;
+    return place(box, field, axes);
+  }
+
+  /** A box of cells [r0, r1, c0, c1] (inclusive) in the units of the axes. */
+  function place([r0, r1, c0, c1], { rows, cols }, axes) {
     const { coordinate } = evident.axes;
-    const x = range(axes.x_axis, coordinate(axes.x_axis, c0 / field.cols), coordinate(axes.x_axis, (c1 + 1) / field.cols));
-    const y = range(axes.y_axis, coordinate(axes.y_axis, r0 / field.rows), coordinate(axes.y_axis, (r1 + 1) / field.rows));
+    const x = range(axes.x_axis, coordinate(axes.x_axis, c0 / cols), coordinate(axes.x_axis, (c1 + 1) / cols));
+    const y = range(axes.y_axis, coordinate(axes.y_axis, r0 / rows), coordinate(axes.y_axis, (r1 + 1) / rows));
     return `${x}, ${y}`;
   }
 
@@ -83,5 +90,5 @@
   /** "640 / 1,000 samples" */
   const count = ({ done, total, unit }) => (total > 0 ? `${integer(done)} / ${integer(total)}${unit ? ` ${unit}` : ""}` : "");
 
-  evident.words = { integer, value, duration, bytes, position, range, where, percent, altText, largest, count };
+  evident.words = { integer, value, duration, bytes, position, range, where, place, percent, altText, largest, count };
 })();

@@ -39,12 +39,9 @@
     return { box, area: ((r1 - r0 + 1) * (c1 - c0 + 1)) / (rows * cols), inside: each.map((part) => part && within(part)) };
   }
 
-  function place([r0, r1, c0, c1], { rows, cols }, axes) {
-    const { coordinate } = evident.axes;
-    const x = words.range(axes.x_axis, coordinate(axes.x_axis, c0 / cols), coordinate(axes.x_axis, (c1 + 1) / cols));
-    const y = words.range(axes.y_axis, coordinate(axes.y_axis, r0 / rows), coordinate(axes.y_axis, (r1 + 1) / rows));
-    return `${x}, ${y}`;
-  }
+  /** Evidence at the very start may be the cut itself, a known shortcut of sound models. */
+  const atStart = ([, , c0], { x_axis }) =>
+    x_axis.unit === "s" && c0 === 0 ? " It begins with the first moment the model hears: listen whether that is the cough or the cut." : "";
 
   const HOW =
     `The place: the box around the strongest ${TOP} % of cells of all maps together, each map divided by its own sum, 5 % of their strength left out at each side. ` +
@@ -77,9 +74,9 @@
         this.parts.hidden = true;
         return;
       }
-      const where = place(found.box, first.field, first.axes);
+      const where = words.place(found.box, first.field, first.axes);
       const go = el("button.ev-link", { type: "button", title: "Set the crosshair there", onclick: () => this.point(found.box, first.field) }, where);
-      this.line.replaceChildren(many ? `The ${panels.length} maps together point at ` : `${first.title} points at `, go, ` (${words.percent(area)} of the picture).`);
+      this.line.replaceChildren(many ? `The ${panels.length} maps together point at ` : `${first.title} points at `, go, ` (${words.percent(area)} of the picture).`, atStart(found.box, first.axes));
       this.parts.hidden = false;
       this.parts.replaceChildren(...this.held(panels, found, many));
     }
@@ -110,6 +107,6 @@
     }
   }
 
-  evident.summary = { pointedAt, place };
+  evident.summary = { pointedAt };
   evident.widget("summary", [], (root) => new Summary(root));
 })();
