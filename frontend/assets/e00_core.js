@@ -12,6 +12,8 @@
     look: { opacity: 70, top: 100, sign: "both", scale: "shared", colours: "cividis" },
     cursor: null,
     original: false,
+    outlined: false,
+    evidence: null,
     axes: null,
   };
 

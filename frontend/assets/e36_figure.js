@@ -10,6 +10,7 @@
   const AXIS = 18;
   const STRIP = 16;
   const SOUND_RATIO = 0.8;
+  const MARK = "#ff52f0";
 
   /** Where things stand for a css width: {width, height, plot: {x, y, w, h}, strip: {y, h} | null}. */
   function layout(width, { rows, cols, axes, strip }) {
@@ -41,6 +42,7 @@
       context.globalAlpha = 1;
       if (!figure.faded) for (const line of figure.lines) mirrored(context, plot, lower, () => outline(context, line, figure, plot));
     }
+    for (const mark of figure.marks) mirrored(context, plot, lower, () => markOutline(context, mark, plot));
     context.restore();
     drawTicks(context, plot, figure.axes, colours, lower);
     if (place.strip && figure.strip && !figure.bare) drawStrip(context, place, figure.strip, colours);
@@ -66,12 +68,7 @@
   /** White under black, so that the line shows on any colour. A dashed line is the agreement of all maps. */
   function outline(context, { segments, dashed }, { rows, cols }, plot) {
     if (!segments.length) return;
-    const [sx, sy] = [plot.w / cols, plot.h / rows];
-    context.beginPath();
-    for (let i = 0; i < segments.length; i += 4) {
-      context.moveTo(plot.x + segments[i] * sx, plot.y + segments[i + 1] * sy);
-      context.lineTo(plot.x + segments[i + 2] * sx, plot.y + segments[i + 3] * sy);
-    }
+    trace(context, segments, plot.w / cols, plot.h / rows, plot);
     context.lineCap = dashed ? "butt" : "square";
     context.setLineDash([]);
     context.strokeStyle = "rgba(255, 255, 255, 0.92)";
@@ -80,6 +77,32 @@
     if (dashed) context.setLineDash([4, 3]);
     context.strokeStyle = "rgba(0, 0, 0, 0.95)";
     context.lineWidth = 1;
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  function trace(context, segments, sx, sy, plot) {
+    context.beginPath();
+    for (let i = 0; i < segments.length; i += 4) {
+      context.moveTo(plot.x + segments[i] * sx, plot.y + segments[i + 1] * sy);
+      context.lineTo(plot.x + segments[i + 2] * sx, plot.y + segments[i + 3] * sy);
+    }
+  }
+
+  /** Known evidence: magenta, which no colour table holds, on black, so that it shows on any map. Dotted: something else that is known. */
+  function markOutline(context, { segments, rows, cols, dotted }, plot) {
+    if (!segments.length) return;
+    trace(context, segments, plot.w / cols, plot.h / rows, plot);
+    context.lineCap = "square";
+    context.strokeStyle = "rgba(0, 0, 0, 0.9)";
+    context.lineWidth = 4;
+    context.stroke();
+    if (dotted) {
+      context.lineCap = "butt";
+      context.setLineDash([3, 3]);
+    }
+    context.strokeStyle = MARK;
+    context.lineWidth = 2;
     context.stroke();
     context.setLineDash([]);
   }
@@ -125,7 +148,7 @@
   class Figure {
     /** onPoint: called after the arrows moved the shared cursor from this figure; stripped: keep room for a strip over time. */
     constructor({ onPoint = null, stripped = false } = {}) {
-      Object.assign(this, { rows: 1, cols: 1, axes: null, picture: null, pictureRows: "picture", overlay: null, lines: [], strip: null });
+      Object.assign(this, { rows: 1, cols: 1, axes: null, picture: null, pictureRows: "picture", overlay: null, lines: [], marks: [], strip: null });
       Object.assign(this, { smooth: true, bare: false, faded: false, place: null, onPoint, stripped });
       this.canvas = el("canvas.ev-figure-canvas", { role: "img", tabIndex: 0 });
       this.across = el("i.ev-hair.ev-hair--across");

@@ -30,6 +30,7 @@
         evident.on("original", () => this.later()),
         evident.on("consensus", () => this.later()),
         evident.on("axes", () => this.later()),
+        evident.on("evidence", () => this.later()),
         evident.on("largest", () => evident.state.look.scale === "raw" && this.later()),
       ];
     }
@@ -72,6 +73,11 @@
     get axes() {
       const given = this.record || evident.parse(this.root.dataset.axes) || evident.state.axes;
       return given ? { x_axis: given.x_axis, y_axis: given.y_axis } : null;
+    }
+
+    /** What is explained: {input, model}; before the job is known, nothing. */
+    get subject() {
+      return this.job ? this.job.request : null;
     }
 
     /** The field on screen: a chosen stage, or the map itself. */
@@ -260,7 +266,7 @@
         const { width, height } = figure.picture;
         figure.axes = { x_axis: evident.axes.pixels("x", width), y_axis: evident.axes.pixels("y", height) };
       }
-      Object.assign(figure, this.gridSize(), { bare: evident.state.original, faded: this.stale });
+      Object.assign(figure, this.gridSize(), { bare: evident.state.original, faded: this.stale, marks: evident.evidence.marks(this.subject, axes) });
       figure.draw();
       this.face.redrawn();
     }

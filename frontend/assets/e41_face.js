@@ -26,10 +26,11 @@
       this.progress = el("div.ev-progress", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", hidden: true }, this.fill);
       this.message = el("div.ev-map-message", { hidden: true });
       this.bar = new evident.Bar();
+      this.known = el("div.ev-known", { hidden: true });
       this.listen = new evident.Listen(panel);
       const head = el("header.ev-map-head", {}, this.heading, this.chip, this.meta, this.stop, this.menu.node);
       const body = el("div.ev-map-body", {}, panel.figure.node, this.message);
-      this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, this.bar.node, this.listen.node);
+      this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, this.bar.node, this.known, this.listen.node);
     }
 
     /** Everything that follows from the panel's state; drawing is not its business. */
@@ -135,7 +136,8 @@
       this.bar.node.classList.toggle("ev-bar--idle", !shown);
       if (shown) this.bar.set(panel.style);
       const alt = words.altText({ title: this.heading.textContent, target: panel.target, field: view, axes: axes || panel.figure.axes, partial: panel.state !== "done" });
-      panel.figure.canvas.setAttribute("aria-label", alt);
+      panel.figure.canvas.setAttribute("aria-label", alt + evident.evidence.told(panel));
+      evident.evidence.show(this.known, panel);
       this.messageOf();
     }
 

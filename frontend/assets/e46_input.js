@@ -1,6 +1,6 @@
 /* The input itself: `input-map`, grey with the maps' axes and crosshair, and `picture`, the photo as it was given.
 
-   input-map: data-display path · data-axes JSON {y_axis, x_axis} · data-title.   picture: data-input id · data-alt */
+   input-map: data-display path · data-input id · data-axes JSON {y_axis, x_axis} · data-title.   picture: data-input id · data-alt */
 (() => {
   "use strict";
   const { evident } = window;
@@ -14,7 +14,7 @@
       this.message = el("div.ev-map-message", { hidden: true });
       const body = el("div.ev-map-body", {}, this.figure.node, this.message);
       root.append(el("div.ev-map.ev-map--input", { role: "group", "aria-label": "Input" }, el("header.ev-map-head", {}, this.title), body));
-      this.off = evident.on("consensus", () => this.mark());
+      this.offs = [evident.on("consensus", () => this.mark()), evident.on("evidence", () => this.outline())];
     }
 
     update(changed) {
@@ -28,7 +28,8 @@
       }
       if (changed === null || changed.has("display")) this.load(dataset.display);
       const what = axes && axes.x_axis.unit === "s" ? "spectrogram, seconds across and hertz up" : "picture";
-      this.figure.canvas.setAttribute("aria-label", `The input as the model sees it, grey ${what}.`);
+      this.alt = `The input as the model sees it, grey ${what}.`;
+      this.outline();
     }
 
     async load(path) {
@@ -58,13 +59,21 @@
       this.figure.set({ overlay: consensus ? el("canvas", { width: 1, height: 1 }) : null, lines: consensus ? [{ segments: consensus.segments, dashed: true }] : [] });
     }
 
+    /** The known evidence, where it is known and asked for. */
+    outline() {
+      const { axes } = this.figure;
+      const subject = { input: this.root.dataset.input };
+      this.figure.set({ marks: evident.evidence.marks(subject, axes) });
+      this.figure.canvas.setAttribute("aria-label", this.alt + evident.evidence.outlined(subject, axes));
+    }
+
     destroy() {
-      this.off();
+      for (const off of this.offs) off();
       this.figure.destroy();
     }
   }
 
-  evident.widget("input-map", ["display", "display-rows", "axes", "title"], (root) => new InputMap(root));
+  evident.widget("input-map", ["display", "display-rows", "axes", "title", "input"], (root) => new InputMap(root));
 
   class Picture {
     constructor(root) {

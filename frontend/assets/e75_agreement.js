@@ -192,7 +192,8 @@
       const lut = evident.colour.table("cividis");
       const step = 3 * Math.round(255 * Math.min(1, Math.max(0, x ?? 0)));
       button.style.backgroundColor = `rgb(${lut[step]}, ${lut[step + 1]}, ${lut[step + 2]})`;
-      button.style.color = (x ?? 0) > 0.5 ? "#16191d" : "#ffffff";
+      // Between white and black, one always stands out by 4.5 to 1; cividis crosses over just below its middle.
+      button.style.color = step > 3 * 119 ? "#000000" : "#ffffff";
       return el("td", {}, button);
     }
 

@@ -74,6 +74,7 @@
     s: () => look("sign", after(SIGNS, evident.state.look.sign)),
     n: () => look("scale", after(SCALES, evident.state.look.scale)),
     a: () => evident.emit("agreement"),
+    e: () => evident.state.evidence && evident.tell("look-evidence", { checked: evident.outlineEvidence(!evident.state.outlined) }),
     k: () => evident.copyLink(),
     "?": () => help(),
     Escape: () => evident.state.cursor && evident.point(null),
@@ -82,7 +83,7 @@
   const HELP = [
     ["Space", "play or pause the recording"], ["1 \u2026 9", "focus a map, again to leave it"], ["0, hold O", "the input without maps"],
     ["[  ]", "less, more opacity"], ["\u2212  =", "show less, more of each map"], ["S", "sign: both, for, against"], ["N", "scale: own, shared, raw"],
-    ["Arrows", "move the crosshair; Shift for ten cells"], ["Esc", "put the crosshair away"], ["A", "outline where maps agree"], ["K", "copy the link to this view"], ["?", "this help"],
+    ["Arrows", "move the crosshair; Shift for ten cells"], ["Esc", "put the crosshair away"], ["A", "outline where maps agree"], ["E", "outline the evidence of a generated input"], ["K", "copy the link to this view"], ["?", "this help"],
   ];
 
   function help() {

@@ -10,6 +10,12 @@
       evident.look({ opacity, top, sign, scale, colours });
       return window.dash_clientside.no_update;
     },
+
+    /** Clientside callback of the box "Known evidence". */
+    outlined(checked) {
+      evident.outlineEvidence(Boolean(checked));
+      return checked ? "1" : "";
+    },
   };
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", evident.start);

@@ -32,6 +32,9 @@
 
     mode: (input) => (input ? "compare" : "compare compare--empty"),
 
+    /** Whether the row of the known evidence is hidden, and whose evidence it is. */
+    known: (answer) => (answer && answer.known ? [false, JSON.stringify(answer.known)] : [true, ""]),
+
     remove: (clicks) => (clicks ? null : SAME()),
 
     target(value, answer) {
@@ -61,7 +64,7 @@
     },
 
     /** The whole state in the address bar, replaced rather than pushed; the same address is what "Copy link" copies. */
-    permalink(subject, methods, target, params, layer, seed, ...look) {
+    permalink(subject, methods, target, params, layer, seed, outlined, ...look) {
       const query = new URLSearchParams();
       if (subject) {
         query.set("model", subject.model);
@@ -73,6 +76,7 @@
         if (whole(seed)) query.set("seed", seed);
         if (params && Object.keys(params).length) query.set("params", JSON.stringify(params));
         query.set("look", look.join(","));
+        if (outlined) query.set("evidence", "1");
       }
       const text = query.toString();
       const address = location.pathname + (text ? `?${text}` : "");

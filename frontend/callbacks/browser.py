@@ -16,6 +16,11 @@ def register(app: Dash) -> None:
     look = [Input(key, "value") for key in LOOK]
     app.clientside_callback(ClientsideFunction("evident", "look"), Output("compare", "data-look"), *look)
     app.clientside_callback(page("percent"), Output("look-opacity-value", "children"), Output("look-top-value", "children"), *look[:2])
+    app.clientside_callback(
+        page("known"), Output("evidence-row", "hidden"), Output("evidence", "data-known"), Input("answer-store", "data")
+    )
+    outlined = Input("look-evidence", "checked")
+    app.clientside_callback(ClientsideFunction("evident", "outlined"), Output("evidence-row", "data-outlined"), outlined)
     app.clientside_callback(page("level"), Output("level", "data-level"), Input("level", "value"))
     app.clientside_callback(
         page("navigation"),
@@ -52,7 +57,13 @@ def register(app: Dash) -> None:
         State({"type": "map", "method": ALL}, "id"),
     )
     app.clientside_callback(
-        page("permalink"), Output("copy-link", "value"), Input("subject-store", "data"), Input("methods", "value"), *state[1:], *look
+        page("permalink"),
+        Output("copy-link", "value"),
+        Input("subject-store", "data"),
+        Input("methods", "value"),
+        *state[1:],
+        outlined,
+        *look,
     )
     app.clientside_callback(page("announce"), Output("live", "children"), Input("panel-store", "data"), prevent_initial_call=True)
     app.clientside_callback(page("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked"))

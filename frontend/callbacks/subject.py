@@ -140,15 +140,24 @@ def _register_prediction(app: Dash, client: Client) -> None:
         except ApiProblem as refusal:
             return None, common.problem(refusal)
         value = EvidentInput.model_validate(data)
+        sample = sample_of(samples, value, model)
         answer = {
             "subject": subject,
             "prediction": prediction.model_dump(mode="json"),
             "fits": {key: fit.model_dump() for key, fit in fits.items()},
+            "known": known_evidence(sample),
         }
-        drawn = prediction_card.prediction_view(prediction, target_of(target, prediction), model, sample_of(samples, value, model), value)
+        drawn = prediction_card.prediction_view(prediction, target_of(target, prediction), model, sample, value)
         return answer, drawn
 
 
 def sample_of(samples: list[Sample], value: EvidentInput, model: ModelInfo) -> Sample | None:
     """What is known is known about a sample *with its model*; with another model it would be a false promise."""
     return next((sample for sample in samples if sample.input == value.id and sample.model == model.key), None)
+
+
+def known_evidence(sample: Sample | None) -> dict[str, str] | None:
+    """What the browser asks the API about: the sample, input and model whose evidence is known."""
+    if sample is None or not any(sample.evidence.values()):
+        return None
+    return {"sample": sample.key, "input": sample.input, "model": sample.model}

@@ -7,13 +7,14 @@ from dash import html
 from dash.development.base_component import Component
 
 from frontend.components.common import aria, card, hidden
+from frontend.components.input_card import widget
 from frontend.state import Look
 from frontend.words import sentence
 
 COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}
 
 
-def look_card(look: Look) -> Component:
+def look_card(look: Look, evidence: bool = False) -> Component:
     """The control group; ids are part of the contract with the scripts."""
     return card(
         "Look",
@@ -21,9 +22,16 @@ def look_card(look: Look) -> Component:
         _slider("look-top", "Show top", look.top, 1),
         _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
         _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps"),
+        known_evidence(evidence),
         aside=colours(look.colours),
         className="look-card",
     )  # fmt: skip
+
+
+def known_evidence(shown: bool) -> Component:
+    """Seen only for inputs made by a program, whose evidence is known; the widget says what the outline means."""
+    box = dmc.Checkbox(id="look-evidence", label="Known evidence", checked=shown, size="xs")
+    return html.Div([box, widget("evidence", id="evidence", known="")], id="evidence-row", className="evidence-row", hidden=True)
 
 
 def _slider(key: str, label: str, value: int, low: int) -> Component:

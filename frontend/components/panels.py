@@ -28,6 +28,7 @@ def panels(
         widget(
             "input-map",
             display=prediction.display,
+            input=prediction.input,
             axes={"y_axis": prediction.y_axis.model_dump(), "x_axis": prediction.x_axis.model_dump()},
         ),
         className="card panel panel--input",

@@ -93,7 +93,7 @@ def body(opened: Opened, view: View) -> Component:
         [
             *stores(opened, view),
             html.Div(
-                [input_section(opened), methods(opened, view), look_card.look_card(view.look), side.keep_card()],
+                [input_section(opened), methods(opened, view), look_card.look_card(view.look, view.evidence), side.keep_card()],
                 className="column column--left",
             ),
             html.Div([start(opened), *centre()], className="column column--centre"),

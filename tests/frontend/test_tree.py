@@ -172,7 +172,7 @@ def widgets(tree: Component | list[Component]) -> list[dict[str, str]]:
 
 def test_widgets_carry_what_their_scripts_need():
     found = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
-    assert set(found) == {"upload", "record", "player", "map", "input-map", "readout", "agreement"}
+    assert set(found) == {"upload", "record", "player", "map", "input-map", "readout", "agreement", "evidence"}
     assert json.loads(found["upload"]["limits"]) == canned.LIMITS
     assert json.loads(found["player"]["coughs"])[1]["start"] == 1.2
     assert json.loads(found["player"]["waveform"]) == canned.SOUND.waveform
@@ -224,6 +224,15 @@ def test_known_facts_are_only_told_for_the_sample_s_own_model():
 
     assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[0]) is canned.SAMPLES[0]
     assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[1]) is None
+
+
+def test_evidence_is_outlined_where_the_sample_says_that_it_is_known():
+    from frontend.callbacks.subject import known_evidence
+
+    sample = canned.SAMPLES[0].model_copy(update={"evidence": {"boxes": [[0.1, 0.2, 300.0, 400.0]]}})
+    assert known_evidence(sample) == {"sample": sample.key, "input": sample.input, "model": sample.model}
+    assert known_evidence(sample.model_copy(update={"evidence": {"boxes": []}})) is None
+    assert known_evidence(None) is None
 
 
 def test_checks_that_passed_are_one_chip_and_the_rest_is_named():
