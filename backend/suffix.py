@@ -21,6 +21,8 @@ from models.spec import Model
 
 Head = Callable[[Tensor], Tensor]
 """`[n, C, h, w]` -> raw outputs of the module `[n, K]`."""
+At = tuple[Tensor, Head]
+"""One input at one layer: F `[1, C, h, w]` and its head."""
 
 
 class _Tracer(fx.Tracer):
@@ -35,7 +37,7 @@ class _Tracer(fx.Tracer):
 
 
 class Suffix:
-    """`features(x)` gives the layer's output; `head(x)` the function from it to the module's raw outputs."""
+    """`features(x)` gives the layer's output; `head(x)` the function from it to the module's raw outputs; `at(x)` both at the price of one."""
 
     def __init__(self, model: Model, layer: str) -> None:
         if layer not in {found.name for found in model.layers}:
@@ -85,17 +87,20 @@ class Suffix:
             self.module(x)
         return kept
 
-    def head(self, x: Tensor) -> Head:
-        """The head for one input `x [1, C, H, W]`; call it with any batch of feature maps."""
+    def at(self, x: Tensor) -> At:
+        """F of one input `x [1, C, H, W]` and the head for it, from a single run of the prefix; the head takes any batch of feature maps."""
         if not self.traced:
-            return self._replaced(x)
+            seen = self._seen(x)
+            return seen[-1], self._replaced(x, len(seen))
         with torch.no_grad():
-            beside = [part.detach() for part in self._prefix(x)[1:]]
-        return lambda features: self._head(features, *[part.expand(features.shape[0], *part.shape[1:]) for part in beside])
+            features, *beside = (part.detach() for part in self._prefix(x))
+        return features, lambda maps: self._head(maps, *[part.expand(maps.shape[0], *part.shape[1:]) for part in beside])
 
-    def _replaced(self, x: Tensor) -> Head:
-        last = len(self._seen(x))
+    def head(self, x: Tensor) -> Head:
+        """The head alone."""
+        return self.at(x)[1]
 
+    def _replaced(self, x: Tensor, last: int) -> Head:
         def run(features: Tensor) -> Tensor:
             calls = 0
 

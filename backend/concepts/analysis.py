@@ -18,10 +18,12 @@ from torch import Tensor
 
 from backend.concepts.attribution import attribution_field as field_of
 from backend.concepts.attribution import concept_maps, concept_scores
-from backend.concepts.curves import concept_curves, without
+from backend.concepts.curves import concept_curves, probability, without
 from backend.concepts.library import RANDOM, Library
+from backend.concepts.separability import HeldOut, held_out, logistic, mean_difference
 from backend.concepts.significance import PseudoConcepts, benjamini_hochberg, empirical_p, tcav_test
 from backend.concepts.vectors import Activations, ConceptVector
+from backend.suffix import suffix
 from backend.types import Progress, silent
 from models.spec import Model
 
@@ -108,13 +110,13 @@ def analyse(model: Model, inputs: Sequence[Tensor], plan: Plan, books: Library, 
 def _local(
     model: Model, layer: _Layer, plan: Plan, number: int, x: Tensor, classes: Sequence[int], kept: dict[tuple[int, str], np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    field_ = field_of(model, x, layer.name, classes)
+    at = suffix(model, layer.name).at(x)
+    field_ = field_of(model, x, layer.name, classes, at=at)
     _, maps = concept_maps(field_.features, layer.directions, layer.emblems)
     scores, against = (concept_scores(field_, layer.directions, maps, against=side).cpu().numpy() for side in (False, True))
     chance = np.stack([pseudo.scores(field_).cpu().numpy() for pseudo in layer.pseudo])  # [K, P, T]
-    probability = model.predict(x)[0].cpu().numpy()
-    erased = without(model, x, layer.name, layer.directions, layer.emblems, classes).cpu().numpy()
-    control = without(model, x, layer.name, layer.pseudo[0].directions, layer.pseudo[0].emblems, classes).cpu().numpy()
+    erased = without(model, x, layer.name, layer.directions, layer.emblems, classes, at=at).cpu().numpy()
+    control = without(model, x, layer.name, layer.pseudo[0].directions, layer.pseudo[0].emblems, classes, at=at).cpu().numpy()
     kept[number, layer.name] = maps.cpu().numpy().astype(np.float32)
     for t, target in enumerate(classes):
         layer.scores[target].append(scores[:, t])
@@ -124,16 +126,17 @@ def _local(
             yield {
                 "input": number, "layer": layer.name, "concept": ref, "class": target, "score": float(scores[k, t]),
                 "against": float(against[k, t]), "share": float(field_.shares[t]), "p": empirical_p(float(scores[k, t]), chance[k, :, t]),
-                "probability": float(probability[target]), "without": float(erased[k, t]), "without_random": float(np.median(control[:, t])),
+                "probability": float(probability(model, field_.logits[None], target)), "without": float(erased[k, t]), "without_random": float(np.median(control[:, t])),
                 "recognised": layer.vectors[k].recognised, "coverage": float((maps[k] > 0).float().mean()),
             }  # fmt: skip
 
 
 def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> Iterator[dict[str, Any]]:
+    at = suffix(model, layer.name).at(x)
     for k, ref in enumerate(plan.concepts):
         pseudo = layer.pseudo[k]
         few = PseudoConcepts(pseudo.directions[:CONTROLS], pseudo.emblems[:CONTROLS], pseudo.size)
-        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, pseudo=few)
+        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, pseudo=few, at=at)
         yield {
             "layer": layer.name, "concept": ref, "class": target, "share": curves.share.tolist(), "erasing": curves.erasing.tolist(),
             "insertion": curves.insertion.tolist(), "control": curves.control.median(0).values.tolist(),
@@ -145,14 +148,24 @@ def _direction(layer: _Layer, k: int, plan: Plan) -> dict[str, Any]:
     gap = vector.emblems[0] - vector.emblems[1]
     others = [_cosine(layer.directions[k], other) if j != k else -2.0 for j, other in enumerate(layer.directions)]
     nearest = int(np.argmax(others)) if len(others) > 1 else None
+    own, trained = (held_out(layer.plus[k], layer.minus, rule, plan.seed) for rule in (mean_difference, logistic))
     return {
         "layer": layer.name, "concept": plan.concepts[k], "name": vector.name, "emblem_plus": vector.emblems[0],
         "emblem_minus": vector.emblems[1], "recognised": vector.recognised, "length": vector.length,
         "length_over_random": vector.length / max(float(pseudo.lengths.median()), 1e-12),
         "p_length": empirical_p(vector.length, pseudo.lengths.cpu().numpy()), "emblem_gap": gap, "p_gap": empirical_p(gap, pseudo.gaps.cpu().numpy()),
-        "accuracy": held_out_accuracy(layer.plus[k], layer.minus, plan.seed), "examples": vector.positives, "counter_examples": vector.negatives,
+        **_separability(own), **_separability(trained, "trained_"), "examples": vector.positives, "counter_examples": vector.negatives,
         "nearest": None if nearest is None else plan.concepts[nearest], "nearest_cosine": None if nearest is None else others[nearest],
     }  # fmt: skip
+
+
+def _separability(found: HeldOut, lead: str = "") -> dict[str, Any]:
+    """accuracy, accuracy_low, accuracy_high, told_apart, separability (in words); with `trained_` in front for the trained classifier."""
+    named = {
+        "accuracy": found.accuracy, "accuracy_low": found.low, "accuracy_high": found.high, "told_apart": found.told_apart,
+        "separability": found.words,
+    }  # fmt: skip
+    return {f"{lead}{name}": value for name, value in named.items()}
 
 
 def _overall(layer: _Layer, plan: Plan, target: int) -> Iterator[dict[str, Any]]:
@@ -188,27 +201,9 @@ def _cosines(directions: Tensor) -> list[list[float]]:
     return (unit @ unit.T).tolist()
 
 
-def held_out_accuracy(plus: Activations, minus: Activations, seed: int = 0, folds: int = 5) -> float:
-    """Balanced accuracy of the direction itself as a classifier on examples it was not made from: projection on the mean difference of
-    the other folds, threshold half way between their means."""
-    generator = np.random.default_rng(seed)
-    groups = [np.array_split(generator.permutation(len(side.pooled)), folds) for side in (plus, minus)]
-    hits: tuple[list[float], list[float]] = ([], [])
-    for fold in range(folds):
-        parts = [_split(side.pooled, group, fold) for side, group in zip((plus, minus), groups, strict=True)]
-        centres = [train.mean(0) for train, _ in parts]
-        direction = centres[0] - centres[1]
-        threshold = float(direction @ (centres[0] + centres[1]) / 2)
-        for side, (_, test) in enumerate(parts):
-            above = (test @ direction > threshold).float().tolist()
-            hits[side].extend(value if side == 0 else 1 - value for value in above)
-    return float((np.mean(hits[0]) + np.mean(hits[1])) / 2)
-
-
-def _split(pooled: Tensor, groups: list[np.ndarray], fold: int) -> tuple[Tensor, Tensor]:
-    test = torch.as_tensor(groups[fold], device=pooled.device)
-    train = torch.as_tensor(np.concatenate([group for i, group in enumerate(groups) if i != fold]), device=pooled.device)
-    return pooled[train], pooled[test]
+def held_out_accuracy(plus: Activations, minus: Activations, seed: int = 0) -> float:
+    """Balanced accuracy of the direction itself as a classifier on examples it was not made from (backend/concepts/separability.py)."""
+    return held_out(plus, minus, seed=seed).accuracy
 
 
 __all__ = ["Analysis", "ConceptVector", "Plan", "PseudoConcepts", "analyse", "held_out_accuracy"]

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from app.errors import BadParameter
 from backend.concepts.vectors import EPS, ConceptVector
-from backend.suffix import Head, suffix
+from backend.suffix import At, Head, suffix
 from models.spec import Model
 
 POINTS = 51
@@ -68,14 +68,13 @@ class ConceptAttribution:
     field: Field
 
 
-def attribution_field(model: Model, x: Tensor, layer: str, targets: Sequence[int] | None = None) -> Field:
-    """Step 4 (step 6 for single-logit models), for one input and any number of classes. x: `[1, C, H, W]`."""
+def attribution_field(model: Model, x: Tensor, layer: str, targets: Sequence[int] | None = None, *, at: At | None = None) -> Field:
+    """Step 4 (step 6 for single-logit models), for one input and any number of classes. x: `[1, C, H, W]`. at: of `suffix(model, layer)`
+    for the same input, if the caller needs it for more."""
     chosen = tuple(range(len(model.labels))) if targets is None else tuple(targets)
     if not chosen or any(isinstance(k, bool) or not 0 <= k < len(model.labels) for k in chosen):
         raise BadParameter(f"Classes are whole numbers from 0 to {len(model.labels) - 1}.", field="targets")
-    split = suffix(model, layer)
-    x = x.to(model.device, torch.float32)
-    features, head = split.features(x), split.head(x)
+    features, head = at or suffix(model, layer).at(x.to(model.device, torch.float32))
     with torch.no_grad():
         logits, baseline = head(features)[0], head(torch.zeros_like(features))[0]
     columns = [0] if model.single_logit else list(chosen)

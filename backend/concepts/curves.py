@@ -16,7 +16,7 @@ from torch import Tensor
 from backend.concepts.attribution import concept_maps
 from backend.concepts.significance import PseudoConcepts
 from backend.concepts.vectors import ConceptVector
-from backend.suffix import Head, suffix
+from backend.suffix import At, Head, suffix
 from models.spec import Model
 
 
@@ -33,11 +33,18 @@ class Curves:
 
 @torch.no_grad()
 def concept_curves(
-    model: Model, x: Tensor, layer: str, vector: ConceptVector, target: int, *, pseudo: PseudoConcepts | None = None, steps: int = 11
+    model: Model,
+    x: Tensor,
+    layer: str,
+    vector: ConceptVector,
+    target: int,
+    *,
+    pseudo: PseudoConcepts | None = None,
+    steps: int = 11,
+    at: At | None = None,
 ) -> Curves:
-    """Probability of `target` along both curves. x: `[1, C, H, W]`."""
-    split = suffix(model, layer)
-    features, head = split.features(x), split.head(x)
+    """Probability of `target` along both curves. x: `[1, C, H, W]`. at: as in `attribution_field`."""
+    features, head = at or suffix(model, layer).at(x)
     share = torch.linspace(0, 1, steps, device=features.device)
     emblems = torch.tensor([vector.emblems], device=features.device)
     directions = vector.direction[None].to(features)
@@ -60,13 +67,15 @@ def concept_curves(
 
 
 @torch.no_grad()
-def without(model: Model, x: Tensor, layer: str, directions: Tensor, emblems: Tensor, targets: Sequence[int]) -> Tensor:
-    """Probability of each target when each concept is erased completely: directions `[K, C]`, emblems `[K, 2]` -> `[K, T]`."""
-    split = suffix(model, layer)
-    features, head = split.features(x), split.head(x)
+def without(
+    model: Model, x: Tensor, layer: str, directions: Tensor, emblems: Tensor, targets: Sequence[int], *, at: At | None = None
+) -> Tensor:
+    """Probability of each target when each concept is erased completely: directions `[K, C]`, emblems `[K, 2]` -> `[K, T]`. at: as in
+    `attribution_field`."""
+    features, head = at or suffix(model, layer).at(x)
     parts = _component(features, directions.to(features), emblems.to(features))
     outputs = head(features - parts)
-    return torch.stack([_probability(model, outputs, target) for target in targets], dim=1)
+    return torch.stack([probability(model, outputs, target) for target in targets], dim=1)
 
 
 def _component(features: Tensor, directions: Tensor, emblems: Tensor) -> Tensor:
@@ -77,10 +86,11 @@ def _component(features: Tensor, directions: Tensor, emblems: Tensor) -> Tensor:
 
 
 def _scores(model: Model, head: Head, features: Tensor, target: int) -> Tensor:
-    return _probability(model, head(features), target)
+    return probability(model, head(features), target)
 
 
-def _probability(model: Model, outputs: Tensor, target: int) -> Tensor:
+def probability(model: Model, outputs: Tensor, target: int) -> Tensor:
+    """Of `target`, as `Model.predict` gives it, from raw outputs `[N, K]` of the module: `[N]`."""
     if outputs.shape[1] == 1:
         return torch.sigmoid(model.select(outputs, target) / model.spec.temperature)
     return torch.softmax(outputs / model.spec.temperature, dim=1)[:, target]

@@ -11,6 +11,7 @@ from app.errors import Cancelled, InvalidInput, NotFound
 from backend.concepts.analysis import Plan, analyse, held_out_accuracy
 from backend.concepts.curves import concept_curves
 from backend.concepts.library import Library
+from backend.concepts.separability import held_out, logistic, mean_difference
 from backend.concepts.significance import empirical_p
 from backend.concepts.vectors import Activations
 from tests import tiny
@@ -78,6 +79,16 @@ def test_without_classes_each_input_speaks_for_its_predicted_class(model, books)
     inputs = [tiny.picture(s) for s in range(6)]
     rows = analyse(model, inputs, Plan(("red",), ("4",), n_random=20), books).rows
     assert [row["class"] for row in rows] == [int(model.predict(x).argmax()) for x in inputs]
+
+
+def test_directions_say_whether_they_can_be_told_apart_with_the_interval(model, books, found):
+    for row in found.directions:
+        sides = books.plus(model, row["layer"], row["concept"]), books.minus(model, row["layer"])
+        for lead, rule in (("", mean_difference), ("trained_", logistic)):
+            single = held_out(*sides, rule)
+            given = [row[lead + name] for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart", "separability")]
+            assert given == [single.accuracy, single.low, single.high, single.told_apart, single.words]
+        assert row["accuracy_low"] < row["accuracy"] <= row["accuracy_high"]
 
 
 def test_held_out_accuracy_is_high_for_red_and_chance_for_chance(model, books):

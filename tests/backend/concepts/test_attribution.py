@@ -116,6 +116,32 @@ def test_the_head_from_a_layer_gives_the_networks_own_logits(name):
             assert torch.allclose(split.head(x)(split.features(x)), model.module(x), atol=1e-5), layer
 
 
+def prefix_runs(model, work):
+    """How often the network's first module runs during `work()`."""
+    first = next(module for module in model.module.modules() if not list(module.children()))
+    runs = []
+    handle = first.register_forward_hook(lambda *_: runs.append(1))
+    try:
+        work()
+    finally:
+        handle.remove()
+    return len(runs)
+
+
+@pytest.mark.parametrize("name", sorted(LAYERS))
+def test_an_input_and_its_head_come_from_one_run_of_the_prefix(name):
+    model, x = tiny.build(name), tiny.picture(3)
+    for layer in [found.name for found in model.layers][1:]:
+        split = suffix(model, layer)
+        features, head = split.at(x)
+        assert torch.equal(features, split.features(x))
+        assert torch.equal(head(features), split.head(x)(features)), layer
+        assert prefix_runs(model, lambda split=split: split.at(x)) == 1
+        assert prefix_runs(model, lambda layer=layer: attribution_field(model, x, layer, [0])) == 1
+        given = split.at(x)
+        assert prefix_runs(model, lambda layer=layer, given=given: attribution_field(model, x, layer, [0], at=given)) == 0
+
+
 def test_an_untraceable_network_gives_the_same_numbers_by_hooks():
     import models
 
