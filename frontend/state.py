@@ -36,8 +36,8 @@ class View:
     seed: int = 0
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     look: Look = Look()
-    evidence: bool = False
-    """Known evidence is outlined, where it is known."""
+    evidence: bool = True
+    """Known evidence is outlined, where it is known: what is said about a sample speaks of its outline."""
 
 
 def read(query: Mapping[str, str]) -> View:
@@ -53,7 +53,7 @@ def read(query: Mapping[str, str]) -> View:
         seed=_whole(query.get("seed"), 0, 2**31 - 1) or 0,
         params=_params(query.get("params")),
         look=_look(query.get("look", "")),
-        evidence=query.get("evidence") == "1",
+        evidence=query.get("evidence") != "0",
     )
 
 

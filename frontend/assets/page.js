@@ -76,7 +76,7 @@
         if (whole(seed)) query.set("seed", seed);
         if (params && Object.keys(params).length) query.set("params", JSON.stringify(params));
         query.set("look", look.join(","));
-        if (outlined) query.set("evidence", "1");
+        if (outlined === false) query.set("evidence", "0");
       }
       const text = query.toString();
       const address = location.pathname + (text ? `?${text}` : "");

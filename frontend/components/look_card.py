@@ -14,7 +14,7 @@ from frontend.words import sentence
 COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}
 
 
-def look_card(look: Look, evidence: bool = False) -> Component:
+def look_card(look: Look, evidence: bool = True) -> Component:
     """The control group; ids are part of the contract with the scripts."""
     return card(
         "Look",

@@ -374,24 +374,28 @@ def test_the_box_switches_the_outlines_and_travels_in_the_link(site: str, page: 
     page.emulate_media(color_scheme=scheme)
     opened(page, site, "shortcut")
     box = page.get_by_role("checkbox", name="Known evidence")
-    expect(box).not_to_be_checked(timeout=SLOW)
-    drawn = "() => evident.maps().map((panel) => panel.figure.marks.length)"
-    assert page.evaluate(drawn) == [0, 0, 0]
-    box.check()
-    page.wait_for_function(f"() => ({drawn})().join() === '2,2,2'")
-    page.wait_for_url(lambda url: "evidence=1" in url, wait_until="commit")
+    expect(box).to_be_checked(timeout=SLOW)
+    drawn = "() => evident.maps().map((panel) => panel.figure.marks.length).join()"
+    page.wait_for_function(f"() => ({drawn})() === '2,2,2'", timeout=SLOW)
+    assert "evidence" not in page.url
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).response["violations"]
     assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
+    box.uncheck()
+    page.wait_for_function(f"() => ({drawn})() === '0,0,0'")
+    expect(page.locator(".ev-known:visible")).to_have_count(3)
+    page.wait_for_url(lambda url: "evidence=0" in url, wait_until="commit")
     page.goto(page.url)
-    expect(page.get_by_role("checkbox", name="Known evidence")).to_be_checked(timeout=SLOW)
-    page.wait_for_function(f"() => ({drawn})().join() === '2,2,2'", timeout=SLOW)
+    expect(box).not_to_be_checked(timeout=SLOW)
+    expect(page.locator(".ev-known:visible")).to_have_count(3, timeout=SLOW)
+    assert page.evaluate(drawn) == "0,0,0"
     page.keyboard.press("e")
-    expect(page.get_by_role("checkbox", name="Known evidence")).not_to_be_checked()
-    page.wait_for_url(lambda url: "evidence=1" not in url, wait_until="commit")
+    expect(box).to_be_checked()
+    page.wait_for_function(f"() => ({drawn})() === '2,2,2'")
+    page.wait_for_url(lambda url: "evidence" not in url, wait_until="commit")
 
 
 def test_a_window_without_the_evidence_has_no_outline(site: str, page: Page) -> None:
-    sample = opened(page, site, "several", start="0", evidence="1")
+    sample = opened(page, site, "several", start="0")
     assert sample["evidence"]["boxes"][0][0] > 2.1
     expect(page.locator("#evidence")).to_contain_text("outside the part shown", timeout=SLOW)
     expect(page.locator(".ev-known:visible").first).to_have_text("Evidence: outside this window")
@@ -402,6 +406,6 @@ def test_where_nothing_is_known_there_is_no_box(site: str, phone: Page) -> None:
     opened(phone, site, "no_wheeze")
     expect(phone.locator("#evidence-row")).to_be_hidden()
     expect(phone.locator(".ev-known:visible")).to_have_count(0)
-    opened(phone, site, "shortcut", evidence="1")
+    opened(phone, site, "shortcut")
     expect(phone.get_by_role("checkbox", name="Known evidence")).to_be_visible(timeout=SLOW)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390

@@ -53,6 +53,7 @@ def test_a_half_damaged_look_keeps_the_good_half():
     assert read({"look": "150,30,for,huge,jet"}).look == Look(opacity=70, top=30, sign="for", scale="shared", colours="jet")
 
 
-def test_the_outline_of_known_evidence_travels_in_the_link():
-    assert read({"evidence": "1"}).evidence
-    assert not read({"evidence": "yes"}).evidence
+def test_known_evidence_is_outlined_unless_the_link_says_otherwise():
+    assert read({}).evidence
+    assert read({"evidence": "what"}).evidence
+    assert not read({"evidence": "0"}).evidence
