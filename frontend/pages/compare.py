@@ -163,6 +163,7 @@ def centre() -> list[Component]:
     """Prediction and maps of the open input."""
     return [
         html.Section(common.skeleton(3), id="prediction-card", className="card prediction when-open", **common.aria(label="Prediction")),
+        html.Section(input_card.widget("summary"), className="card summary-card when-open", **common.aria(label="In words")),
         html.Div(panels.waiting(3), id="panels", className="panels when-open"),
     ]
 

@@ -172,7 +172,7 @@ def widgets(tree: Component | list[Component]) -> list[dict[str, str]]:
 
 def test_widgets_carry_what_their_scripts_need():
     found = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
-    assert set(found) == {"upload", "record", "player", "map", "input-map", "readout", "agreement", "evidence"}
+    assert set(found) == {"upload", "record", "player", "map", "input-map", "readout", "agreement", "summary", "evidence"}
     assert json.loads(found["upload"]["limits"]) == canned.LIMITS
     assert json.loads(found["player"]["coughs"])[1]["start"] == 1.2
     assert json.loads(found["player"]["waveform"]) == canned.SOUND.waveform
