@@ -1,4 +1,4 @@
-/* In words: the place that the finished maps point at together, and how much of each map's evidence lies there. */
+/* In words: the place that the finished maps point at together, and how much of each map's support lies there. */
 (() => {
   "use strict";
   const { evident } = window;
@@ -81,7 +81,7 @@
       this.parts.replaceChildren(...this.held(panels, found, many));
     }
 
-    /** "Share of the evidence for Covid in it: Grad-CAM 64 %, ... 4 of 5 have at least twice the 8 % of an even map." */
+    /** "Share of each map's support for Covid inside: Grad-CAM 64 %, ... 4 of 5 have at least twice the 8 % of an even map." */
     held(panels, { inside, area }, many) {
       const target = panels[0].target;
       const named = panels.map((panel, i) =>
@@ -90,7 +90,7 @@
       const list = named.flatMap((button, i) => (i ? [", ", button] : [button]));
       const strong = inside.filter((share) => share >= STRONG * area).length;
       const count = many ? ` ${strong} of ${panels.length} have at least twice the ${words.percent(area)} of an even map.` : ` An even map would have ${words.percent(area)}.`;
-      return [`Share of the evidence for ${target || "the class"} in it: `, ...list, ".", count];
+      return [`Share of each map's support for ${target || "the class"} inside: `, ...list, ".", count];
     }
 
     point([r0, r1, c0, c1], { rows, cols }) {
