@@ -313,5 +313,29 @@
   }
 
   evident.widget("concept-maker", ["display", "axes", "input", "store", "concept", "name", "limits"], (root) => new Maker(root));
-  evident.concepts = { boxOf };
+
+  /** The choices in the address bar, replaced rather than pushed, and so what "Copy link" copies (read back by components/concept_link.py). */
+  function permalink(model, inputs, layers, target, negatives, shown, job, ticks, ids) {
+    const query = new URLSearchParams();
+    if (model) {
+      query.set("model", model);
+      if (inputs && inputs.length) query.set("input", inputs.map((one) => one.input).join(","));
+      query.set("concepts", ids.filter((_, i) => ticks[i]).map((id) => id.ref).join(","));
+      query.set("layers", (layers || []).join(","));
+      if (target) query.set("class", target);
+      if (negatives && negatives !== "random") query.set("negatives", negatives);
+      if (shown && shown.input) query.set("shown", shown.input);
+      if (job && job.id) query.set("analysis", job.id);
+    }
+    const { location, history } = window;
+    const address = location.pathname + (model ? `?${query}` : "");
+    if (location.pathname === "/concepts" && address !== location.pathname + location.search) history.replaceState(history.state, "", address);
+    return location.origin + address;
+  }
+
+  evident.widget("copy-link", [], (root) => {
+    root.append(el("button.ev-button", { type: "button", onclick: () => evident.copyLink() }, "Copy link"));
+    return { update() {}, destroy() {} };
+  });
+  evident.concepts = { boxOf, permalink };
 })();

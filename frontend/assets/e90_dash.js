@@ -16,6 +16,9 @@
       evident.outlineEvidence(Boolean(checked));
       return checked ? "1" : "";
     },
+
+    /** Clientside callback of the choices on the Concepts page. */
+    conceptLink: (...choices) => evident.concepts.permalink(...choices),
   };
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", evident.start);

@@ -5,37 +5,51 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
-from app.schemas import ConceptAnalysisRequest, PredictionRequest
+from app.schemas import Catalogue, Concept, ConceptAnalysisRequest, ModelInfo, Prediction, PredictionRequest
 from frontend.client import ApiProblem, Client, href
-from frontend.components import common
+from frontend.components import common, concept_link
 from frontend.components import concept_parts as parts
+from frontend.components.concept_link import Link
 from frontend.pages import concepts as page
+
+LIBRARY = (Output("concept-library", "children", allow_duplicate=True), Output("concept-negatives", "data", allow_duplicate=True))
+TICKS = (State({"type": "concept-tick", "ref": ALL}, "checked"), State({"type": "concept-tick", "ref": ALL}, "id"))
 
 
 def register(app: Dash, client: Client) -> None:
     """Loading, choosing, running, showing, making."""
     _register_choice(app, client)
+    _register_link(app)
     _register_run(app, client)
     _register_library(app, client)
     _register_examples(app, client)
 
 
 def _register_choice(app: Dash, client: Client) -> None:
-    @app.callback(Output("concepts-body", "children"), Output("concept-model-store", "data"), Input("concept-query", "data"))
+    @app.callback(
+        Output("concepts-body", "children"),
+        Output("concept-model-store", "data"),
+        Output("concept-inputs", "data", allow_duplicate=True),
+        Output("concept-job-store", "data", allow_duplicate=True),
+        Output("concept-ended-store", "data"),
+        Input("concept-query", "data"),
+        prevent_initial_call="initial_duplicate",
+    )
     async def load(query: dict[str, str]) -> Any:
         try:
             catalogue, concepts, samples, limits = await asyncio.gather(
                 client.catalogue(), client.concepts(), client.samples(), client.limits()
             )
-            model = next((one for one in page.models_of(catalogue) if one.key == query.get("model")), page.models_of(catalogue)[0])
-            if query.get("model") and model.key != query["model"]:
-                model = await client.model(query["model"])
+            model, link = await _opened(client, query, concepts, catalogue)
         except ApiProblem as refusal:
-            return common.card("Concepts", common.problem(refusal)), None
-        return page.body(catalogue, concepts, samples, limits, model), model.key
+            return common.card("Concepts", common.problem(refusal)), None, no_update, no_update, no_update
+        body = page.body(catalogue, concepts, samples, limits, model, link)
+        # A finished analysis is shown at once; one that still runs is followed by the bar, which tells its end.
+        job, ended = {"id": link.analysis} if link.analysis else None, {"id": link.analysis, "state": "done"} if link.done else None
+        return body, model.key, [{"input": key} for key in link.inputs or ()], job, ended
 
     @app.callback(
         Output("concept-library", "children"),
@@ -58,9 +72,8 @@ def _register_choice(app: Dash, client: Client) -> None:
         except ApiProblem:
             raise PreventUpdate from None
         mine = page.fitting(concepts, model)
-        ticked = [concept.ref for concept in mine if concept.kind == "builtin"][: page.TICKED]
         return (
-            parts.library(mine, ticked), page.negatives(concepts, model), page.class_options(model), "", page.layer_options(model), page.first_layers(model),
+            parts.library(mine, page.first_concepts(concepts, model)), page.negatives(concepts, model), page.class_options(model), "", page.layer_options(model), page.first_layers(model),
             page.sample_options(samples, model), key,
         )  # fmt: skip
 
@@ -93,18 +106,35 @@ def _register_choice(app: Dash, client: Client) -> None:
     async def show_inputs(inputs: list[dict[str, Any]], model: str | None, shown: dict[str, Any] | None) -> Any:
         if not model:
             raise PreventUpdate
-        number = min((shown or {}).get("input", 0), max(len(inputs) - 1, 0))
-        try:
-            found = await asyncio.gather(*(client.predict(PredictionRequest(input=one["input"], model=model)) for one in inputs))
-        except ApiProblem as refusal:
-            kept = inputs[:-1]
-            return page.thumbs(kept, number), kept, common.problem(refusal), no_update, no_update, no_update
+        asked = (client.predict(PredictionRequest(input=one["input"], model=model)) for one in inputs)
+        found, refusal = _answered(await asyncio.gather(*asked, return_exceptions=True))
+        words = common.problem(refusal) if refusal else None
         if not found:
-            return common.note("No input yet: add a file or a sample."), no_update, None, None, None, None
+            return common.note("No input yet: add a file or a sample."), no_update if refusal is None else [], words, None, None, None
+        number = min((shown or {}).get("input", 0), len(found) - 1)
         drawn = [{"input": one.input, "display": one.display} for one in found]
         first = found[number]
         axes = f'{{"x_axis": {first.x_axis.model_dump_json()}, "y_axis": {first.y_axis.model_dump_json()}}}'
-        return page.thumbs(drawn, number), no_update, None, href(first.display), axes, first.input
+        kept: Any = no_update if refusal is None else [{"input": one.input} for one in found]
+        return page.thumbs(drawn, number), kept, words, href(first.display), axes, first.input
+
+
+def _register_link(app: Dash) -> None:
+    """The address follows the choices, in the browser."""
+    app.clientside_callback(
+        ClientsideFunction("evident", "conceptLink"),
+        Output("concept-address", "data"),
+        Input("concept-model-store", "data"),
+        Input("concept-inputs", "data"),
+        Input("concept-layers", "value"),
+        Input("concept-class", "value"),
+        Input("concept-negatives", "value"),
+        Input("concept-shown-store", "data"),
+        Input("concept-job-store", "data"),
+        Input({"type": "concept-tick", "ref": ALL}, "checked"),
+        State({"type": "concept-tick", "ref": ALL}, "id"),
+        prevent_initial_call=True,
+    )
 
 
 def _register_run(app: Dash, client: Client) -> None:
@@ -113,11 +143,11 @@ def _register_run(app: Dash, client: Client) -> None:
         Output("concept-bar", "data-path"),
         Output("concept-bar", "data-press"),
         Output("concept-problem", "children", allow_duplicate=True),
+        Output("concept-lost", "children"),
         Input("concept-run", "n_clicks"),
         State("concept-model", "value"),
         State("concept-inputs", "data"),
-        State({"type": "concept-tick", "ref": ALL}, "checked"),
-        State({"type": "concept-tick", "ref": ALL}, "id"),
+        *TICKS,
         State("concept-layers", "value"),
         State("concept-class", "value"),
         State("concept-negatives", "value"),
@@ -133,11 +163,11 @@ def _register_run(app: Dash, client: Client) -> None:
         target: str,
         against: str,
     ) -> Any:
-        chosen = [id["ref"] for id, on in zip(ids, ticks, strict=True) if on]
+        chosen = _ticked(ticks, ids)
         missing = "an input" if not inputs else "a concept" if not chosen else "a layer" if not layers else None
         if not clicks or missing:
             text = f"Choose {missing} first." if missing else ""
-            return no_update, no_update, no_update, common.note(text, "warning") if text else no_update
+            return no_update, no_update, no_update, common.note(text, "warning") if text else no_update, no_update
         request = ConceptAnalysisRequest(
             model=model, inputs=[one["input"] for one in inputs], concepts=chosen, layers=layers,
             classes=None if target == "" else [int(target)], negatives=against,
@@ -145,9 +175,9 @@ def _register_run(app: Dash, client: Client) -> None:
         try:
             job = await client.analyse(request)
         except ApiProblem as refusal:
-            return no_update, no_update, no_update, common.problem(refusal)
+            return no_update, no_update, no_update, common.problem(refusal), no_update
         # The number of the press changes with every run, so that a finished analysis is shown again too.
-        return {"id": job.id}, f"/concept-analyses/{job.id}", clicks, None
+        return {"id": job.id}, page.analysis_path(job.id), clicks, None, None
 
     @app.callback(
         Output("concept-table", "children"),
@@ -166,7 +196,7 @@ def _register_run(app: Dash, client: Client) -> None:
             if job.result is None:
                 raise PreventUpdate
             number = min((shown or {}).get("input", 0), len(job.result["inputs"]) - 1)
-            prediction = await client.predict(PredictionRequest(input=job.result["inputs"][number], model=job.request.model))
+            prediction = await _still_there(client, job.result["inputs"][number], job.request.model)
         except ApiProblem as refusal:
             return common.problem(refusal), no_update, no_update
         by_ref = {concept.ref: concept for concept in concepts}
@@ -180,9 +210,8 @@ def _register_run(app: Dash, client: Client) -> None:
         prevent_initial_call=True,
     )
     async def pick(_clicks: list[int], shown: dict[str, Any] | None) -> Any:
-        if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
-            raise PreventUpdate
-        return {**(shown or {}), "input": ctx.triggered_id["index"]}
+        number = _pressed()
+        return {**(shown or {}), "input": number}
 
 
 def _register_library(app: Dash, client: Client) -> None:
@@ -202,7 +231,8 @@ def _register_library(app: Dash, client: Client) -> None:
             return common.problem(refusal), no_update
         result = job.result if job else None
         if picked is None and result:
-            picked = next((one.id for one in concepts if one.ref == result["plan"]["concepts"][0]), None)
+            by_ref = {one.ref: one.id for one in concepts}
+            picked = next((by_ref[ref] for ref in result["plan"]["concepts"] if ref in by_ref), None)
         concept = next((one for one in concepts if one.id == picked), None)
         if concept is None:
             raise PreventUpdate
@@ -233,25 +263,22 @@ def _register_library(app: Dash, client: Client) -> None:
         return True, open, name
 
     @app.callback(
-        Output("concept-library", "children", allow_duplicate=True),
-        Output("concept-negatives", "data", allow_duplicate=True),
+        *LIBRARY,
         Output("concept-drawer", "opened", allow_duplicate=True),
         Input("concept-made-store", "data"),
         State("concept-model", "value"),
-        State({"type": "concept-tick", "ref": ALL}, "checked"),
-        State({"type": "concept-tick", "ref": ALL}, "id"),
+        *TICKS,
         prevent_initial_call=True,
     )
     async def made(concept: dict[str, Any] | None, key: str, ticks: list[bool], ids: list[dict[str, str]]) -> Any:
         if not concept:
             raise PreventUpdate
-        chosen = [id["ref"] for id, on in zip(ids, ticks, strict=True) if on]
+        chosen = _ticked(ticks, ids)
         library, options = await _redrawn(client, key, [*chosen, concept["ref"]])
         return library, options, False
 
     @app.callback(
-        Output("concept-library", "children", allow_duplicate=True),
-        Output("concept-negatives", "data", allow_duplicate=True),
+        *LIBRARY,
         Output("concept-detail", "children", allow_duplicate=True),
         Input("concept-rename-go", "n_clicks"),
         Input("concept-delete", "n_clicks"),
@@ -276,8 +303,7 @@ def _register_library(app: Dash, client: Client) -> None:
 
 def _register_examples(app: Dash, client: Client) -> None:
     @app.callback(
-        Output("concept-library", "children", allow_duplicate=True),
-        Output("concept-negatives", "data", allow_duplicate=True),
+        *LIBRARY,
         Output("concept-detail", "children", allow_duplicate=True),
         Input({"type": "concept-drop", "index": ALL}, "n_clicks"),
         State("concept-open", "data"),
@@ -285,14 +311,69 @@ def _register_examples(app: Dash, client: Client) -> None:
         prevent_initial_call=True,
     )
     async def take_out(_clicks: list[int], open: str, key: str) -> Any:
-        if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
-            raise PreventUpdate
+        number = _pressed()
         try:
-            concept = await client.change_concept(open, remove=[ctx.triggered_id["index"]])
+            concept = await client.change_concept(open, remove=[number])
         except ApiProblem as refusal:
             return no_update, no_update, common.problem(refusal)
         library, options = await _redrawn(client, key, [concept.ref])
         return library, options, parts.detail(concept, None)
+
+
+def _ticked(ticks: list[bool], ids: list[dict[str, str]]) -> list[str]:
+    """References of the ticked concepts; for TICKS."""
+    return [id["ref"] for id, on in zip(ids, ticks, strict=True) if on]
+
+
+def _pressed() -> int:
+    """Number of the button of a list that was pressed. Raises PreventUpdate when the buttons have only just been drawn."""
+    if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
+        raise PreventUpdate
+    return int(ctx.triggered_id["index"])
+
+
+async def _opened(client: Client, query: dict[str, str], concepts: list[Concept], catalogue: Catalogue) -> tuple[ModelInfo, Link]:
+    """What the address asks for and is still there. Raises ApiProblem when the API does not answer."""
+    link, listed = concept_link.read(query), page.models_of(catalogue)
+    if link.analysis:
+        try:
+            link = link.filled(await client.analysis(link.analysis))
+        except ApiProblem as refusal:
+            _must_be_gone(refusal)
+            link = link.without("the analysis (deleted)", analysis=None)
+    model = next((one for one in listed if one.key == link.model), None)
+    if model is None and link.model:
+        try:
+            model = await client.model(link.model)
+        except ApiProblem as refusal:
+            _must_be_gone(refusal)
+            link = link.without("the model", layers=None, target=None)
+    model = model or listed[0]
+    return model, link.fitted(model, concepts)
+
+
+async def _still_there(client: Client, input: str, model: str) -> Prediction | None:
+    """None once an input was deleted: an analysis keeps its numbers."""
+    try:
+        return await client.predict(PredictionRequest(input=input, model=model))
+    except ApiProblem as refusal:
+        _must_be_gone(refusal)
+        return None
+
+
+def _answered(answers: list[Prediction | BaseException]) -> tuple[list[Prediction], ApiProblem | None]:
+    """What came, and the first refusal (an input that was deleted, or that this model does not take)."""
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, ApiProblem):
+            raise answer
+    refusals = [answer for answer in answers if isinstance(answer, ApiProblem)]
+    return [answer for answer in answers if not isinstance(answer, BaseException)], refusals[0] if refusals else None
+
+
+def _must_be_gone(refusal: ApiProblem) -> None:
+    """A dead link is told from an API that is busy or silent."""
+    if refusal.problem.status != 404:
+        raise refusal
 
 
 async def _redrawn(client: Client, key: str, chosen: list[str]) -> tuple[Any, Any]:

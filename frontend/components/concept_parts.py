@@ -95,6 +95,7 @@ def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
     parts += [common.note(text, "warning") for text in concept.notes]
     known = [row for row in (result or {}).get("directions", []) if row["concept"] == concept.ref]
     if known and result:
+        parts.extend(_unclear(known))
         parts.extend(_twins(known, result["names"]))
         parts.append(_quality(known, result, concept.ref))
         parts.append(_curves(result, concept.ref))
@@ -116,8 +117,9 @@ def _badge(result: Mapping[str, Any] | None, ref: str) -> Component | None:
 def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: str) -> Component:
     names = result["names"]
     columns = [(row, _first(result["overall"], ref, row["layer"]), _first(result["rows"], ref, row["layer"])) for row in rows]
-    body = [
-        ["separable", *(f"{row['accuracy']:.2f}" for row, _, _ in columns)],
+    body: list[list[Any]] = [
+        ["told apart", *(_told(row) for row, _, _ in columns)],
+        *([["trained", *(_told(row, "trained_") for row, _, _ in columns)]] if all("trained_accuracy" in row for row in rows) else []),
         ["length", *(f"{row['length_over_random']:.1f} ×" for row, _, _ in columns)],
         ["TCAV", *(f"{over['tcav']:.2f} (p {over['tcav_p']:.3f})" if over else "" for _, over, _ in columns)],
         ["nearest", *(f"{names[row['nearest']]} {row['nearest_cosine']:.2f}" if row["nearest"] else "none" for row, _, _ in columns)],
@@ -126,7 +128,8 @@ def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: 
         ["random erased", *(f"{local['without_random']:.2f}" if local else "" for _, _, local in columns)],
     ]
     legend = (
-        "Separable: share of held-out examples told apart. Length: of the direction, over random ones. TCAV: share of inputs it pushes towards "
+        "Told apart: share of held-out examples on the right side of the concept's own direction, with its 95 % interval; an interval that reaches 0.5 "
+        "means no. Trained: the same for a classifier trained for it: what the layer knows, whether or not the map can use it. Length: of the direction, over random ones. TCAV: share of inputs it pushes towards "
         "the class. Against: how much it speaks against the class. Without it: score of the first input with the concept erased, and with a "
         "random direction erased."
     )
@@ -150,6 +153,29 @@ def _curves(result: Mapping[str, Any], ref: str) -> Component:
     figure.update_yaxes(range=[0, 1.02])
     words = "Solid: the concept erased step by step. Dashed: random directions erased. Dotted: only the places where it is recognised, strongest first."
     return html.Div([figures.graph(figure), html.P(words, className="muted small")])
+
+
+def _told(row: Mapping[str, Any], lead: str = "") -> Component:
+    """The share never stands alone: its interval below it, and a plain no where that reaches chance."""
+    low, high = (row.get(f"{lead}accuracy_{side}") for side in ("low", "high"))
+    said = f"{row[f'{lead}accuracy']:.2f}"
+    if low is None or high is None:  # a result of an earlier version
+        return html.Span(said)
+    share = html.Span(said if row[f"{lead}told_apart"] else f"no: {said}")
+    return html.Div([share, html.Div(f"{low:.2f} to {high:.2f}", className="muted")])
+
+
+def _unclear(rows: Sequence[Mapping[str, Any]]) -> list[Component]:
+    """Layers where the concept is nothing: what else is said of them there means little."""
+    found = []
+    for row in rows:
+        if row.get("told_apart", True):
+            continue
+        words = f"At {row['layer']}: {row['separability'][0].lower()}{row['separability'][1:]}"
+        if row["trained_told_apart"]:
+            words += f" A classifier trained for it tells them apart ({row['trained_accuracy']:.2f}): the layer knows the concept, its own direction does not catch it."
+        found.append(common.note(words, "warning"))
+    return found
 
 
 def _twins(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Component]:
@@ -182,11 +208,12 @@ def _own_actions(concept: Concept) -> Component:
     )
 
 
-def table(result: Mapping[str, Any], job: str, number: int, prediction: Prediction, concepts: Mapping[str, Concept]) -> Component:
-    """A row per concept, a column per layer: where the network recognises it, and how much it adds to the class."""
+def table(result: Mapping[str, Any], job: str, number: int, prediction: Prediction | None, concepts: Mapping[str, Concept]) -> Component:
+    """A row per concept, a column per layer: where the network recognises it, and how much it adds to the class. prediction: None when
+    the input was deleted since."""
     plan = result["plan"]
     rows = [row for row in result["rows"] if row["input"] == number]
-    target = next((row["class"] for row in rows), prediction.top)
+    target = next((row["class"] for row in rows), 0)
     label = result["labels"].get(str(target), "")
     head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan["layers"])])
     body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan["concepts"])]
@@ -200,19 +227,27 @@ def table(result: Mapping[str, Any], job: str, number: int, prediction: Predicti
         role="region",
         **common.aria(label="Concept maps"),
     )
-    return html.Div([title, scroll])
+    gone = common.note("This input was deleted since; its numbers are kept, its maps have nothing left to lie on.", "warning")
+    return html.Div([title, scroll] if prediction else [title, gone, scroll])
 
 
-def _extent(prediction: Prediction) -> str:
+def _extent(prediction: Prediction | None) -> str:
     """What the sides of every map are: small maps carry no ticks of their own."""
-    if prediction.x_axis.unit != "s":
+    if prediction is None or prediction.x_axis.unit != "s":
         return ""
     times, hertz = prediction.x_axis.values, prediction.y_axis.values
     return f" · each map {times[0]:.2f} to {times[-1]:.2f} s across, {hertz[0]:,.0f} to {hertz[-1]:,.0f} Hz up"
 
 
 def _row(
-    index: int, ref: str, result: Mapping[str, Any], job: str, number: int, target: int, prediction: Prediction, concept: Concept | None
+    index: int,
+    ref: str,
+    result: Mapping[str, Any],
+    job: str,
+    number: int,
+    target: int,
+    prediction: Prediction | None,
+    concept: Concept | None,
 ) -> Component:
     name = result["names"][ref]
     cells = []
@@ -231,7 +266,7 @@ def _row(
     return html.Tr([head, *cells])
 
 
-def _cell(index: int, name: str, row: Mapping[str, Any], job: str, number: int, layer: str, prediction: Prediction) -> Component:
+def _cell(index: int, name: str, row: Mapping[str, Any], job: str, number: int, layer: str, prediction: Prediction | None) -> Component:
     if not row["recognised"]:
         words = common.chip("not recognised", "unknown", "Its examples light up no more than the counter-examples at this layer.")
     elif row["p"] <= SIGNIFICANT:
@@ -243,7 +278,7 @@ def _cell(index: int, name: str, row: Mapping[str, Any], job: str, number: int, 
     alt = f"{name} at {layer}: recognised on {100 * row['coverage']:.0f} % of the input, attribution {row['score']:.3f}, p {row['p']:.3f}."
     return html.Div(
         [
-            widget(
+            None if prediction is None else widget(
                 "concept-map", maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"), index=str(index),
                 display=href(prediction.display), origin=prediction.y_axis.origin, alt=alt,
             ),

@@ -1,6 +1,6 @@
 """Concepts: what the network recognises, where, and how much it adds to each class, against chance.
 
-address -> load -> body; concept-input-store (upload, sample, Compare) -> concept-inputs -> run -> concept-job-store -> job-bar ->
+address -> load -> body and the choices it names (components/concept_link.py); concept-input-store (upload, sample, Compare) -> concept-inputs -> run -> concept-job-store -> job-bar ->
 concept-ended-store -> show (frontend/callbacks/concepts.py). Maps are drawn by the widget `concept-map`; concepts are made by `concept-maker`.
 """
 
@@ -15,8 +15,9 @@ from dash.development.base_component import Component
 from app.schemas import Catalogue, Concept, ModelInfo, Sample
 from frontend import figures
 from frontend.client import href
-from frontend.components import common
+from frontend.components import common, concept_link
 from frontend.components import concept_parts as parts
+from frontend.components.concept_link import Link
 from frontend.components.input_card import widget
 
 LAYERS = 3
@@ -27,19 +28,21 @@ TICKED = 4
 
 def layout(**query: str) -> Component:
     """Drawn at once; what needs the API follows."""
+    link = concept_link.read(query)
     return html.Div(
         [
             dcc.Store(id="concept-query", data=query),
             dcc.Store(id="concept-input-store"),
             dcc.Store(id="concept-record-store"),
-            dcc.Store(id="concept-inputs", data=[{"input": query["input"]}] if query.get("input") else []),
+            dcc.Store(id="concept-inputs", data=[{"input": key} for key in link.inputs or ()]),
             dcc.Store(id="concept-job-store"),
             dcc.Store(id="concept-model-store"),
             dcc.Store(id="concept-ended-store"),
             dcc.Store(id="concept-made-store"),
             dcc.Store(id="concept-result-store"),
-            dcc.Store(id="concept-shown-store"),
+            dcc.Store(id="concept-shown-store", data={"input": link.shown}),
             dcc.Store(id="concept-open"),
+            dcc.Store(id="concept-address"),
             html.H1("Concepts", className="ev-visually-hidden"),
             html.Div(common.card("Concepts", common.skeleton(8)), id="concepts-body", className="concepts-page"),
         ]
@@ -55,9 +58,12 @@ def fitting(concepts: list[Concept], model: ModelInfo) -> list[Concept]:
     return [concept for concept in concepts if concept.modality in model.modalities]
 
 
-def body(catalogue: Catalogue, concepts: list[Concept], samples: list[Sample], limits: dict[str, Any], model: ModelInfo) -> list[Component]:
-    """Library left, analysis in the middle, what is known of one concept right."""
-    ticked = [concept.ref for concept in fitting(concepts, model) if concept.kind == "builtin"][:TICKED]
+def body(
+    catalogue: Catalogue, concepts: list[Concept], samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link | None = None
+) -> list[Component]:
+    """Library left, analysis in the middle, what is known of one concept right. link: what the address asks for, as far as it is there."""
+    link = link or Link()
+    ticked = first_concepts(concepts, model) if link.concepts is None else link.concepts
     left = [
         common.card(
             "Concepts",
@@ -69,7 +75,7 @@ def body(catalogue: Catalogue, concepts: list[Concept], samples: list[Sample], l
             dmc.Select(
                 id="concept-negatives",
                 data=negatives(concepts, model),
-                value="random",
+                value=link.negatives or "random",
                 size="xs",
                 allowDeselect=False,
                 **common.aria(label="Counter-examples"),
@@ -78,8 +84,17 @@ def body(catalogue: Catalogue, concepts: list[Concept], samples: list[Sample], l
         ),
     ]
     centre = [
-        common.card("", html.Div(controls(catalogue, samples, limits, model), className="concept-controls")),
-        html.Div(widget("job-bar", id="concept-bar", store="concept-ended-store", word="inputs and layers")),
+        common.card("", html.Div(controls(catalogue, samples, limits, model, link), className="concept-controls")),
+        html.Div(
+            widget(
+                "job-bar",
+                id="concept-bar",
+                store="concept-ended-store",
+                word="inputs and layers",
+                path=analysis_path(link.analysis) if link.analysis and not link.done else None,
+            )
+        ),
+        html.Div(common.note(link.words, "warning") if link.words else None, id="concept-lost"),
         html.Div(id="concept-problem"),
         common.card("", html.Div(empty(), id="concept-table"), className="concept-main"),
         trust(),
@@ -130,13 +145,22 @@ def empty() -> Component:
     )
 
 
+def first_concepts(concepts: list[Concept], model: ModelInfo) -> list[str]:
+    """Ticked to begin with."""
+    return [concept.ref for concept in fitting(concepts, model) if concept.kind == "builtin"][:TICKED]
+
+
+def analysis_path(job: str) -> str:
+    return f"/concept-analyses/{job}"
+
+
 def negatives(concepts: list[Concept], model: ModelInfo) -> list[dict[str, str]]:
     drawn = "Random pictures · 100" if "image" in model.modalities else "Random rooms · 100"
     own = [concept for concept in fitting(concepts, model) if concept.kind == "yours" and concept.usable]
     return [{"value": "random", "label": drawn}, *({"value": one.ref, "label": f"{one.name} · {one.count}"} for one in own)]
 
 
-def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo) -> list[Component]:
+def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link) -> list[Component]:
     options = [{"value": one.key, "label": one.title} for one in models_of(catalogue)]
     return [
         html.Div(id="concept-inputs-view", className="concept-inputs"),
@@ -148,9 +172,16 @@ def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any]
             className="ev-row",
         ),
         html.Label(["Model", dmc.Select(id="concept-model", data=options, value=model.key, size="xs", allowDeselect=False)]),
-        html.Label(["Class", dmc.Select(id="concept-class", data=class_options(model), value="", size="xs", searchable=True, allowDeselect=False)]),
-        html.Label(["Layers", dmc.MultiSelect(id="concept-layers", data=layer_options(model), value=first_layers(model), size="xs", maxValues=8)]),
-        dmc.Button("Run", id="concept-run", size="xs", n_clicks=0),
+        html.Label(["Class", dmc.Select(id="concept-class", data=class_options(model), value=link.target or "", size="xs", searchable=True, allowDeselect=False)]),
+        html.Label(["Layers", dmc.MultiSelect(id="concept-layers", data=layer_options(model), value=list(link.layers or first_layers(model)), size="xs", maxValues=8)]),
+        html.Div(
+            [
+                dmc.Button("Run", id="concept-run", size="xs", n_clicks=0),
+                widget("copy-link"),
+            ],
+            className="ev-row",
+            title="The link holds model, inputs, concepts, layers, class and the analysis",
+        ),
     ]  # fmt: skip
 
 

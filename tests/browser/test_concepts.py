@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
+from typing import Literal
 
+import httpx
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -45,7 +50,7 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     label = table.locator("canvas").first.get_attribute("aria-label")
     assert label is not None
     assert label.startswith("Striped at ")
-    expect(page.locator(".concept-detail")).to_contain_text("separable")
+    expect(page.locator(".concept-detail")).to_contain_text("told apart")
     expect(page.locator(".concept-detail .graph")).to_be_visible()
     expect(page.locator("#concept-overall")).to_contain_text("random concepts stay below")
     with page.expect_download() as download:
@@ -123,4 +128,99 @@ def test_nothing_chosen_is_said_in_words(page: Page, site: str) -> None:
 
 def test_fits_a_phone(phone: Page, site: str) -> None:
     open_page(phone, site)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def finished(site: str, picture: Path = SAMPLES / "image_dotted.png") -> tuple[str, str]:
+    """A finished analysis, made without the page: its id and its input's. The same for every test of the session."""
+    with httpx.Client(base_url=f"{site}/api/v1", timeout=60) as api:
+        input = api.post("/inputs", files={"file": picture.open("rb")}).json()["id"]
+        request = {"model": "shapes", "inputs": [input], "concepts": ["dotted", "red"], "layers": ["relu4"], "classes": [1], "n_random": 20}
+        id = api.post("/concept-analyses", json=request).json()["id"]
+        deadline = time.monotonic() + 90
+        while api.get(f"/concept-analyses/{id}").json()["state"] != "done":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    return id, input
+
+
+def opened(page: Page, address: str) -> None:
+    """With the maps drawn and the charts in place."""
+    page.goto(address)
+    expect(page.locator(".concept-table canvas[data-drawn]").first).to_be_visible()
+    expect(page.locator(".concept-detail .graph .main-svg").first).to_be_visible()
+    expect(page.locator("#concept-overall .graph .main-svg").first).to_be_visible()
+
+
+def restored(page: Page, input: str) -> None:
+    expect(page.locator(".concept-pick")).to_have_count(1)
+    expect(page.locator(".concept-entry:has(input:checked)")).to_have_text(["Dotted" + "built in · 40", "Red" + "built in · 40"])
+    expect(page.locator("#concept-class")).to_have_value("dotted")
+    expect(page).to_have_url(re.compile(rf"model=shapes&input={input}&concepts=dotted%2Cred&layers=relu4&class=1"))
+
+
+def test_a_link_to_an_analysis_restores_choices_and_maps(page: Page, site: str) -> None:
+    id, input = finished(site)
+    opened(page, f"{site}/concepts?analysis={id}")
+    restored(page, input)
+    expect(page.locator(".concept-table tbody tr")).to_have_count(2)
+    expect(page.locator("#concept-lost")).to_be_empty()
+    page.locator(".concept-entry", has_text="Striped").locator("input").click()
+    expect(page).to_have_url(re.compile(rf"concepts=striped%2Cdotted%2Cred.*analysis={id}"))
+    # The address is the page: opened again, the tick is there and so is the analysis.
+    opened(page, page.url)
+    expect(page.locator(".concept-entry:has(input:checked)")).to_have_count(3)
+    expect(page.locator(".concept-table tbody tr")).to_have_count(2)
+
+
+def test_the_address_follows_a_run(page: Page, site: str) -> None:
+    open_page(page, site)
+    add_input(page, "image_dotted.png")
+    page.click("#concept-run")
+    expect(page.locator(".concept-table")).to_be_visible(timeout=60_000)
+    expect(page).to_have_url(
+        re.compile(r"model=shapes&input=[0-9a-f]{64}&concepts=\S+&layers=relu3%2Crelu4%2Crelu5&analysis=[0-9a-f]{64}$")
+    )
+
+
+def test_a_dead_link_says_what_is_gone_and_keeps_the_rest(page: Page, site: str) -> None:
+    id, input = finished(site)
+    gone = "0" * 64
+    page.watch.allow("404", "Not Found")  # type: ignore[attr-defined]
+    page.goto(f"{site}/concepts?model=shapes&input={input}&concepts=dotted,{gone},red&layers=relu4&class=1&analysis={gone}")
+    expect(page.locator("#concept-lost")).to_contain_text("the analysis (deleted) and a concept (deleted or changed since)")
+    expect(page.locator("#concept-lost")).to_contain_text("Press Run")
+    restored(page, input)
+    expect(page).not_to_have_url(re.compile("analysis="))
+    page.click("#concept-run")
+    expect(page.locator(".concept-table")).to_be_visible(timeout=60_000)
+    expect(page.locator("#concept-lost")).to_be_empty()
+    page.goto(f"{site}/concepts?model=nothing&analysis={id}")
+    expect(page.locator("#concept-lost")).to_contain_text("no longer here: the model")
+
+
+def test_an_analysis_outlives_its_input_in_numbers(page: Page, site: str, tmp_path: Path) -> None:
+    picture = tmp_path / "mine.png"
+    Image.fromarray(CONCEPTS["dotted"].make(1, seed=77)[0]).save(picture)
+    id, input = finished(site, picture)
+    assert httpx.delete(f"{site}/api/v1/inputs/{input}", timeout=60).status_code == 204
+    page.watch.allow("404", "Not Found")  # type: ignore[attr-defined]
+    page.goto(f"{site}/concepts?analysis={id}")
+    expect(page.locator(".concept-table tbody tr")).to_have_count(2)
+    expect(page.locator("#concept-table")).to_contain_text("This input was deleted since")
+    expect(page.locator(".concept-table .concept-score")).to_have_count(2)
+    expect(page.locator("#concept-problem")).to_contain_text("unknown_input")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_finished_analysis_passes_the_accessibility_rules(page: Page, site: str, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    opened(page, f"{site}/concepts?analysis={finished(site)[0]}")
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).response["violations"]
+    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
+
+
+def test_a_finished_analysis_fits_a_phone(phone: Page, site: str) -> None:
+    opened(phone, f"{site}/concepts?analysis={finished(site)[0]}")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
