@@ -125,12 +125,17 @@ def _table(files: Sequence[Path], names: dict[str, str], model: Any, found: Any)
             f"{model.labels[row['class']][:18]:18s} {row['score']:6.3f} {row['share']:6.3f} {row['p']:6.3f}{beats}"
         )
     yield f"\n{'layer':14s} {'concept':14s} {'class':18s} {'mean':>6s} {'p adj.':>6s} {'TCAV':>6s} {'p':>7s}   {'held-out accuracy':17s}"
-    accuracy = {(row["layer"], row["concept"]): row["accuracy"] for row in found.directions}
+    quality = {(row["layer"], row["concept"]): row for row in found.directions}
     for row in found.overall:
         yield (
             f"{row['layer'][:14]:14s} {names[row['concept']][:14]:14s} {model.labels[row['class']][:18]:18s} {row['mean']:6.3f} "
-            f"{row['p_adjusted']:6.3f} {row['tcav']:6.2f} {row['tcav_p']:7.4f}   {accuracy[row['layer'], row['concept']]:.2f}"
+            f"{row['p_adjusted']:6.3f} {row['tcav']:6.2f} {row['tcav_p']:7.4f}   {_held_out(quality[row['layer'], row['concept']])}"
         )
+
+
+def _held_out(row: dict[str, Any]) -> str:
+    unclear = "" if row["told_apart"] else "  cannot be told apart"
+    return f"{row['accuracy']:.2f} ({row['accuracy_low']:.2f} to {row['accuracy_high']:.2f}){unclear}"
 
 
 def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, found: Any) -> None:

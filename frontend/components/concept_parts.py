@@ -21,7 +21,8 @@ SIGNIFICANT = 0.05
 STRIP = 8
 ALIKE = 0.9
 """Cosine from which two concepts count as one."""
-LAYER_COLOURS = ("#00224e", "#7d7c78", "#e8d13a", "#4a7bc8", "#a15b2b", "#3c8f6b", "#8458a8", "#b35c74")
+LAYER_COLOURS = ("#4a7bc8", "#b8741a", "#3c8f6b", "#9563b8", "#c2566f", "#7d7c78", "#2b8ea3", "#8f7d1c")
+"""Each stands out from the light and from the dark ground (3:1)."""
 
 
 def library(concepts: Sequence[Concept], chosen: Sequence[str]) -> Component:

@@ -107,6 +107,7 @@ def test_a_concept_of_ones_own_is_used_like_a_built_in_one(api: httpx.Client, mi
     assert result["names"] == {"striped": "Striped", mine["ref"]: "My stripes", "red": "Red"}
     stripes = [row for row in result["directions"] if row["concept"] != "red"]
     assert all(row["recognised"] and row["accuracy"] > 0.75 for row in stripes)
+    assert all(row["told_apart"] and row["separability"].startswith("Told apart") and row["accuracy_low"] > 0.5 for row in stripes)
     assert result["cosines"]["relu2"][0][1] > 0.8  # the user's stripes and the built-in ones point the same way
     maps = np.load(io.BytesIO(api.get(f"/concept-analyses/{id}/maps/1/relu2.npy").content))
     assert maps.shape[0] == 3
