@@ -21,6 +21,8 @@ SIGNIFICANT = 0.05
 STRIP = 8
 ALIKE = 0.9
 """Cosine from which two concepts count as one."""
+FAINT = 0.1
+"""Mean attributions below this never take the strong end of the scale."""
 LAYER_COLOURS = ("#4a7bc8", "#b8741a", "#3c8f6b", "#9563b8", "#c2566f", "#7d7c78", "#2b8ea3", "#8f7d1c")
 """Each stands out from the light and from the dark ground (3:1)."""
 
@@ -337,6 +339,7 @@ def heat_figure(result: Mapping[str, Any], target: int) -> go.Figure:
             colorscale="Cividis",
             showscale=False,
             zmin=0,
+            zmax=max([FAINT, *(row["mean"] for row in rows.values())]),
         )
     )
     figure = figures.plain(figure, 60 + 34 * len(plan["concepts"]), "", "")

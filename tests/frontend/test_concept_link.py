@@ -66,6 +66,14 @@ def test_a_share_that_reaches_chance_is_no():
     assert concept_parts._unclear([{**row, "told_apart": True}]) == []
 
 
+def test_next_to_nothing_is_not_painted_strong():
+    plan = {"concepts": ["a", "b"], "layers": ["l"]}
+    for means, top in (((0.001, 0.0), concept_parts.FAINT), ((0.4, 0.2), 0.4)):
+        rows = [{"concept": ref, "layer": "l", "class": 0, "mean": mean, "p_adjusted": 1.0} for ref, mean in zip("ab", means, strict=True)]
+        heat = concept_parts.heat_figure({"plan": plan, "names": {"a": "A", "b": "B"}, "overall": rows}, 0).data[0]
+        assert (heat.zmin, heat.zmax) == (0, top)
+
+
 @pytest.mark.parametrize("colour", concept_parts.LAYER_COLOURS)
 @pytest.mark.parametrize("ground", ["#ffffff", "#171b1f"])
 def test_a_layer_s_colour_stands_out_from_both_grounds(colour, ground):
