@@ -218,12 +218,24 @@ def _register_library(app: Dash, client: Client) -> None:
     @app.callback(
         Output("concept-detail", "children"),
         Output("concept-open", "data"),
-        Input({"type": "concept-show", "id": ALL}, "n_clicks"),
         Input("concept-result-store", "data"),
         prevent_initial_call=True,
     )
-    async def detail(_clicks: list[int], stored: dict[str, Any] | None) -> Any:
-        picked = ctx.triggered_id["id"] if isinstance(ctx.triggered_id, dict) and ctx.triggered[0]["value"] else None
+    async def first(stored: dict[str, Any] | None) -> Any:
+        return await detail(stored, None)
+
+    @app.callback(
+        Output("concept-detail", "children", allow_duplicate=True),
+        Output("concept-open", "data", allow_duplicate=True),
+        Input({"type": "concept-show", "id": ALL}, "n_clicks"),
+        State("concept-result-store", "data"),
+        prevent_initial_call=True,
+    )
+    async def chosen(_clicks: list[int], stored: dict[str, Any] | None) -> Any:
+        return await detail(stored, _pressed("id"))
+
+    async def detail(stored: dict[str, Any] | None, picked: str | None) -> Any:
+        """The picked concept, or the first one that the result is about."""
         try:
             concepts = await client.concepts()
             job = await client.analysis(stored["id"]) if stored else None
@@ -325,11 +337,11 @@ def _ticked(ticks: list[bool], ids: list[dict[str, str]]) -> list[str]:
     return [id["ref"] for id, on in zip(ids, ticks, strict=True) if on]
 
 
-def _pressed() -> int:
-    """Number of the button of a list that was pressed. Raises PreventUpdate when the buttons have only just been drawn."""
+def _pressed(part: str = "index") -> Any:
+    """Which button of a list was pressed: its number, or another part of its id. Raises PreventUpdate when the buttons have only just been drawn."""
     if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
         raise PreventUpdate
-    return int(ctx.triggered_id["index"])
+    return ctx.triggered_id[part]
 
 
 async def _opened(client: Client, query: dict[str, str], concepts: list[Concept], catalogue: Catalogue) -> tuple[ModelInfo, Link]:

@@ -134,6 +134,16 @@ def test_every_callback_s_fixed_ids_exist(app):
             assert name.startswith(("{", "_pages")) or name in placed, name
 
 
+def test_buttons_that_come_and_go_share_no_callback_with_other_inputs(app):
+    """Their arrival starts the callback again, and Dash throws away the answer to the other input that was under way."""
+    mixed = []
+    for entry in app._callback_list:
+        patterned = [part["id"].startswith("{") and part["property"] == "n_clicks" for part in entry["inputs"]]
+        if any(patterned) and not all(patterned):
+            mixed.append(entry["output"])
+    assert not mixed
+
+
 def test_nothing_is_fetched_from_elsewhere(app):
     page = app.interpolate_index(css=app._generate_css_dist_html(), scripts=app._generate_scripts_html(), config="", renderer="")
     assert not re.search(r"(src|href)=\"(https?:)?//", page)

@@ -91,7 +91,8 @@ async def spectrogram(id: str, services: Backend) -> Response:
 
 @router.delete("/inputs/{id}", status_code=204)
 async def remove(id: str, services: Backend) -> None:
-    """The input and everything computed from it: no byte is left."""
+    """The input, what was rebuilt from it and every result of its own. An analysis of concepts over inputs keeps its maps and numbers, and a
+    concept the examples cut from the input; each of these is deleted by its own route."""
     row = await _row(services, id)
     for job in await services.jobs.list(limit=1_000_000):
         if _source(job.payload) == row.id:
