@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, select
+from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
@@ -24,6 +24,7 @@ from backend.store import tables
 from backend.store.blobs import Blobs
 from backend.store.rows import ACTIVE, InputRow, ModelRow
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -46,16 +47,25 @@ class Store:
 
     def migrate(self) -> None:
         """Brings the tables up to date; safe when several processes start at once."""
-        from alembic import command
+        if self._up_to_date():
+            return
+        from alembic import command  # only where there is work: it stays in memory
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(MIGRATIONS))
         with (self.folder / "migrate.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with self._writer.connect() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+
+    def _up_to_date(self) -> bool:
+        newest = max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+        with self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return False
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest.partition("_")[0]
 
     def close(self) -> None:
         self._threads.shutdown(wait=True)

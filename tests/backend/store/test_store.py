@@ -41,6 +41,14 @@ def test_migrating_twice_changes_nothing(store):
     assert store.input("i" * 64).meta == {"a": 1}
 
 
+def test_a_database_of_today_opens_without_the_migration_tool(store, tmp_path):
+    """It takes ten megabytes of the web process; and the newest file is what the tool itself calls the newest."""
+    code = "import sys; from pathlib import Path; from backend.store import Store; Store(sys.argv[1], Path(sys.argv[2])).migrate(); print('alembic' in sys.modules)"
+    url = store.engine.url.render_as_string(hide_password=False)
+    run = subprocess.run([sys.executable, "-c", code, url, str(tmp_path / "data")], check=False, capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("False\n", "")
+
+
 def test_downgrade_and_up_again(store):
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
