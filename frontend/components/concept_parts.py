@@ -124,7 +124,7 @@ def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: 
         ["told apart", *(_told(row) for row, _, _ in columns)],
         *([["trained", *(_told(row, "trained_") for row, _, _ in columns)]] if all("trained_accuracy" in row for row in rows) else []),
         ["length", *(f"{row['length_over_random']:.1f} ×" for row, _, _ in columns)],
-        ["TCAV", *(f"{over['tcav']:.2f} (p {over['tcav_p']:.3f})" if over else "" for _, over, _ in columns)],
+        ["TCAV", *(f"{over['tcav']:.2f} ({_p(over['tcav_p'])})" if over else "" for _, over, _ in columns)],
         ["nearest", *(f"{names[row['nearest']]} {row['nearest_cosine']:.2f}" if row["nearest"] else "none" for row, _, _ in columns)],
         ["against", *(f"{local['against']:.2f}" if local else "" for _, _, local in columns)],
         ["without it", *(f"{local['probability']:.2f} → {local['without']:.2f}" if local else "" for _, _, local in columns)],
@@ -138,6 +138,10 @@ def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: 
     )
     head = ["", *(row["layer"] for row, _, _ in columns)]
     return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="muted small")])
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p {value:.3f}"
 
 
 def _curves(result: Mapping[str, Any], ref: str) -> Component:
