@@ -16,6 +16,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.widgets.server import Site
+
 ROOT = Path(__file__).resolve().parents[2]
 _spec = importlib.util.spec_from_file_location("provide", Path(__file__).with_name("provide.py"))
 assert _spec
@@ -121,3 +123,27 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def phone(browser: Browser) -> Iterator[Page]:
     yield from _page(browser, viewport={"width": 390, "height": 844}, has_touch=True)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Site]:
+    """The widgets on a page without Dash, for functions that keep nothing; tests that watch requests have one each."""
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def js(browser: Browser, served: Site) -> Iterator[Page]:
+    """One page for all: these functions keep nothing."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(served.url)
+    page.evaluate(
+        """() => { window.field = (values, rows, cols, signed) => new evident.Field(Float32Array.from(values), rows, cols, signed); }"""
+    )
+    yield page
+    page.close()
+    assert not complaints

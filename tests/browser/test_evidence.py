@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from scipy import ndimage
 
 from models.inputs.sound import SoundInput
@@ -28,22 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = 90_000
 MARK = np.array([255, 82, 240])
 """The colour of the outline."""
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.close()
-
-
-@pytest.fixture(scope="module")
-def js(browser: Browser, served: Site) -> Iterator[Page]:
-    """One page for all pure functions."""
-    page = browser.new_page()
-    page.goto(served.url)
-    yield page
-    page.close()
 
 
 def plain(axes: tuple[Axis, Axis]) -> dict[str, Any]:

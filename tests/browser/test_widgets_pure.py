@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 from scipy import stats
 
-from tests.browser.widgets.server import Site, npy, sound_axes
+from tests.browser.widgets.server import npy, sound_axes
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.close()
-
-
-@pytest.fixture(scope="module")
-def js(browser: Browser, served: Site) -> Iterator[Page]:
-    """One page for all: these functions keep nothing."""
-    page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(served.url)
-    page.evaluate(
-        """() => { window.field = (values, rows, cols, signed) => new evident.Field(Float32Array.from(values), rows, cols, signed); }"""
-    )
-    yield page
-    page.close()
-    assert not complaints
 
 
 def run(page: Page, code: str, *arguments: Any) -> Any:
