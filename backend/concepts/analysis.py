@@ -22,7 +22,7 @@ from backend.concepts.curves import concept_curves, probability, without
 from backend.concepts.library import RANDOM, Library
 from backend.concepts.separability import HeldOut, held_out, logistic, mean_difference
 from backend.concepts.significance import PseudoConcepts, benjamini_hochberg, empirical_p, tcav_test
-from backend.concepts.vectors import Activations, ConceptVector
+from backend.concepts.vectors import ConceptVector
 from backend.suffix import suffix
 from backend.types import Progress, silent
 from models.spec import Model
@@ -201,9 +201,4 @@ def _cosines(directions: Tensor) -> list[list[float]]:
     return (unit @ unit.T).tolist()
 
 
-def held_out_accuracy(plus: Activations, minus: Activations, seed: int = 0) -> float:
-    """Balanced accuracy of the direction itself as a classifier on examples it was not made from (backend/concepts/separability.py)."""
-    return held_out(plus, minus, seed=seed).accuracy
-
-
-__all__ = ["Analysis", "ConceptVector", "Plan", "PseudoConcepts", "analyse", "held_out_accuracy"]
+__all__ = ["Analysis", "ConceptVector", "Plan", "PseudoConcepts", "analyse"]

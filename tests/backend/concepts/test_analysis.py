@@ -8,7 +8,7 @@ import torch
 
 import backend
 from app.errors import Cancelled, InvalidInput, NotFound
-from backend.concepts.analysis import Plan, analyse, held_out_accuracy
+from backend.concepts.analysis import Plan, analyse
 from backend.concepts.curves import concept_curves
 from backend.concepts.library import Library
 from backend.concepts.separability import held_out, logistic, mean_difference
@@ -92,9 +92,9 @@ def test_directions_say_whether_they_can_be_told_apart_with_the_interval(model, 
 
 
 def test_held_out_accuracy_is_high_for_red_and_chance_for_chance(model, books):
-    assert held_out_accuracy(books.plus(model, "4", "red"), books.minus(model, "4")) > 0.9
+    assert held_out(books.plus(model, "4", "red"), books.minus(model, "4")).accuracy > 0.9
     same = [Activations(model, "4", torch.cat([tiny.picture(1000 * side + i) for i in range(60)])) for side in (1, 2)]
-    assert abs(held_out_accuracy(*same) - 0.5) < 0.17
+    assert abs(held_out(*same).accuracy - 0.5) < 0.17
 
 
 def test_progress_grows_the_table_and_stop_stops(model, books):

@@ -14,9 +14,10 @@ from PIL import Image
 import backend
 import models
 from backend.concepts import library as books
-from backend.concepts.analysis import Plan, analyse, held_out_accuracy
+from backend.concepts.analysis import Plan, analyse
 from backend.concepts.attribution import concept_attribution
 from backend.concepts.folders import FolderLibrary
+from backend.concepts.separability import held_out
 from backend.methods.visual_tcav import enlarged
 from backend.suffix import suffix
 from tests.backend.concepts.test_attribution import slow_scores, slow_vector
@@ -74,7 +75,7 @@ def test_patterns_are_told_from_photos_as_well_as_published(squeezenet, shelf):
     difference on 20 and 20 examples is a plainer one."""
     for layer, least in (("features.4", 0.85), ("features.12", 0.95)):
         minus = shelf.minus(squeezenet, layer, "random_photos")
-        accuracies = [held_out_accuracy(shelf.plus(squeezenet, layer, ref), minus) for ref in PATTERNS]
+        accuracies = [held_out(shelf.plus(squeezenet, layer, ref), minus).accuracy for ref in PATTERNS]
         assert np.mean(accuracies) >= least, (layer, accuracies)
 
 
@@ -91,7 +92,7 @@ def test_stripes_are_told_from_zigzags_only_in_deep_layers(squeezenet, real_data
         folds = selection.StratifiedKFold(5, shuffle=True, random_state=0)
         classifier = linear.LogisticRegression(max_iter=2000)
         trained = selection.cross_val_score(classifier, x, np.repeat([1, 0], 40), cv=folds, scoring="balanced_accuracy").mean()
-        found[layer] = trained, held_out_accuracy(*sides)
+        found[layer] = trained, held_out(*sides).accuracy
     assert found["features.4"][0] == pytest.approx(0.66, abs=0.1)
     assert found["features.12"][0] == pytest.approx(0.99, abs=0.03)
     assert found["features.12"][1] > 0.9 > 0.7 > found["features.4"][1]
@@ -101,7 +102,7 @@ def test_half_of_the_random_photos_against_the_other_half_is_chance(squeezenet, 
     """Published: 0.52."""
     pooled = Shelf(real_data / "concepts", 100).minus(squeezenet, "features.4", "random_photos").pooled
     halves = [SimpleNamespace(pooled=pooled[start::2]) for start in (0, 1)]
-    assert held_out_accuracy(*halves) == pytest.approx(0.52, abs=0.12)
+    assert held_out(*halves).accuracy == pytest.approx(0.52, abs=0.12)
 
 
 def test_maps_of_a_deep_layer_lie_where_the_pattern_is(squeezenet, shelf, real_data, photos):
@@ -174,14 +175,14 @@ def test_sounds_of_people_as_concepts(real_data):
     for layer in ("relu3", "relu4"):
         for kind in ("vowel", "breathing"):
             assert shelf.vector(model, layer, kind, "random").recognised
-            assert held_out_accuracy(shelf.plus(model, layer, kind), shelf.minus(model, layer)) > 0.7
+            assert held_out(shelf.plus(model, layer, kind), shelf.minus(model, layer)).accuracy > 0.7
 
 
 def test_the_cough_detector_keeps_vowels_but_not_breathing(real_data):
     """It needs to know what is no cough, not which kind of no cough: at its last layer breathing is a dead direction."""
     model, shelf = models.load("cough_check"), Shelf(real_data / "audio_other", 14)
     assert shelf.vector(model, "relu4", "vowel", "random").recognised
-    assert held_out_accuracy(shelf.plus(model, "relu4", "vowel"), shelf.minus(model, "relu4")) > 0.7
+    assert held_out(shelf.plus(model, "relu4", "vowel"), shelf.minus(model, "relu4")).accuracy > 0.7
     assert not shelf.vector(model, "relu4", "breathing", "random").recognised
 
 
