@@ -10,7 +10,8 @@ rule (Newcombe 1998; Zou and Donner 2008): low = p - sqrt((p1 - l1)^2 + (p2 - l2
 interval does not know: it is too narrow. Where nothing is to be told apart (12 against 88 of the same photos, 1,000 draws) it lay above 0.5 in
 6.6 % of the draws, an exact one would in 2.5 %.
 
-With a dozen examples and nothing to learn the accuracy scatters widely around 0.5 (95 % between 0.32 and 0.67 in those draws). So only an interval that lies above 0.5 as a whole counts as told apart, and nothing below 0.5 is a sign of anything.
+With a dozen examples and nothing to learn the accuracy scatters widely around 0.5 (95 % between 0.32 and 0.67 in those draws). So only an
+interval that lies above 0.5 as a whole counts as told apart, and nothing below 0.5 is a sign of anything.
 """
 
 from __future__ import annotations
