@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from app import __version__, commands
-from app.errors import EvidentError
+from app.core.errors import EvidentError
 
 # A spinning OpenMP pool starves the other processes of a small machine; it must be said before torch is imported anywhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

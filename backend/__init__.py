@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backend.concepts.attribution import concept_attribution as concept_attribution
-    from backend.concepts.vectors import concept_vector as concept_vector
-    from backend.explainer import explain as explain
+    from backend.attribution.concepts.attribution import concept_attribution as concept_attribution
+    from backend.attribution.concepts.vectors import concept_vector as concept_vector
+    from backend.attribution.explain import explain as explain
 
 _LAZY = {
-    "explain": "backend.explainer",
-    "concept_vector": "backend.concepts.vectors",
-    "concept_attribution": "backend.concepts.attribution",
+    "explain": "backend.attribution.explain",
+    "concept_vector": "backend.attribution.concepts.vectors",
+    "concept_attribution": "backend.attribution.concepts.attribution",
 }
 
 

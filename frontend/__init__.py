@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from dash import Dash
     from fastapi import FastAPI
 
-    from app.settings import Settings
+    from app.core.settings import Settings
 
 
 def create_dash(server: FastAPI, settings: Settings) -> Dash:

@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 from pydantic import TypeAdapter
 
-from app.schemas import (
+from app.core.schemas import (
     Catalogue,
     Concept,
     ConceptAnalysis,

@@ -11,14 +11,16 @@ import httpx
 from dash import Dash, ctx, set_props
 from fastapi import FastAPI
 
-from app.schemas import Problem
-from app.settings import Settings
-from frontend import shell
-from frontend.callbacks import browser, maps, numbers, params, subject
-from frontend.callbacks import concepts as concept_callbacks
+from app.core.schemas import Problem
+from app.core.settings import Settings
+from frontend import about, shell
 from frontend.client import ApiProblem, Client
-from frontend.components.common import problem
-from frontend.pages import about, compare, concepts, models
+from frontend.compare import browser, maps, numbers, params, subject
+from frontend.compare import page as compare
+from frontend.concepts import callbacks as concept_callbacks
+from frontend.concepts import page as concepts
+from frontend.models import page as models
+from frontend.ui.common import problem
 
 ASSETS = Path(__file__).with_name("assets")
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from frontend import words
 from frontend.client import API
-from frontend.components.common import aria, hidden, icon
+from frontend.ui import words
+from frontend.ui.common import aria, hidden, icon
 
 NAV = (("Compare", "/"), ("Concepts", "/concepts"), ("Models", "/models"), ("About", "/about"))
 

@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from torch import Tensor, nn
 
-from app.errors import ModelRejected, NotFound, TooLarge, WeightsUnavailable
-from app.settings import get_settings
+from app.core.errors import ModelRejected, NotFound, TooLarge, WeightsUnavailable
+from app.core.settings import get_settings
 from models.catalog import MODELS
 from models.spec import InputSpec, Model, ModelSpec, check_labels
 
@@ -33,9 +33,9 @@ HOW_TO_CONVERT = (
 
 def specs() -> Mapping[str, ModelSpec]:
     """The catalogue: bundled models, and those whose weights lie in the local weights folder. No network is built."""
-    from models import zoo
+    from models import hub
 
-    return MappingProxyType({**dict(MODELS), **zoo.local_specs()})
+    return MappingProxyType({**dict(MODELS), **hub.local_specs()})
 
 
 def load(key: str, device: torch.device | str = "cpu", weights: str | Path | None = None) -> Model:
@@ -64,15 +64,15 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
 
 def _locate(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path | None]:
     """The spec of a key and the file of its weights, if any. A catalogue entry goes before the bare architecture of that name."""
-    from models import architectures, zoo
+    from models import architectures, hub
 
     if key.partition(":")[0] in HUB:
-        return zoo.resolve(key, weights)
+        return hub.resolve(key, weights)
     own = key not in MODELS and key in architectures.ARCHITECTURES
     spec = architectures.ARCHITECTURES[key].spec() if own else MODELS[key]
     if weights is not None:
         return spec, Path(weights)
-    return spec, zoo.local_file(key) if own else spec.weights
+    return spec, hub.local_file(key) if own else spec.weights
 
 
 def wrap(
@@ -114,10 +114,10 @@ def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
 
 
 def _untrained(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
-    from models import architectures, zoo
+    from models import architectures, hub
 
     if key.partition(":")[0] in HUB:
-        return zoo.architecture(key, classes)
+        return hub.architecture(key, classes)
     entry = architectures.ARCHITECTURES[key]
     with torch.random.fork_rng(devices=[]):
         return entry.build(classes), entry.input

@@ -179,7 +179,7 @@ class Model:
         """The last convolutional block after its activation. Raises Incompatible for a network without feature maps."""
         name = self.spec.default_layer or self.probed.default
         if name is None:
-            from app.errors import Incompatible
+            from app.core.errors import Incompatible
 
             raise Incompatible("This network has no layer with feature maps; choose a method that does not look inside.", field="layer")
         return name
@@ -196,7 +196,7 @@ class Model:
 
 def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:
     """Labels for `outputs` columns; two labels may share one column. Raises ModelRejected when the numbers do not match."""
-    from app.errors import ModelRejected
+    from app.core.errors import ModelRejected
 
     if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
         return tuple(str(label) for label in labels)

@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from app.errors import BadParameter
+    from app.core.errors import BadParameter
     from backend.bench import harness
 
     groups = harness.groups()

@@ -62,9 +62,9 @@ def _experiment(args: argparse.Namespace) -> int:
 
 def _analyse(args: argparse.Namespace) -> int:
     import models
-    from app.errors import NotFound
-    from backend.concepts.analysis import Plan, analyse
-    from backend.concepts.folders import FolderLibrary
+    from app.core.errors import NotFound
+    from backend.attribution.concepts.analysis import Plan, analyse
+    from backend.attribution.concepts.folders import FolderLibrary
 
     if any(not path.is_file() for path in args.inputs):
         raise NotFound("One of the files is not there; give paths of images, recordings or spectrograms.", field="input")
@@ -85,7 +85,7 @@ def _analyse(args: argparse.Namespace) -> int:
 
 
 def _parts(text: str) -> list[str]:
-    from app.errors import BadParameter
+    from app.core.errors import BadParameter
 
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
@@ -94,7 +94,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _number(text: str) -> int:
-    from app.errors import BadParameter
+    from app.core.errors import BadParameter
 
     try:
         return int(text)

@@ -58,7 +58,7 @@ def _packages() -> Iterator[Line]:
 
 
 def _data() -> Iterator[Line]:
-    from app.settings import get_settings
+    from app.core.settings import get_settings
 
     folder = get_settings().data
     try:
@@ -71,7 +71,7 @@ def _data() -> Iterator[Line]:
 
 
 def _port() -> Iterator[Line]:
-    from app.settings import get_settings
+    from app.core.settings import get_settings
 
     port = get_settings().port
     with socket.socket() as probe:
@@ -81,7 +81,7 @@ def _port() -> Iterator[Line]:
 
 def _weights() -> Iterator[Line]:
     import models
-    from app.errors import EvidentError
+    from app.core.errors import EvidentError
 
     for key, spec in models.specs().items():
         if spec.weights is None:
@@ -96,7 +96,7 @@ def _speed() -> Iterator[Line]:
     import torch
 
     import models
-    from backend.estimate import profile
+    from backend.attribution.estimate import profile
 
     found = profile(models.load("cnnexplain"))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"

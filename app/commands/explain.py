@@ -31,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
 
     import backend
     import models
-    from app.errors import NotFound
-    from backend.methods import METHODS
+    from app.core.errors import NotFound
+    from backend.attribution.methods import METHODS
 
     if not args.input.is_file():
         raise NotFound("There is no such file; give the path of an image, a recording or a spectrogram.", field="input")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _params(pairs: list[str]) -> dict[str, dict[str, Any]]:
-    from app.errors import BadParameter
+    from app.core.errors import BadParameter
 
     found: dict[str, dict[str, Any]] = {}
     for pair in pairs:
@@ -81,7 +81,7 @@ def _params(pairs: list[str]) -> dict[str, dict[str, Any]]:
 def _write(out: Path, key: str, result: Any, prepared: Any, model: Any) -> None:
     import numpy as np
 
-    from backend.api.overlay import Look, draw
+    from backend.rendering.overlay import Look, draw
 
     np.save(out / f"{key}.npy", result.values)
     look = Look(opacity=0.6, top=100.0, sign="both", scale=4, signed=result.signed, upside_down=prepared.y_axis.origin == "lower")

@@ -23,9 +23,9 @@ def run(args: argparse.Namespace) -> int:
     import uvicorn
     from pydantic import ValidationError
 
-    from app.errors import BadParameter
-    from app.main import create_app
-    from app.settings import Settings
+    from app.core.errors import BadParameter
+    from app.core.settings import Settings
+    from app.web.main import create_app
 
     given = {name: value for name in ("host", "port", "workers", "data") if (value := getattr(args, name)) is not None}
     try:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise BadParameter(f"The setting {'.'.join(map(str, first['loc']))} is not usable: {first['msg']}.") from None
-    from backend.api.security import check_exposure
+    from app.web.guard import check_exposure
 
     check_exposure(settings)
     print(f"Evident is starting at http://{settings.host}:{settings.port} (Ctrl+C stops it)", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from app.errors import BadParameter
+    from app.core.errors import BadParameter
 
     if args.model in {"cnnexplain", "cough_check"} and (args.data is None or not args.data.is_dir()):
         raise BadParameter("This model is trained on recordings: give their folder with --data.", field="data")

@@ -15,8 +15,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from app.errors import BadParameter
-    from app.settings import get_settings
+    from app.core.errors import BadParameter
+    from app.core.settings import get_settings
 
     settings = get_settings()
     address = args.scheduler or settings.scheduler
@@ -24,6 +24,6 @@ def run(args: argparse.Namespace) -> int:
         raise BadParameter(
             "Give the scheduler's address with --scheduler or EVIDENT_SCHEDULER, e.g. tcp://127.0.0.1:8786.", field="scheduler"
         )
-    from backend.engine.cluster import run_workers
+    from backend.jobs.workers.cluster import run_workers
 
     return run_workers(address, workers=args.workers or settings.workers, settings=settings, with_scheduler=args.with_scheduler)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 
 from app import __version__
-from app.schemas import Problem
-from backend.api import errors
+from app.core.schemas import Problem
+from backend.api.http import errors
 from backend.api.intake import Intake
 from backend.api.routes import catalogue, concept_analyses, concepts, docs, explanations, inputs, jobs, models, predictions, samples
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.api.services import Services
 
 PREFIX = "/v1"
 _REFUSALS: dict[int | str, dict[str, Any]] = {

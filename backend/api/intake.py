@@ -7,14 +7,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.errors import Busy, InvalidInput, JobFailed, NotFound
-from app.schemas import Input
+from app.core.errors import Busy, InvalidInput, JobFailed, NotFound
+from app.core.schemas import Input
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import InputRow
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.api.services import Services
 
 As = Literal["auto", "spectrogram"]
 GRACE = 30.0

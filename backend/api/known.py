@@ -8,11 +8,11 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.errors import Busy, EvidentError, Incompatible, NotFound
-from app.schemas import Catalogue, Fit, MethodInfo, ModelInfo
+from app.core.errors import Busy, EvidentError, Incompatible, NotFound
+from app.core.schemas import Catalogue, Fit, MethodInfo, ModelInfo
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.api.services import Services
 
 T = TypeVar("T")
 PATIENCE = 20.0

@@ -10,8 +10,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from app.errors import BadParameter, TooExpensive
-from app.schemas import Fit
+from app.core.errors import BadParameter, TooExpensive
+from app.core.schemas import Fit
 
 MAX_LETTERS = 200
 

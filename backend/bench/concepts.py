@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor
 
 import backend
+from backend.attribution.concepts.attribution import POINTS
+from backend.attribution.concepts.vectors import EPS, Activations, ConceptVector, vector_from
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
 from backend.bench.subject import Subject, subject
-from backend.concepts.attribution import POINTS
-from backend.concepts.vectors import EPS, Activations, ConceptVector, vector_from
 from models.synthetic.concepts import CONCEPTS
 
 TITLE = "Concept attributions (ResNet-18, 224 x 224): theirs / ours"

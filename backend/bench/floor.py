@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 import backend
+from backend.attribution.methods import METHODS
+from backend.attribution.network.passes import Passes, Plan
 from backend.bench.harness import Row, Setting, over_floor
 from backend.bench.subject import Subject, subject
-from backend.methods import METHODS
-from backend.passes import Passes, Plan
 
 TITLE = "Cost over the floor (ResNet-18, 224 x 224): ours / bare passes"
 ORDER = 10

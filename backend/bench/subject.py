@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import models
-from backend.segments import segments
+from backend.attribution.perturbation.segments import segments
 from models import Model
 
 ARCHITECTURE = "torchvision:resnet18"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPUTING = ("models", "backend/methods", "backend/lrp", "backend/tasks", "backend/media")
+COMPUTING = ("models", "backend/attribution", "backend/tasks")
 """Packages whose code decides the numbers; routes, pages and the store do not."""
 
 
@@ -31,7 +31,7 @@ def job_key(kind: str, payload: dict[str, Any], digest: str | None) -> str:
 def code_version() -> str:
     """Hash of the sources that decide a result, so that an upgrade recomputes instead of serving yesterday's maps."""
     digest = hashlib.sha256()
-    files = [path for part in COMPUTING for path in (ROOT / part).rglob("*.py")] + list((ROOT / "backend").glob("*.py"))
+    files = [path for part in COMPUTING for path in (ROOT / part).rglob("*.py")]
     for path in sorted(files):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())

@@ -10,9 +10,9 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 
-from app.errors import Busy, NotFound
-from app.settings import Limits
-from backend.engine.protocol import Group, Stored
+from app.core.errors import Busy, NotFound
+from app.core.settings import Limits
+from backend.jobs.workers.protocol import Group, Stored
 from backend.store import Store
 from backend.store.rows import ACTIVE, JobRow
 from backend.store.tables import jobs

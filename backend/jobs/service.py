@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app import errors
-from app.errors import Cancelled, EvidentError, JobFailed, NotFound
-from app.schemas import JobState, Progress
-from app.settings import Limits
-from backend.engine import Engine, Lost, Spool, Stored
-from backend.engine.protocol import Group, group_of
+from app.core import errors
+from app.core.errors import Cancelled, EvidentError, JobFailed, NotFound
+from app.core.schemas import JobState, Progress
+from app.core.settings import Limits
 from backend.jobs.queue import LEASE, Queue
+from backend.jobs.workers import Engine, Lost, Spool, Stored
+from backend.jobs.workers.protocol import Group, group_of
 from backend.store import JobRow, Store
 from backend.tasks import TASKS
 
@@ -277,7 +277,7 @@ class _Listening:
 
 
 def as_problem(error: EvidentError) -> dict[str, Any]:
-    """The error as it lies in the row: `app.schemas.Problem`."""
+    """The error as it lies in the row: `app.core.schemas.Problem`."""
     return {
         "title": error.title, "status": error.status, "code": error.instance_code, "detail": error.detail, "field": error.field,
     }  # fmt: skip

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from app.errors import NoSpace, NotFound
+from app.core.errors import NoSpace, NotFound
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from app.errors import NotFound
+from app.core.errors import NotFound
 from backend.store import tables
 from backend.store.database import Store
 
 
 @dataclass(frozen=True)
 class ConceptRow:
-    """examples: `[{"array", "modality", "rate", "box", "input"}]`, see backend/concepts/library.py. digest: of the manifest blob."""
+    """examples: `[{"array", "modality", "rate", "box", "input"}]`, see backend/attribution/concepts/library.py. digest: of the manifest blob."""
 
     id: str
     name: str

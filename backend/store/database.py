@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
-from app.errors import NotFound
+from app.core.errors import NotFound
 from backend.store import tables
 from backend.store.blobs import Blobs
 from backend.store.rows import ACTIVE, InputRow, ModelRow

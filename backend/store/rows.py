@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from app.schemas import Job, JobState, Problem, Progress
+from app.core.schemas import Job, JobState, Problem, Progress
 
 ACTIVE = ("queued", "running")
 
@@ -70,7 +70,7 @@ class JobRow:
         return self.state in ACTIVE
 
     def fields(self) -> dict[str, Any]:
-        """The fields of `app.schemas.Job`; schemas that extend it (Explanation) add theirs."""
+        """The fields of `app.core.schemas.Job`; schemas that extend it (Explanation) add theirs."""
         return {
             "id": self.key,
             "kind": self.kind,

@@ -13,7 +13,7 @@ inputs = Table(
     metadata,
     Column("id", String(64), primary_key=True),  # sha256 of the bytes as uploaded
     Column("modality", String(16), nullable=False),
-    Column("meta", JSON, nullable=False),  # app.schemas.Input
+    Column("meta", JSON, nullable=False),  # app.core.schemas.Input
     Column("created", Float, nullable=False),
 )
 
@@ -42,7 +42,7 @@ jobs = Table(
     Column("turn", Integer, nullable=False),  # fair order between clients of the same rank
     Column("payload", JSON, nullable=False),
     Column("result", JSON),
-    Column("error", JSON),  # app.schemas.Problem
+    Column("error", JSON),  # app.core.schemas.Problem
     Column("attempts", Integer, nullable=False),  # times a worker was asked
     Column("results", Integer, nullable=False),  # times a result was accepted: 0 or 1, which the kill tests count
     Column("owner", String(80)),  # process that runs it

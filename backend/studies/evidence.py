@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 import models
-from app.errors import BadParameter
-from backend.explainer import explain
-from backend.methods import METHODS
+from app.core.errors import BadParameter
+from backend.attribution.explain import explain
+from backend.attribution.methods import METHODS
 from models.spec import Model
 from models.synthetic import coughs, shapes
 

@@ -18,9 +18,9 @@ everything else staying the same, and the probability of the class is asked agai
 Scores of (planted thing, object), for input x, class k, layer with feature maps F and concept direction v:
 
     intervention    p_k(x) - p_k(x without it)
-    visual_tcav     attribution a of step 5 (backend.concepts.attribution)
+    visual_tcav     attribution a of step 5 (backend.attribution.concepts.attribution)
     tcav            cosine of sum_ij dh_k/dF_ij with v: sign and size of the directional derivative, free of the scale of logits
-    deletion        p_k(x) - p_k(x with the concept erased from F) (backend.concepts.curves)
+    deletion        p_k(x) - p_k(x with the concept erased from F) (backend.attribution.concepts.curves)
     grad_cam        mean of the map inside the region over its mean everywhere
     grad_cam_mass   share of the map's sum inside the region (large regions are favoured)
 
@@ -40,13 +40,13 @@ import torch
 from torch import Tensor
 
 import backend
-from app.errors import BadParameter
-from backend.concepts.attribution import attribution_field, concept_maps, concept_scores
-from backend.concepts.curves import without
-from backend.concepts.significance import PseudoConcepts, empirical_p, pseudo_concepts
-from backend.concepts.vectors import Activations, ConceptVector, vector_from
+from app.core.errors import BadParameter
+from backend.attribution.concepts.attribution import attribution_field, concept_maps, concept_scores
+from backend.attribution.concepts.curves import without
+from backend.attribution.concepts.significance import PseudoConcepts, empirical_p, pseudo_concepts
+from backend.attribution.concepts.vectors import Activations, ConceptVector, vector_from
+from backend.attribution.types import Progress, silent
 from backend.studies.scenes import OBJECT, PLANTED, SCENES, Material, Scene, network
-from backend.types import Progress, silent
 from models.spec import Model
 from models.training.images import interval
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from app.registry import Registry
+from app.core.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ class Report(Protocol):
     """Called between chunks of work: tells the user how far it is, and stops the task when the user asked for that."""
 
     def __call__(self, done: int, total: int, partial: np.ndarray | None = None, *, unit: str | None = None) -> None:
-        """done, total: units of work. partial: the map so far, float32 [H, W]. Raises app.errors.Cancelled when stopped."""
+        """done, total: units of work. partial: the map so far, float32 [H, W]. Raises app.core.errors.Cancelled when stopped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Outcome:
 
 
 class Task(ABC):
-    """One kind of job. Errors a user can cause are raised from app.errors; anything else is a bug and fails the job with an id."""
+    """One kind of job. Errors a user can cause are raised from app.core.errors; anything else is a bug and fails the job with an id."""
 
     key: ClassVar[str]
     lane: ClassVar[Lane] = "batch"

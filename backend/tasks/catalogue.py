@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from backend.tasks import Outcome, Report, Task, register
 
 if TYPE_CHECKING:
+    from backend.attribution.types import Method
     from backend.store.blobs import Blobs
-    from backend.types import Method
     from models import Model, ModelSpec
 
 log = logging.getLogger("evident.worker")
@@ -21,7 +21,7 @@ log = logging.getLogger("evident.worker")
 class Catalogue(Task):
     """payload: {} for the bundled catalogue, {model, upload} for one model that is not in it.
 
-    result: {catalogue: app.schemas.Catalogue, fits: {model: {method: app.schemas.Fit}}, more: keys of models at hand whose libraries
+    result: {catalogue: app.core.schemas.Catalogue, fits: {model: {method: app.core.schemas.Fit}}, more: keys of models at hand whose libraries
     are slow to import, to be asked for one by one}.
     """
 
@@ -31,7 +31,7 @@ class Catalogue(Task):
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
         import models
-        from backend.methods import METHODS
+        from backend.attribution.methods import METHODS
 
         methods = list(METHODS.values())
         more: list[str] = []
@@ -59,8 +59,8 @@ def entry_fits(entries: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str
 
 
 def describe(spec: ModelSpec, payload: dict[str, Any], files: Blobs, methods: list[Method[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`app.schemas.ModelInfo` and its `Fit`s; a model whose weights are missing is listed with the reason."""
-    from app.errors import EvidentError
+    """`app.core.schemas.ModelInfo` and its `Fit`s; a model whose weights are missing is listed with the reason."""
+    from app.core.errors import EvidentError
     from backend.tasks.models import model_of
 
     try:
@@ -128,9 +128,9 @@ def _best(work: Any, runs: int = 2) -> float:
 
 
 def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict[str, Any]:
-    """`app.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the measured pass)."""
-    from app.errors import BadParameter
-    from backend.explainer import settle
+    """`app.core.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the measured pass)."""
+    from app.core.errors import BadParameter
+    from backend.attribution.explain import settle
     from backend.tasks.explanation import finite
 
     try:
@@ -150,7 +150,7 @@ def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict
 
 
 def method_info(method: Method[Any], models: list[dict[str, Any]], fits: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """`app.schemas.MethodInfo`; its modalities are those of the models it fits."""
+    """`app.core.schemas.MethodInfo`; its modalities are those of the models it fits."""
     modalities = {kind for info in models if fits[info["key"]][method.key]["ok"] for kind in info["modalities"]}
     return {
         "key": method.key,
@@ -168,7 +168,7 @@ def method_info(method: Method[Any], models: list[dict[str, Any]], fits: dict[st
 
 
 def metrics() -> list[dict[str, Any]]:
-    """`app.schemas.MetricInfo` of every metric there is."""
+    """`app.core.schemas.MetricInfo` of every metric there is."""
     try:
         from backend.metrics import METRICS  # type: ignore[import-not-found,attr-defined,unused-ignore]
     except ImportError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ConceptAnalysis(Task):
     """payload: {inputs: [{input: InputRow.as_payload(), start}], model, upload, concepts, layers, classes, negatives, n_random, seed}.
 
-    result: `app.schemas.ConceptAnalysisResult`. Blobs: `maps/I/LAYER` float32 [K, h, w]. The partial array is the table so far, mean
+    result: `app.core.schemas.ConceptAnalysisResult`. Blobs: `maps/I/LAYER` float32 [K, h, w]. The partial array is the table so far, mean
     attribution [layers, concepts].
     """
 
@@ -24,8 +24,8 @@ class ConceptAnalysis(Task):
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
         from dataclasses import asdict
 
-        from backend.concepts.analysis import Plan, analyse
-        from backend.concepts.library import use
+        from backend.attribution.concepts.analysis import Plan, analyse
+        from backend.attribution.concepts.library import use
         from backend.tasks.explanation import finite
         from backend.tasks.models import model_of, prepare, versions
 

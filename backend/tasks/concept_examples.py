@@ -25,7 +25,7 @@ class ConceptExamples(Task):
     rank = 15
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
-        from backend.concepts.library import use
+        from backend.attribution.concepts.library import use
 
         raw = use(files).raw_examples(payload["ref"], SHOWN)
         sound = bool(raw) and isinstance(raw[0], tuple)
@@ -42,7 +42,7 @@ class ConceptExamples(Task):
 
 
 def _wav(waveform: np.ndarray, rate: int) -> bytes:
-    from backend.media.wav import write_wav
+    from models.media.wav import write_wav
 
     return write_wav(waveform, rate)
 

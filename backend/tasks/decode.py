@@ -11,7 +11,7 @@ from backend.tasks import Outcome, Report, Task, register
 class Decode(Task):
     """payload: `{blob: sha256 of the upload, name, as: "auto" | "spectrogram", limits}`.
 
-    Result: the fields of `app.schemas.Input` except its id. Blobs: `canonical`, what every other task reads; `preview.png` or
+    Result: the fields of `app.core.schemas.Input` except its id. Blobs: `canonical`, what every other task reads; `preview.png` or
     `audio.wav`, rebuilt from it for people, so that nothing hidden in the upload is ever sent on.
     """
 
@@ -19,8 +19,8 @@ class Decode(Task):
     lane = "decode"
 
     def run(self, payload: dict[str, Any], files: Any, report: Report) -> Outcome:
-        from app.settings import Limits
-        from backend.media import decode
+        from app.core.settings import Limits
+        from models.media import decode
 
         data = files.get(payload["blob"])
         decoded = decode(data, Limits(**payload["limits"]), payload["as"])
@@ -32,10 +32,10 @@ class Decode(Task):
 
 def _shown(decoded: Any) -> dict[str, bytes]:
     if decoded.modality == "audio":
-        from backend.media.wav import write_wav
+        from models.media.wav import write_wav
 
         return {"audio.wav": write_wav(decoded.canonical, decoded.facts["rate"])}
-    from backend.media.images import preview
+    from models.media.images import preview
 
     return {"preview.png": preview(decoded.canonical)}
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from backend.tasks import Outcome, Report, Task, register
 
 if TYPE_CHECKING:
+    from backend.attribution.types import Attribution
     from backend.store.blobs import Blobs
-    from backend.types import Attribution
     from models import Model, Prepared
 
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 class Explanation(Task):
     """payload: {input: InputRow.as_payload(), model, upload, method, target, layer, params, seed, start}.
 
-    result: `app.schemas.Record`. Blobs: `values` (float32 [H, W]), `stages/NAME`, `arrays/NAME`.
+    result: `app.core.schemas.Record`. Blobs: `values` (float32 [H, W]), `stages/NAME`, `arrays/NAME`.
     """
 
     key = "explanation"
     lane = "interactive"
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
-        from backend.concepts.library import use
-        from backend.explainer import explain, settle
-        from backend.methods import METHODS
+        from backend.attribution.concepts.library import use
+        from backend.attribution.explain import explain, settle
+        from backend.attribution.methods import METHODS
         from backend.tasks.models import model_of, prepare
 
         method = METHODS[payload["method"]]
@@ -45,11 +45,11 @@ class Explanation(Task):
 
 
 def record(model: Model, prepared: Prepared, result: Attribution, params: dict[str, Any], seed: int) -> dict[str, Any]:
-    """`app.schemas.Record` as JSON."""
+    """`app.core.schemas.Record` as JSON."""
     import hashlib
     from datetime import UTC, datetime
 
-    from backend.methods import METHODS
+    from backend.attribution.methods import METHODS
     from backend.tasks.models import axis_info, versions
 
     stages = [

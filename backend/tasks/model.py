@@ -23,7 +23,7 @@ class CheckModel(Task):
     rank = 10
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
-        from backend.methods import METHODS
+        from backend.attribution.methods import METHODS
         from backend.tasks.catalogue import describe_one
 
         report(0, 1, unit="models")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from app.errors import Incompatible, NotFound
-from app.settings import MiB, get_settings
+from app.core.errors import Incompatible, NotFound
+from app.core.settings import MiB, get_settings
 
 if TYPE_CHECKING:
     from backend.store.blobs import Blobs
@@ -101,7 +101,7 @@ def prepare(model: Model, payload: dict[str, Any], files: Blobs) -> Prepared:
 
 
 def axis_info(axis: Any) -> dict[str, Any]:
-    """`app.schemas.AxisInfo` of one axis."""
+    """`app.core.schemas.AxisInfo` of one axis."""
     return {"name": axis.name, "unit": axis.unit, "origin": axis.origin, "values": [float(value) for value in axis.values]}
 
 

@@ -28,7 +28,7 @@ CELLS = 0.02
 class Prediction(Task):
     """payload: {input: InputRow.as_payload(), model, upload, start}.
 
-    result: `app.schemas.Prediction` without id, state and display. Blobs: `display.png` (as a person sees it: upright, and with the
+    result: `app.core.schemas.Prediction` without id, state and display. Blobs: `display.png` (as a person sees it: upright, and with the
     lowest frequency at the bottom), `display` (uint8 [H, W, 3] or float32 [H, W] on the display grid, row 0 as in the maps).
     """
 
@@ -88,9 +88,9 @@ def spread(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blo
 
 
 def gate(prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[dict[str, Any]]:
-    """Fit for use: is there a cough in the window at all? One `app.schemas.Check`; nothing where no detector or no sound is."""
+    """Fit for use: is there a cough in the window at all? One `app.core.schemas.Check`; nothing where no detector or no sound is."""
     import models
-    from app.errors import EvidentError
+    from app.core.errors import EvidentError
     from backend.tasks.models import model_of, raw_of
 
     if payload["input"]["modality"] != "audio" or DETECTOR not in models.specs():
@@ -115,7 +115,7 @@ def cough_check(probability: float) -> dict[str, Any]:
 
 def _moved_windows(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[Tensor]:
     """The window a little earlier and later, where the recording goes on."""
-    from app.errors import InvalidInput
+    from app.core.errors import InvalidInput
     from backend.tasks.models import raw_of
 
     if prepared.window is None:

@@ -1,4 +1,4 @@
-// Clientside callbacks of the pages (wired in frontend/callbacks/browser.py). Pure where possible: state comes in, props go out.
+// Clientside callbacks of the pages (wired in frontend/compare/browser.py). Pure where possible: state comes in, props go out.
 (() => {
   const SAME = () => window.dash_clientside.no_update;
 

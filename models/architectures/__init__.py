@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from app.registry import Registry
+from app.core.registry import Registry
 from models.spec import InputSpec, ModelSpec
 
 

@@ -16,8 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.errors import InvalidInput, NotDecodable, NotFound, TooLarge
-from app.settings import get_settings
+from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
+from app.core.settings import get_settings
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")

@@ -1,6 +1,6 @@
 """Recordings from a path or bytes, for use from Python: soundfile first, PyAV for what browsers record (m4a, webm).
 
-The service decodes uploads itself, under tighter limits and in a process of its own (backend/media).
+The service decodes uploads itself, under tighter limits and in a process of its own (models/media).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import soundfile
 from PIL import Image, UnidentifiedImageError
 
-from app.errors import InvalidInput, NotDecodable, NotFound, TooLarge
-from app.settings import get_settings
+from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
+from app.core.settings import get_settings
 
 SUBTYPES = {"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_III"}
 """Encodings soundfile may decode: plain samples, FLAC, OGG and MP3. Rare ones have a record of flaws."""

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.errors import InvalidInput
+from app.core.errors import InvalidInput
 from models.inputs import recordings
 from models.inputs.image import BLUR, gaussian_blur
 from models.inputs.segment import loudest_start, mono

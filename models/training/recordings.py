@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from app.errors import BadParameter, InvalidInput
+from app.core.errors import BadParameter, InvalidInput
 from models.inputs.segment import Event, level_curve, mono, segment, window_start
 from models.inputs.sound import SoundInput
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from app.errors import BadParameter
+from app.core.errors import BadParameter
 from models.cnnexplain import CnnExplain
 from models.inputs.sound import SoundInput
 from models.synthetic.coughs import Hum, SyntheticCough, generate, render

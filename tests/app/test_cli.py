@@ -89,7 +89,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 
 def test_doctor_finds_a_sound_installation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EVIDENT_DATA", str(tmp_path))
-    from app.settings import get_settings
+    from app.core.settings import get_settings
 
     get_settings.cache_clear()
     assert main(["doctor", "--fast"]) == 0

@@ -12,8 +12,8 @@ from PIL import Image
 
 import models
 from app.cli import main
-from backend.concepts.attribution import concept_attribution
-from backend.concepts.library import Library
+from backend.attribution.concepts.attribution import concept_attribution
+from backend.attribution.concepts.library import Library
 from models.synthetic.concepts import CONCEPTS
 
 SAMPLES = Path(models.__file__).parent / "samples"

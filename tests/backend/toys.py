@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.errors import BadParameter
+from app.core.errors import BadParameter
 from backend.tasks import Outcome, Task, register
 
 
@@ -127,7 +127,7 @@ class Environment(Task):
     def run(self, payload, files, report):
         import sys
 
-        from app.settings import get_settings
+        from app.core.settings import get_settings
 
         names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "NUMBA_CACHE_DIR", "EVIDENT_DATABASE")
         torch = sys.modules.get("torch")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.schemas import (
+from app.core.schemas import (
     AxisInfo,
     Catalogue,
     Check,

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.schemas import ExplanationRequest, PredictionRequest
+from app.core.schemas import ExplanationRequest, PredictionRequest
 from frontend.client import ApiProblem, Client, href
 from tests.frontend import canned
 from tests.frontend.waiting import run

@@ -6,10 +6,10 @@ import json
 
 import httpx
 
-from app.schemas import ExplanationRequest, Fit
-from frontend.callbacks.maps import is_cheap, layer_of, post, wanted
-from frontend.callbacks.subject import subject_of, target_of
+from app.core.schemas import ExplanationRequest, Fit
 from frontend.client import Client
+from frontend.compare.maps import is_cheap, layer_of, post, wanted
+from frontend.compare.subject import subject_of, target_of
 from tests.frontend import canned
 from tests.frontend.waiting import run
 

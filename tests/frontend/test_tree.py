@@ -13,13 +13,16 @@ from dash import Dash
 from dash.development.base_component import Component
 from fastapi import FastAPI
 
-from app.settings import Settings
-from frontend import create_dash, ids, shell
+from app.core.settings import Settings
+from frontend import about, create_dash, ids, shell
 from frontend.client import ApiProblem, silent
-from frontend.components import concept_parts, input_card, methods_card, panels, prediction_card, receipt, side
-from frontend.components.model_card import model_card
-from frontend.pages import about, compare, concepts, models
-from frontend.state import View
+from frontend.compare import input_card, methods_card, panels, prediction_card, receipt, side
+from frontend.compare import page as compare
+from frontend.compare.address import View
+from frontend.concepts import page as concepts
+from frontend.concepts import parts as concept_parts
+from frontend.models import page as models
+from frontend.models.card import model_card
 from tests.frontend import canned
 
 FRONTEND = Path(compare.__file__).parents[1]
@@ -230,14 +233,14 @@ def test_bars_say_their_numbers_too():
 
 
 def test_known_facts_are_only_told_for_the_sample_s_own_model():
-    from frontend.callbacks.subject import sample_of
+    from frontend.compare.subject import sample_of
 
     assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[0]) is canned.SAMPLES[0]
     assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[1]) is None
 
 
 def test_evidence_is_outlined_where_the_sample_says_that_it_is_known():
-    from frontend.callbacks.subject import known_evidence
+    from frontend.compare.subject import known_evidence
 
     sample = canned.SAMPLES[0].model_copy(update={"evidence": {"boxes": [[0.1, 0.2, 300.0, 400.0]]}})
     assert known_evidence(sample) == {"sample": sample.key, "input": sample.input, "model": sample.model}
@@ -246,7 +249,7 @@ def test_evidence_is_outlined_where_the_sample_says_that_it_is_known():
 
 
 def test_checks_that_passed_are_one_chip_and_the_rest_is_named():
-    from frontend.components.common import checks
+    from frontend.ui.common import checks
 
     drawn = checks(canned.SOUND.checks)
     chips = [texts(part) for part in parts(drawn) if "ev-chip" in str(getattr(part, "className", ""))]
@@ -295,7 +298,7 @@ def test_the_four_figures_stand_side_by_side():
 
 
 def test_figures_are_found_however_deep_they_lie():
-    from frontend.components.model_card import rows_of, without_figures
+    from frontend.models.card import rows_of, without_figures
 
     measured = {
         "pictures": 4000,
@@ -318,7 +321,7 @@ def test_only_uploaded_models_can_be_deleted():
 
 
 def test_the_receipt_states_the_conditions():
-    from app.schemas import ExplanationRequest
+    from app.core.schemas import ExplanationRequest
 
     done = canned.explanation(
         ExplanationRequest(
@@ -333,7 +336,7 @@ def test_the_receipt_states_the_conditions():
 
 
 def test_a_problem_shows_its_words_code_and_id():
-    from frontend.components.common import problem
+    from frontend.ui.common import problem
 
     refusal = silent("Try again in a moment.")
     refusal.problem.request_id = "r-77"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import models
-from app.errors import InvalidInput, NotDecodable, NotFound, TooLarge
+from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
 from models.inputs.image import gaussian_blur, read
 
 RNG = np.random.default_rng(0)
@@ -129,9 +129,9 @@ def test_axes_point_at_the_pixels_that_the_cells_show(size, height, width, crop,
 @pytest.mark.parametrize("shape", [(300, 200), (200, 300), (257, 640), (224, 224)])
 @pytest.mark.parametrize(("crop", "whole"), [(224, 256), (224, 232), (288, 288)])
 def test_crop_equals_the_evaluation_transform_of_torchvision(shape, crop, whole) -> None:
-    from models import zoo
+    from models import hub
 
-    zoo.ensure_operations()
+    hub.ensure_operations()
     from torchvision.transforms._presets import ImageClassification
 
     photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8))

@@ -15,8 +15,8 @@ from safetensors.torch import save
 from torch import nn
 
 import models
-from app.errors import EvidentError, ModelRejected, NotFound, TooLarge, WeightsUnavailable
-from app.settings import get_settings
+from app.core.errors import EvidentError, ModelRejected, NotFound, TooLarge, WeightsUnavailable
+from app.core.settings import get_settings
 from models.architectures import ARCHITECTURES
 from models.catalog import MODELS
 

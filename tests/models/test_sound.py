@@ -12,7 +12,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from app.errors import InvalidInput, NotDecodable, NotFound, TooLarge
+from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
 from models.inputs.sound import SoundInput, mel_edges, slaney
 
 SPEC = SoundInput()

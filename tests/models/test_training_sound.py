@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.errors import BadParameter
+from app.core.errors import BadParameter
 from models.inputs.sound import SoundInput
 from models.synthetic.coughs import generate
 from models.training import measures, recordings, sound

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import models
-from app.errors import Incompatible, ModelRejected
+from app.core.errors import Incompatible, ModelRejected
 from tests import tiny
 
 SPEC = models.ImageInput(size=(20, 28))

@@ -6,11 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.schemas import Catalogue
+from app.core.schemas import Catalogue
 from backend.api import known
-from backend.api.context import Backend
-from backend.api.strict import StrictRoute
-from backend.media.sniff import EXTENSIONS
+from backend.api.http.context import Backend
+from backend.api.http.strict import StrictRoute
+from models.media.sniff import EXTENSIONS
 
 router = APIRouter(tags=["catalogue"], route_class=StrictRoute)
 

@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Response
 from starlette.responses import StreamingResponse
 
-from app.errors import BadParameter, NotFound
-from app.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
+from app.core.errors import BadParameter, NotFound
+from app.core.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
 from backend.api import known
-from backend.api.context import Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.events import follow
+from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
+from backend.api.http.events import follow
+from backend.api.http.strict import StrictRoute
 from backend.api.routes.jobs import stop_or_delete
-from backend.api.strict import StrictRoute
 from backend.jobs.keys import job_key
 from backend.store import JobRow
 

@@ -7,12 +7,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.errors import BadParameter, Conflict, InvalidInput, JobFailed, NotFound
-from app.schemas import Concept, ConceptChange, ConceptRequest, ExampleRef, ExamplesRequest
-from backend.api.context import Backend, Client, bytes_of
-from backend.api.forms import receive
+from app.core.errors import BadParameter, Conflict, InvalidInput, JobFailed, NotFound
+from app.core.schemas import Concept, ConceptChange, ConceptRequest, ExampleRef, ExamplesRequest
+from backend.api.http.context import Backend, Client, bytes_of
+from backend.api.http.forms import receive
+from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival
-from backend.api.strict import StrictRoute
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import concepts as rows
@@ -51,7 +51,7 @@ async def create(body: ConceptRequest, services: Backend) -> Concept:
 @router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
 async def bring(request: Request, services: Backend, client: Client) -> Concept:
     """A concept exported elsewhere: a zip with `concept.json` and the examples as PNG, WAV or NPY."""
-    from backend.media.bundle import read_bundle
+    from backend.store.bundle import read_bundle
 
     limits = services.settings.limits
     sent = await receive(request, services.blobs, limits, file_field="file", text_fields=(), families=("bundle",))
@@ -123,7 +123,7 @@ async def example(id: str, name: str, services: Backend, client: Client) -> Resp
 @router.get("/concepts/{id}/export.zip", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
 async def export(id: str, services: Backend) -> Response:
     """Everything needed to use the concept elsewhere."""
-    from backend.media.bundle import write_bundle
+    from backend.store.bundle import write_bundle
 
     row = await _own(id, services)
     arrays = [await services.store.run(services.blobs.array, one["array"]) for one in row.examples]

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, HTMLResponse
 
-from backend.api.strict import StrictRoute
+from backend.api.http.strict import StrictRoute
 
 router = APIRouter(include_in_schema=False, route_class=StrictRoute)
 STATIC = Path(__file__).resolve().parents[1] / "static"

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from app.errors import BadParameter, Incompatible, NotFound
-from app.schemas import Explanation, ExplanationRequest, Record
+from app.core.errors import BadParameter, Incompatible, NotFound
+from app.core.schemas import Explanation, ExplanationRequest, Record
 from backend.api import known
-from backend.api.context import ID, Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.events import follow
+from backend.api.http.context import ID, Backend, Client, bytes_of, job_of_kind, npy
+from backend.api.http.events import follow
+from backend.api.http.strict import StrictRoute
 from backend.api.parameters import check_cost, settle
 from backend.api.routes.jobs import stop_or_delete
-from backend.api.strict import StrictRoute
 from backend.jobs.keys import job_key
 from backend.store import JobRow
 
@@ -111,7 +111,7 @@ async def overlay(
     scale: Annotated[int, Query(ge=1, le=8)] = 2,
 ) -> Response:
     """A picture for people and reports: the input in grey, the map in colour."""
-    from backend.api.overlay import Look, draw
+    from backend.rendering.overlay import Look, draw
 
     row, record, map_ = await _finished(id, services)
     grid = await _prepared(row, services)
@@ -122,8 +122,8 @@ async def overlay(
 @router.get("/explanations/{id}/audio.wav", response_class=Response, responses={200: {"content": {"audio/wav": {}}}})
 async def listen(id: str, services: Backend, part: Literal["only", "rest"] = "only", top: Percent = 20.0) -> Response:
     """What the map marks, or the rest, as sound. Masked sound is unlike anything the model was trained on: say so beside it."""
-    from backend.api.listen import Cells, marked_sound
-    from backend.media.wav import write_wav
+    from backend.rendering.listen import Cells, marked_sound
+    from models.media.wav import write_wav
 
     row, record, map_ = await _finished(id, services)
     source = row.payload["input"]

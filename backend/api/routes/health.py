@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from starlette.responses import Response
 
-from backend.api.errors import problem, problem_response
+from backend.api.http.errors import problem, problem_response
 
 if TYPE_CHECKING:
-    from backend.services import Services
+    from backend.api.services import Services
 
 
 def health_router(services: Services) -> APIRouter:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import FileResponse
 
-from app.errors import BadParameter, NotFound
-from app.schemas import Input
-from backend.api.context import ID, Backend, Client, bytes_of, npy, ranged
-from backend.api.forms import receive
+from app.core.errors import BadParameter, NotFound
+from app.core.schemas import Input
+from backend.api.http.context import ID, Backend, Client, bytes_of, npy, ranged
+from backend.api.http.forms import receive
+from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, As, Intake
-from backend.api.strict import StrictRoute
 from backend.store import InputRow
 
 router = APIRouter(tags=["inputs"], route_class=StrictRoute)

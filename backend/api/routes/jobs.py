@@ -6,10 +6,10 @@ from typing import Annotated, get_args
 
 from fastapi import APIRouter, Query, Response
 
-from app.errors import NotFound
-from app.schemas import Job, JobKind
-from backend.api.context import ID, Backend
-from backend.api.strict import StrictRoute
+from app.core.errors import NotFound
+from app.core.schemas import Job, JobKind
+from backend.api.http.context import ID, Backend
+from backend.api.http.strict import StrictRoute
 from backend.store import JobRow
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)

@@ -9,12 +9,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import Conflict, ModelRejected
-from app.schemas import Fit, Job, ModelInfo
+from app.core.errors import Conflict, ModelRejected
+from app.core.schemas import Fit, Job, ModelInfo
 from backend.api import known
-from backend.api.context import Backend, Client
-from backend.api.forms import Upload, receive, require_text, shown_name
-from backend.api.strict import StrictRoute
+from backend.api.http.context import Backend, Client
+from backend.api.http.forms import Upload, receive, require_text, shown_name
+from backend.api.http.strict import StrictRoute
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow, ModelRow

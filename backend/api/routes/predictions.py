@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from app.errors import NotFound
-from app.schemas import Job, Prediction, PredictionRequest
+from app.core.errors import NotFound
+from app.core.schemas import Job, Prediction, PredictionRequest
 from backend.api import known
-from backend.api.context import Backend, Client, bytes_of, job_of_kind
-from backend.api.strict import StrictRoute
+from backend.api.http.context import Backend, Client, bytes_of, job_of_kind
+from backend.api.http.strict import StrictRoute
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow

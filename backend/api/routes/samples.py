@@ -13,12 +13,12 @@ from fastapi import APIRouter
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
-from app.errors import EvidentError, NotFound
-from app.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample
-from backend.api.context import Backend
+from app.core.errors import EvidentError, NotFound
+from app.core.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample
+from backend.api.http.context import Backend
+from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, Intake
 from backend.api.routes.inputs import Taking
-from backend.api.strict import StrictRoute
 
 router = APIRouter(tags=["samples"], route_class=StrictRoute)
 # Read as files: importing the package would bring torch into this process.

@@ -17,11 +17,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from app.settings import Limits, Settings
+from app.core.settings import Limits, Settings
+from app.web.guard import protect
 from backend.api import create_api, health_router
-from backend.api.security import protect
-from backend.services import Services
-from tests.backend.media.encoders import image, npy, picture, sndfile, tone
+from backend.api.services import Services
+from tests.models.media.encoders import image, npy, picture, sndfile, tone
 
 CANARY = "CANARY7f3a"
 """A word that hostile inputs carry and that must appear in no answer and no log line."""

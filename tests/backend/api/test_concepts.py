@@ -17,8 +17,8 @@ import pytest
 import uvicorn
 from PIL import Image
 
-from app.settings import Settings
-from backend.api.security import protect
+from app.core.settings import Settings
+from app.web.guard import protect
 from models.synthetic.concepts import CONCEPTS
 from tests.backend.api.conftest import _until, build
 

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from tests.backend.api.conftest import CANARY, Running, finished, send, upload
-from tests.backend.media.encoders import container, image, npy, npy_header, picture, png_bomb, png_chunk, sndfile, tone, wav_header
+from tests.models.media.encoders import container, image, npy, npy_header, picture, png_bomb, png_chunk, sndfile, tone, wav_header
 
 After = Callable[[httpx.Response], dict[str, Any]]
 JSON = {"content-type": "application/json"}
@@ -231,7 +231,7 @@ def test_slow_and_vanished_clients(server: Running, client: httpx.Client, after:
 
 
 def test_a_body_that_never_ends_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch, after: After) -> None:
-    monkeypatch.setattr("backend.api.security.SMALL_SECONDS", 0.3)
+    monkeypatch.setattr("app.web.guard.SMALL_SECONDS", 0.3)
     head = b"POST /api/v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     assert _raw(server, head, wait=20).split()[1] == b"408"
 

@@ -16,15 +16,15 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import BadParameter, EvidentError, InvalidInput, TooExpensive
-from app.schemas import Fit
-from app.settings import Settings
-from backend.api.colours import CIVIDIS, COOLWARM, ramp
-from backend.api.errors import install
-from backend.api.listen import Cells, istft, marked_sound, stft
+from app.core.errors import BadParameter, EvidentError, InvalidInput, TooExpensive
+from app.core.schemas import Fit
+from app.core.settings import Settings
+from app.web.guard import check_exposure, protect
+from backend.api.http.errors import install
+from backend.api.http.strict import BadSyntax, loads
 from backend.api.parameters import check_cost, estimate, settle
-from backend.api.security import check_exposure, protect
-from backend.api.strict import BadSyntax, loads
+from backend.rendering.colours import CIVIDIS, COOLWARM, ramp
+from backend.rendering.listen import Cells, istft, marked_sound, stft
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -247,8 +247,8 @@ def test_a_bug_is_a_500_with_an_id_and_a_log_line_without_words(caplog: pytest.L
 def test_the_web_process_needs_no_torch() -> None:
     """What `evident serve --part api` imports before a request: no torch, no scipy, no librosa."""
     code = (
-        "import sys; from app.settings import Settings; from backend.api import create_api, health_router; from backend.services import Services;"
-        "import backend.api.security, backend.api.overlay, backend.api.listen;"
+        "import sys; from app.core.settings import Settings; from backend.api import create_api, health_router; from backend.api.services import Services;"
+        "import app.web.guard, backend.rendering.overlay, backend.rendering.listen;"
         "print([name for name in ('torch', 'captum', 'scipy', 'librosa', 'skimage', 'soundfile', 'av', 'dash') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
@@ -258,7 +258,7 @@ def test_the_web_process_needs_no_torch() -> None:
 def test_decoding_needs_no_torch() -> None:
     """The decode process stays light: it is the one that is killed when a file misbehaves."""
     code = (
-        "import sys; from tests.backend.media.encoders import *; from backend.tasks import TASKS; from app.settings import Limits\n"
+        "import sys; from tests.models.media.encoders import *; from backend.tasks import TASKS; from app.core.settings import Limits\n"
         "class Files:\n    get = staticmethod(lambda sha: sndfile(tone()))\n"
         "out = TASKS['decode'].run({'blob': '', 'name': 'a', 'as': 'auto', 'limits': Limits().model_dump()}, Files(), None)\n"
         "print(out.result['modality'], sorted(out.arrays), sorted(out.files), 'torch' in sys.modules)"

@@ -13,10 +13,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from backend.api.strict import StrictRoute
+from backend.api.http.strict import StrictRoute
 from tests.backend.api.conftest import Running, finished, send, upload
 from tests.backend.api.walk import api_routes, files, tables
-from tests.backend.media.encoders import image, picture
+from tests.models.media.encoders import image, picture
 
 NOWHERE = "0" * 64
 WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "weights" / "shapes.safetensors"

@@ -14,9 +14,9 @@ from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from app.settings import get_settings
-from backend.methods import METHODS
-from backend.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage
+from app.core.settings import get_settings
+from backend.attribution.methods import METHODS
+from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage
 from models import ImageInput, Model, ModelSpec
 from models.catalog import MODELS
 from models.inputs.sound import SoundInput

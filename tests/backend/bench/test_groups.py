@@ -12,10 +12,10 @@ import torch
 
 import backend
 from app import cli
+from backend.attribution.concepts.vectors import concept_vector
+from backend.attribution.perturbation.segments import segments
 from backend.bench import concepts, floor, harness, lime_error, peers
 from backend.bench.subject import Subject
-from backend.concepts.vectors import concept_vector
-from backend.segments import segments
 from tests import tiny
 
 

@@ -7,8 +7,8 @@ import uuid
 
 import pytest
 
-from app.settings import Limits, Settings
-from backend.services import Services
+from app.core.settings import Limits, Settings
+from backend.api.services import Services
 from tests.backend.databases import database_url
 
 __all__ = ["Backend", "backend", "database_url"]

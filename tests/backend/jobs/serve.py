@@ -7,8 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from app.settings import Settings
-from backend.services import Services
+from app.core.settings import Settings
+from backend.api.services import Services
 
 
 async def main(folder: Path, number: int) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
-from app.settings import Limits, Settings
+from app.core.settings import Limits, Settings
 from backend.jobs.queue import Queue
 from backend.store import Store
 from tests.backend.jobs.conftest import Backend

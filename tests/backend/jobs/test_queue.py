@@ -14,10 +14,10 @@ import psutil
 import pytest
 from sqlalchemy import update
 
-from app.errors import Busy
-from app.settings import Limits
-from backend.engine import Stored
+from app.core.errors import Busy
+from app.core.settings import Limits
 from backend.jobs.queue import LEASE, Queue, is_dead, owner_name
+from backend.jobs.workers import Stored
 from backend.store import Store
 from backend.store.tables import jobs
 

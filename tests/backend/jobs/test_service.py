@@ -7,8 +7,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.errors import BadParameter, Busy, Cancelled, NotFound
-from app.schemas import Job
+from app.core.errors import BadParameter, Busy, Cancelled, NotFound
+from app.core.schemas import Job
 
 UNKNOWN = "f" * 64
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import models
-from app.errors import NotFound
-from app.schemas import Catalogue, Fit, ModelInfo, Prediction, Record
-from app.settings import Settings
+from app.core.errors import NotFound
+from app.core.schemas import Catalogue, Fit, ModelInfo, Prediction, Record
+from app.core.settings import Settings
+from backend.api.services import Services
 from backend.jobs.keys import canonical, job_key
-from backend.services import Services
 from backend.store import InputRow, ModelRow
 
 
@@ -106,7 +106,7 @@ def test_the_web_process_imports_no_torch():
     """Neither when everything it serves is imported, nor when it looks up how tasks are to be run."""
     code = (
         "import importlib, importlib.util, sys\n"
-        "for name in ('backend.services', 'backend.api', 'frontend', 'app.main'):\n"
+        "for name in ('backend.api.services', 'backend.api', 'frontend', 'app.web.main'):\n"
         "    if importlib.util.find_spec(name): importlib.import_module(name)\n"
         "from backend.tasks import TASKS\n"
         "assert {task.lane for task in TASKS.values()} <= {'interactive', 'batch', 'decode'}\n"

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from app.errors import NoSpace, NotFound
+from app.core.errors import NoSpace, NotFound
 from backend.store.blobs import CHUNK, Blobs
 
 

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import inspect, text
 
-from app.errors import NotFound
+from app.core.errors import NotFound
 from backend.store import InputRow, ModelRow, Store, database
 from backend.store.tables import metadata
 

@@ -7,8 +7,8 @@ import math
 import pytest
 
 import models
-from app.errors import BadParameter, NotFound
-from backend.methods import METHODS
+from app.core.errors import BadParameter, NotFound
+from backend.attribution.methods import METHODS
 from backend.studies.evidence import CASES, as_markdown, evidence_table, known_cases
 
 WIDE = {

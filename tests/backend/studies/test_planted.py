@@ -12,10 +12,10 @@ from scipy import ndimage
 
 import backend
 from app.cli import main
-from app.errors import BadParameter
+from app.core.errors import BadParameter
+from backend.attribution.network.head import suffix
 from backend.studies import planted, planted_report, scenes
 from backend.studies.scenes import OBJECT, PLANTED, SCENES
-from backend.suffix import suffix
 from models.training import images, sound
 
 N = 8

@@ -7,14 +7,14 @@ import json
 import pytest
 
 import models
-from app.errors import EvidentError
-from app.schemas import Catalogue, Fit
-from backend.methods import METHODS
+from app.core.errors import EvidentError
+from app.core.schemas import Catalogue, Fit
+from backend.attribution.methods import METHODS
+from backend.attribution.types import OK, Cost
+from backend.attribution.types import Params as Parameters
 from backend.tasks import TASKS
 from backend.tasks import catalogue as task
 from backend.tasks.models import Cache
-from backend.types import OK, Cost
-from backend.types import Params as Parameters
 
 
 @pytest.fixture(scope="module")

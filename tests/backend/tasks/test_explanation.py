@@ -12,9 +12,9 @@ from PIL import Image
 
 import backend
 import models
-from app.errors import BadParameter, NotFound
-from app.schemas import Record
-from backend.methods import METHODS
+from app.core.errors import BadParameter, NotFound
+from app.core.schemas import Record
+from backend.attribution.methods import METHODS
 from backend.tasks import TASKS
 from backend.tasks.explanation import finite
 from tests.backend.tasks.conftest import payload_of, photo

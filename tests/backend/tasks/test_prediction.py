@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 import models
-from app.errors import Incompatible, NotFound
-from app.schemas import Prediction
+from app.core.errors import Incompatible, NotFound
+from app.core.schemas import Prediction
 from backend.tasks import TASKS
 from backend.tasks.prediction import SHOWN, cough_check
 from tests.backend.tasks.conftest import payload_of, photo

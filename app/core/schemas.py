@@ -1,0 +1,366 @@
+"""Wire schemas: what the API answers and the dashboard reads. Additions are free; a change needs an entry in docs/decisions.md.
+
+No torch, no numpy: both sides import this. Requests are strict and refuse unknown keys; answers are plain.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Modality = Literal["image", "audio", "spectrogram"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+JobKind = Literal[
+    "decode", "prediction", "explanation", "model", "catalogue", "concept_examples", "concept_analysis", "lens", "internals", "evaluation"
+]
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable; `detail` is one plain sentence: what is wrong, the limit, what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+    request_id: str | None = None
+
+
+class Cough(BaseModel):
+    """One event of a recording, seconds from its start."""
+
+    index: int
+    start: float
+    end: float
+    peak: float
+    level_db: float
+
+
+class Check(BaseModel):
+    """One line of the fit-for-use gate: a state with a word, never colour alone."""
+
+    key: str
+    label: str
+    state: Literal["ok", "warning", "bad", "unknown"]
+    detail: str = ""
+
+
+class Input(BaseModel):
+    """A decoded input. The same bytes give the same id."""
+
+    id: str
+    modality: Modality
+    name: str = ""
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    rate: int | None = None
+    channels: int | None = None
+    coughs: list[Cough] = []
+    waveform: list[float] = []
+    """Peak envelope for drawing, at most 600 values in 0..1."""
+    checks: list[Check] = []
+    notes: list[str] = []
+    sample: str | None = None
+    """Key of the bundled sample, when it is one."""
+
+
+class AxisInfo(BaseModel):
+    name: Literal["x", "y", "time", "frequency"]
+    unit: Literal["px", "s", "Hz"]
+    origin: Literal["upper", "lower"]
+    values: list[float]
+
+
+class PredictionRequest(Request):
+    input: str
+    model: str
+    start: float | None = Field(None, ge=0, description="First second of the window to look at; null takes the loudest event.")
+
+
+class ClassScore(BaseModel):
+    index: int
+    label: str
+    logit: float
+    probability: float
+
+
+class Prediction(BaseModel):
+    """`interval` maps a class index to (low, high): spread of the score over small shifts of the input, in the sense of `interval_means`."""
+
+    id: str
+    state: JobState = "done"
+    input: str
+    model: str
+    classes: list[ClassScore]
+    top: int
+    interval: dict[int, tuple[float, float]] = {}
+    interval_means: str = ""
+    quality: list[Check] = []
+    grid: tuple[int, int]
+    y_axis: AxisInfo
+    x_axis: AxisInfo
+    window: tuple[float, float] | None = None
+    display: str
+    """Path (below the API prefix) of the picture on the display grid, PNG."""
+    error: Problem | None = None
+
+
+class ExplanationRequest(Request):
+    input: str
+    model: str
+    method: str
+    target: int | None = Field(None, ge=0)
+    layer: str | None = None
+    params: dict[str, Any] = {}
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    start: float | None = Field(None, ge=0)
+
+
+class Progress(BaseModel):
+    done: int = 0
+    total: int = 0
+    unit: str = "steps"
+    seconds: float = 0.0
+    remaining: float | None = None
+    partial: int = 0
+    """Grows by one whenever a new partial map is ready at `values.npy`."""
+
+
+class StageInfo(BaseModel):
+    name: str
+    title: str
+    signed: bool
+    shape: tuple[int, int]
+
+
+class Record(BaseModel):
+    """Result with the conditions it holds under. A map without its conditions is not shown."""
+
+    method: str
+    method_title: str
+    model: str
+    weights_sha256: str
+    target: int
+    target_label: str
+    layer: str | None
+    params: dict[str, Any]
+    seed: int
+    signed: bool
+    shape: tuple[int, int]
+    native: tuple[int, int]
+    vmin: float
+    vmax: float
+    gap: float | None = None
+    stages: list[StageInfo] = []
+    extras: dict[str, Any] = {}
+    notes: list[str] = []
+    seconds: float
+    forwards: int
+    backwards: int
+    device: str
+    precision: str = "float32"
+    versions: dict[str, str] = {}
+    created: str
+    values_sha256: str
+    window: tuple[float, float] | None = None
+    y_axis: AxisInfo
+    x_axis: AxisInfo
+
+
+class Job(BaseModel):
+    """Every job the same way; `GET /jobs/{id}` answers 200 also for a failed one, with `error.code`."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    title: str = ""
+    progress: Progress = Progress()
+    error: Problem | None = None
+    attempts: int = 0
+    created: str
+    finished: str | None = None
+
+
+class Explanation(Job):
+    kind: JobKind = "explanation"
+    request: ExplanationRequest
+    estimate: float | None = None
+    """Seconds this is expected to take on this machine, measured, before it runs."""
+    record: Record | None = None
+
+
+class LayerInfo(BaseModel):
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+
+
+class ModelInfo(BaseModel):
+    key: str
+    title: str
+    modalities: list[Modality]
+    labels: list[str]
+    digest: str | None
+    layers: list[LayerInfo]
+    default_layer: str | None
+    input: dict[str, Any]
+    source: str
+    licence: str
+    paper: str = ""
+    available: bool = True
+    reason: str = ""
+    bundled: bool = True
+    card: dict[str, Any] = {}
+
+
+class MethodInfo(BaseModel):
+    key: str
+    title: str
+    family: str
+    paper: str
+    summary: str
+    signed: bool
+    uses_layer: bool
+    unit: str
+    default_on: bool
+    modalities: list[Modality]
+    schema_: dict[str, Any] = Field(alias="schema")
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class MetricInfo(BaseModel):
+    key: str
+    title: str
+    family: str
+    direction: Literal["higher", "lower"]
+    paper: str
+    schema_: dict[str, Any] = Field(alias="schema")
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class Catalogue(BaseModel):
+    models: list[ModelInfo]
+    methods: list[MethodInfo]
+    metrics: list[MetricInfo] = []
+    architectures: list[str] = []
+    """Keys that `POST /models` accepts beside our own: any `timm:` or `torchvision:` name too."""
+
+
+class Fit(BaseModel):
+    ok: bool
+    reason: str = ""
+    defaults: dict[str, Any] = {}
+    """Model-dependent defaults of the method's parameters."""
+    seconds: float | None = None
+    """Estimate with default parameters on this machine, null before anything was measured."""
+
+
+class Sample(BaseModel):
+    key: str
+    title: str
+    description: str
+    known: str
+    """What is known about it: the evidence region, the true label, which shortcut it carries."""
+    role: Literal["right", "wrong", "shortcut", "example"]
+    modality: Modality
+    model: str
+    input: str
+    label: str | None = None
+    evidence: dict[str, Any] = {}
+
+
+class PixelRuns(BaseModel):
+    """Pixels of a photo `[H, W]`: lengths of runs down its columns, the first run outside (COCO's uncompressed run lengths)."""
+
+    size: tuple[int, int]
+    counts: list[int]
+
+
+class KnownRegion(BaseModel):
+    """What lies in any of the boxes `[t0, t1, f0, f1]` (seconds and Hz, edges included), or in the mask."""
+
+    key: Literal["evidence", "sticker", "hum"]
+    title: str
+    boxes: list[tuple[float, float, float, float]] = []
+    mask: PixelRuns | None = None
+
+
+class KnownEvidence(BaseModel):
+    """Where a generated sample holds what tells its class. In units of the axes, so that it fits the grid of every model and window."""
+
+    sample: str
+    model: str
+    """The model that this evidence is the evidence for; another may look for something else in the same input."""
+    label: str | None = None
+    """The class that the region `evidence` speaks for, when there is one."""
+    regions: list[KnownRegion]
+
+
+class ExampleRef(Request):
+    """An example of a concept: an input, or a part of it: `[x0, y0, x1, y1]` in pixels, `[t0, t1, f0, f1]` in seconds and Hz."""
+
+    input: str
+    box: list[float] | None = Field(None, min_length=4, max_length=4)
+
+
+class ConceptRequest(Request):
+    name: str = Field(min_length=1, max_length=80)
+    examples: list[ExampleRef] = Field(min_length=1, max_length=500)
+
+
+class ConceptChange(Request):
+    """Another name, or examples taken out by number."""
+
+    name: str | None = Field(None, min_length=1, max_length=80)
+    remove: list[int] = Field([], max_length=500)
+
+
+class ExamplesRequest(Request):
+    examples: list[ExampleRef] = Field(min_length=1, max_length=500)
+
+
+class Concept(BaseModel):
+    """`ref` is what parameters take: the key of a built-in concept, or the digest of the examples, so that it never changes its meaning."""
+
+    id: str
+    ref: str
+    name: str
+    modality: Modality
+    kind: Literal["builtin", "yours"]
+    description: str = ""
+    count: int
+    boxes: int = 0
+    """Examples that are parts of inputs."""
+    usable: bool = True
+    notes: list[str] = []
+
+
+class AnalysisInput(Request):
+    input: str
+    start: float | None = Field(None, ge=0)
+
+
+class ConceptAnalysisRequest(Request):
+    model: str
+    inputs: list[str | AnalysisInput] = Field(min_length=1, max_length=200)
+    concepts: list[str] = Field(min_length=1, max_length=20)
+    layers: list[str] = Field(min_length=1, max_length=8)
+    classes: list[int] | None = Field(None, min_length=1, max_length=20)
+    negatives: str = Field("random", max_length=64)
+    n_random: int = Field(50, ge=20, le=200)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class ConceptAnalysis(Job):
+    kind: JobKind = "concept_analysis"
+    request: ConceptAnalysisRequest
+    result: dict[str, Any] | None = None
+    """plan, names, labels, inputs, rows, directions, overall, cosines, random_95 (backend/attribution/concepts/analysis.py)."""

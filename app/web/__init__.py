@@ -1,0 +1,1 @@
+"""One ASGI application out of backend and dashboard, behind one guard."""

@@ -1,0 +1,256 @@
+"""One stack in front of both applications: who may talk to this server, how much, how slowly, and what a browser may do with the answer.
+
+`localhost` is no boundary: any page in any tab can send requests to it. The Host list stops DNS rebinding, the Sec-Fetch-Site and
+Origin rule stops other sites from posting, the CSP and its companions stop what gets in from getting further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections.abc import Callable, Container, Sequence
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import InvalidInput
+from app.core.settings import MiB, Settings
+from app.web.dash_requests import Pages
+from backend.api.http.errors import BodyRefused, install, log_bug, problem, problem_response
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADER_BYTES, HEADER_COUNT, ADDRESS_BYTES = 16 * 1024, 100, 8 * 1024
+FORM_OVERHEAD = 64 * 1024
+"""Boundaries, part headers and text fields around an uploaded file."""
+PAGE_BYTES = 4 * MiB
+"""Bodies of the dashboard's own callbacks, which carry its state along."""
+SMALL_SECONDS, UPLOAD_SECONDS = 20.0, 600.0
+
+Hashes = Callable[[], Sequence[str]]
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to listen beyond this machine without saying under which names. Raises InvalidInput."""
+    named = "allowed_hosts" in settings.model_fields_set and len(settings.allowed_hosts) > 0
+    if not _is_loopback(settings.host) and not named:
+        raise InvalidInput(
+            "Listening beyond this machine needs the names it may be reached by: set EVIDENT_ALLOWED_HOSTS, "
+            "e.g. '[\"evident.example.org\"]', and put user accounts in front of it.",
+            code="exposed",
+            field="host",
+        )
+    if any("*" in host for host in settings.allowed_hosts):
+        raise InvalidInput("EVIDENT_ALLOWED_HOSTS takes whole names only, no * patterns.", code="exposed", field="allowed_hosts")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None, callbacks: Container[str] | None = None) -> ASGIApp:
+    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts. callbacks: its outputs that have one."""
+    if isinstance(root, FastAPI):
+        install(root)
+    packed = GZipMiddleware(
+        Pages(root, callbacks),
+        minimum_size=1024,
+        compresslevel=6,
+        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
+    )
+    return Guard(packed, settings, csp_hashes or (lambda: ()))
+
+
+class _TooLarge(BodyRefused):
+    """The body passed its limit while it was being received."""
+
+
+class _TooSlow(BodyRefused):
+    """The body did not arrive in time."""
+
+
+class Guard:
+    """Pure ASGI, so that nothing is buffered and server-sent events stream through."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, csp_hashes: Hashes) -> None:
+        self.app, self.settings, self._hashes = app, settings, csp_hashes
+        limits = settings.limits
+        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._uploads = {
+            "/api/v1/inputs": max(limits.image_bytes, limits.audio_bytes, limits.array_bytes) + FORM_OVERHEAD,
+            "/api/v1/models": limits.model_bytes + FORM_OVERHEAD,
+            "/api/v1/concepts/import": limits.audio_bytes + FORM_OVERHEAD,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        identifier = secrets.token_hex(6)
+        scope.setdefault("state", {})["request_id"] = identifier
+        refused = self._refuse(scope)
+        if scope["type"] == "websocket":
+            if refused is not None:
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(self, scope, receive, send, identifier)
+        if refused is not None:
+            await exchange.answer(refused)
+        else:
+            await exchange.run()
+
+    def _refuse(self, scope: Scope) -> int | None:
+        """The status to refuse with before anything is read, or None."""
+        raw = scope["headers"]
+        if len(raw) > HEADER_COUNT or sum(len(name) + len(value) for name, value in raw) > HEADER_BYTES:
+            return 431
+        if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > ADDRESS_BYTES:
+            return 414
+        headers = Headers(scope=scope)
+        host = headers.getlist("host")
+        if len(host) != 1 or not self._is_ours(host[0]):
+            return 421
+        if (scope["type"] == "websocket" or scope["method"] not in SAFE) and not _same_origin(headers, host[0]):
+            return 403
+        length = headers.get("content-length")
+        if length is not None and not (length.isascii() and length.isdigit()):
+            return 400
+        if length is not None and int(length[:20]) > self.body_limit(scope):
+            return 413
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        """`name`, `name:port` or `[::1]:port`. A name listed without a port is accepted under any: forwarded ports differ."""
+        host = host.lower()
+        name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.split(":")[0]
+        rest = host[len(name) :]
+        return host in self._hosts or (name in self._hosts and (not rest or (rest[0] == ":" and rest[1:].isdigit())))
+
+    def body_limit(self, scope: Scope) -> int:
+        path = scope["path"]
+        if path in self._uploads:
+            return self._uploads[path]
+        return self.settings.limits.json_bytes if path.startswith("/api/") else PAGE_BYTES
+
+    def deadline(self, scope: Scope) -> float:
+        return UPLOAD_SECONDS if scope["path"] in self._uploads else SMALL_SECONDS
+
+    def headers(self, scope: Scope) -> dict[str, str]:
+        """What every answer carries."""
+        data = scope["path"].startswith("/api/")
+        found = {
+            "content-security-policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'" if data else self._page_policy(),
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+            "referrer-policy": "no-referrer",
+            "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "same-origin",
+            "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
+        }
+        if data:
+            found["cache-control"] = "no-store"
+        return found
+
+    def _page_policy(self) -> str:
+        # Asked for every time: Dash adds inline scripts of its own when it serves its first page.
+        scripts = " ".join(["'self'", *self._hashes()])
+        # Mantine and plotly write style attributes and style elements at run time.
+        return (
+            f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+            "media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+            "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+        )
+
+
+class _Exchange:
+    """One request: its body counted and timed, its answer given headers, its accidents turned into problems."""
+
+    def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send, identifier: str) -> None:
+        self.guard, self.scope, self._receive, self._send, self.identifier = guard, scope, receive, send, identifier
+        self.started = False
+        self.refusal: int | None = None
+        self._count, self._limit = 0, guard.body_limit(scope)
+        self._end: float | None = time.monotonic() + guard.deadline(scope)
+
+    async def run(self) -> None:
+        try:
+            await self.guard.app(self.scope, self.receive, self.send)
+        except (BodyRefused, ClientDisconnect):
+            pass
+        except Exception as error:
+            if self.refusal is None:
+                log_bug(error, self.scope)
+                self.refusal = 500
+        if self.refusal is not None and not self.started:
+            await self.answer(self.refusal)
+
+    async def receive(self) -> Message:
+        if self.refusal in (408, 413):
+            return {"type": "http.disconnect"}
+        try:
+            message = await self._in_time()
+        except TimeoutError:
+            self.refusal = 408
+            raise _TooSlow from None
+        if message["type"] == "http.request":
+            self._count += len(message.get("body", b""))
+            if self._count > self._limit:
+                self.refusal = 413
+                raise _TooLarge
+            if not message.get("more_body", False):
+                self._end = None  # complete: what follows is only the wait for a disconnect
+        return message
+
+    async def _in_time(self) -> Message:
+        if self._end is None:
+            return await self._receive()
+        return await asyncio.wait_for(self._receive(), max(0.0, self._end - time.monotonic()))
+
+    async def send(self, message: Message) -> None:
+        if self.refusal in (408, 413) and not self.started:
+            return  # whatever the application makes of the broken body, the answer is the reason it broke
+        if message["type"] == "http.response.start":
+            if self.started:
+                raise RuntimeError("a second answer to one request")
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in self.guard.headers(self.scope).items():
+                headers.setdefault(name, value)
+            headers["x-request-id"] = self.identifier
+        await self._send(message)
+
+    async def answer(self, status: int) -> None:
+        """A refusal made here."""
+        code = "cross_site" if status == 403 else None
+        detail = "Requests from other sites are not accepted; open the dashboard itself and try again." if status == 403 else None
+        self.refusal = None
+        headers = {"connection": "close"} if status in (408, 413) else {}
+        response = problem_response(problem(status, code=code, detail=detail, request_id=self.identifier), headers)
+        await response(self.scope, self._receive, self.send)
+
+
+def _same_origin(headers: Headers, host: str) -> bool:
+    """Browsers say where a request comes from (Sec-Fetch-Site, else Origin); programs say neither and are no confused deputies."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

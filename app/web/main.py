@@ -1,0 +1,77 @@
+"""Composition: the API, the dashboard and the security stack on one ASGI application, or the parts as separate services.
+
+all   one process, one port: `/api` is the backend, everything else the dashboard (the default)
+api   the backend alone
+ui    the dashboard alone; `/api` is passed on to `settings.api_url`, so that the browser still sees one origin
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from app.core.settings import Settings, get_settings
+
+Part = Literal["all", "api", "ui"]
+
+
+def create_app(settings: Settings | None = None, part: Part = "all") -> ASGIApp:
+    """The application uvicorn serves. Workers start with its lifespan and end with it."""
+    settings = settings or get_settings()
+    from app.web.guard import protect
+
+    root = _backend(settings) if part != "ui" else _proxy(settings)
+    if part == "api":
+        return protect(root, settings)
+    from frontend import create_dash
+
+    dashboard = create_dash(root, settings)
+    return protect(root, settings, dashboard.csp_hashes, dashboard.callback_map)
+
+
+def _backend(settings: Settings) -> FastAPI:
+    from backend.api import create_api, health_router
+    from backend.api.services import Services
+
+    services = Services(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await services.start()
+        await _first_page(root, settings)
+        try:
+            yield
+        finally:
+            await services.stop()
+
+    root = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    root.include_router(health_router(services))
+    # Mounted, not included: an unknown /api/... stays a JSON 404 instead of falling through to the dashboard's catch-all page.
+    root.mount("/api", create_api(services))
+    return root
+
+
+def _proxy(settings: Settings) -> FastAPI:
+    from app.web.proxy import forward
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await _first_page(root, settings)
+        yield
+
+    root = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    forward(root, settings)
+    return root
+
+
+async def _first_page(root: FastAPI, settings: Settings) -> None:
+    """Dash finds its scripts at the first request for `/` and for no other page; without this a deep link would be the first and come bare."""
+    import httpx
+
+    host = next((name for name in settings.allowed_hosts if "*" not in name), "localhost")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(root), base_url=f"http://{host}") as client:
+        await client.get("/")

@@ -1,0 +1,1 @@
+"""What every route shares: error answers, strict bodies, forms, events, dependencies."""

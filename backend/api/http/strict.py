@@ -1,0 +1,116 @@
+"""JSON bodies read strictly: standard numbers only, no duplicate names, no lone surrogates, bounded depth."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.params import Form
+from fastapi.routing import APIRoute
+
+from app.core.errors import BadParameter, EvidentError, UnsupportedType
+
+
+class BadSyntax(EvidentError):
+    code, status, title = "bad_json", 400, "The request could not be read"
+
+
+_QUIET = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+', re.DOTALL)
+"""Everything in a JSON text that does not open or close anything."""
+
+
+def loads(body: bytes, depth: int) -> Any:
+    """Standard JSON (RFC 8259). Raises BadSyntax for broken text, BadParameter for what is readable but refused."""
+    _check_depth(body, depth)
+    try:
+        text = body.decode("utf-8")
+        return _plain(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=_pairs))
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise BadSyntax("The body is not valid JSON in UTF-8; check its syntax.") from None
+    except RecursionError:
+        raise _too_deep(depth) from None
+
+
+def _too_deep(depth: int) -> BadParameter:
+    return BadParameter(f"The body is nested more than {depth} levels deep; flatten it.", code="too_deep")
+
+
+def _check_depth(body: bytes, depth: int) -> None:
+    """Before parsing: a parser that recurses is itself at the mercy of deep nesting."""
+    level = 0
+    for mark in _QUIET.sub(b"", body):
+        level += 1 if mark in b"[{" else -1
+        if level > depth:
+            raise _too_deep(depth)
+
+
+def _refuse_constant(_name: str) -> Any:
+    raise BadSyntax("NaN and Infinity are not JSON numbers; send finite numbers only.", code="not_finite")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise BadParameter("A number is too large to be represented; send a smaller one.", code="not_finite")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > 40:
+        raise BadParameter("A number has too many digits; send a smaller one.", code="not_finite")
+    return int(text)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadSyntax("A name appears twice in the same object; keep one of them.", code="duplicate_name")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Lone surrogates cannot be stored or sent on."""
+    if isinstance(value, str):
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise BadParameter("A text holds half of a two-part character; send whole characters only.", code="bad_text")
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            _plain(name)
+            _plain(part)
+    elif isinstance(value, list):
+        for part in value:
+            _plain(part)
+    return value
+
+
+class _Parsed(Request):
+    """A request whose body was read strictly: FastAPI would turn what that raises into a bare 400."""
+
+    content: Any = None
+
+    async def json(self) -> Any:
+        return self.content
+
+
+class StrictRoute(APIRoute):
+    """Routes with a JSON body take `application/json` only and read it strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
+
+        async def handle(request: Request) -> Response:
+            if takes_json:
+                kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+                if kind != "application/json":
+                    raise UnsupportedType("Send the body as application/json.")
+                request = _Parsed(request.scope, request.receive)
+                body = await request.body()
+                request.content = loads(body, request.app.state.services.settings.limits.json_depth) if body else None
+            return await handler(request)
+
+        return handle

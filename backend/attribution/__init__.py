@@ -1,0 +1,1 @@
+"""Explaining: pure functions on torch networks. Never loaded by the web process."""

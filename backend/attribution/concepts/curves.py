@@ -1,0 +1,96 @@
+"""Take a concept away and see what the class loses; show only where it is and see what the class gains. Ours; run on the head alone.
+
+erasing    F(t) = F - t M_ij max(0, <v, F_ij>) v / |v|^2, t from 0 to 1: the component along v, only where the concept is recognised
+insertion  positions of F shown on zero feature maps in the order of the concept map, strongest first
+Controls are the same curves for random pseudo-concepts: a concept that matters loses more than they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backend.attribution.concepts.attribution import concept_maps
+from backend.attribution.concepts.significance import PseudoConcepts
+from backend.attribution.concepts.vectors import ConceptVector
+from backend.attribution.network.head import At, Head, suffix
+from models.spec import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """share: `[S]` how much is erased or shown. erasing, insertion: probability of the class `[S]`. control: erasing for each
+    pseudo-concept `[P, S]`."""
+
+    share: Tensor
+    erasing: Tensor
+    insertion: Tensor
+    control: Tensor
+
+
+@torch.no_grad()
+def concept_curves(
+    model: Model,
+    x: Tensor,
+    layer: str,
+    vector: ConceptVector,
+    target: int,
+    *,
+    pseudo: PseudoConcepts | None = None,
+    steps: int = 11,
+    at: At | None = None,
+) -> Curves:
+    """Probability of `target` along both curves. x: `[1, C, H, W]`. at: as in `attribution_field`."""
+    features, head = at or suffix(model, layer).at(x)
+    share = torch.linspace(0, 1, steps, device=features.device)
+    emblems = torch.tensor([vector.emblems], device=features.device)
+    directions = vector.direction[None].to(features)
+    erased = _component(features, directions, emblems)
+    _, maps = concept_maps(features[0], directions, emblems)
+    order = maps[0].flatten().argsort(descending=True, stable=True)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(order.numel(), device=order.device)
+    shown = (rank.reshape(maps[0].shape)[None] < (share * order.numel()).round()[:, None, None]).to(features)
+    control = torch.empty(0, steps)
+    if pseudo is not None:
+        parts = _component(features, pseudo.directions.to(features), pseudo.emblems.to(features))
+        control = torch.stack([_scores(model, head, features - share[:, None, None, None] * part, target) for part in parts])
+    return Curves(
+        share,
+        _scores(model, head, features - share[:, None, None, None] * erased[0], target),
+        _scores(model, head, features * shown[:, None], target),
+        control,
+    )
+
+
+@torch.no_grad()
+def without(
+    model: Model, x: Tensor, layer: str, directions: Tensor, emblems: Tensor, targets: Sequence[int], *, at: At | None = None
+) -> Tensor:
+    """Probability of each target when each concept is erased completely: directions `[K, C]`, emblems `[K, 2]` -> `[K, T]`. at: as in
+    `attribution_field`."""
+    features, head = at or suffix(model, layer).at(x)
+    parts = _component(features, directions.to(features), emblems.to(features))
+    outputs = head(features - parts)
+    return torch.stack([probability(model, outputs, target) for target in targets], dim=1)
+
+
+def _component(features: Tensor, directions: Tensor, emblems: Tensor) -> Tensor:
+    """M_ij max(0, <v, F_ij>) v / |v|^2 for each direction: `[K, C, h, w]`."""
+    raw, maps = concept_maps(features[0], directions, emblems)
+    square = directions.square().sum(1).clamp_min(torch.finfo(directions.dtype).tiny)
+    return torch.einsum("khw,kc->kchw", raw * maps / square[:, None, None], directions)
+
+
+def _scores(model: Model, head: Head, features: Tensor, target: int) -> Tensor:
+    return probability(model, head(features), target)
+
+
+def probability(model: Model, outputs: Tensor, target: int) -> Tensor:
+    """Of `target`, as `Model.predict` gives it, from raw outputs `[N, K]` of the module: `[N]`."""
+    if outputs.shape[1] == 1:
+        return torch.sigmoid(model.select(outputs, target) / model.spec.temperature)
+    return torch.softmax(outputs / model.spec.temperature, dim=1)[:, target]

@@ -1,0 +1,182 @@
+"""From a reference to examples: built-in concepts by key, everybody's own by the digest of their manifest.
+
+A manifest is a JSON blob that lists the examples of one concept by content: `{"modality", "examples": [{"array", "modality", "rate",
+"box"}]}`. `array` is the sha256 of a decoded input; `box` an optional part of it, `[x0, y0, x1, y1]` in pixels or `[t0, t1, f0, f1]` in
+seconds and Hz. Its own sha256 is the concept's digest: a reference never changes its meaning, so results keyed by it stay true.
+
+Directions are kept per process: the key holds the weights' digest, the layer and the two references.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.core.errors import InvalidInput, NotFound
+from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts
+from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
+from models.spec import Model
+from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
+
+if TYPE_CHECKING:
+    from backend.store.blobs import Blobs
+
+RANDOM = "random"
+"""Reference of the generated counter-examples."""
+EXAMPLES = 40
+COUNTERS = 100
+T = TypeVar("T")
+
+
+class Library:
+    """Examples, activations and directions for one process. `blobs` is None outside a server: built-ins only."""
+
+    def __init__(self, blobs: Blobs | None = None, keep: int = 64) -> None:
+        self.blobs = blobs
+        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._keep = keep
+
+    def name(self, ref: str) -> str:
+        """What a person calls it."""
+        if ref in CONCEPTS:
+            return CONCEPTS[ref].title
+        return str(self._manifest(ref).get("name", "Your concept"))
+
+    def examples(self, model: Model, ref: str) -> Tensor:
+        """Prepared examples `[N, C, H, W]`. Raises NotFound, InvalidInput (another modality, too few)."""
+        if ref in CONCEPTS:
+            _same_modality(CONCEPTS[ref].modality, model)
+            return _generated(model, CONCEPTS[ref].make(EXAMPLES))
+        prepared = self._from_manifest(model, ref)
+        check_examples(len(prepared))
+        return prepared
+
+    def raw_examples(self, ref: str, most: int) -> list[Any]:
+        """The first examples as people see or hear them: uint8 pictures, `(waveform, rate)`, or spectrogram arrays; boxes cut out."""
+        everything = {**CONCEPTS, RANDOM: COUNTER_EXAMPLES["image"], "random_rooms": COUNTER_EXAMPLES["audio"]}
+        if ref in everything:
+            made = everything[ref].make(most)
+            return [(one, RATE) if one.ndim == 1 else one for one in made]
+        manifest = self._manifest(ref)
+        assert self.blobs is not None
+        return [_cut(_raw(self.blobs, one), one.get("box")) for one in manifest["examples"][:most]]
+
+    def counter_examples(self, model: Model, ref: str = RANDOM) -> Tensor:
+        """Prepared counter-examples: generated random pictures or rooms, or a set of the user's."""
+        if ref != RANDOM:
+            return self.examples(model, ref)
+        modality = "image" if "image" in model.input.modalities else "audio"
+        return _generated(model, COUNTER_EXAMPLES[modality].make(COUNTERS))
+
+    def vector(self, model: Model, layer: str, ref: str, negatives: str = RANDOM) -> ConceptVector:
+        """Direction and emblems."""
+        key = ("vector", model.digest, layer, ref, negatives)
+        return self._once(
+            key, lambda: vector_from(model, self.plus(model, layer, ref), self.minus(model, layer, negatives), name=self.name(ref))
+        )
+
+    def plus(self, model: Model, layer: str, ref: str) -> Activations:
+        """Activations of the examples."""
+        return self._once(("plus", model.digest, layer, ref), lambda: Activations(model, layer, self.examples(model, ref)))
+
+    def minus(self, model: Model, layer: str, negatives: str = RANDOM) -> Activations:
+        """Activations of the counter-examples."""
+        return self._once(
+            ("minus", model.digest, layer, negatives), lambda: Activations(model, layer, self.counter_examples(model, negatives))
+        )
+
+    def pseudo(self, model: Model, layer: str, size: int, count: int, *, negatives: str = RANDOM, seed: int = 0) -> PseudoConcepts:
+        """Random pseudo-concepts of that size."""
+        key = ("pseudo", model.digest, layer, negatives, size, count, seed)
+        return self._once(key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed))
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            made = make()
+            self._kept[key] = made
+            while len(self._kept) > self._keep:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _manifest(self, digest: str) -> dict[str, Any]:
+        missing = NotFound(
+            "There is no such concept; it may have been deleted. Choose one of the list.", code="unknown_concept", field="concept"
+        )
+        if self.blobs is None or len(digest) != 64:
+            raise missing
+        try:
+            return json.loads(self.blobs.get(digest))
+        except (NotFound, ValueError):
+            raise missing from None
+
+    def _from_manifest(self, model: Model, digest: str) -> Tensor:
+        manifest = self._manifest(digest)
+        _same_modality(manifest["modality"], model)
+        assert self.blobs is not None
+        return torch.cat([_boxed(model, _raw(self.blobs, example), example.get("box")) for example in manifest["examples"]])
+
+
+def _same_modality(modality: str, model: Model) -> None:
+    if modality not in model.input.modalities:
+        takes = " or ".join(model.input.modalities)
+        raise InvalidInput(
+            f"This concept is made of {modality} examples, the model takes {takes}; choose another concept.", code="wrong_modality"
+        )
+
+
+def _generated(model: Model, raw: np.ndarray) -> Tensor:
+    return torch.cat([model.prepare((one, RATE) if one.ndim == 1 else one) for one in raw])
+
+
+def _raw(blobs: Blobs, example: dict[str, Any]) -> Any:
+    array = blobs.array(example["array"])
+    return (array, int(example["rate"])) if example["modality"] == "audio" else array
+
+
+def _cut(raw: Any, box: list[float] | None) -> Any:
+    if box is None:
+        return raw
+    if isinstance(raw, tuple):
+        waveform, rate = raw
+        return waveform[max(0, int(box[0] * rate)) : max(int(box[0] * rate) + rate // 4, int(box[1] * rate))], rate
+    x0, y0, x1, y1 = (max(0, round(side)) for side in box)
+    return raw[y0:y1, x0:x1]
+
+
+def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
+    """A picture is cropped to its box; of a sound everything outside the box is silenced, on the grid the network sees."""
+    if box is None:
+        return model.prepare(raw)
+    if "image" in model.input.modalities:
+        return model.prepare(np.ascontiguousarray(_cut(raw, box)))
+    t0, t1, f0, f1 = box
+    span = model.input.prepare(raw).x_axis.values
+    prepared = model.input.prepare(raw, start=max(0.0, (t0 + t1 - (span[-1] - span[0])) / 2))
+    inside = ((prepared.x_axis.values >= t0) & (prepared.x_axis.values <= t1))[None] & (
+        (prepared.y_axis.values >= f0) & (prepared.y_axis.values <= f1)
+    )[:, None]
+    if not inside.any():
+        raise InvalidInput("A box lies outside the recording or between two cells of the spectrogram; draw it larger.", code="empty_box")
+    keep = torch.as_tensor(inside)[None, None]
+    return torch.where(keep, prepared.x, model.input.baseline(prepared.x)).to(model.device)
+
+
+_LIBRARY = Library()
+
+
+def library() -> Library:
+    """The process's library."""
+    return _LIBRARY
+
+
+def use(blobs: Blobs) -> Library:
+    """Workers call this before a job: from then on references to users' concepts can be resolved."""
+    _LIBRARY.blobs = blobs
+    return _LIBRARY

@@ -1,0 +1,147 @@
+"""`explain`: what is the same for every method. Resolve, validate, run, check, restore, stamp."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from app.core.errors import BadParameter, Incompatible
+from backend.attribution.methods import METHODS
+from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
+from models.spec import Model
+
+NO_EVIDENCE = "No evidence found: the map is flat."
+
+
+def explain(
+    model: Model,
+    x: Tensor,
+    method: str,
+    *,
+    target: int | None = None,
+    layer: str | None = None,
+    seed: int = 0,
+    report: Progress = silent,
+    **params: Any,
+) -> Attribution:
+    """One attribution map.
+
+    x: float32 `[1, C, H, W]`. target: class index, None explains the predicted class. layer: path of `named_modules()` for the methods
+    that use one, None takes the model's default. params: fields of the method's `Params`.
+
+    Returns an Attribution with float32 `[H, W]` values on the display grid.
+    Raises NotFound (method), BadParameter, Incompatible.
+    """
+    chosen = METHODS[method]
+    verdict = chosen.is_compatible(model)
+    if not verdict.ok:
+        raise Incompatible(verdict.reason, field="method")
+    x = check_input(model, x)
+    context = Context(resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed)
+    settled = settle(chosen, model, params)
+    started = time.perf_counter()
+    with pristine(model):
+        result = chosen.run(model, x, context, settled, report)
+    return _checked(
+        replace(result, method=chosen.key, target=context.target, layer=context.layer, seconds=time.perf_counter() - started), x, chosen
+    )
+
+
+def check_input(model: Model, x: Tensor) -> Tensor:
+    """`[1, C, H, W]`, finite, of the model's shape, detached from any graph."""
+    if x.ndim != 4 or x.shape[0] != 1 or tuple(x.shape[1:]) != model.input.shape:
+        raise BadParameter(f"The input must have shape {[1, *model.input.shape]}, this one has {list(x.shape)}.", field="input")
+    if not torch.isfinite(x).all():
+        raise BadParameter("The input holds NaN or infinite numbers.", field="input")
+    return x.detach().to(model.device, torch.float32)
+
+
+def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
+    """The class to explain; None is the predicted one."""
+    if target is None:
+        with torch.no_grad():
+            return int(model.logits(x.clone()).argmax(dim=1))
+    if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(model.labels):
+        raise BadParameter(f"The class must be a whole number from 0 to {len(model.labels) - 1}.", field="target")
+    return target
+
+
+def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str | None:
+    """A layer with a spatial output for the methods that use one; None for the others."""
+    if not method.uses_layer:
+        return None
+    if layer is None:
+        return model.default_layer
+    if layer not in {found.name for found in model.layers}:
+        raise BadParameter(
+            "This model has no such layer with a spatial output; choose one of the layers that the model lists.", field="layer"
+        )
+    return layer
+
+
+def settle(method: Method[Any], model: Model, params: dict[str, Any]) -> Params:
+    """The method's parameters: given ones over the model's defaults over the method's. Raises BadParameter in plain words."""
+    try:
+        return method.Params(**{**method.defaults(model), **params})
+    except ValidationError as error:
+        raise bad_parameter(error, method.Params) from None
+
+
+def bad_parameter(error: ValidationError, params: type[Params]) -> BadParameter:
+    """The first complaint as a sentence, without the value that was sent."""
+    import difflib
+
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "params"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, params.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(params.model_fields) or 'none'}."
+        return BadParameter(f"There is no such parameter; {hint}", field="params")
+    return BadParameter(f"{name}: {first['msg']}.", field=f"params.{name}")
+
+
+@contextmanager
+def pristine(model: Model) -> Iterator[None]:
+    """Leave model, RNG and flags as they were, whatever happens: methods may hook, and a failed call must not leak its hooks."""
+    module = model.module
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    before = [(m, {name: dict(getattr(m, name)) for name in hooks}, m.training) for m in module.modules()]
+    state = torch.random.get_rng_state()
+    numpy_state = np.random.get_state()  # noqa: NPY002 - only saved and restored: some libraries draw from it
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        for m, kept, training in before:
+            for name, saved in kept.items():
+                current = getattr(m, name)
+                for key in [key for key in current if key not in saved]:
+                    del current[key]
+            m.training = training
+        for parameter in module.parameters():
+            parameter.grad = None
+
+
+def _checked(result: Attribution, x: Tensor, method: Method[Any]) -> Attribution:
+    """The invariants of every map. A method that breaks one is a bug, not a bad input."""
+    values = np.ascontiguousarray(result.values, dtype=np.float32)
+    if values.shape != tuple(x.shape[-2:]):
+        raise AssertionError(f"{method.key} returned {values.shape} for a grid of {tuple(x.shape[-2:])}")
+    notes = result.notes
+    if not np.isfinite(values).all():
+        values, notes = np.zeros_like(values), (*notes, "The numbers overflowed: no map can be shown.")
+    elif float(np.ptp(values)) == 0.0:
+        notes = (*notes, NO_EVIDENCE)
+    if not result.signed and values.min(initial=0.0) < 0:
+        raise AssertionError(f"{method.key} is declared unsigned but returned negative values")
+    values.setflags(write=False)
+    return replace(result, values=values, notes=notes)

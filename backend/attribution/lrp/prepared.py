@@ -1,0 +1,162 @@
+"""A model made ready for LRP once: its canonical network, the bounds of its input, and whether relevance is kept on a probe input.
+
+The canonical network is kept for the latest model only (it may weigh as much as the model); the verdicts are kept for every model alive.
+Both notice when the model's weights have changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, fx
+from torch.nn import functional as F
+
+from app.core.errors import Incompatible
+from backend.attribution.lrp.composites import InputRule, Preset, rules_for
+from backend.attribution.lrp.propagate import Relevance, Step, propagate
+from backend.attribution.lrp.rewrite import canonical
+from backend.attribution.lrp.rules import Bias
+from backend.attribution.lrp.trace import WAY_OUT
+from backend.attribution.types import OK, Compatibility
+from models.spec import InputSpec, Model
+
+TOLERANCE = 0.05
+"""A model is refused when sum(R) / score is further than this from 1 on the probe input."""
+GROWTH = 1000.0
+"""Or when sum|R| at the input is more than this times what left the classifier: relevance of both signs that only cancels."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which rules; the fields are the parameters of the method `lrp`."""
+
+    preset: Preset = "epsilon_plus"
+    epsilon: float = 1e-6
+    gamma: float = 0.25
+    input_rule: InputRule = "zB"
+    bias: Bias = "share"
+
+
+Stamp = tuple[tuple[int, int], ...]
+_networks: WeakKeyDictionary[Model, tuple[Stamp, fx.GraphModule]] = WeakKeyDictionary()
+_verdicts: WeakKeyDictionary[Model, tuple[Stamp, dict[Any, Compatibility]]] = WeakKeyDictionary()
+
+
+def relevance(model: Model, x: Tensor, target: int, settings: Settings) -> Relevance:
+    """Relevance of every input number for the score of `target`. x: `[N, C, H, W]`. Raises Incompatible."""
+    network = canonical_of(model)
+    rules = rules_for(
+        network, bounds(model.input, x), settings.preset, epsilon=settings.epsilon, gamma=settings.gamma,
+        input_rule=settings.input_rule, bias=settings.bias,
+    )  # fmt: skip
+    return propagate(network, x, _score(model, target), rules)
+
+
+def canonical_of(model: Model) -> fx.GraphModule:
+    """The model's canonical network, built on first use. Raises Incompatible."""
+    stamp = _stamp(model)
+    kept = _networks.get(model)
+    if kept is None or kept[0] != stamp:
+        _networks.clear()
+        kept = stamp, canonical(model.module, probe(model))
+        _networks[model] = kept
+    return kept[1]
+
+
+def verdict(model: Model, settings: Settings | None = None) -> Compatibility:
+    """Whether these rules keep relevance on this model, found by one run on a fixed probe input."""
+    settings = settings or Settings()
+    stamp = _stamp(model)
+    kept = _verdicts.get(model)
+    if kept is None or kept[0] != stamp:
+        kept = stamp, {}
+        _verdicts[model] = kept
+    if settings not in kept[1]:
+        try:
+            kept[1][settings] = _judge(model, settings)
+        except Incompatible as error:
+            kept[1][settings] = Compatibility(False, error.detail)
+    return kept[1][settings]
+
+
+def _judge(model: Model, settings: Settings) -> Compatibility:
+    x = probe(model)
+    with torch.no_grad():
+        target = int(model.logits(x).argmax())
+    found = relevance(model, x, target, settings)
+    if growth(found) <= GROWTH and abs(found.conservation - 1) <= TOLERANCE:
+        return OK
+    step = _culprit(found)
+    other = "Choose the preset epsilon_plus, or let the bias absorb its part." if settings.preset != "epsilon_plus" else WAY_OUT
+    return Compatibility(
+        False,
+        f"LRP does not keep its relevance on this model: {_amount(found)} at the input, and the layer {step.layer!r} "
+        f"(rule {step.rule}) is where most is lost or made. {other}",
+    )
+
+
+def growth(found: Relevance) -> float:
+    """sum|R| at the input over sum|R| behind the classifier."""
+    first = next((step.magnitude for step in found.steps if step.magnitude), 0.0)
+    total = float(found.relevance.abs().sum())
+    return total / first if first else 0.0 if total == 0 else float("inf")
+
+
+def _amount(found: Relevance) -> str:
+    ratio = found.conservation
+    if abs(ratio - 1) <= TOLERANCE:
+        return f"positive and negative parts of {growth(found):.0f} times the score cancel each other"
+    if 0 <= ratio < 10:
+        return f"{ratio:.0%} of the score arrives"
+    return "many times the score arrives"
+
+
+def _culprit(found: Relevance) -> Step:
+    if growth(found) <= GROWTH:
+        return max(found.steps, key=lambda step: abs(step.leak))
+    before = 1.0
+    worst, step = 0.0, found.steps[0]
+    for current in found.steps:
+        if current.magnitude / before > worst:
+            worst, step = current.magnitude / before, current
+        before = current.magnitude or before
+    return step
+
+
+def _score(model: Model, target: int) -> Callable[[Tensor], Tensor]:
+    """Relevance of the raw outputs: the explained score at the output it comes from. For the first class of a single-logit model that
+    is -y at the only output."""
+
+    def start(outputs: Tensor) -> Tensor:
+        leaf = outputs.detach().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(model.select(leaf, target).sum(), leaf)
+        return gradient * outputs
+
+    return start
+
+
+def bounds(spec: InputSpec, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Lowest and highest possible input `[1, C, H, W]`: black and white as the network sees them, or 0 and 1 where nothing is rescaled."""
+    ends = torch.zeros_like(x[:1]), torch.ones_like(x[:1])
+    normalise = getattr(spec, "normalise", None)
+    low, high = (normalise(end) for end in ends) if normalise else ends
+    return torch.minimum(low, high), torch.maximum(low, high)
+
+
+def probe(model: Model) -> Tensor:
+    """A fixed input within the bounds: soft blobs under fine noise, `[1, C, H, W]`."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (1, *model.input.shape)
+    coarse = F.interpolate(torch.rand(*shape[:2], 6, 6, generator=generator), size=shape[2:], mode="bilinear", align_corners=False)
+    unit = (0.8 * coarse + 0.2 * torch.rand(shape, generator=generator)).to(model.device)
+    low, high = bounds(model.input, unit)
+    return low + (high - low) * unit
+
+
+def _stamp(model: Model) -> Stamp:
+    return tuple((t.data_ptr(), t._version) for t in (*model.module.parameters(), *model.module.buffers()))

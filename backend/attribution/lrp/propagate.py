@@ -1,0 +1,82 @@
+"""One forward pass that keeps every step's output, one walk back that hands relevance from step to step. No hooks, no global state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from backend.attribution.lrp.rules import Rule
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one layer did: `received` at its output, `passed` on to its inputs (sums of relevance; their difference is the leak).
+
+    magnitude: sum of the absolute values passed on, which tells cancelling parts from small ones.
+    """
+
+    layer: str
+    rule: str
+    received: float
+    passed: float
+    magnitude: float
+
+    @property
+    def leak(self) -> float:
+        return self.received - self.passed
+
+
+@dataclass(frozen=True, eq=False)
+class Relevance:
+    """relevance: the input's, in its shape `[N, C, H, W]`. outputs: the network's raw outputs. steps: from the output to the input."""
+
+    relevance: Tensor
+    outputs: Tensor
+    start: float
+    steps: tuple[Step, ...]
+
+    @property
+    def conservation(self) -> float:
+        """sum of the input's relevance / the explained score; 1 when nothing was lost (and for a score of exactly 0)."""
+        return float(self.relevance.sum()) / self.start if self.start else 1.0
+
+
+@torch.no_grad()
+def propagate(network: fx.GraphModule, x: Tensor, start: Callable[[Tensor], Tensor], rules: Mapping[str, Rule]) -> Relevance:
+    """network: canonical. start: outputs `[N, K]` -> their relevance `[N, K]`. rules: by path of the layer, one for every step.
+
+    Relevance that meets at a tensor with several readers is added up.
+    """
+    values: dict[fx.Node, Any] = {}
+    order = list(network.graph.nodes)
+    layers: dict[str, nn.Module] = dict(network.named_modules())
+    for node in order:
+        if node.op == "placeholder":
+            values[node] = x
+        elif node.op == "call_module":
+            values[node] = layers[node.target](*(values[source] for source in node.args))
+        else:
+            outputs = values[node.args[0]]
+            arrived = {node.args[0]: start(outputs)}
+    begin = float(arrived[order[-1].args[0]].sum())
+    steps = []
+    for node in reversed(order):
+        if node.op != "call_module" or node not in arrived:
+            continue
+        relevance, output = arrived.pop(node), values.pop(node)
+        rule = rules[node.target]
+        shares = rule(layers[node.target], tuple(values[source] for source in node.args), output, relevance)
+        for source, share in zip(node.args, shares, strict=True):
+            arrived[source] = arrived[source] + share if source in arrived else share
+        passed, magnitude = (sum(float(size(share)) for share in shares) for size in (torch.sum, _absolute))
+        steps.append(Step(node.target, rule.name, float(relevance.sum()), passed, magnitude))
+    found = next((arrived[node] for node in order if node.op == "placeholder" and node in arrived), torch.zeros_like(x))
+    return Relevance(found, outputs, begin, tuple(steps))
+
+
+def _absolute(share: Tensor) -> Tensor:
+    return share.abs().sum()

@@ -1,0 +1,78 @@
+"""How well each preset keeps relevance on each model: `python -m backend.attribution.lrp.table MODEL...` prints a Markdown table.
+
+MODEL is a key of the catalogue with weights at hand, or `timm:NAME` / `torchvision:NAME`, taken with random weights where none are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+
+import models
+from app.core.errors import Incompatible, WeightsUnavailable
+from backend.attribution.lrp.composites import Preset
+from backend.attribution.lrp.prepared import Settings, growth, probe, relevance, verdict
+from models.spec import Model
+
+
+@dataclass(frozen=True)
+class Row:
+    """conservation: sum(R) / score of the predicted class on the probe input. growth: sum|R| at the input over that behind the classifier.
+    Both None where the network cannot be rewritten. reason: why it is refused, empty if it is not."""
+
+    model: str
+    preset: str
+    conservation: float | None
+    growth: float | None
+    reason: str
+
+
+def measure(model: Model, name: str) -> list[Row]:
+    """One row per preset."""
+    x = probe(model)
+    with torch.no_grad():
+        target = int(model.logits(x).argmax())
+    rows = []
+    for preset in get_args(Preset):
+        settings = Settings(preset=preset)
+        reason = verdict(model, settings).reason
+        try:
+            found = relevance(model, x, target, settings)
+        except Incompatible:
+            rows.append(Row(name, preset, None, None, reason))
+        else:
+            rows.append(Row(name, preset, found.conservation, growth(found), reason))
+    return rows
+
+
+def load(key: str) -> Model:
+    """With its weights where they are at hand, else with random ones from seed 0."""
+    try:
+        return models.load(key)
+    except WeightsUnavailable:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module, spec = models.architecture(key, 10)
+        return models.wrap(module, [str(index) for index in range(10)], spec, key=key)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table, refused rows with their reason's first sentence."""
+    lines = ["| model | preset | sum / score | growth | |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        numbers = ["-", "-"] if row.conservation is None or row.growth is None else [f"{row.conservation:.4g}", f"{row.growth:.3g}"]
+        lines.append(f"| {row.model} | {row.preset} | {' | '.join(numbers)} | {'refused' if row.reason else ''} |")
+    return "\n".join(lines)
+
+
+def main(keys: Sequence[str]) -> None:
+    """Measure and print."""
+    sys.stdout.write(markdown([row for key in keys for row in measure(load(key), key)]) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

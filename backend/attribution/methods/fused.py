@@ -1,0 +1,128 @@
+"""The fused map: Grad-CAM++ says where, LRP says which cells and with which sign; what only one of them marks is dropped."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from backend.attribution.lrp.composites import Preset
+from backend.attribution.lrp.prepared import verdict
+from backend.attribution.methods import METHODS, register
+from backend.attribution.methods.lrp import LrpParams, cost_of, propagated, summary_of
+from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage, silent
+from models.spec import Model
+
+KERNEL = 5
+CAM = "grad_cam_pp"
+
+
+class FusedParams(Params):
+    tau: float = Field(
+        0.2,
+        ge=0.0,
+        le=0.6,
+        title="Noise threshold",
+        description="Taken off the Grad-CAM++ map (0 to 1) before multiplying: removes its haze.",
+    )
+    sigma: float = Field(
+        1.1,
+        ge=0.0,
+        le=4.0,
+        title="Blur",
+        description="Standard deviation in cells of the 5 x 5 Gaussian at the end; the paper's readings are 1.1 and 4, 0 is none.",
+    )
+    preset: Preset = Field("epsilon_plus", title="LRP rules", description="The rules of the LRP map that is multiplied in.")
+    abs: bool = Field(False, title="Size only", description="Show how strongly a cell counts, without its sign.")
+
+
+def min_max(values: np.ndarray) -> np.ndarray:
+    """To [0, 1]; a flat map carries nothing and becomes zero."""
+    span = float(values.max() - values.min())
+    return (values - values.min()) / span if span > 0 else np.zeros_like(values)
+
+
+def by_maximum(values: np.ndarray) -> np.ndarray:
+    """Divided by the largest absolute value; zero stays zero."""
+    top = float(np.abs(values).max(initial=0.0))
+    return values / top if top > 0 else np.zeros_like(values)
+
+
+def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Convolved with a 5 x 5 Gaussian (sampled, sum 1); the map is mirrored at its borders. `[H, W]`, sides of at least 3."""
+    if sigma == 0:
+        return values
+    reach = KERNEL // 2
+    line = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2)
+    line = line / line.sum()
+    grid = torch.from_numpy(values.astype(np.float64))[None, None]
+    grid = F.pad(grid, (reach,) * 4, mode="reflect")
+    return F.conv2d(grid, torch.outer(line, line)[None, None])[0, 0].numpy().astype(np.float32)
+
+
+@register
+class Fused(Method[FusedParams]):
+    """C = min-max of Grad-CAM++; C' = clip(C - tau, 0, 1); L = mean over channels of LRP / max|.|; H = G_sigma * (L . C'), / max|H|.
+
+    C and L explain the same class at one input; one Grad-CAM++ and one LRP pass serve all stages. Stages: grad_cam_pp (C), denoised
+    (C'), lrp (L), product (L . C'), fused (H).
+
+    Our reading: the paper says "Grad-CAM is processed to remove noise, multiplied element-wise with LRP, then blurred"; Grad-CAM++,
+    the threshold tau and the 5 x 5 kernel follow descriptions of its code. L is divided by its own largest absolute value.
+    """
+
+    key = "fused"
+    title = "Grad-CAM x LRP"
+    family = "fusion"
+    paper = "arXiv:2405.12175, our reading (see the class)"
+    summary = "Cells that count for LRP inside the area that Grad-CAM++ marks: positive speaks for the class, negative against it."
+    signed = True
+    uses_layer = True
+    unit = "maps"
+    default_on = True
+    order = 50
+    Params = FusedParams
+
+    def is_compatible(self, model: Model) -> Compatibility:
+        cam = METHODS[CAM].is_compatible(model)
+        return verdict(model) if cam.ok else cam
+
+    def cost(self, model: Model, params: FusedParams) -> Cost:
+        cam, lrp = METHODS[CAM].cost(model, METHODS[CAM].Params()), cost_of(params.preset)
+        return Cost(cam.forwards + lrp.forwards, cam.backwards + lrp.backwards)
+
+    def run(self, model: Model, x: Tensor, context: Context, params: FusedParams, report: Progress) -> Attribution:
+        where = METHODS[CAM].run(model, x, context, METHODS[CAM].Params(), silent)
+        cam = min_max(where.values)
+        denoised = np.clip(cam - params.tau, 0.0, 1.0)
+        report(1, 2, denoised)
+        found = propagated(model, x, context.target, LrpParams(preset=params.preset))
+        lrp = by_maximum(found.relevance[0].mean(0).cpu().numpy())
+        product = lrp * denoised
+        values = by_maximum(blurred(product, params.sigma))
+        values = np.abs(values) if params.abs else values
+        gap, extras, notes = summary_of(found)
+        spent = self.cost(model, params)
+        report(2, 2, values)
+        return Attribution(
+            values=values, signed=not params.abs, native=where.native, gap=None, forwards=spent.forwards, backwards=spent.backwards,
+            stages={
+                "grad_cam_pp": Stage("Grad-CAM++, 0 to 1", cam, signed=False),
+                "denoised": Stage("Grad-CAM++ without haze", denoised, signed=False),
+                "lrp": Stage("LRP, mean over channels", lrp, signed=True),
+                "product": Stage("Product", product, signed=True),
+                "fused": Stage("Fused map", values, signed=not params.abs),
+            },
+            extras={"conservation": extras["conservation"], "lrp_gap": gap, "area": float((denoised > 0).mean())},
+            notes=(*notes, *_emptiness(cam, denoised, params.tau)),
+        )  # fmt: skip
+
+
+def _emptiness(cam: np.ndarray, denoised: np.ndarray, tau: float) -> tuple[str, ...]:
+    if not cam.any():
+        return ("Grad-CAM++ marks nothing for this class at this layer, so there is nothing to multiply: the fused map is empty.",)
+    if not denoised.any():
+        return (f"No cell of Grad-CAM++ is above the noise threshold of {tau}: the fused map is empty. Lower the threshold.",)
+    return ()

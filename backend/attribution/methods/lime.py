@@ -1,0 +1,154 @@
+"""LIME: a linear model of the score around one input, fitted to samples in which segments are switched off."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+from torch import Tensor
+
+from backend.attribution.methods import register
+from backend.attribution.network.passes import Passes
+from backend.attribution.perturbation.removal import (
+    BaselineParam,
+    Removal,
+    SamplesParam,
+    SegmentationParam,
+    SegmentsParam,
+    segment_defaults,
+)
+from backend.attribution.perturbation.segments import segments, spread
+from backend.attribution.perturbation.surrogate import Fit, band, draw, proximity, ridge
+from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
+from models.spec import Model
+
+REFIT = 100
+"""Samples between two refits: the first picture comes after this many."""
+WEAK = 0.3
+"""R2 below which the surrogate does not describe the model."""
+
+
+class LimeParams(Params):
+    n_samples: SamplesParam = 1000
+    segments: SegmentsParam = 50
+    segmentation: SegmentationParam = "slic"
+    baseline: BaselineParam = "black"
+    kernel_width: float = Field(
+        0.25,
+        ge=0.05,
+        le=5.0,
+        title="Kernel width",
+        description="How quickly samples lose weight as more is switched off; large is equal weight.",
+    )
+    antithetic: bool = Field(
+        True,
+        title="Paired samples",
+        description="Each sample comes with its opposite: the same error with fewer samples. Off: as in the paper.",
+    )
+    tolerance: float = Field(
+        0.0, ge=0.0, le=1.0, title="Stop early at",
+        description="Stop as soon as the standard error of the coefficients is below this share of their spread; 0 uses all samples.",
+    )  # fmt: skip
+
+
+@register
+class Lime(Method[LimeParams]):
+    """beta of min sum_i w_i (y_i - b - z_i beta)^2 + |beta|^2 on samples z of segments on and off; values = beta of each cell's segment.
+
+    w = sqrt(exp(-(1 - cos(z, 1))^2 / width^2)) and the ridge penalty of 1 are those of the lime package; y are logits.
+    Deviations: SLIC superpixels (lime: quickshift), time x mel tiles for spectrograms, paired samples (can be switched off).
+    arrays: segments `[H, W]`, coefficients and band (5th, 95th bootstrap percentile) `[S]`, samples `[n, S]`, scores `[n]`.
+    """
+
+    key: ClassVar[str] = "lime"
+    title: ClassVar[str] = "LIME"
+    family: ClassVar[Family] = "perturbation"
+    paper: ClassVar[str] = "Ribeiro et al., Why Should I Trust You?, KDD 2016, arXiv 1602.04938"
+    summary: ClassVar[str] = "How much each piece adds to the score when it is shown instead of covered: positive speaks for the class."
+    signed: ClassVar[bool] = True
+    unit: ClassVar[str] = "samples"
+    default_on: ClassVar[bool] = True
+    order: ClassVar[int] = 20
+    Params = LimeParams
+
+    def defaults(self, model: Model) -> dict[str, Any]:
+        return segment_defaults(model)
+
+    def cost(self, model: Model, params: LimeParams) -> Cost:
+        return Cost(forwards=params.n_samples, backwards=0)
+
+    def run(self, model: Model, x: Tensor, context: Context, params: LimeParams, report: Progress) -> Attribution:
+        run = Passes.of(model).run(context.target, params.n_samples)
+        labels = segments(model, x, params.segmentation, params.segments)
+        count = int(labels.max()) + 1
+        on = draw(params.n_samples, count, context.seed, params.antithetic)
+        weights = proximity(on, params.kernel_width)
+        removal = Removal(run, x, model.input.baseline(x, params.baseline))
+        scores = np.empty(len(on))
+        fit, done, due = None, 0, REFIT
+        for part in removal.segment_scores(on, labels):
+            scores[done : done + len(part)] = part
+            done += len(part)
+            if done < due and done < len(on):
+                report(done, len(on))
+                continue
+            due = done + REFIT
+            fit = ridge(on[:done], scores[:done], weights[:done], pairs=params.antithetic)
+            if done >= 2 * count and fit.uncertainty <= params.tolerance:
+                break
+            if done < len(on):
+                report(done, len(on), spread(fit.coefficients, labels))
+        assert fit is not None
+        result = _result(labels, on[:done], scores[:done], weights[:done], fit, context, params)
+        report(len(on), len(on), result["values"])
+        result["extras"]["precision"] = run.precision
+        return Attribution(**result, forwards=run.forwards, backwards=0, notes=_notes(fit, done, count))
+
+
+def _result(
+    labels: np.ndarray, on: np.ndarray, scores: np.ndarray, weights: np.ndarray, fit: Fit, context: Context, params: LimeParams
+) -> dict[str, Any]:
+    edges = band(on, scores, weights, context.seed, pairs=params.antithetic)
+    values = spread(fit.coefficients, labels)
+    rows, columns = labels.shape
+    return {
+        "values": values,
+        "signed": True,
+        "native": (rows, columns) if params.segmentation == "slic" else _tile_shape(labels),
+        "stages": {
+            "low": Stage("Lower end of the 90% band", spread(edges[0], labels), True),
+            "high": Stage("Upper end of the 90% band", spread(edges[1], labels), True),
+            "sure": Stage(
+                "Only pieces whose sign is certain", values * spread((np.sign(edges[0]) == np.sign(edges[1])) * 1.0, labels), True
+            ),
+        },
+        "extras": {
+            "r2": fit.r2,
+            "intercept": fit.intercept,
+            "segments": len(fit.coefficients),
+            "samples": len(on),
+            "uncertainty": fit.uncertainty if np.isfinite(fit.uncertainty) else None,
+            "sure_segments": int((np.sign(edges[0]) == np.sign(edges[1])).sum()),
+        },
+        "arrays": {
+            "segments": labels.astype(np.int16),
+            "coefficients": fit.coefficients.astype(np.float32),
+            "band": edges.astype(np.float32),
+            "samples": on,
+            "scores": scores.astype(np.float32),
+        },
+    }
+
+
+def _tile_shape(labels: np.ndarray) -> tuple[int, int]:
+    return len(np.unique(labels[:, 0])), len(np.unique(labels[0]))
+
+
+def _notes(fit: Fit, done: int, count: int) -> tuple[str, ...]:
+    notes = []
+    if fit.r2 < WEAK:
+        notes.append(f"The linear model explains only {max(fit.r2, 0):.0%} of the scores: take these pieces with care.")
+    if done < 2 * count:
+        notes.append(f"{done} samples are few for {count} pieces: use more samples or fewer pieces.")
+    return tuple(notes)

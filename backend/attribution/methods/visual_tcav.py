@@ -1,0 +1,112 @@
+"""Visual-TCAV: where the network recognises a concept, and how much it adds to the class."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from app.core.errors import Incompatible
+from backend.attribution.concepts.attribution import POINTS, concept_attribution
+from backend.attribution.concepts.library import RANDOM, library
+from backend.attribution.concepts.significance import empirical_p
+from backend.attribution.methods import register
+from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
+from models.spec import Model
+
+SIGNIFICANT = 0.05
+
+
+class VisualTcavParams(Params):
+    concept: str = Field(
+        "striped", title="Concept", description="What to look for: a built-in concept or one of yours.", max_length=64,
+        json_schema_extra={"choices_from": "concepts"},
+    )  # fmt: skip
+    negatives: str = Field(
+        RANDOM, title="Counter-examples", description="What the concept is told apart from.", max_length=64,
+        json_schema_extra={"choices_from": "concepts"},
+    )  # fmt: skip
+    n_random: int = Field(
+        50, ge=20, le=200, title="Random concepts", description="How many random concepts of the same size it is compared with."
+    )
+
+
+@register
+class VisualTcav(Method[VisualTcavParams]):
+    """Concept map M enlarged with half-pixel centres; formulas in backend/attribution/concepts/attribution.py.
+
+    M is the same for every class and never scaled per input, so maps of different inputs can be compared; how much the concept adds to
+    the chosen class is the number beside it. Significance (ours): the attribution against random pseudo-concepts of equal size on the
+    same attribution field.
+    """
+
+    key: ClassVar[str] = "visual_tcav"
+    title: ClassVar[str] = "Concept map (Visual-TCAV)"
+    family: ClassVar[Family] = "concept"
+    paper: ClassVar[str] = "De Santis et al., Visual-TCAV, arXiv 2411.05698"
+    summary: ClassVar[str] = (
+        "Bright where the network recognises the concept at this layer, whatever the class; the number says how much it adds to the class."
+    )
+    signed: ClassVar[bool] = False
+    uses_layer: ClassVar[bool] = True
+    unit: ClassVar[str] = "steps"
+    order: ClassVar[int] = 55
+    Params = VisualTcavParams
+
+    def defaults(self, model: Model) -> dict[str, Any]:
+        return {} if "image" in model.input.modalities else {"concept": "hum"}
+
+    def cost(self, model: Model, params: VisualTcavParams) -> Cost:
+        return Cost(forwards=POINTS + 3, backwards=POINTS)
+
+    def run(self, model: Model, x: Tensor, context: Context, params: VisualTcavParams, report: Progress) -> Attribution:
+        if context.layer is None:
+            raise Incompatible("A concept map needs a layer with a spatial output.", field="layer")
+        books, layer = library(), context.layer
+        report(0, 3)
+        vector = books.vector(model, layer, params.concept, params.negatives)
+        report(1, 3)
+        out = concept_attribution(model, x, layer, [vector], [context.target])
+        report(2, 3)
+        pseudo = books.pseudo(model, layer, vector.positives, params.n_random, negatives=params.negatives, seed=context.seed)
+        score, chance = float(out.scores[0, 0]), pseudo.scores(out.field)[:, 0].cpu().numpy()
+        p = empirical_p(score, chance)
+        report(3, 3)
+        native = tuple(out.maps.shape[-2:])
+        return Attribution(
+            values=enlarged(out.maps[0], x.shape[-2:]),
+            signed=False,
+            native=(native[0], native[1]),
+            stages={
+                "raw": Stage("Projection before clipping", out.raw[0].cpu().numpy(), False),
+                "map": Stage("Concept map at the layer's resolution", out.maps[0].cpu().numpy(), False),
+                "field": Stage("Attribution field of the class, all concepts", out.field.values[0].sum(0).cpu().numpy(), False),
+            },
+            extras={
+                "concept": vector.name, "score": score, "share": float(out.shares[0]), "p_value": p, "beats_random": p <= SIGNIFICANT,
+                "random_95": float(np.quantile(chance, 0.95)), "emblem_plus": vector.emblems[0], "emblem_minus": vector.emblems[1],
+                "length": vector.length, "length_over_random": vector.length / max(float(pseudo.lengths.median()), 1e-12),
+                "examples": vector.positives, "counter_examples": vector.negatives,
+            },
+            notes=_notes(vector.name, vector.recognised, score, p),
+            forwards=POINTS + 3,
+            backwards=POINTS,
+        )  # fmt: skip
+
+
+def _notes(name: str, recognised: bool, score: float, p: float) -> tuple[str, ...]:
+    if not recognised:
+        return (f"{name} is not recognised at this layer: its examples light up no more than the counter-examples. Try another layer.",)
+    if p > SIGNIFICANT:
+        return (f"{name} does not beat random concepts at this layer (score {score:.3f}, p = {p:.2f}): do not read this map as evidence.",)
+    return ()
+
+
+def enlarged(maps: Tensor, size: torch.Size | tuple[int, ...]) -> np.ndarray:
+    """Bilinear with half-pixel centres, no blur: `[h, w]` to the display grid, float32."""
+    grown = F.interpolate(maps[None, None], size=tuple(size), mode="bilinear", align_corners=False)[0, 0]
+    return grown.clamp_min(0).cpu().numpy().astype(np.float32)

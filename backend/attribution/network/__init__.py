@@ -1,0 +1,1 @@
+"""Running somebody's network fast and leaving it as it was."""

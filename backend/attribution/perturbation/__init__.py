@@ -1,0 +1,1 @@
+"""Inputs with parts taken away: segments, replacements, the linear surrogate of LIME."""

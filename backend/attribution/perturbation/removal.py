@@ -1,0 +1,91 @@
+"""What perturbation methods share: replacing parts of an input inside the batch, and the parameters that say with what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from backend.attribution.network.passes import Run
+from backend.attribution.perturbation.segments import Segmentation
+from models.spec import Baseline, Model
+
+BaselineParam = Annotated[
+    Baseline,
+    Field(
+        title="Replacement",
+        description="What stands in for removed evidence. Pictures: black, the mean colour, or a blurred copy. Sound: silence, the mean "
+        "level, or a blurred copy.",
+    ),
+]
+SegmentsParam = Annotated[
+    int,
+    Field(ge=2, le=400, title="Segments", description="About how many pieces the input is cut into; more are finer and need more samples."),
+]
+SegmentationParam = Annotated[
+    Segmentation,
+    Field(
+        title="Pieces",
+        description="slic: superpixels that follow colours and edges, for pictures. tiles: a grid in time and frequency, for spectrograms.",
+    ),
+]
+SamplesParam = Annotated[
+    int,
+    Field(
+        ge=16, le=20_000, title="Samples", description="How many altered inputs are scored; the error falls with the square root.",
+        json_schema_extra={"scales_cost": True},
+    ),
+]  # fmt: skip
+
+
+def is_sound(model: Model) -> bool:
+    """Spectrograms have no colours to cut along."""
+    return "image" not in model.input.modalities
+
+
+def baseline_defaults(model: Model) -> dict[str, Any]:
+    """The first replacement that this kind of input offers."""
+    return {"baseline": model.input.baselines[0]}
+
+
+def segment_defaults(model: Model) -> dict[str, Any]:
+    """8 x 8 tiles in time and frequency for sound, superpixels for pictures."""
+    return {**baseline_defaults(model), **({"segmentation": "tiles", "segments": 64} if is_sound(model) else {})}
+
+
+class Removal:
+    """`x` with chosen cells replaced by a baseline; batches are built in the network's own type and layout and never stored.
+
+    x, baseline: `[1, C, H, W]`.
+    """
+
+    def __init__(self, run: Run, x: Tensor, baseline: Tensor) -> None:
+        self.run = run
+        self.x, self.removed = run.ready(x, "forward"), run.ready(baseline, "forward")
+
+    def batch(self, keep: Tensor) -> Tensor:
+        """keep: `[n, H, W]`, bool or 0..1 -> `[n, C, H, W]`."""
+        if keep.dtype == torch.bool:
+            return torch.where(keep[:, None], self.x, self.removed)
+        return torch.lerp(self.removed, self.x, keep[:, None].to(self.x.dtype))
+
+    def scores(self, keep: Tensor) -> Tensor:
+        """Scores `[n]` for masks `[n, H, W]`, in batches."""
+        return torch.cat([self.run.scores(self.batch(part)) for part in keep.split(self.run.batch("forward"))])
+
+    def segment_scores(self, on: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
+        """on: bool `[n, S]`, which segments stay; labels: `[H, W]`. Yields float64 scores batch by batch."""
+        where = torch.from_numpy(labels).to(self.x.device)
+        rows = torch.from_numpy(on).to(self.x.device)
+        for part in rows.split(self.run.batch("forward")):
+            yield self.run.scores(self.batch(part[:, where])).double().cpu().numpy()
+
+
+def chunks(n: int, size: int) -> Iterator[slice]:
+    """Slices of at most `size` that cover `range(n)`."""
+    for start in range(0, n, size):
+        yield slice(start, min(n, start + size))

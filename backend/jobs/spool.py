@@ -1,0 +1,153 @@
+"""The spool: a folder per running job through which worker and web process talk, whatever engine lies between them.
+
+    <data>/spool/<job>/progress.json   {done, total, unit, seconds, remaining, partial}, replaced atomically
+                       partial.npy     the map so far, replaced atomically
+                       cancel          its existence asks the task to stop
+                       starts          one byte per time a worker began
+
+Plain files on a shared folder, so that it works for workers on other machines too. Nothing in it outlives the job.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.core.errors import Cancelled
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from app.core.schemas import Progress
+
+EVERY = 0.1
+"""Seconds between two writes of progress."""
+PARTIAL_EVERY = 0.3
+
+
+class Spool:
+    """Both ends. `job` is a hex key, never a name from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _of(self, job: str) -> Path:
+        return self.folder / job
+
+    # The web process's end
+
+    def open(self, job: str) -> None:
+        """An empty folder for a job that is about to start."""
+        shutil.rmtree(self._of(job), ignore_errors=True)
+        self._of(job).mkdir(exist_ok=True)
+
+    def progress(self, job: str) -> Progress:
+        """How far the job is; zeros before the first report."""
+        from app.core.schemas import Progress  # the web process has it at hand; a worker need not build all wire schemas to start
+
+        try:
+            return Progress(**json.loads((self._of(job) / "progress.json").read_bytes()))
+        except (OSError, ValueError):
+            return Progress()
+
+    def partial(self, job: str) -> Path | None:
+        path = self._of(job) / "partial.npy"
+        return path if path.exists() else None
+
+    def cancel(self, job: str) -> None:
+        with suppress(OSError):
+            (self._of(job) / "cancel").touch()
+
+    def starts(self, job: str) -> int:
+        """How often a worker began this job since `open`."""
+        try:
+            return (self._of(job) / "starts").stat().st_size
+        except OSError:
+            return 0
+
+    def remove(self, job: str) -> None:
+        shutil.rmtree(self._of(job), ignore_errors=True)
+
+    def clean(self, keep: Iterable[str]) -> None:
+        """Removes the folders of jobs that no longer run."""
+        kept = set(keep)
+        for path in self.folder.iterdir():
+            if path.name not in kept:
+                shutil.rmtree(path, ignore_errors=True)
+
+    # The worker's end
+
+    def begin(self, job: str) -> int:
+        """Marks a start; returns how many there were, this one included."""
+        self._of(job).mkdir(exist_ok=True)
+        with (self._of(job) / "starts").open("ab") as file:
+            file.write(b".")
+        return self.starts(job)
+
+    def cancelled(self, job: str) -> bool:
+        return (self._of(job) / "cancel").exists()
+
+    def reporter(self, job: str, unit: str = "steps") -> Reporter:
+        return Reporter(self, job, unit)
+
+    def publish(self, job: str, progress: dict[str, Any]) -> None:
+        _replace(self._of(job) / "progress.json", json.dumps(progress).encode())
+
+    def publish_partial(self, job: str, partial: np.ndarray) -> None:
+        import io
+
+        import numpy as np
+
+        buffer = io.BytesIO()
+        np.save(buffer, np.asarray(partial, dtype=np.float32), allow_pickle=False)
+        _replace(self._of(job) / "partial.npy", buffer.getvalue())
+
+
+class Reporter:
+    """The `report` of a running task: throttled, so that a method may call it as often as it likes."""
+
+    def __init__(self, spool: Spool, job: str, unit: str) -> None:
+        self._spool, self._job, self._unit = spool, job, unit
+        self._began = time.monotonic()
+        self._written = self._drawn = float("-inf")
+        self._partials = 0
+
+    def __call__(self, done: int, total: int, partial: np.ndarray | None = None, *, unit: str | None = None) -> None:
+        """Raises Cancelled when the job was stopped."""
+        self._unit = unit or self._unit
+        now = time.monotonic()
+        if now - self._written < EVERY and done < total:
+            return
+        self._written = now
+        if self._spool.cancelled(self._job):
+            raise Cancelled("The job was stopped.")
+        with suppress(OSError):  # progress is a courtesy: a full disk or a removed folder must not fail the work itself
+            if partial is not None and now - self._drawn >= PARTIAL_EVERY:
+                self._spool.publish_partial(self._job, partial)
+                self._drawn = now
+                self._partials += 1
+            self._spool.publish(self._job, self._progress(done, total, now - self._began))
+
+    def _progress(self, done: int, total: int, seconds: float) -> dict[str, Any]:
+        remaining = seconds * (total - done) / done if done else None
+        return {
+            "done": int(done),
+            "total": int(total),
+            "unit": self._unit,
+            "seconds": round(seconds, 3),
+            "remaining": remaining if remaining is None else round(remaining, 3),
+            "partial": self._partials,
+        }
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_bytes(data)
+    temporary.replace(path)

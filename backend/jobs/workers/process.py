@@ -1,0 +1,151 @@
+"""The worker's side: settling a fresh process, and running one task in it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import resource
+import signal
+import threading
+import traceback
+import uuid
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from typing import Any
+
+from app.core.errors import EvidentError, JobFailed, OutOfMemory, WorkerKilled
+from app.core.settings import get_settings
+from backend.jobs.spool import Spool
+from backend.jobs.workers.protocol import TRIES, Group, Stored, WorkerConfig
+from backend.store.blobs import Blobs
+
+log = logging.getLogger("evident.worker")
+
+
+def settle(config: WorkerConfig, group: Group) -> None:
+    """Once per process, before any heavy import."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the web process decides what it means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a worker has nothing to tidy up: SIGTERM ends it also inside a C call
+    die_with_parent()
+    settle_process(config, group)
+
+
+def settle_process(config: WorkerConfig, group: Group) -> None:
+    """Threads, settings, memory limit, tasks from outside."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads)
+    os.environ.pop("EVIDENT_DATABASE", None)  # a password may be in it, and no task has business with the tables
+    os.environ.update(config.environment)
+    get_settings.cache_clear()
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(config.data / "cache" / "numba"))
+    if group == "decode":
+        resource.setrlimit(resource.RLIMIT_AS, (config.decode_bytes, config.decode_bytes))
+    else:
+        # Not the address space: torch and CUDA reserve far more than they ever touch.
+        resource.setrlimit(resource.RLIMIT_DATA, (config.job_bytes, config.job_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for plugin in config.plugins:
+        importlib.import_module(plugin)
+
+
+def die_with_parent() -> None:
+    """A killed web process leaves no workers behind. (PR_SET_PDEATHSIG would fire when the *thread* that started us ends.)"""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="parent-watch").start()
+
+
+def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
+    """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until the pipe ends."""
+    settle(config, group)
+    pipe.send("ready")
+    if group == "compute" and config.preload:
+        _preload(config.threads)
+    pipe.send("warm")
+    while True:
+        try:
+            call = pipe.recv()
+        except EOFError:
+            return
+        if call is None:
+            return
+        task_key, payload, job_id, lane = call
+        try:
+            answer: Stored | EvidentError = execute(config, task_key, payload, job_id, lane)
+        except EvidentError as error:
+            answer = error
+        pipe.send(answer)
+
+
+def _preload(threads: int) -> None:
+    """What the first explanation needs, so that it does not wait for it: libraries, methods, and what autograd imports when first used."""
+    import torch
+
+    from backend.attribution.methods import METHODS
+
+    torch.set_num_threads(threads)
+    list(METHODS)
+    x = torch.ones(1, requires_grad=True)
+    torch.autograd.grad(x * x, x, torch.ones(1))
+
+
+_one_at_a_time = threading.Lock()
+_settled: set[str] = set()
+
+
+def execute_remote(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str) -> Stored:
+    """`execute` in a worker that somebody else started: settled at its first task, one task at a time (hooks are not thread-safe)."""
+    with _one_at_a_time:
+        if str(config.data) not in _settled:
+            settle_process(config, "compute")
+            _settled.add(str(config.data))
+        return execute(config, task_key, payload, job_id, lane)
+
+
+def execute(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str) -> Stored:
+    """Runs one task and files what it made. Raises only EvidentError."""
+    from backend.tasks import TASKS
+
+    spool, blobs = Spool(config.data / "spool"), Blobs(config.data / "blobs")
+    if spool.begin(job_id) > TRIES:
+        raise worker_killed()
+    if lane == "decode":
+        _limit_cpu(config.decode_seconds)
+    try:
+        report = spool.reporter(job_id)
+        outcome = TASKS[task_key].run(payload, blobs, report)
+        shas = {name: blobs.put_array(array) for name, array in outcome.arrays.items()}
+        shas |= {name: blobs.put(data) for name, data in outcome.files.items()}
+        return Stored(outcome.result, shas)
+    except EvidentError:
+        raise
+    except Exception as error:
+        raise explain_failure(error) from None
+
+
+def _limit_cpu(seconds: float) -> None:
+    """CPU seconds from now; the kernel ends the process when they are spent, also inside a C call."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, hard))
+
+
+def worker_killed() -> WorkerKilled:
+    return WorkerKilled(f"The worker died {TRIES} times on this job, so it was given up; try a smaller input or fewer samples.")
+
+
+def explain_failure(error: Exception) -> EvidentError:
+    """Running out of memory is told in plain words; anything else is a bug, logged under an id without the message (it may quote data)."""
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text or "cannot allocate memory" in text:
+        return OutOfMemory("The job needed more memory than a worker may use; try a smaller input, a smaller model or fewer samples.")
+    number = uuid.uuid4().hex[:12]
+    log.error("job failed %s: %s\n%s", number, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    return JobFailed(f"The job failed because of a fault in the program; it is in the worker's log under {number}.")

@@ -1,0 +1,113 @@
+"""What an engine is: tasks in, futures out, whatever happens to the workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
+    from backend.tasks import Lane
+
+Group = Literal["compute", "decode"]
+"""Workers come in two kinds; `interactive` and `batch` tasks share the first."""
+
+TRIES = 3
+"""A task whose worker dies is started again at most twice."""
+
+
+def group_of(lane: Lane) -> Group:
+    return "decode" if lane == "decode" else "compute"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An outcome whose arrays and files already lie in the blobs, so that only this small value crosses between processes."""
+
+    result: dict[str, Any]
+    blobs: dict[str, str] = field(default_factory=dict)
+    """name -> sha256. Arrays keep their name, files too: tasks must not use one name for both."""
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker process must know; crosses process boundaries."""
+
+    data: Path
+    threads: int = 1
+    job_seconds: float = 600.0
+    job_bytes: int = 4 * 1024**3
+    decode_seconds: float = 30.0
+    decode_bytes: int = 4 * 1024**3
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that make `get_settings()` in the worker what it is here."""
+    plugins: tuple[str, ...] = ()
+    """Modules imported before the first task, which may register tasks of their own."""
+    preload: bool = True
+    """Import torch as soon as a computing worker has started, so that the first explanation does not wait for it."""
+
+    def seconds(self, lane: Lane) -> float:
+        return self.decode_seconds if lane == "decode" else self.job_seconds
+
+
+class Lost(Exception):
+    """The engine forgot the task (its scheduler went away); the job table did not: submit it again."""
+
+
+class Engine(Protocol):
+    """Every future ends with `Stored`, an EvidentError or `Lost`; a killed worker is replaced and its task started again (`TRIES`)."""
+
+    @property
+    def capacity(self) -> Mapping[Group, int]:
+        """How many tasks run at once; more may be submitted and wait."""
+
+    def start(self) -> None:
+        """Starts the workers without waiting for them."""
+
+    def submit(self, task_key: str, payload: dict[str, Any], job_id: str, lane: Lane) -> Future[Stored]:
+        """Raises nothing; errors travel in the future."""
+
+    def cancel(self, job_id: str) -> None:
+        """Asks first, kills the worker after a grace. The future ends with Cancelled."""
+
+    def ready(self) -> bool:
+        """Whether workers answer."""
+
+    def stop(self) -> None:
+        """Ends all workers within a few seconds; no process is left."""
+
+
+def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> Engine:
+    """The engine the settings ask for."""
+    import os
+
+    limits = settings.limits
+    config = WorkerConfig(
+        data=settings.data.resolve(),
+        threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.workers),
+        job_seconds=limits.job_seconds,
+        job_bytes=limits.job_bytes,
+        decode_seconds=limits.decode_seconds,
+        decode_bytes=limits.job_bytes,
+        environment=as_environment(settings),
+        plugins=plugins,
+        preload=preload,
+    )
+    if settings.engine == "dask":
+        from backend.jobs.workers.cluster import DaskEngine
+
+        return DaskEngine(config, settings.scheduler)
+    from backend.jobs.workers.pool import LocalEngine
+
+    return LocalEngine(config, settings.workers)
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Settings as the variables they are read from."""
+    values = settings.model_dump(mode="json", exclude_none=True, exclude={"database"})
+    values["data"] = str(settings.data.resolve())
+    return {f"EVIDENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -1,8 +1,0 @@
-"""From bytes to numbers: what a file is, whether it keeps to the limits, and its picture, sound or array.
-
-Everything here is a pure function of bytes, runs in the limited decode process, and raises only from app/errors.py.
-"""
-
-from backend.media.decode import Decoded, decode
-
-__all__ = ["Decoded", "decode"]

@@ -1,0 +1,65 @@
+"""A picture of a map for people and reports: the input in grey, evidence in colour, its strength in the opacity."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from backend.rendering.colours import CIVIDIS, COOLWARM, ramp
+
+
+@dataclass(frozen=True)
+class Look:
+    """opacity: of the strongest cell, 0..1. top: percent of the cells shown, the strongest first. scale: pixels per cell."""
+
+    opacity: float = 0.6
+    top: float = 100.0
+    sign: Literal["for", "against", "both"] = "both"
+    scale: int = 2
+    signed: bool = True
+    upside_down: bool = False
+    """Row 0 of the map is the bottom row of the picture (spectrograms)."""
+
+
+def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
+    """PNG. grid: the input on the display grid, uint8 `[H, W, 3]` or float `[H, W]` in 0..1, None for plain grey. values: float `[H, W]`.
+
+    Colour: cividis from 0 to the strongest cell for unsigned maps, coolwarm symmetric about 0 for signed ones; opacity follows |value|.
+    """
+    shown = _selected(values.astype(np.float64), look)
+    strongest = float(np.abs(shown).max(initial=0.0)) or 1.0
+    share = shown / strongest
+    colour = ramp(COOLWARM, (share + 1.0) / 2.0) if look.signed else ramp(CIVIDIS, share)
+    alpha = (look.opacity * np.abs(share))[..., None]
+    picture = (1.0 - alpha) * _grey(grid, values.shape)[..., None] + alpha * colour
+    pixels = np.rint(picture).astype(np.uint8)
+    if look.upside_down:
+        pixels = pixels[::-1]
+    enlarged = np.repeat(np.repeat(pixels, look.scale, axis=0), look.scale, axis=1)
+    out = io.BytesIO()
+    Image.fromarray(enlarged).save(out, "PNG")
+    return out.getvalue()
+
+
+def _selected(values: np.ndarray, look: Look) -> np.ndarray:
+    """Zero where the sign is not asked for or the cell is not among the strongest `top` percent."""
+    if look.sign == "for":
+        values = np.maximum(values, 0.0)
+    elif look.sign == "against":
+        values = np.minimum(values, 0.0)
+    keep = max(1, round(values.size * look.top / 100.0))
+    strength = np.abs(values)
+    return np.where(strength >= np.partition(strength.ravel(), -keep)[-keep], values, 0.0)
+
+
+def _grey(grid: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    """float `[H, W]` in 0..255."""
+    if grid is None or grid.shape[:2] != shape:
+        return np.full(shape, 224.0)
+    if grid.ndim == 2:
+        return np.clip(grid.astype(np.float64), 0.0, 1.0) * 255.0
+    return grid.astype(np.float64) @ np.array([0.299, 0.587, 0.114])

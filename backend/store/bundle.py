@@ -1,0 +1,125 @@
+"""A concept in a zip: `concept.json` and the examples as ordinary files, so that they can be looked at without this program.
+
+Read with care: entries are opened by the names that `concept.json` gives and by nothing else, counted, and decoded later like any upload.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.core.errors import NotDecodable, TooLarge
+from app.core.settings import Limits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MANIFEST = "concept.json"
+MOST = 500
+FORMAT = "evident-concept-1"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One example: bytes of a picture, recording or array, and the part of it that is meant."""
+
+    name: str
+    data: bytes
+    box: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    name: str
+    parts: list[Part]
+
+
+def write_bundle(name: str, examples: Sequence[dict[str, Any]], arrays: Sequence[np.ndarray]) -> bytes:
+    """examples: rows of a concept; arrays: their decoded numbers. Pictures become PNG, sounds 32-bit float WAV: nothing is lost."""
+    listed = []
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for number, (one, array) in enumerate(zip(examples, arrays, strict=True)):
+            suffix, data = _encoded(one, array)
+            file = f"examples/{number:03d}.{suffix}"
+            archive.writestr(file, data)
+            listed.append({"file": file, "box": one.get("box")})
+        archive.writestr(MANIFEST, json.dumps({"format": FORMAT, "name": name, "examples": listed}, indent=1))
+    return buffer.getvalue()
+
+
+def _encoded(one: dict[str, Any], array: np.ndarray) -> tuple[str, bytes]:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    if one["modality"] == "image":
+        from PIL import Image
+
+        Image.fromarray(np.asarray(array)).save(buffer, "PNG")
+        return "png", buffer.getvalue()
+    if one["modality"] == "audio":
+        import soundfile
+
+        soundfile.write(buffer, np.asarray(array), int(one["rate"]), format="WAV", subtype="FLOAT")
+        return "wav", buffer.getvalue()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return "npy", buffer.getvalue()
+
+
+def read_bundle(data: bytes, limits: Limits) -> Bundle:
+    """Raises NotDecodable for anything that is not an exported concept, TooLarge for too many or too large examples."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            manifest = json.loads(_entry(archive, MANIFEST, limits.json_bytes))
+            listed = manifest["examples"]
+            if manifest.get("format") != FORMAT or not isinstance(listed, list) or not listed:
+                raise _foreign()
+            if len(listed) > MOST:
+                raise TooLarge(f"The concept has more than {MOST} examples; split it.", code="too_many_examples", field="file")
+            room = limits.audio_bytes * 4
+            parts = []
+            for number, one in enumerate(listed):
+                entry = _entry(archive, str(one["file"]), min(limits.audio_bytes, room))
+                room -= len(entry)
+                parts.append(Part(f"example {number}", entry, _box(one.get("box"))))
+            return Bundle(str(manifest.get("name") or "Imported concept")[:80], parts)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        RecursionError,
+    ):
+        raise _foreign() from None
+
+
+def _entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """One entry, never more than `most` bytes of it: the size a zip states need not be the size it has."""
+    with archive.open(name) as entry:
+        found = entry.read(most + 1)
+    if len(found) > most:
+        raise TooLarge("The concept's examples are too large together; split it.", code="too_large", field="file")
+    return found
+
+
+def _box(values: Any) -> tuple[float, float, float, float] | None:
+    if values is None:
+        return None
+    a, b, c, d = (float(value) for value in values)
+    if not all(abs(value) < 1e9 for value in (a, b, c, d)):  # also false for NaN
+        raise _foreign()
+    return a, b, c, d
+
+
+def _foreign() -> NotDecodable:
+    return NotDecodable("This is not an exported concept, or it is damaged; export it again.", code="not_a_concept", field="file")

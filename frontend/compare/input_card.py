@@ -1,0 +1,157 @@
+"""The input: what was dropped, how it looks or sounds, whether it is fit for use; and the ways to bring another one."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from app.core.schemas import Input, Sample
+from frontend import ids
+from frontend.client import href
+from frontend.ui import words
+from frontend.ui.common import action, aria, checks, chip, hidden, icon, note
+
+
+def widget(name: str, **data: Any) -> Component:
+    """An empty element that a script of assets/ fills; `None` leaves an attribute out, anything but text goes as JSON."""
+    own: dict[str, Any] = {key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data}
+    attributes: dict[str, Any] = {
+        f"data-{key.replace('_', '-')}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in data.items()
+        if value is not None
+    }
+    return html.Div(**{**own, "data-evident": name, **attributes})
+
+
+def sources(limits: Mapping[str, Any]) -> Component:
+    """Upload, record, samples: three buttons under the input."""
+    return html.Div(
+        [
+            widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, compact="1", word="Upload"),
+            widget("record", store="input-store", limits=dict(limits), compact="1"),
+            action("Samples", id="samples-open"),
+        ],
+        className="sources",
+    )
+
+
+def loaded(value: Input, title: str = "") -> list[Component]:
+    """Name, player or picture, checks and notes of one input. title: of the bundled sample, when it is one."""
+    head = html.Div(
+        [
+            html.Strong(title or value.name or words.MODALITY[value.modality], className="input-name", title=value.name),
+            html.Span(words.describe_input(value), className="muted"),
+            html.Button(
+                [icon("close"), hidden("Close this input")],
+                id="input-remove",
+                className="icon-button",
+                n_clicks=0,
+                title="Close this input",
+            ),
+        ],
+        className="input-head",
+    )
+    if value.modality == "audio":
+        view = widget(
+            "player",
+            id=ids.player(value.id),
+            input=value.id,
+            coughs=[cough.model_dump() for cough in value.coughs],
+            waveform=value.waveform,
+            seconds=value.seconds,
+            store="window-store",
+        )
+    else:
+        view = widget("picture", input=value.id, className="picture")
+    parts = [head, view]
+    if value.checks:
+        parts.append(checks(value.checks))
+    parts.extend(note(text) for text in value.notes)
+    if value.sample is None:
+        parts.append(html.Button("Delete this file from the server", id="input-delete", className="link-button small", n_clicks=0))
+    return parts
+
+
+def title_of(value: Input, samples: Sequence[Sample]) -> str:
+    """The title of the bundled sample that this input is, else nothing."""
+    return next((sample.title for sample in samples if sample.key == value.sample), "")
+
+
+def nothing() -> list[Component]:
+    """The input card before there is an input."""
+    return [html.P("No input yet. Drop a recording, a photo or a spectrogram, or open a sample.", className="muted")]
+
+
+def drop_zone(limits: Mapping[str, Any]) -> Component:
+    """The large way in; the widget itself states formats, limits, and where the file goes."""
+    return html.Section(
+        [
+            html.H2("Drop a cough recording, a photo or a spectrogram", className="drop-title"),
+            widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, word="Choose file", className="drop-widget"),
+            html.Div(
+                [
+                    widget("record", store="input-store", limits=dict(limits), compact="1"),
+                    dmc.Checkbox(id="as-spectrogram", label="Read pictures as spectrograms (top row = highest frequency)", size="xs"),
+                ],
+                className="drop-more",
+            ),
+        ],
+        className="card drop",
+        **aria(label="Bring an input"),
+    )
+
+
+def gallery(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
+    """Bundled cases; what is known about each is said before it is opened."""
+    if not samples:
+        return note("There are no bundled samples on this server.")
+    return html.Ul([html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="gallery")
+
+
+def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component:
+    """One case as a button. `key`: its id, where the same sample stands twice on the page."""
+    picture = html.Span(html.Img(src=thumbnail(sample, value), alt="", className=f"thumb thumb--{sample.modality}"), className="thumb-box")
+    role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
+    told = [
+        html.Span(sample.title, className="sample-title"),
+        html.Span(sample.description, className="sample-text"),
+        html.Span([html.Span("Known: ", className="sample-label"), sample.known], className="sample-known"),
+    ]
+    return html.Button(
+        [html.Span([picture, role], className="sample-side"), html.Span(told, className="sample-words")],
+        id=ids.sample(key or sample.key),
+        className="sample",
+        n_clicks=0,
+        type="button",
+    )
+
+
+def thumbnail(sample: Sample, value: Input | None) -> str:
+    """A small picture: of the image itself, or of the waveform."""
+    if sample.modality == "audio":
+        return waveform(value.waveform if value else [])
+    return href(f"/inputs/{sample.input}/preview.png?size=192")
+
+
+def waveform(levels: Sequence[float]) -> str:
+    """The peak envelope (0..1) as an SVG data address, 120 x 40, in a grey that reads on both themes."""
+    count = 60
+    chosen = (
+        [max(levels[len(levels) * i // count : len(levels) * (i + 1) // count] or [0.0]) for i in range(count)] if levels else [0.0] * count
+    )
+    bars = "".join(f"M{2 * i + 1} {20 - max(0.5, 18 * level):.1f}V{20 + max(0.5, 18 * level):.1f}" for i, level in enumerate(chosen))
+    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 40"><path d="{bars}" stroke="#7b858f" stroke-width="1.2"/></svg>'
+    return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
+
+
+def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
+    """The gallery again, while an input is open."""
+    items = [html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples]
+    shown = html.Ul(items, className="gallery gallery--narrow") if items else note("There are no bundled samples on this server.")
+    return dmc.Drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)

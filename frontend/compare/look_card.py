@@ -1,0 +1,69 @@
+"""How maps are drawn: opacity, share shown, sign, scale, colours. All of it happens in the browser; nothing is computed again."""
+
+from __future__ import annotations
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from frontend.compare.address import Look
+from frontend.compare.input_card import widget
+from frontend.ui.common import aria, card, hidden
+from frontend.ui.words import sentence
+
+COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}
+
+
+def look_card(look: Look, evidence: bool = True) -> Component:
+    """The control group; ids are part of the contract with the scripts."""
+    return card(
+        "Look",
+        _slider("look-opacity", "Opacity", look.opacity, 0),
+        _slider("look-top", "Show top", look.top, 1),
+        _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
+        _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps"),
+        known_evidence(evidence),
+        aside=colours(look.colours),
+        className="look-card",
+    )  # fmt: skip
+
+
+def known_evidence(shown: bool) -> Component:
+    """Seen only for inputs made by a program, whose evidence is known; the widget says what the outline means."""
+    box = dmc.Checkbox(id="look-evidence", label="Known evidence", checked=shown, size="xs")
+    return html.Div([box, widget("evidence", id="evidence", known="")], id="evidence-row", className="evidence-row", hidden=True)
+
+
+def _slider(key: str, label: str, value: int, low: int) -> Component:
+    return html.Div(
+        [
+            html.Span(label, id=f"{key}-label"),
+            dmc.Slider(id=key, value=value, min=low, max=100, size="sm", thumbSize=14, label=None, thumbLabel=label, updatemode="drag"),
+            html.Output(f"{value} %", id=f"{key}-value", className="value"),
+        ],
+        className="row row--slider",
+    )
+
+
+def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint: str) -> Component:
+    data = [{"value": option, "label": sentence(option)} for option in options]
+    return html.Div(
+        [html.Span(label), dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **aria(label=label))],
+        className="row",
+        title=hint,
+    )
+
+
+def colours(value: str) -> Component:
+    """Colours of unsigned maps; signed ones are always blue to red about zero."""
+    data = [{"value": key, "label": text} for key, text in COLOURS.items()]
+    select = dmc.Select(
+        id="look-colours",
+        value=value,
+        data=data,
+        size="xs",
+        allowDeselect=False,
+        comboboxProps={"width": 190, "position": "bottom-end"},
+        w=88,
+    )
+    return html.Label([hidden("Colours"), select], className="compact lab-only", title="Colours of maps without a sign")

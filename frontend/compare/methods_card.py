@@ -1,0 +1,162 @@
+"""Model, methods with their cost, layer, seed, Run. Everything here is drawn from the catalogue; no method is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from app.core.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
+from frontend import ids
+from frontend.ui import forms, words
+from frontend.ui.common import action, aria, card, hidden, icon
+
+WIDE = {"width": 260, "position": "bottom-end"}
+"""Lists may be wider than the field they drop from."""
+
+
+def methods_card(
+    options: Sequence[Mapping[str, Any]], model: str | None, rows: Sequence[Component], ticked: Sequence[str], seed: int
+) -> Component:
+    """The card; costs and fits are filled in when model and input are known."""
+    choice = dmc.Select(
+        id="model-select", data=list(options), value=model, size="xs", allowDeselect=False, maxDropdownHeight=360, comboboxProps=WIDE
+    )
+    layer = dmc.Select(
+        id="layer-select", data=[], size="xs", allowDeselect=False, searchable=True, nothingFoundMessage="No such layer", comboboxProps=WIDE
+    )
+    number = dmc.NumberInput(
+        id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=True, w=52
+    )
+    seeded = html.Label(
+        ["Seed", number], className="compact lab-only", title="Start of the random numbers: the same seed gives the same map"
+    )
+    return card(
+        "Methods",
+        html.Div([html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")], className="row row--model"),
+        dmc.CheckboxGroup(html.Div(list(rows), id="methods-list"), id="methods", value=list(ticked), **aria(label="Methods to run")),
+        html.Div([html.Label("Layer", htmlFor="layer-select"), layer], className="row row--layer lab-only"),
+        dmc.Button("Run", id="run", fullWidth=True, size="xs", n_clicks=0),
+        html.Div(id="run-note", className="small run-note", role="status"),
+        html.Div(id="run-problem"),
+        aside=seeded,
+        className="methods-card",
+    )
+
+
+def model_note(model: ModelInfo | None) -> Component:
+    """A way to the model's card; which weights, and for how many classes, on hover."""
+    if model is None:
+        return html.Span("No model on this server takes this kind of input.", className="muted small")
+    weights = f"weights {model.digest[:12]}" if model.digest else "weights on first use"
+    return dcc.Link(
+        [icon("info"), hidden(f"Card of {model.title}")],
+        href=f"/models?open={quote(model.key, safe='')}",
+        className="icon-button",
+        title=f"{len(model.labels):,} classes, {weights}. Open the model card.",
+    )
+
+
+def method_rows(
+    methods: Sequence[MethodInfo], fits: Mapping[str, Fit], params: Mapping[str, Mapping[str, Any]], ticked: Sequence[str] = ()
+) -> list[Component]:
+    """One row per method: tick, cost, parameters. Methods that are not on by default wait behind "more", unless ticked."""
+    front = [method for method in methods if method.default_on or method.key in ticked]
+    rest = [method for method in methods if method not in front]
+    rows = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in front]
+    if rest:
+        more = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in rest]
+        rows.append(html.Details([html.Summary(f"{len(rest)} more methods"), *more], className="more"))
+    return rows
+
+
+def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> Component:
+    """A method that does not fit says why in place of its cost."""
+    fits = fit is None or fit.ok
+    seconds = forms.estimate(method.schema_, fit, params) if fit and fits else None
+    reason = "" if fits or fit is None else fit.reason
+    return html.Div(
+        [
+            dmc.Checkbox(label=method.title, value=method.key, size="xs", disabled=not fits, className="method-tick", **aria(description=reason or method.summary)),
+            html.Span(words.seconds(seconds), className="muted method-cost", title="Expected time on this machine") if fits else _reason(reason),
+            html.Button(
+                [icon("sliders"), hidden(f"Parameters of {method.title}{' (changed)' if params else ''}")],
+                id=ids.tune(method.key),
+                className="icon-button lab-only tune tune--on" if params else "icon-button lab-only tune",
+                n_clicks=0,
+                disabled=not fits,
+                title=f"Parameters of {method.title}",
+            ),
+        ],
+        className="method" if fits else "method method--off",
+        title=reason or method.summary,
+    )  # fmt: skip
+
+
+def _reason(reason: str) -> Component:
+    return html.Span([icon("info"), "does not fit", hidden(f": {reason}")], className="muted method-cost", title=reason)
+
+
+def params_drawer() -> Component:
+    """One drawer for the parameters of whichever method was asked for."""
+    return dmc.Drawer(
+        html.Div(id="params-form"),
+        id="params-drawer",
+        title="Parameters",
+        position="right",
+        size=380,
+        withOverlay=False,
+        lockScroll=False,
+        trapFocus=True,
+    )
+
+
+def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any], lists: forms.Lists | None = None) -> Component:
+    """Summary, paper and controls of one method."""
+    return html.Div(
+        [
+            html.P(method.summary),
+            html.P(method.paper, className="muted small"),
+            forms.form(method.key, method.schema_, fit.defaults if fit else None, values, lists),
+            html.P("Changes wait for Run; maps already drawn stay as they are and say so.", className="muted small"),
+            action(f"Run {method.title}", "play", id=ids.run_one(f"drawer:{method.key}")),
+        ],
+        className="params",
+    )
+
+
+def model_options(models: Sequence[ModelInfo], modality: str | None) -> list[dict[str, Any]]:
+    """The models, those that cannot take this input at the end and switched off with the reason."""
+    usable = [model for model in models if model.available and (modality is None or modality in model.modalities)]
+    rest = [model for model in models if model not in usable]
+    return [{"value": model.key, "label": model.title} for model in usable] + [
+        {"value": model.key, "label": f"{model.title} ({why_not(model, modality)})", "disabled": True} for model in rest
+    ]
+
+
+def why_not(model: ModelInfo, modality: str | None) -> str:
+    """Why a model cannot be chosen, in a few words."""
+    if not model.available:
+        return "not available"
+    wanted = " or ".join(words.MODALITY[name].lower() for name in model.modalities)
+    return f"takes {wanted}" if modality and modality not in model.modalities else ""
+
+
+def choose_model(models: Sequence[ModelInfo], modality: str | None, *wishes: str | None) -> str | None:
+    """The first wish that can take the input, else the first model that can."""
+    usable = [model.key for model in models if model.available and (modality is None or modality in model.modalities)]
+    return next((wish for wish in wishes if wish in usable), usable[0] if usable else None)
+
+
+def layer_options(layers: Iterable[LayerInfo]) -> list[dict[str, str]]:
+    """`conv4 · 8 × 16`, deepest first: that is where explanations usually start."""
+    return [{"value": layer.name, "label": f"{layer.name} · {layer.shape[1]} × {layer.shape[2]}"} for layer in reversed(list(layers))]
+
+
+def fitting(catalogue: Catalogue, fits: Mapping[str, Fit]) -> list[MethodInfo]:
+    """Methods that can run, in the catalogue's order."""
+    return [method for method in catalogue.methods if method.key not in fits or fits[method.key].ok]

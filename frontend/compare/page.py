@@ -1,0 +1,194 @@
+"""Compare, the front page: one input, one model, all maps side by side.
+
+address -> load -> body with stores
+input-store, model-select, window-store -> settle -> subject-store -> predict -> answer-store -> run -> runs-store -> panels
+look-*, stale, permalink, level, announcements: in the browser (assets/page.js and the widgets)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dash import Dash, Input, Output, dcc, html, no_update
+from dash.development.base_component import Component
+
+from app.core.schemas import Catalogue, Sample
+from app.core.schemas import Input as EvidentInput
+from frontend.client import ApiProblem, Client
+from frontend.compare import input_card, look_card, methods_card, panels, side
+from frontend.compare.address import View, read
+from frontend.ui import common
+
+STORES = ("subject-store", "answer-store", "panel-store", "numbers-store")
+
+
+def layout(**query: str) -> Component:
+    """Drawn at once; what needs the API follows by `load`."""
+    return html.Div(
+        [
+            dcc.Store(id="query-store", data=query),
+            html.H1("Compare explanations", className="ev-visually-hidden"),
+            html.Div(skeleton(), id="compare-body"),
+        ]
+    )
+
+
+def skeleton() -> Component:
+    """The page's shape while the server is asked; on a first start it is still reading the models."""
+    return html.Div(
+        [
+            html.Div(
+                [common.card("Input", common.skeleton(4)), common.card("Methods", common.skeleton(9))], className="column column--left"
+            ),
+            html.Div([html.Div(panels.waiting(6), className="panels")], className="column column--centre"),
+            html.Div(
+                [common.card("Readout", common.skeleton(6)), common.card("Agreement", common.skeleton(4))], className="column column--right"
+            ),
+        ],
+        className="compare",
+        **common.aria(busy="true"),
+    )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the API said when the page was opened."""
+
+    catalogue: Catalogue
+    limits: Mapping[str, Any]
+    samples: Sequence[Sample]
+    inputs: Mapping[str, EvidentInput] = field(default_factory=dict)
+    value: EvidentInput | None = None
+    trouble: ApiProblem | None = None
+
+
+async def open_page(client: Client, view: View) -> Opened:
+    """Catalogue, limits, samples with their waveforms, and the input of the address. Raises ApiProblem when there is no catalogue."""
+    catalogue, limits = await asyncio.gather(client.catalogue(), client.limits())
+    try:
+        samples = await client.samples()
+    except ApiProblem:
+        samples = []
+    sounds = [sample.input for sample in samples if sample.modality == "audio"]
+    found = await asyncio.gather(*(client.input(key) for key in sounds), return_exceptions=True)
+    inputs = {key: value for key, value in zip(sounds, found, strict=True) if isinstance(value, EvidentInput)}
+    value, trouble = inputs.get(view.input or ""), None
+    if view.input and value is None:
+        try:
+            value = await client.input(view.input)
+        except ApiProblem as refusal:
+            trouble = refusal
+    if value and value.sample:
+        # One recording may stand in two samples, each with its own model.
+        named = next((sample.key for sample in samples if sample.input == value.id and sample.model == view.model), value.sample)
+        value = value.model_copy(update={"sample": named})
+    return Opened(catalogue, limits, samples, inputs, value, trouble)
+
+
+def body(opened: Opened, view: View) -> Component:
+    """The whole page, its stores seeded from the address."""
+    return html.Div(
+        [
+            *stores(opened, view),
+            html.Div(
+                [input_section(opened), methods(opened, view), look_card.look_card(view.look, view.evidence), side.keep_card()],
+                className="column column--left",
+            ),
+            html.Div([start(opened), *centre()], className="column column--centre"),
+            html.Div([side.readout_card(), side.agreement_card()], className="column column--right"),
+            input_card.samples_drawer(opened.samples, opened.inputs),
+            methods_card.params_drawer(),
+            numbers_drawer(),
+        ],
+        id="compare",
+        className="compare" if opened.value else "compare compare--empty",
+    )
+
+
+def stores(opened: Opened, view: View) -> list[Component]:
+    value = opened.value
+    wished = {"input": value.id, "model": view.model, "target": view.target} if value and view.target is not None else None
+    return [
+        dcc.Store(id="input-store", data=value.model_dump() if value else None),
+        dcc.Store(id="window-store", data={"input": value.id, "start": view.start} if value and view.start is not None else None),
+        dcc.Store(id="target-store", data=wished),
+        dcc.Store(id="params-store", data={method: dict(values) for method, values in view.params.items()}),
+        dcc.Store(id="runs-store", data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None)}),
+        dcc.Store(id="wish-store", data={"layer": view.layer}),
+        *(dcc.Store(id=name) for name in STORES),
+    ]
+
+
+def input_section(opened: Opened) -> Component:
+    shown = input_card.loaded(opened.value, input_card.title_of(opened.value, opened.samples)) if opened.value else input_card.nothing()
+    trouble = [common.problem(opened.trouble)] if opened.trouble else []
+    return common.card(
+        "",
+        html.Div([*trouble, *shown], id="input-view"),
+        input_card.sources(opened.limits),
+        className="input-card",
+        **common.aria(label="Input"),
+    )
+
+
+def methods(opened: Opened, view: View) -> Component:
+    ticked = [
+        method.key for method in opened.catalogue.methods if (method.default_on if view.methods is None else method.key in view.methods)
+    ]
+    modality = opened.value.modality if opened.value else None
+    model = methods_card.choose_model(opened.catalogue.models, modality, view.model)
+    return methods_card.methods_card(
+        methods_card.model_options(opened.catalogue.models, modality), model, methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked), ticked, view.seed
+    )  # fmt: skip
+
+
+def start(opened: Opened) -> Component:
+    """The empty state: a drop zone and bundled cases."""
+    return html.Div(
+        [
+            input_card.drop_zone(opened.limits),
+            html.Section(
+                [html.H2("Or start from a sample", className="card-title"), input_card.gallery(opened.samples, opened.inputs)],
+                className="card",
+                **common.aria(label="Samples"),
+            ),
+        ],
+        className="start",
+    )
+
+
+def centre() -> list[Component]:
+    """Prediction and maps of the open input."""
+    return [
+        html.Section(common.skeleton(3), id="prediction-card", className="card prediction when-open", **common.aria(label="Prediction")),
+        html.Section(input_card.widget("summary"), className="card summary-card when-open", **common.aria(label="In words")),
+        html.Div(panels.waiting(3), id="panels", className="panels when-open"),
+    ]
+
+
+def numbers_drawer() -> Component:
+    import dash_mantine_components as dmc
+
+    return dmc.Drawer(html.Div(id="numbers-body"), id="numbers-drawer", title="Numbers", position="right", size=560)
+
+
+def unreachable(refusal: ApiProblem) -> Component:
+    """The page when the computing side does not answer."""
+    return html.Div(common.card("", common.problem(refusal, html.A("Try again", href="/", className="ev-button"))), className="page")
+
+
+def register(app: Dash, client: Client) -> None:
+    """The first step; the others are in frontend/callbacks."""
+
+    @app.callback(Output("compare-body", "children"), Input("query-store", "data"))
+    async def load(query: dict[str, str] | None) -> Any:
+        if query is None:
+            return no_update
+        view = read(query)
+        try:
+            return body(await open_page(client, view), view)
+        except ApiProblem as refusal:
+            return unreachable(refusal)

@@ -1,0 +1,90 @@
+"""The maps: the input first, then one panel per ticked method, in the catalogue's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from app.core.schemas import Fit, MethodInfo, Prediction, Problem
+from frontend import ids
+from frontend.client import ApiProblem
+from frontend.compare.input_card import widget
+from frontend.ui import forms, words
+from frontend.ui.common import action, aria, problem
+
+
+def panels(
+    methods: Sequence[MethodInfo],
+    fits: Mapping[str, Fit],
+    runs: Mapping[str, Mapping[str, Any]],
+    params: Mapping[str, Mapping[str, Any]],
+    prediction: Prediction,
+) -> list[Component]:
+    """methods: the ticked ones. runs: per method the explanation it was posted as, or the refusal."""
+    first = html.Div(
+        widget(
+            "input-map",
+            display=prediction.display,
+            input=prediction.input,
+            axes={"y_axis": prediction.y_axis.model_dump(), "x_axis": prediction.x_axis.model_dump()},
+        ),
+        className="card panel panel--input",
+        id="panel-input",
+    )
+    return [
+        first,
+        *(panel(method, fits.get(method.key), runs.get(method.key), params.get(method.key, {}), prediction) for method in methods),
+    ]
+
+
+def panel(
+    method: MethodInfo, fit: Fit | None, run: Mapping[str, Any] | None, params: Mapping[str, Any], prediction: Prediction
+) -> Component:
+    """A map, a refusal, or the offer to compute it."""
+    kind = "panel--map"
+    if run is None:
+        kind = "panel--offer"
+        inside: list[Component] = offer(method, fit, params)
+    elif "problem" in run:
+        inside = [_head(method), problem(ApiProblem(Problem.model_validate(run["problem"])), _again(method, "Try again"))]
+    else:
+        inside = [
+            widget(
+                "map",
+                id=ids.panel(method.key),
+                explanation=run["id"],
+                title=method.title,
+                signed="1" if method.signed else "0",
+                key=method.key,
+                display=prediction.display,
+                stale="0",
+            ),
+        ]  # fmt: skip
+    return html.Section(inside, className=f"card panel {kind}", id={"type": "panel", "method": method.key}, **aria(label=method.title))
+
+
+def _head(method: MethodInfo) -> Component:
+    return html.Div(html.H3(method.title, className="panel-title"), className="panel-head")
+
+
+def _again(method: MethodInfo, text: str) -> Component:
+    return action(text, "play", id=ids.run_one(method.key))
+
+
+def offer(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> list[Component]:
+    """A method that was ticked but not run: what it shows and what it costs, before it costs anything."""
+    expected = forms.estimate(method.schema_, fit, params) if fit else None
+    price = f"About {words.seconds(expected)} on this machine." if expected is not None else "Not measured on this machine yet."
+    return [
+        _head(method),
+        html.Div([html.P(method.summary), html.P(price, className="muted"), _again(method, "Run")], className="offer"),
+    ]
+
+
+def waiting(count: int = 3) -> list[Component]:
+    """Panels before anything is known."""
+    return [html.Div([dmc.Skeleton(height=16, width=110, mb=10), dmc.Skeleton(height=240)], className="card panel") for _ in range(count)]

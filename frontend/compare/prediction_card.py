@@ -1,0 +1,109 @@
+"""Scores with their interval, the class to explain, and what is known about the input or the model."""
+
+from __future__ import annotations
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from app.core.schemas import ClassScore, Input, ModelInfo, Prediction, Sample
+from frontend.ui import words
+from frontend.ui.common import aria, checks, hidden, icon
+
+SHOWN = 3
+"""Bars; every other class and its score is in the list of classes to explain."""
+
+
+def prediction_view(prediction: Prediction, target: int, model: ModelInfo, sample: Sample | None, value: Input | None) -> list[Component]:
+    """Left the bars and the class picker, right the words."""
+    left = html.Div([bars(prediction), picker(prediction, target)], className="prediction-bars")
+    return [left, html.Div(remarks(prediction, model, sample, value), className="prediction-words")]
+
+
+def ranked(prediction: Prediction, shown: int = SHOWN) -> list[ClassScore]:
+    """Highest scores first."""
+    return sorted(prediction.classes, key=lambda score: -score.probability)[:shown]
+
+
+def bars(prediction: Prediction) -> Component:
+    """One row per class: name, bar with interval, score."""
+    rows = [bar(score, prediction.interval.get(score.index), score.index == prediction.top) for score in ranked(prediction)]
+    return html.Div(rows, className="bars")
+
+
+def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> Component:
+    """The bracket over the bar is the interval; the numbers say the same."""
+    parts: list[Component] = [html.Span(className="bar-fill", style={"width": f"{100 * score.probability:.1f}%"})]
+    spoken = f"{score.label}: score {score.probability:.2f}"
+    if interval:
+        low, high = interval
+        parts.append(html.Span(className="bar-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
+        spoken += f", interval {low:.2f} to {high:.2f}"
+    return html.Div(
+        [
+            html.Span(score.label, className="bar-label", title=score.label),
+            html.Span(parts, className="bar-track", role="img", **aria(label=spoken)),
+            html.Strong(f"{score.probability:.2f}", className="bar-value"),
+            html.Span(f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "", className="muted bar-range"),
+        ],
+        className="bar bar--top" if top else "bar",
+    )
+
+
+def picker(prediction: Prediction, target: int) -> Component:
+    """Which class the maps explain."""
+    scored = len(prediction.classes) > SHOWN
+    options = [
+        {"value": str(score.index), "label": f"Explain {score.label}" + (f" · {score.probability:.2f}" if scored else "")}
+        for score in sorted(prediction.classes, key=lambda score: -score.probability)
+    ]
+    return html.Div(
+        [
+            html.Span(
+                [words.SCORE, hidden(f". Interval: {prediction.interval_means}")],
+                className="muted small",
+                title=f"Interval: {prediction.interval_means}" if prediction.interval_means else None,
+            ),
+            dmc.Select(
+                id="target-select",
+                data=options,
+                value=str(target),
+                size="xs",
+                allowDeselect=False,
+                searchable=len(options) > 12,
+                limit=200,
+                comboboxProps={"width": 240, "position": "bottom-end"},
+                **aria(label="Class to explain"),
+            ),
+        ],
+        className="picker",
+    )
+
+
+def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, value: Input | None) -> list[Component]:
+    """What is known: about the sample, the fit of the input to the model, and the model itself."""
+    found: list[Component] = []
+    if sample is not None:
+        found.append(
+            html.P([icon(words.ROLE_ICON[sample.role]), html.Strong(f" {words.ROLE[sample.role]}. "), sample.known], className="remark")
+        )
+    seen = {(check.key, check.state) for check in (value.checks if value else [])}
+    new = [check for check in prediction.quality if (check.key, check.state) not in seen]
+    if new:
+        found.append(checks(new))
+    found += [
+        html.P([icon("warning"), f" {check.label}: {check.detail}"], className="remark remark--warning")
+        for check in new
+        if check.state in {"warning", "bad"}
+    ]
+    caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
+    if isinstance(caution, str) and caution:
+        found.append(html.P([icon("warning"), f" {caution}"], className="remark remark--warning"))
+    if not found:
+        shown = f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. Maps show which parts of the input spoke for or against the class above."
+        found.append(html.P([shown, hidden(value.name) if value else ""], className="remark"))
+    return found
+
+
+def label_of(prediction: Prediction, index: int) -> str:
+    return next((score.label for score in prediction.classes if score.index == index), str(index))

@@ -1,0 +1,61 @@
+"""The right column: readout under the crosshair, agreement between maps, and what to take along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from app.core.schemas import MethodInfo
+from frontend.client import href
+from frontend.compare.input_card import widget
+from frontend.ui.common import aria, card, icon
+
+
+def readout_card() -> Component:
+    return card("Readout", widget("readout"), className="readout-card")
+
+
+def agreement_card() -> Component:
+    return card("Agreement", widget("agreement"), className="agreement-card lab-only")
+
+
+def keep_card() -> Component:
+    """Permalink and downloads."""
+    return card(
+        "Keep",
+        html.Div(
+            [
+                dmc.CopyButton(id="copy-link", value="", children="Copy link", copiedChildren="Copied", size="xs", variant="default", color="accent", copiedColor="accent"),
+                html.Details(
+                    [html.Summary([icon("download"), "Downloads"], className="ev-button"), html.Div(downloads([], {}, {}), id="downloads", className="drop-menu")]
+                ),
+            ],
+            className="keep",
+            title="The link holds model, input, class, methods, parameters and look",
+        ),
+        className="keep-card",
+    )  # fmt: skip
+
+
+def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str]) -> list[Component]:
+    """Picture, numbers and record of every finished map."""
+    ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
+    if not ready:
+        return [html.P("Nothing finished yet", className="muted small")]
+    parts: list[Component] = []
+    for method, key in ready:
+        parts.append(html.P(method.title, className="muted small"))
+        for text, path, name in (
+            ("Picture (PNG)", "overlay.png", "png"),
+            ("Numbers (NPY)", "values.npy", "npy"),
+            ("Record (JSON)", "", "json"),
+        ):
+            link = href(f"/explanations/{key}/{path}".rstrip("/"))
+            parts.append(
+                html.A(text, href=link, download=f"{method.key}.{name}", className="menu-link", **aria(label=f"{method.title}: {text}"))
+            )
+    return parts

@@ -1,0 +1,98 @@
+"""The smallest parts: card, icon, chip, problem, skeleton."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from app.core.schemas import Check
+from frontend.client import ApiProblem
+
+Children = Any
+
+STATE_WORD = {"ok": "in order", "warning": "doubtful", "bad": "not in order", "unknown": "not known"}
+STATE_ICON = {"ok": "check", "warning": "warning", "bad": "error", "unknown": "help"}
+
+
+def aria(**named: str) -> dict[str, Any]:
+    """`aria(label="x")` -> `{"aria-label": "x"}`, for the attributes Python cannot spell."""
+    return {f"aria-{name}": value for name, value in named.items()}
+
+
+def icon(name: str) -> Component:
+    """A picture of assets/icons beside a word; silent for screen readers."""
+    return html.Span(className=f"ev-icon ev-icon--{name}", **aria(hidden="true"))
+
+
+def hidden(text: str) -> Component:
+    """Words for those who listen to the page."""
+    return html.Span(text, className="ev-visually-hidden")
+
+
+def card(title: str, *children: Children, className: str = "", aside: Children = None, **attributes: Any) -> Component:
+    """A card with a quiet heading; it is a landmark of that name."""
+    head = [html.Div([html.H2(title, className="card-title"), aside], className="card-head")] if title else []
+    label = aria(label=title) if title else {}
+    return html.Section([*head, *children], className=f"card {className}".strip(), **{**label, **attributes})
+
+
+def chip(text: str, state: str = "unknown", detail: str = "", glyph: str | None = None) -> Component:
+    """A state as icon and word, never as colour alone."""
+    return html.Span([icon(glyph or STATE_ICON[state]), html.Span(text)], className=f"ev-chip ev-chip--{state}", title=detail or None)
+
+
+def checks(values: Sequence[Check]) -> Component:
+    """The fit-for-use gate, folded: what passed as one chip, everything else by name; unfolded, what was measured."""
+    passed = [value for value in values if value.state == "ok"]
+    summary = [chip(f"{len(passed)} {'check' if len(passed) == 1 else 'checks'} ok", "ok")] if passed else []
+    summary += [chip(value.label, value.state, value.detail) for value in values if value.state != "ok"]
+    rows = facts({value.label: [icon(STATE_ICON[value.state]), hidden(STATE_WORD[value.state]), f" {value.detail}"] for value in values})
+    return html.Details(
+        [html.Summary(summary, className="chips"), rows], className="checks", title="Fit for use: open for what was measured"
+    )
+
+
+def problem(refusal: ApiProblem, action: Children = None) -> Component:
+    """What went wrong, why and what to do, with the code and the id a person can quote."""
+    found = refusal.problem
+    small = found.code if not found.request_id else f"{found.code} · {found.request_id}"
+    return html.Div(
+        [icon("error"), html.Div([html.Strong(found.title), html.P(found.detail), html.P(small, className="muted small"), action])],
+        className="problem",
+        role="alert",
+    )
+
+
+def note(text: Children, state: str = "unknown") -> Component:
+    """A remark inside a card."""
+    return html.Div([icon({"unknown": "info"}.get(state, STATE_ICON[state])), html.Div(text)], className=f"note note--{state}")
+
+
+def skeleton(lines: int = 3, height: int = 14) -> Component:
+    """Grey lines where words will be."""
+    return html.Div([dmc.Skeleton(height=height, radius="sm") for _ in range(lines)], className="skeleton", **aria(hidden="true"))
+
+
+def action(text: str, glyph: str | None = None, **attributes: Any) -> Component:
+    """A quiet button."""
+    return html.Button([icon(glyph), html.Span(text)] if glyph else text, className="ev-button", n_clicks=0, type="button", **attributes)
+
+
+def facts(pairs: Mapping[str, Children]) -> Component:
+    """Names and values below each other."""
+    return html.Dl([part for name, value in pairs.items() for part in (html.Dt(name), html.Dd(value))], className="facts")
+
+
+def table(head: Sequence[Children], rows: Sequence[Sequence[Children]], caption: str = "") -> Component:
+    """A plain table; it scrolls inside its own box on a phone."""
+    body = [html.Tr([html.Td(cell) for cell in row]) for row in rows]
+    inner = [html.Thead(html.Tr([html.Th(cell, scope="col") for cell in head])), html.Tbody(body)]
+    if caption:
+        inner.insert(0, html.Caption(caption))
+    return html.Div(
+        html.Table(inner, className="table"), className="table-box", tabIndex=0, role="region", **aria(label=caption or "Table")
+    )

@@ -1,0 +1,149 @@
+"""Charts where a chart library is right: curves and bars of a record's numbers. Maps are drawn in the browser, not here.
+
+Axis text and grid take their colours from theme.css, so that one figure serves both themes; only marks carry a colour of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from dash import dcc
+
+from app.core.schemas import Record
+from frontend.ui.words import sentence
+
+CONFIG: Any = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False, "responsive": True}
+FOR, AGAINST, PLAIN = "#b40426", "#3b4cc0", "#4a7bc8"
+"""Ends of the coolwarm scale (supports, speaks against), and the accent for numbers without a sign."""
+SHOWN = 40
+
+
+def graph(figure: go.Figure, key: str | None = None) -> dcc.Graph:
+    """A figure without the library's buttons: nothing on the page offers to send data anywhere."""
+    named: dict[str, Any] = {"id": key} if key else {}
+    return dcc.Graph(figure=figure, config=CONFIG, className="graph", style={"height": f"{figure.layout.height}px"}, **named)
+
+
+def plain(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
+    """Sizes, fonts and grounds that every chart shares."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 56, "r": 12, "t": 10, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
+        font={"family": "system-ui, sans-serif", "size": 12},
+        xaxis={"title": {"text": x, "font": {"size": 12}}, "zeroline": False},
+        yaxis={"title": {"text": y, "font": {"size": 12}}, "zeroline": True},
+        hoverlabel={"font_size": 12},
+    )
+    return figure
+
+
+def curve(values: Sequence[float], name: str, x: Sequence[float] | None = None, x_name: str = "step") -> go.Figure:
+    """A number against the step, e.g. how far a sum is from what it must reach."""
+    figure = go.Figure(
+        go.Scatter(
+            x=list(x) if x is not None else list(range(1, len(values) + 1)), y=list(values), mode="lines", line={"color": PLAIN, "width": 2}
+        )
+    )
+    return plain(figure, 220, x_name, name)
+
+
+def signed_bars(
+    names: Sequence[str], values: Sequence[float], low: Sequence[float] | None = None, high: Sequence[float] | None = None
+) -> go.Figure:
+    """Largest first, what supports and what speaks against in the colours of the maps, the band as whiskers."""
+    order = sorted(range(len(values)), key=lambda i: -abs(values[i]))[:SHOWN]
+    taken = [values[i] for i in order]
+    band = None
+    if low is not None and high is not None:
+        band = {
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, high[i] - values[i]) for i in order],
+            "arrayminus": [max(0.0, values[i] - low[i]) for i in order],
+            "thickness": 1,
+            "width": 2,
+            "color": "#7b858f",
+        }
+    figure = go.Figure(
+        go.Bar(
+            x=[names[i] for i in order], y=taken, error_y=band, marker_color=[FOR if value >= 0 else AGAINST for value in taken],
+            hovertemplate="%{x}: %{y:.4g}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="category")
+    return plain(figure, 260, "", "weight")
+
+
+def concentration(values: np.ndarray) -> go.Figure:
+    """How much of the evidence lies in how little of the area: cells sorted by |value|, their running share of the sum of |value|.
+
+    The dashed line is a map without any preference. values: `[H, W]`.
+    """
+    strength = np.sort(np.abs(values.astype(np.float64)).ravel())[::-1]
+    total = strength.sum()
+    share = np.r_[0, np.cumsum(strength) / total] if total else np.linspace(0, 1, strength.size + 1)
+    area = np.linspace(0, 1, share.size)
+    kept = np.unique(np.round(np.linspace(0, share.size - 1, 201)).astype(int))
+    figure = curve((100 * share[kept]).tolist(), "% of the evidence", (100 * area[kept]).tolist(), "% of the area, strongest first")
+    figure.add_trace(
+        go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": "#7b858f", "width": 1, "dash": "dash"}, hoverinfo="skip")
+    )
+    return figure
+
+
+def pieces(values: np.ndarray, most: int = 200) -> go.Figure | None:
+    """The values of a map made of pieces (segments, tiles), each once; None for a map that is not."""
+    found, counts = np.unique(values, return_counts=True)
+    if not 2 <= len(found) <= most or np.median(counts) < 4:
+        return None
+    order = np.argsort(-np.abs(found), kind="stable")[:SHOWN]
+    names = [f"{i + 1}" for i in range(len(order))]
+    return plain_bars(names, found[order].tolist(), f"pieces, the {len(order)} strongest of {len(found)}")
+
+
+def plain_bars(names: Sequence[str], values: Sequence[float], x: str) -> go.Figure:
+    """Bars in the order given, in the colours of the maps."""
+    figure = signed_bars(names, values)
+    return figure.update_xaxes(title_text=x, showticklabels=False)
+
+
+def of_record(record: Record) -> list[tuple[str, go.Figure]]:
+    """Every series among a record's extras as a titled figure; a new method's series appear without a change here.
+
+    A list of numbers is a curve. A mapping of equally long lists with `values` or `coefficients`, and perhaps `low` and `high`, is a set of bars.
+    """
+    found = []
+    for name, extra in record.extras.items():
+        if _is_series(extra):
+            found.append((sentence(name), curve(extra, sentence(name))))
+        elif isinstance(extra, Mapping):
+            figure = _of_mapping(extra)
+            if figure is not None:
+                found.append((sentence(name), figure))
+    return found
+
+
+def _is_series(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple)) and len(value) >= 3 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value)
+    )
+
+
+def _of_mapping(extra: Mapping[str, Any]) -> go.Figure | None:
+    values = next((extra[key] for key in ("values", "coefficients", "weights") if _is_series(extra.get(key))), None)
+    if values is None:
+        series = {key: value for key, value in extra.items() if _is_series(value)}
+        if len(series) == 2:
+            (x_name, x), (name, y) = series.items()
+            return curve(y, sentence(name), x, sentence(x_name)) if len(x) == len(y) else None
+        return None
+    names = extra.get("names") or [str(i + 1) for i in range(len(values))]
+    low, high = extra.get("low"), extra.get("high")
+    whole = isinstance(low, list) and isinstance(high, list) and len(low) == len(high) == len(values)
+    return signed_bars(names, values, low if whole else None, high if whole else None)

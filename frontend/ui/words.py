@@ -1,0 +1,74 @@
+"""What the page says. One place, so that a test can hold every word to the rule: maps show what the model used, never what a person has."""
+
+from __future__ import annotations
+
+from app.core.schemas import Input
+
+BANNER_LEAD = "Research and teaching only. Not a medical device."
+BANNER = "Maps show what the model used, not what is wrong with the patient. Sound-based Covid models fell from AUC 0.85 to 0.62 once symptoms were matched."
+BANNER_FULL = (
+    "Research and teaching only. Not a medical device. Do not use to diagnose, rule out or triage. In the largest study, sound-based Covid models "
+    "lost most of their accuracy once symptoms were matched (AUC 0.85 to 0.62). Maps show what the model used, not what is wrong with the patient."
+)
+SCORE = "Model score, not a probability"
+
+MODALITY = {"image": "Image", "audio": "Sound", "spectrogram": "Spectrogram"}
+ROLE = {"right": "Model right", "wrong": "Model wrong", "shortcut": "Shortcut", "example": "Example"}
+ROLE_ICON = {"right": "check", "wrong": "error", "shortcut": "warning", "example": "info"}
+ROLE_STATE = {"right": "ok", "wrong": "bad", "shortcut": "warning", "example": "unknown"}
+FAMILY = {
+    "gradient": "Gradients",
+    "cam": "Class activation",
+    "perturbation": "Perturbation",
+    "propagation": "Relevance propagation",
+    "fusion": "Fusion",
+    "concept": "Concepts",
+}
+
+
+def seconds(value: float | None) -> str:
+    """`0.1 s`, `14 s`, `3 min`; empty when nothing was measured yet."""
+    if value is None:
+        return ""
+    if value < 0.05:
+        return "< 0.1 s"
+    if value < 9.95:
+        return f"{value:.1f} s"
+    return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min"
+
+
+def megabytes(value: float) -> str:
+    return f"{value / 2**20:.0f} MB"
+
+
+def number(value: float) -> str:
+    """Three digits that matter, thousands apart: 0.812, 1,240, 3.1e-05."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    if size >= 0.001:
+        return f"{value:.3g}"
+    return f"{value:.1e}"
+
+
+ACRONYMS = {"auc": "AUC", "cnn": "CNN", "snr": "SNR", "lrp": "LRP", "lime": "LIME", "r2": "R²", "kl": "KL"}
+
+
+def sentence(name: str) -> str:
+    """`n_samples` -> `N samples`, `auc_by_person` -> `AUC by person`: a label for what has no title of its own."""
+    text = " ".join(ACRONYMS.get(word, word) for word in name.replace("_", " ").split())
+    return text[:1].upper() + text[1:]
+
+
+def describe_input(value: Input) -> str:
+    """`3.1 s · 8 kHz`, `640 x 480 px`, `64 x 128 cells`."""
+    parts = []
+    if value.seconds is not None:
+        parts.append(f"{value.seconds:.1f} s")
+    if value.rate is not None:
+        parts.append(f"{value.rate / 1000:g} kHz")
+    if value.width and value.height:
+        parts.append(f"{value.width} × {value.height} {'px' if value.modality == 'image' else 'cells'}")
+    return " · ".join(parts)

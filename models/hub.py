@@ -1,0 +1,329 @@
+"""Any convolutional architecture of timm and torchvision by name: `timm:resnet18`, `timm:resnet18.a1_in1k`, `torchvision:squeezenet1_1`.
+
+Weights are safetensors only, looked for in this order: a file given by the caller, the folder `EVIDENT_WEIGHTS`, the hub's cache on this
+machine, the hub. torchvision itself publishes pickles, which are not opened: its networks take a local file, or the same weights from
+timm's pages on the hub where every name and shape agrees (the ResNet and DenseNet families).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
+from app.core.settings import get_settings
+from models.inputs.image import ImageInput
+from models.spec import InputSpec, ModelSpec
+
+IMAGENET = 1000
+HUB_SECONDS = 5.0
+"""How long the hub may take to answer before it counts as unreachable."""
+OPS = ("nms", "qnms")
+"""Compiled operations that a torchvision for another torch lacks; importing it needs their names, no classifier calls them."""
+POPULAR = (
+    "timm:resnet18", "timm:resnet50", "timm:mobilenetv2_100", "timm:densenet121", "timm:efficientnet_b0", "timm:vgg16",
+    "timm:convnext_tiny", "torchvision:squeezenet1_1",
+)  # fmt: skip
+_lock = threading.Lock()
+_stubs: list[torch.library.Library] = []
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One architecture of a library. build: number of classes -> untrained network. hub: repository with its safetensors, or None."""
+
+    key: str
+    title: str
+    build: Callable[[int], nn.Module]
+    input: ImageInput
+    classifier: str | None
+    hub: str | None
+    licence: str
+    paper: str = ""
+
+
+def ensure_operations() -> None:
+    """Let torchvision be imported beside any torch: names the operations that its compiled part would bring, only where it did not."""
+    with _lock:
+        if _stubs:
+            return
+        with suppress(ImportError, RuntimeError, OSError):
+            import torchvision  # noqa: F401
+
+            return
+        missing = [op for op in OPS if not hasattr(torch.ops.torchvision, op)]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for op in missing:
+            library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _stubs.append(library)
+
+
+def names(library: str) -> list[str]:
+    """Architectures of `timm` or `torchvision` (classifiers only)."""
+    ensure_operations()
+    if library == "timm":
+        import timm
+
+        return list(timm.list_models())
+    from torchvision import models as vision
+
+    return list(vision.list_models(module=vision))
+
+
+def imagenet_labels() -> tuple[str, ...]:
+    """The 1000 ImageNet class names in the order of the logits."""
+    ensure_operations()
+    from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+    return tuple(_IMAGENET_CATEGORIES)
+
+
+@lru_cache(maxsize=64)
+def entry(key: str) -> Entry:
+    """Raises NotFound, naming the nearest architecture."""
+    library, _, name = key.partition(":")
+    base = name.partition(".")[0] if library == "timm" else name
+    known = names(library) if library in ("timm", "torchvision") else []
+    if base not in known:
+        near = difflib.get_close_matches(base, known, n=1)
+        hint = f" Did you mean {library}:{near[0]}?" if near else ""
+        raise NotFound(f"There is no architecture of that name.{hint}", code="unknown_model", field="model")
+    return _timm(key, name) if library == "timm" else _torchvision(key, name)
+
+
+def _timm(key: str, name: str) -> Entry:
+    import timm
+
+    with suppress(RuntimeError, ValueError):
+        config = timm.get_pretrained_cfg(name)
+        if config is not None:
+            return Entry(
+                key=key, title=f"{name} (timm)", build=lambda classes: timm.create_model(name, pretrained=False, num_classes=classes),
+                input=_timm_input(config), classifier=_first(config.classifier), hub=config.hf_hub_id, licence=config.license or "",
+                paper=config.paper_ids if isinstance(config.paper_ids, str) else "",
+            )  # fmt: skip
+    raise NotFound("This architecture has no such set of weights; leave out the part after the dot.", code="unknown_model", field="model")
+
+
+def _first(classifier: Any) -> str | None:
+    return classifier[0] if isinstance(classifier, tuple | list) else classifier
+
+
+def _timm_input(config: Any) -> ImageInput:
+    channels, height, width = config.input_size
+    return ImageInput(
+        size=(height, width), mean=tuple(config.mean), std=tuple(config.std), channels=channels,
+        resize="squash" if config.crop_mode == "squash" else "crop", crop_pct=config.crop_pct or 0.875,
+        interpolation="bicubic" if config.interpolation in ("bicubic", "random", None) else "bilinear",
+    )  # fmt: skip
+
+
+def _torchvision(key: str, name: str) -> Entry:
+    from torchvision import models as vision
+
+    def build(classes: int) -> nn.Module:
+        # the truncated normal start of these two takes half a minute, and is overwritten anyway
+        slow = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+        return vision.get_model(name, weights=None, num_classes=classes, **slow)
+
+    default = vision.get_model_weights(name).DEFAULT
+    preset = default.transforms()
+    crop, whole = preset.crop_size[0], preset.resize_size[0]
+    shape = ImageInput(
+        size=(crop, crop), mean=tuple(preset.mean), std=tuple(preset.std), resize="crop", crop_pct=min(1.0, crop / whole),
+        interpolation="bicubic" if "bicubic" in str(preset.interpolation.value) else "bilinear",
+    )  # fmt: skip
+    return Entry(key, f"{name} (torchvision)", build, shape, None, None, "BSD-3-Clause")
+
+
+def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
+    """An untrained network with `classes` outputs, and its preprocessing. Raises NotFound."""
+    found = entry(key)
+    with torch.random.fork_rng(devices=[]):
+        return found.build(classes), found.input
+
+
+def resolve(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path]:
+    """The spec of an architecture and the file with its weights. Raises NotFound, WeightsUnavailable, ModelRejected."""
+    found = entry(key)
+    path = Path(weights) if weights is not None else local_file(key)
+    if path is None:
+        return _spec(found, IMAGENET, None), _from_hub(found)
+    if not path.is_file():
+        raise WeightsUnavailable("The file with the weights is not there.", field="model")
+    shapes, metadata = _header(path)
+    classes = _classes(found, shapes)
+    return _spec(found, classes, _labels(metadata, classes)), path
+
+
+def _spec(found: Entry, classes: int, labels: tuple[str, ...] | None) -> ModelSpec:
+    if labels is None:
+        labels = imagenet_labels() if classes == IMAGENET else tuple(f"class {i}" for i in range(max(2, classes)))
+    return ModelSpec(
+        key=found.key, title=found.title, build=lambda: found.build(classes), input=found.input, labels=labels, licence=found.licence,
+        paper=found.paper, source=found.hub or "a local safetensors file",
+        card={"data": "ImageNet-1k (1000 classes of photographs)"} if classes == IMAGENET else {},
+    )  # fmt: skip
+
+
+def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Names and shapes of a safetensors file, and its metadata, without reading the tensors."""
+    from models.loading import check_header
+
+    size, limit = path.stat().st_size, get_settings().limits.model_header_bytes
+    with path.open("rb") as file:
+        start = file.read(8 + limit)
+    check_header(start, size)
+    header = json.loads(start[8 : 8 + int.from_bytes(start[:8], "little")])
+    metadata = header.pop("__metadata__", {})
+    shapes = {name: tuple(info.get("shape", ())) for name, info in header.items() if isinstance(info, dict)}
+    return shapes, metadata if isinstance(metadata, dict) else {}
+
+
+def _classes(found: Entry, shapes: dict[str, tuple[int, ...]]) -> int:
+    """Rows of the classifier in the file; 1000 where it has none (the loading then names what is missing)."""
+    name = found.classifier or _last_weighted(found)
+    shape = shapes.get(f"{name}.weight", ())
+    return shape[0] if shape and 0 < shape[0] <= 100_000 else IMAGENET
+
+
+@cache
+def _last_weighted(found: Entry) -> str:
+    """The last linear layer or convolution: the classifier of every torchvision network."""
+    with torch.device("meta"):
+        module = found.build(IMAGENET)
+    return [name for name, part in module.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
+
+
+def _labels(metadata: dict[str, str], classes: int) -> tuple[str, ...] | None:
+    """Class names that a file may carry: a JSON list under `labels`."""
+    with suppress(ValueError, TypeError):
+        labels = json.loads(metadata.get("labels", ""))
+        if isinstance(labels, list) and len(labels) == classes:
+            return tuple(str(label)[:200] for label in labels)
+    return None
+
+
+def _folder() -> Path | None:
+    folder = get_settings().weights
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def local_file(key: str) -> Path | None:
+    """`KEY.safetensors` in the weights folder; the colon may be an underscore, and the library may be left out."""
+    folder = _folder()
+    if folder is None:
+        return None
+    for stem in (key, key.replace(":", "_"), key.partition(":")[2], *_aliases(key)):
+        if stem and (path := folder / f"{stem}.safetensors").is_file() and path.parent == folder:
+            return path
+    return None
+
+
+def _aliases(key: str) -> tuple[str, ...]:
+    from models.architectures import ARCHITECTURES
+
+    return ARCHITECTURES[key].files if key in ARCHITECTURES else ()
+
+
+def local_specs() -> dict[str, ModelSpec]:
+    """Specs of the models whose weights lie in the weights folder, by key. Files of unknown names are passed over."""
+    folder = _folder()
+    found: dict[str, ModelSpec] = {}
+    for path in sorted(folder.glob("*.safetensors")) if folder else ():
+        key = _key_of(path.stem)
+        if key is None or key in found:
+            continue
+        with suppress(NotFound, ModelRejected, WeightsUnavailable, OSError):
+            found[key] = _own_spec(key) if ":" not in key else resolve(key, None)[0]
+    return found
+
+
+def _own_spec(key: str) -> ModelSpec:
+    from models.architectures import ARCHITECTURES
+
+    return ARCHITECTURES[key].spec()
+
+
+def _key_of(stem: str) -> str | None:
+    """The key that a file's name stands for. A bare name is our own architecture, else torchvision's, else timm's."""
+    from models.architectures import ARCHITECTURES
+
+    for library in ("timm", "torchvision"):
+        for mark in (":", "_"):
+            if stem.startswith(library + mark):
+                name = stem[len(library) + 1 :]
+                return f"{library}:{name}" if name.partition(".")[0] in names(library) else None
+    own = next((key for key, value in ARCHITECTURES.items() if stem in (key, *value.files)), None)
+    if own is not None:
+        return own
+    return next((f"{library}:{stem}" for library in ("torchvision", "timm") if stem.partition(".")[0] in names(library)), None)
+
+
+def available(key: str) -> bool:
+    """Whether the weights of a `timm:` or `torchvision:` model are on this machine already."""
+    return local_file(key) is not None or any(_cached(hub) for hub in _repositories(entry(key)))
+
+
+def _from_hub(found: Entry) -> Path:
+    """The hub's copy of the weights: from its cache, else downloaded with a progress bar. Raises WeightsUnavailable within seconds."""
+    for hub in _repositories(found):
+        path = _cached(hub) or _download(hub)
+        if path is not None:
+            return path
+    raise WeightsUnavailable(
+        f"The weights of {found.title} are not on this machine and could not be fetched; connect to the internet once, or put "
+        f"{found.key.partition(':')[2]}.safetensors into the weights folder (EVIDENT_WEIGHTS).",
+        field="model",
+    )
+
+
+def _repositories(found: Entry) -> tuple[str, ...]:
+    """Where the hub keeps these weights as safetensors. torchvision's own are on timm's pages, usable where names and shapes agree."""
+    if found.hub:
+        return (found.hub,)
+    library, _, name = found.key.partition(":")
+    return _twins(found) if library == "torchvision" and name in names("timm") else ()
+
+
+@cache
+def _twins(found: Entry) -> tuple[str, ...]:
+    import timm
+
+    name = found.key.partition(":")[2]
+    with torch.device("meta"):
+        ours, theirs = found.build(IMAGENET).state_dict(), timm.create_model(name, pretrained=False).state_dict()
+    if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
+        return ()
+    tags = [f"{name}.{tag}" for tag in ("tv2_in1k", "tv_in1k") if f"{name}.{tag}" in timm.list_pretrained(f"{name}.*")]
+    hubs = [config.hf_hub_id for tag in tags if (config := timm.get_pretrained_cfg(tag)) is not None]
+    return tuple(hub for hub in hubs if hub)
+
+
+def _cached(hub: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(hub, "model.safetensors")
+    return Path(path) if isinstance(path, str) else None
+
+
+def _download(hub: str) -> Path | None:
+    import httpx
+    from huggingface_hub import hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    with suppress(OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
+        # the hub's client tries again for half a minute and more: ask once whether anybody answers
+        httpx.head(hf_hub_url(hub, "model.safetensors"), timeout=HUB_SECONDS)
+        return Path(hf_hub_download(hub, "model.safetensors", etag_timeout=HUB_SECONDS))
+    return None

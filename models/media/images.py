@@ -1,0 +1,185 @@
+"""Pictures: PNG, JPEG, WebP and TIFF to upright 8-bit RGB. Every change made on the way is told in a note."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from app.core.errors import InvalidInput, NotDecodable, TooLarge
+from app.core.settings import Limits
+
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+"""The only decoders Pillow may use: it knows more than forty, and any of them could be reached by a crafted file."""
+
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """pixels: uint8 `[H, W, 3]`, upright. notes: what was changed, in plain words."""
+
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+
+
+def decode_image(data: bytes, limits: Limits) -> Picture:
+    """The first frame, turned upright, as 8-bit RGB. Raises NotDecodable, TooLarge, InvalidInput."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is worth telling goes into the notes
+        return _decode(data, limits)
+
+
+def _decode(data: bytes, limits: Limits) -> Picture:
+    image = _open(data, limits)
+    _check_size(image.size, limits)
+    notes: list[str] = []
+    if _frames(image) > 1:
+        notes.append("The file holds several pictures; the first one is used.")
+    deep = image.format == "PNG" and data[24:25] == b"\x10"  # bit depth in the PNG header: Pillow reads 16-bit colour as 8
+    turned = _is_turned(image, notes)
+    image = _load(image)
+    if turned:
+        image = _upright(image, notes)
+    if deep and not image.mode.startswith(("I", "F")):
+        notes.append("16-bit colours were reduced to 8 bits.")
+    return Picture(_to_rgb(image, notes), tuple(notes))
+
+
+def _damaged() -> NotDecodable:
+    return NotDecodable("The picture is damaged or incomplete and could not be read; save it again and resend it.", field="file")
+
+
+def _too_large(limits: Limits) -> TooLarge:
+    return TooLarge(
+        f"The picture is too large once decoded: at most {limits.image_pixels / 1e6:.0f} million pixels and {limits.image_side:,} on a side; "
+        "scale it down.",
+        code="image_too_large",
+        field="file",
+    )
+
+
+def _open(data: bytes, limits: Limits) -> Image.Image:
+    """Parse the header only."""
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(limits) from None
+    except Exception:  # decoders raise anything on crafted bytes
+        raise _damaged() from None
+
+
+def _check_size(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    if min(size) < 1:
+        raise _damaged()
+    if max(size) > limits.image_side or width * height > limits.image_pixels:
+        raise _too_large(limits)
+
+
+def _frames(image: Image.Image) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except MemoryError:
+        raise
+    except Exception:
+        raise _damaged() from None
+
+
+def _load(image: Image.Image) -> Image.Image:
+    try:
+        image.seek(0)
+        image.load()
+        return image
+    except MemoryError:
+        raise
+    except Exception:
+        raise _damaged() from None
+
+
+def _is_turned(image: Image.Image, notes: list[str]) -> bool:
+    """Whether the camera says so (EXIF orientation 2 to 8). Unreadable camera data is as good as none."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    except MemoryError:
+        raise
+    except Exception:
+        notes.append("The camera data could not be read and was ignored.")
+        return False
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Turn as the camera says; TIFF pictures were turned while they were loaded."""
+    notes.append("The picture was turned upright, as its camera data says.")
+    return ImageOps.exif_transpose(image)
+
+
+def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
+    """uint8 `[H, W, 3]` from any mode Pillow gives for the four formats."""
+    try:
+        if image.mode.startswith("I") or image.mode == "F":
+            return _from_numbers(np.asarray(image), image.mode, notes)
+        if image.mode == "CMYK":
+            notes.append("Print colours (CMYK) were converted to screen colours; they may look different.")
+        elif image.mode in ("P", "PA"):
+            notes.append("Palette colours were converted to full colours.")
+        elif image.mode in ("LAB", "YCbCr", "HSV"):
+            notes.append("The colours were converted to screen colours.")
+        if image.has_transparency_data:
+            image = _on_white(image, notes)
+        return np.ascontiguousarray(image.convert("RGB"), dtype=np.uint8)
+    except (MemoryError, InvalidInput):
+        raise
+    except Exception:
+        raise _damaged() from None
+
+
+def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
+    rgba = image.convert("RGBA")
+    if rgba.getchannel("A").getextrema() != (255, 255):
+        notes.append("Transparent parts were laid on white.")
+    white = Image.new("RGBA", rgba.size, "white")
+    white.alpha_composite(rgba)
+    return white
+
+
+def _from_numbers(values: np.ndarray, mode: str, notes: list[str]) -> np.ndarray:
+    """Grey pictures with more than 8 bits: 16-bit by /257; others linearly from their range, 0..1 floats by x 255."""
+    numbers = values.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise InvalidInput("The picture holds numbers that are not finite (NaN or infinity); replace them and resend it.", field="file")
+    low, high = float(numbers.min()), float(numbers.max())
+    if mode == "F" and low >= 0.0 and high <= 1.0:
+        scaled = numbers * 255.0
+        notes.append("Numbers from 0 to 1 were read as grey values.")
+    elif mode != "F" and low >= 0 and high <= 65535:
+        scaled = numbers / 257.0
+        notes.append("16-bit grey values were reduced to 8 bits.")
+    else:
+        scaled = (numbers - low) / ((high - low) or 1.0) * 255.0
+        notes.append("The numbers were stretched from their smallest to their largest value to grey.")
+    grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
+
+
+PREVIEW = 1024
+"""Longest side of a preview."""
+
+
+def preview(canonical: np.ndarray) -> bytes:
+    """PNG for people, at most 1,024 on a side: uint8 `[H, W, 3]`, or a spectrogram `[F, T]` in grey with its lowest row at the bottom."""
+    if canonical.ndim == 2:
+        low, high = np.percentile(canonical, [1, 99.8])
+        grey = np.clip((canonical.astype(np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
+        image = Image.fromarray(np.rint(grey[::-1] * 255).astype(np.uint8))
+    else:
+        image = Image.fromarray(canonical)
+    image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()

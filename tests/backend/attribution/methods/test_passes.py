@@ -1,0 +1,225 @@
+"""The engine of passes gives the module's numbers, whatever it runs them on."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import backend
+import models
+from backend.attribution.estimate import estimate, profile
+from backend.attribution.methods import METHODS
+from backend.attribution.network import passes as engine
+from backend.attribution.network.passes import AGREEMENT, Passes
+from tests.tiny import BUILDERS, build, picture
+
+FASTER = {"folded": 0.0, "bfloat16": 0.0, "bfloat16 backward": 0.0}
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Whatever agrees is taken, however slow it is on this machine."""
+    monkeypatch.setattr(engine, "GAIN", FASTER)
+
+
+def batch(n: int = 5) -> torch.Tensor:
+    return torch.cat([picture(seed) for seed in range(n)])
+
+
+@pytest.mark.parametrize("name", list(BUILDERS))
+def test_folded_copy_is_the_same_function(name, eager):
+    model = build(name)
+    run = Passes.of(model).run(1, passes=100)
+    assert run.plan("forward").channels_last
+    assert run.plan("gradient").network is not model.module
+    x = batch()
+    with torch.no_grad():
+        expected = model.select(model.module(x), 1)
+    torch.testing.assert_close(run.scores(x), expected, rtol=1e-3, atol=1e-5)
+    leaf = x.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(model.select(model.module(leaf.clone()), 1).sum(), leaf)
+    found, scores = run.gradients(x)
+    torch.testing.assert_close(found.contiguous(), gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max().clamp(min=1e-9)))
+    torch.testing.assert_close(scores, expected, rtol=1e-3, atol=1e-5)
+    assert run.precision == "float32"
+    assert (run.forwards, run.backwards) == (10, 5)
+
+
+@pytest.mark.parametrize("name", ["batch_normed", "residual", "dense"])
+def test_batch_norm_is_folded_where_it_can_be(name):
+    folded = Passes.of(build(name)).folded
+    before = sum(isinstance(part, nn.BatchNorm2d) for part in build(name).module.modules())
+    after = sum(isinstance(part, nn.BatchNorm2d) for part in folded.modules())
+    assert after < before if name != "dense" else after == before
+
+
+def test_small_work_runs_on_the_module_as_given(eager):
+    model = build("residual")
+    run = Passes.of(model).run(0, passes=1)
+    assert run.plan("gradient").network is model.module
+    assert not Passes.of(model)._plans
+
+
+def test_plans_are_kept_and_made_anew_when_weights_change():
+    model = build("plain")
+    kept = Passes.of(model)
+    assert Passes.of(model) is kept
+    with torch.no_grad():
+        model.module[3].weight.data.neg_()
+    assert Passes.of(model) is not kept
+    again = Passes.of(model)
+    model.module.load_state_dict(build("plain", seed=1).module.state_dict())
+    assert Passes.of(model) is not again
+
+
+def test_maps_follow_changed_weights():
+    """The randomisation checks change weights in place: nothing may answer from a stale copy."""
+    model, x = build("residual"), picture()
+    first = backend.explain(model, x, "smooth_grad", target=1).values
+    with torch.no_grad():
+        model.module.fc.weight.mul_(-1)
+    np.testing.assert_allclose(backend.explain(model, x, "smooth_grad", target=1).values, -first, atol=1e-3 * np.abs(first).max())
+
+
+def test_a_copy_that_disagrees_is_not_used(eager, monkeypatch):
+    model = build("residual")
+    wrong = copy.deepcopy(model.module)
+    with torch.no_grad():
+        wrong.conv1.weight.mul_(1.1)
+    monkeypatch.setattr(Passes, "folded", property(lambda self: wrong))
+    passes = Passes(model)
+    assert passes.plan("forward").network is model.module
+    assert passes.plan("gradient").network is model.module
+
+
+def test_a_copy_that_is_not_faster_is_not_used(monkeypatch):
+    monkeypatch.setattr(engine, "GAIN", dict.fromkeys(FASTER, 1e9))
+    model = build("plain")
+    assert Passes.of(model).plan("forward").network is model.module
+
+
+def test_networks_that_cannot_be_traced_still_run(eager):
+    class Branching(nn.Module):
+        """Control flow that depends on numbers."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm, self.head = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.norm(self.conv(x)).relu()
+            return self.head(x.mean((2, 3))) * (2 if x.sum() > -1 else 1)
+
+    torch.manual_seed(0)
+    model = models.wrap(Branching(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
+    run = Passes.of(model).run(0, passes=100)
+    torch.testing.assert_close(run.scores(batch()), model.module(batch())[:, 0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.usefixtures("half_precision")
+@pytest.mark.skipif(not engine.has_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16 arithmetic")
+@pytest.mark.parametrize("name", list(BUILDERS))
+def test_half_precision_is_taken_only_where_it_agrees(name, eager):
+    model = build(name)
+    for kind in ("forward", "gradient"):
+        plan = Passes.of(model).plan(kind)
+        assert plan.precision == "float32" or plan.agreement >= AGREEMENT
+    run = Passes.of(model).run(1, passes=100)
+    x = batch(20)
+    with torch.no_grad():
+        expected = model.select(model.module(x), 1)
+    found = run.scores(x)
+    assert (found - expected).abs().max() <= 0.05 * expected.abs().max().clamp(min=1e-6)
+    leaf = x.clone().requires_grad_(True)
+    gradient = torch.autograd.grad(model.select(model.module(leaf.clone()), 1).sum(), leaf)[0]
+    ours, _ = run.gradients(x)
+    if gradient.abs().max() > 0:
+        assert torch.corrcoef(torch.stack([ours.flatten(), gradient.flatten()]))[0, 1] > AGREEMENT
+    assert run.precision in ("float32", "bfloat16", "float32, bfloat16 backward")
+
+
+@pytest.mark.usefixtures("half_precision")
+@pytest.mark.parametrize("name", ["plain", "batch_normed", "residual", "mobile", "fire"])
+def test_backward_in_half_precision_is_the_gradient(name):
+    """Also where the processor only emulates bfloat16. The forward pass is bit-equal."""
+    passes = Passes(build(name))
+    network = engine._backward_in_bfloat16(passes.folded)
+    assert any(isinstance(part, engine._HalfBack) for part in network.modules())
+    leaf = batch(3).to(memory_format=torch.channels_last).requires_grad_(True)
+    expected, found = passes.folded(leaf.clone()), network(leaf.clone())
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    for target in range(expected.shape[1]):
+        exact, ours = (torch.autograd.grad(out[:, target].sum(), leaf, retain_graph=True)[0] for out in (expected, found))
+        assert (ours - exact).abs().max() <= 0.03 * exact.abs().max()
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_rounding_that_changes_the_answer_is_refused(eager, monkeypatch):
+    """A network that lives on differences far below bfloat16's 3 digits."""
+
+    class Fine(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            pooled = self.conv(x).mean((2, 3)) * 1e-3 + 1000
+            return torch.stack([pooled[:, 0], pooled[:, 1] - 0.5], 1)
+
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: True)
+    torch.manual_seed(0)
+    model = models.wrap(Fine(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
+    assert Passes.of(model).plan("forward").precision == "float32"
+
+
+def test_batches_respect_memory(monkeypatch):
+    model = build("residual")
+    whole = Passes(model)._batch("gradient", model.module, torch.float32)
+    assert whole == engine.MOST["cpu"]
+    kept = Passes(model)._saved_bytes(model.module)
+    assert kept > 4 * 32 * 32 * 8
+    monkeypatch.setattr(engine, "COPIES", 0)
+    monkeypatch.setattr(engine, "LEAST_BYTES", 0)
+    monkeypatch.setattr(engine, "WORKER_BYTES", 5 * kept)
+    assert Passes(model)._batch("gradient", model.module, torch.float32) == 4
+    monkeypatch.setattr(engine, "MAP_BYTES", 4 * 32 * 32 * 8 * 2)
+    assert Passes(model)._batch("forward", model.module, torch.float32) == 2
+    assert Passes(model)._batch("forward", model.module, torch.bfloat16) == 4
+    monkeypatch.setattr(engine, "MAP_BYTES", 1)
+    assert Passes(model)._batch("forward", model.module, torch.float32) == 1
+
+
+def test_input_is_not_overwritten_by_networks_that_work_in_place(eager):
+    class Overwrites(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x -= 0.5
+            return self.head(self.conv(x).relu().mean((2, 3)))
+
+    torch.manual_seed(0)
+    model = models.wrap(Overwrites(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
+    x = picture()
+    before = x.clone()
+    for method in [key for key in METHODS if METHODS[key].family in ("gradient", "cam", "perturbation")]:
+        try:
+            backend.explain(model, x, method)
+        finally:
+            assert torch.equal(x, before), method
+
+
+def test_estimate_is_passes_times_measured_seconds():
+    model = build("plain")
+    seconds = profile(model)
+    assert set(seconds) == {"forward", "backward"}
+    lime, smooth = METHODS["lime"], METHODS["smooth_grad"]
+    few, many = (estimate(lime, model, lime.Params(n_samples=n)) for n in (100, 1000))
+    assert many == pytest.approx(10 * few)
+    assert many == pytest.approx(1000 * seconds["forward"], rel=0.3)
+    assert estimate(smooth, model, smooth.Params(n_samples=10)) == pytest.approx(10 * sum(seconds.values()), rel=0.3)
