@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.text import Name
+
 Modality = Literal["image", "audio", "spectrogram"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 JobKind = Literal[
@@ -80,8 +82,8 @@ class AxisInfo(BaseModel):
 
 
 class PredictionRequest(Request):
-    input: str
-    model: str
+    input: Name
+    model: Name
     start: float | None = Field(None, ge=0, description="First second of the window to look at; null takes the loudest event.")
 
 
@@ -114,11 +116,11 @@ class Prediction(BaseModel):
 
 
 class ExplanationRequest(Request):
-    input: str
-    model: str
-    method: str
+    input: Name
+    model: Name
+    method: Name
     target: int | None = Field(None, ge=0)
-    layer: str | None = None
+    layer: Name | None = None
     params: dict[str, Any] = {}
     seed: int = Field(0, ge=0, le=2**31 - 1)
     start: float | None = Field(None, ge=0)
@@ -307,19 +309,19 @@ class KnownEvidence(BaseModel):
 class ExampleRef(Request):
     """An example of a concept: an input, or a part of it: `[x0, y0, x1, y1]` in pixels, `[t0, t1, f0, f1]` in seconds and Hz."""
 
-    input: str
+    input: Name
     box: list[float] | None = Field(None, min_length=4, max_length=4)
 
 
 class ConceptRequest(Request):
-    name: str = Field(min_length=1, max_length=80)
+    name: Name = Field(min_length=1, max_length=80)
     examples: list[ExampleRef] = Field(min_length=1, max_length=500)
 
 
 class ConceptChange(Request):
     """Another name, or examples taken out by number."""
 
-    name: str | None = Field(None, min_length=1, max_length=80)
+    name: Name | None = Field(None, min_length=1, max_length=80)
     remove: list[int] = Field([], max_length=500)
 
 
@@ -344,17 +346,17 @@ class Concept(BaseModel):
 
 
 class AnalysisInput(Request):
-    input: str
+    input: Name
     start: float | None = Field(None, ge=0)
 
 
 class ConceptAnalysisRequest(Request):
-    model: str
-    inputs: list[str | AnalysisInput] = Field(min_length=1, max_length=200)
-    concepts: list[str] = Field(min_length=1, max_length=20)
-    layers: list[str] = Field(min_length=1, max_length=8)
+    model: Name
+    inputs: list[Name | AnalysisInput] = Field(min_length=1, max_length=200)
+    concepts: list[Name] = Field(min_length=1, max_length=20)
+    layers: list[Name] = Field(min_length=1, max_length=8)
     classes: list[int] | None = Field(None, min_length=1, max_length=20)
-    negatives: str = Field("random", max_length=64)
+    negatives: Name = Field("random", max_length=64)
     n_random: int = Field(50, ge=20, le=200)
     seed: int = Field(0, ge=0, le=2**31 - 1)
 

@@ -19,8 +19,9 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import InvalidInput
+from app.core.errors import BadParameter, InvalidInput
 from app.core.settings import MiB, Settings
+from app.core.text import decoded
 from app.web.dash_requests import Pages
 from backend.api.http.errors import BodyRefused, install, log_bug, problem, problem_response
 
@@ -33,6 +34,11 @@ PAGE_BYTES = 4 * MiB
 SMALL_SECONDS, UPLOAD_SECONDS = 20.0, 600.0
 
 Hashes = Callable[[], Sequence[str]]
+_REASONS = {
+    403: ("cross_site", "Requests from other sites are not accepted; open the dashboard itself and try again."),
+    422: ("bad_text", "The address holds a control character or is not UTF-8; send printable characters only."),
+}
+"""Refusals of this stack that have a better word than their status: code and sentence."""
 
 
 def check_exposure(settings: Settings) -> None:
@@ -118,6 +124,11 @@ class Guard:
             return 431
         if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > ADDRESS_BYTES:
             return 414
+        try:
+            decoded(scope.get("raw_path") or b"")
+            decoded(scope.get("query_string", b""))
+        except BadParameter:
+            return 422
         headers = Headers(scope=scope)
         host = headers.getlist("host")
         if len(host) != 1 or not self._is_ours(host[0]):
@@ -233,8 +244,7 @@ class _Exchange:
 
     async def answer(self, status: int) -> None:
         """A refusal made here."""
-        code = "cross_site" if status == 403 else None
-        detail = "Requests from other sites are not accepted; open the dashboard itself and try again." if status == 403 else None
+        code, detail = _REASONS.get(status, (None, None))
         self.refusal = None
         headers = {"connection": "close"} if status in (408, 413) else {}
         response = problem_response(problem(status, code=code, detail=detail, request_id=self.identifier), headers)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.core.errors import Busy, EvidentError, Incompatible, NotFound
 from app.core.schemas import Catalogue, Fit, MethodInfo, ModelInfo
+from app.core.text import plain_text
 
 if TYPE_CHECKING:
     from backend.api.services import Services
@@ -64,7 +65,7 @@ async def model(services: Services, key: str) -> KnownModel:
     """Raises NotFound, WeightsUnavailable, ModelRejected, Busy while starting."""
     if not 1 <= len(key) <= 200 or not key.isprintable():
         raise NotFound("There is no model of that name; choose one of the catalogue.", code="unknown_model", field="model")
-    info, fits = await _soon(services.model(key))
+    info, fits = await _soon(services.model(plain_text(key)))
     return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
 
 

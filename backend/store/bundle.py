@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.errors import NotDecodable, TooLarge
 from app.core.settings import Limits
+from app.core.text import plain_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +88,7 @@ def read_bundle(data: bytes, limits: Limits) -> Bundle:
                 entry = _entry(archive, str(one["file"]), min(limits.audio_bytes, room))
                 room -= len(entry)
                 parts.append(Part(f"example {number}", entry, _box(one.get("box"))))
-            return Bundle(str(manifest.get("name") or "Imported concept")[:80], parts)
+            return Bundle(plain_text(str(manifest.get("name") or "Imported concept"), 80, field="file"), parts)
     except (
         zipfile.BadZipFile,
         zlib.error,

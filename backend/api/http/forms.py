@@ -14,6 +14,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.core.errors import BadParameter, EvidentError, InvalidInput, UnsupportedType
 from app.core.settings import Limits
+from app.core.text import plain_text
 from backend.api.http.strict import BadSyntax
 from backend.store.blobs import Blobs, Writer
 from models.media.sniff import FAMILY, HEAD, Family, Kind, check_bytes, sniff
@@ -116,9 +117,10 @@ class _Form:
     def _end(self) -> None:
         if self.part.filename is None:
             try:
-                self.texts[self.part.name] = self.part.text.decode("utf-8")
+                text = self.part.text.decode("utf-8")
             except UnicodeDecodeError:
                 raise BadParameter("A text field is not UTF-8.", code="bad_text", field=self.part.name) from None
+            self.texts[self.part.name] = plain_text(text, field=self.part.name, lines=True)
 
     def _finish(self) -> None:
         self.complete = True

@@ -1,4 +1,4 @@
-"""JSON bodies read strictly: standard numbers only, no duplicate names, no lone surrogates, bounded depth."""
+"""JSON bodies read strictly: standard numbers only, no duplicate names, plain text only, bounded depth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastapi.params import Form
 from fastapi.routing import APIRoute
 
 from app.core.errors import BadParameter, EvidentError, UnsupportedType
+from app.core.text import plain_text
 
 
 class BadSyntax(EvidentError):
@@ -28,7 +29,7 @@ def loads(body: bytes, depth: int) -> Any:
     _check_depth(body, depth)
     try:
         text = body.decode("utf-8")
-        return _plain(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=_pairs))
+        return _plain(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique))
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise BadSyntax("The body is not valid JSON in UTF-8; check its syntax.") from None
     except RecursionError:
@@ -65,7 +66,7 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise BadSyntax("A name appears twice in the same object; keep one of them.", code="duplicate_name")
@@ -73,17 +74,13 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Lone surrogates cannot be stored or sent on."""
+    """Every text in it held to the rule for text, names of fields included."""
     if isinstance(value, str):
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise BadParameter("A text holds half of a two-part character; send whole characters only.", code="bad_text")
-    elif isinstance(value, dict):
-        for name, part in value.items():
-            _plain(name)
-            _plain(part)
-    elif isinstance(value, list):
-        for part in value:
-            _plain(part)
+        return plain_text(value)
+    if isinstance(value, dict):
+        return _unique([(plain_text(name), _plain(part)) for name, part in value.items()])
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
     return value
 
 

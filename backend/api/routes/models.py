@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.core.errors import Conflict, ModelRejected
 from app.core.schemas import Fit, Job, ModelInfo
+from app.core.text import plain_text
 from backend.api import known
 from backend.api.http.context import Backend, Client
 from backend.api.http.forms import Upload, receive, require_text, shown_name
@@ -137,7 +138,8 @@ def _labels(text: str) -> list[str]:
             raise ModelRejected("The labels are not a valid JSON list.", code="bad_labels", field="labels") from None
     if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
         raise ModelRejected("The labels must be a list of texts, one per output.", code="bad_labels", field="labels")
-    labels = [shown_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in found if label.strip()]
+    found = [plain_text(label, LABEL_LETTERS, field="labels") for label in found if label.strip()]
+    labels = [shown_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in found]
     if not 2 <= len(labels) <= MOST_LABELS or any(not label for label in labels):
         raise ModelRejected(f"There must be 2 to {MOST_LABELS:,} labels, one per output.", code="bad_labels", field="labels")
     return labels

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from app.core.settings import Limits, Settings
 from app.web.guard import protect
 from backend.api import create_api, health_router
 from backend.api.services import Services
+from tests.backend.databases import postgres_schema
 from tests.models.media.encoders import image, npy, picture, sndfile, tone
 
 CANARY = "CANARY7f3a"
@@ -52,8 +54,6 @@ class _Listener(logging.Handler):
 
 
 def build(settings: Settings, plugins: tuple[str, ...] = ("tests.backend.api.workshop",)) -> tuple[FastAPI, Services]:
-    from contextlib import asynccontextmanager
-
     services = Services(settings, plugins=plugins)
 
     @asynccontextmanager
@@ -70,12 +70,25 @@ def build(settings: Settings, plugins: tuple[str, ...] = ("tests.backend.api.wor
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("api")
+    with served(tmp_path_factory.mktemp("api")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same server on PostgreSQL, where there is one."""
+    with postgres_schema() as url, served(tmp_path_factory.mktemp("api-postgres"), database=url) as running:
+        yield running
+
+
+@contextmanager
+def served(folder: Path, **more: Any) -> Iterator[Running]:
+    """A server on a port of its own, ready. more: settings."""
     # Small limits make the tests of limits quick; one worker keeps the order of jobs certain.
     limits = Limits(
         audio_seconds=30.0, image_bytes=2 * 1024 * 1024, audio_bytes=2 * 1024 * 1024, array_bytes=2 * 1024 * 1024, job_seconds=60.0
     )
-    settings = Settings(_env_file=None, data=folder / "data", workers=1, limits=limits)
+    settings = Settings(_env_file=None, data=folder / "data", workers=1, **{"limits": limits, **more})
     root, _ = build(settings)
     lines: list[str] = []
     listener = _Listener(lines)
@@ -89,9 +102,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     base = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
     _until(lambda: httpx.get(f"{base}/readyz").status_code == 200, 90)
     _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200, 90)
-    yield Running(base, folder / "data", settings, root, lines)
-    running.should_exit = True
-    thread.join(20)
+    try:
+        yield Running(base, folder / "data", settings, root, lines)
+    finally:
+        running.should_exit = True
+        thread.join(20)
 
 
 def _until(done: Callable[[], bool], seconds: float) -> None:

@@ -166,6 +166,9 @@ def test_exported_and_imported_it_is_the_same_concept(api: httpx.Client, mine: d
     assert back.json()["id"] != mine["id"]
 
 
+ONE_PIXEL = png(np.zeros((8, 8, 3), np.uint8))
+
+
 def bundle(manifest: Any, **files: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -189,6 +192,9 @@ def bundle(manifest: Any, **files: bytes) -> bytes:
         ),
         (bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]}, a=b"\0" * 60_000_000), 413, "too_large"),
         (bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}] * 501}, a=b"x"), 413, "too_many_examples"),
+        (bundle({"format": "evident-concept-1", "name": "half \ud800", "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
+        (bundle({"format": "evident-concept-1", "name": "nul \x00", "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
+        (bundle({"format": "evident-concept-1", "name": "x" * 81, "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
         (
             bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]}, a=b"GIF89a rest of it"),
             415,

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from app.core.errors import BadParameter, EvidentError, InvalidInput, TooExpensive
 from app.core.schemas import Fit
 from app.core.settings import Settings
+from app.core.text import plain_text
 from app.web.guard import check_exposure, protect
 from backend.api.http.errors import install
 from backend.api.http.strict import BadSyntax, loads
@@ -28,9 +30,12 @@ from backend.rendering.listen import Cells, istft, marked_sound, stft
 
 ROOT = Path(__file__).resolve().parents[3]
 
+PLAIN = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")).map(
+    lambda text: unicodedata.normalize("NFC", text)
+)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4),
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | PLAIN,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(PLAIN, inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
 
@@ -47,7 +52,34 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         found = loads(data, 5)
     except (BadSyntax, BadParameter):
         return
-    assert found == json.loads(data)
+    assert json.dumps(found, ensure_ascii=False) == unicodedata.normalize("NFC", json.dumps(json.loads(data), ensure_ascii=False))
+
+
+@given(
+    st.text(
+        st.characters()
+        | st.sampled_from("\x00\x1f\x7f\x85\x9f\ud800\udfff\ufffe\n\t")
+        | st.characters(codec=None, categories=["Cs", "Cc", "Mn"])
+    )
+)
+def test_a_text_is_plain_or_refused(text: str) -> None:
+    """Against the categories of Unicode: what passes can be stored and sent anywhere, and only that."""
+    bad = any(unicodedata.category(letter) in ("Cc", "Cs") or letter in "\ufffe\uffff" for letter in text)
+    if bad:
+        with pytest.raises(BadParameter):
+            plain_text(text)
+        return
+    found = plain_text(text)
+    assert found == unicodedata.normalize("NFC", text)
+    assert loads(json.dumps({"a": [text]}).encode(), 5) == {"a": [found]}
+    assert "\x00" not in found.encode().decode()
+
+
+def test_a_text_has_an_end_and_lines_only_where_they_make_sense() -> None:
+    assert plain_text("a\tb\r\nc", lines=True) == "a\tb\r\nc"
+    for text, options in (("a" * 11, {"most": 10}), ("a\nb", {}), ("a\x00", {"lines": True}), ("\ud800", {"lines": True})):
+        with pytest.raises(BadParameter):
+            plain_text(text, **options)
 
 
 @given(st.integers(1, 40))
