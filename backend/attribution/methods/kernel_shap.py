@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb
+from math import comb, inf, isfinite, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,9 +17,11 @@ from backend.attribution.perturbation.removal import (
     SegmentationParam,
     SegmentsParam,
     segment_defaults,
+    unsure,
 )
-from backend.attribution.perturbation.segments import segments, spread
-from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress
+from backend.attribution.perturbation.segments import grid, segments, spread
+from backend.attribution.perturbation.surrogate import ENOUGH, relative_error, robust_errors, too_few
+from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.spec import Model
 
 EXACT = 8
@@ -39,7 +41,8 @@ class KernelShap(Method[KernelShapParams]):
     """phi_i = sum over coalitions without i of |z|! (S - |z| - 1)! / S! * (y(z + i) - y(z)); they add up to y(x) - y(baseline).
 
     Up to 8 segments exactly. Above: coalitions drawn with the Shapley kernel, each with its complement, and least squares under the
-    constraint that the values add up (Covert and Lee 2021, arXiv 2012.01536).
+    constraint that the values add up (Covert and Lee 2021, arXiv 2012.01536); the standard errors are cluster-robust, a pair one cluster.
+    arrays: segments `[H, W]`, coefficients and errors `[S]` (errors 0 where exact, none below 4 samples a segment).
     """
 
     key: ClassVar[str] = "kernel_shap"
@@ -56,8 +59,9 @@ class KernelShap(Method[KernelShapParams]):
         return segment_defaults(model)
 
     def cost(self, model: Model, params: KernelShapParams) -> Cost:
-        """With few segments all coalitions; fewer than declared where the input falls into fewer segments than asked for."""
-        return Cost(forwards=2**params.segments if params.segments <= EXACT else params.n_samples, backwards=0)
+        """With few segments all coalitions; fewer than declared where superpixels come out fewer than asked for."""
+        count = prod(grid(params.segments, *model.input.shape[1:])) if params.segmentation == "tiles" else params.segments
+        return Cost(forwards=2**count if count <= EXACT else params.n_samples, backwards=0)
 
     def run(self, model: Model, x: Tensor, context: Context, params: KernelShapParams, report: Progress) -> Attribution:
         run = Passes.of(model).run(context.target, params.n_samples)
@@ -72,16 +76,34 @@ class KernelShap(Method[KernelShapParams]):
             ready = not exact and due <= len(scores) < len(on)
             due = len(scores) + REFIT if ready else due
             if len(scores) < len(on):
-                report(len(scores), len(on), spread(solve(on[: len(scores)], scores), labels) if ready else None)
-        shares = shapley(on, scores) if exact else solve(on, scores)
+                report(len(scores), len(on), spread(solve(on[: len(scores)], scores)[0], labels) if ready else None)
+        shares, errors = (shapley(on, scores), np.zeros(count)) if exact else solve(on, scores)
+        known = exact or len(on) >= ENOUGH * count + 2
+        uncertainty = relative_error(errors, shares) if known else inf
         values = spread(shares, labels)
         report(len(on), len(on), values)
         return Attribution(
-            values=values, signed=True, native=(labels.shape[0], labels.shape[1]),
-            extras={"precision": run.precision, "exact": exact, "segments": count, "score": float(scores[0]), "baseline_score": float(scores[1])},
-            arrays={"segments": labels.astype(np.int16), "coefficients": shares.astype(np.float32)},
-            forwards=run.forwards, backwards=0,
-        )  # fmt: skip
+            values=values,
+            signed=True,
+            native=(labels.shape[0], labels.shape[1]),
+            stages={"error": Stage("Standard error", spread(errors, labels), False)} if known and not exact else {},
+            extras={
+                "precision": run.precision,
+                "exact": exact,
+                "segments": count,
+                "score": float(scores[0]),
+                "baseline_score": float(scores[1]),
+                "uncertainty": uncertainty if isfinite(uncertainty) else None,
+            },
+            arrays={
+                "segments": labels.astype(np.int16),
+                "coefficients": shares.astype(np.float32),
+                **({"errors": errors.astype(np.float32)} if known else {}),
+            },
+            forwards=run.forwards,
+            backwards=0,
+            notes=unsure(uncertainty, len(on)) if known else (too_few(len(on), count, len(on) - 2),),
+        )
 
 
 def all_coalitions(count: int) -> np.ndarray:
@@ -104,15 +126,19 @@ def coalitions(n: int, count: int, seed: int) -> np.ndarray:
     return np.concatenate([ends, on])[:n]
 
 
-def solve(on: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """min sum_i (y_i - y(empty) - z_i phi)^2 with sum phi = y(full) - y(empty). Rows 0 and 1 are full and empty."""
+def solve(on: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """min sum_i (y_i - y(empty) - z_i phi)^2 with sum phi = y(full) - y(empty): phi and its standard errors, `[S]` each.
+
+    Rows 0 and 1 are full and empty, the rest pairs of a coalition and its complement.
+    """
     z, y = on[2:].astype(np.float64), scores[2:] - scores[1]
     difference = scores[0] - scores[1]
-    inverse = np.linalg.pinv(z.T @ z / len(z), hermitian=True)
-    free = inverse @ (z.T @ y / len(z))
-    along = inverse.sum(1)
-    shares: np.ndarray = free + along * (difference - free.sum()) / along.sum()
-    return shares
+    inverse = np.linalg.pinv(z.T @ z, hermitian=True)
+    along = inverse.sum(1) / inverse.sum()
+    free = inverse @ (z.T @ y)
+    shares: np.ndarray = free + along * (difference - free.sum())
+    constrained = inverse - np.outer(along, inverse.sum(0))  # as free, less what the constraint fixes
+    return shares, robust_errors(z, y - z @ shares, constrained, pairs=True)
 
 
 def shapley(on: np.ndarray, scores: np.ndarray) -> np.ndarray:

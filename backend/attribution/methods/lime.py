@@ -17,9 +17,10 @@ from backend.attribution.perturbation.removal import (
     SegmentationParam,
     SegmentsParam,
     segment_defaults,
+    unsure,
 )
 from backend.attribution.perturbation.segments import segments, spread
-from backend.attribution.perturbation.surrogate import Fit, band, draw, proximity, ridge
+from backend.attribution.perturbation.surrogate import Fit, draw, fit_drawn, too_few
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.spec import Model
 
@@ -54,11 +55,13 @@ class LimeParams(Params):
 
 @register
 class Lime(Method[LimeParams]):
-    """beta of min sum_i w_i (y_i - b - z_i beta)^2 + |beta|^2 on samples z of segments on and off; values = beta of each cell's segment.
+    """beta of min sum_i w_i (y_i - b - z_i beta)^2 on samples z of segments on and off; values = beta of each cell's segment.
 
-    w = sqrt(exp(-(1 - cos(z, 1))^2 / width^2)) and the ridge penalty of 1 are those of the lime package; y are logits.
-    Deviations: SLIC superpixels (lime: quickshift), time x mel tiles for spectrograms, paired samples (can be switched off).
-    arrays: segments `[H, W]`, coefficients and band (5th, 95th bootstrap percentile) `[S]`, samples `[n, S]`, scores `[n]`.
+    w = sqrt(exp(-(1 - cos(z, 1))^2 / width^2)) as in the lime package; y are logits.
+    Deviations: SLIC superpixels (lime: quickshift), time x mel tiles for spectrograms, paired samples (can be switched off), the whole
+    input left out of the fit, and lime's ridge penalty of 1 only below 4 samples a segment: both bias, and no band would show it.
+    The 90 % band is one of the coefficients that infinitely many samples would give; below 4 samples a segment there is none.
+    arrays: segments `[H, W]`, coefficients `[S]`, band `[2, S]`, samples `[n, S]` and scores `[n]`, the whole input first, the empty second.
     """
 
     key: ClassVar[str] = "lime"
@@ -83,7 +86,6 @@ class Lime(Method[LimeParams]):
         labels = segments(model, x, params.segmentation, params.segments)
         count = int(labels.max()) + 1
         on = draw(params.n_samples, count, context.seed, params.antithetic)
-        weights = proximity(on, params.kernel_width)
         removal = Removal(run, x, model.input.baseline(x, params.baseline))
         scores = np.empty(len(on))
         fit, done, due = None, 0, REFIT
@@ -94,50 +96,56 @@ class Lime(Method[LimeParams]):
                 report(done, len(on))
                 continue
             due = done + REFIT
-            fit = ridge(on[:done], scores[:done], weights[:done], pairs=params.antithetic)
-            if done >= 2 * count and fit.uncertainty <= params.tolerance:
+            fit = fit_drawn(on[:done], scores[:done], params.kernel_width, params.antithetic)
+            if params.tolerance and fit.enough and fit.uncertainty <= params.tolerance:
                 break
             if done < len(on):
                 report(done, len(on), spread(fit.coefficients, labels))
         assert fit is not None
-        result = _result(labels, on[:done], scores[:done], weights[:done], fit, context, params)
-        report(len(on), len(on), result["values"])
-        result["extras"]["precision"] = run.precision
-        return Attribution(**result, forwards=run.forwards, backwards=0, notes=_notes(fit, done, count))
+        values = spread(fit.coefficients, labels)
+        report(len(on), len(on), values)
+        band = {"band": fit.band.astype(np.float32)} if fit.enough else {}
+        return Attribution(
+            values=values,
+            signed=True,
+            native=labels.shape if params.segmentation == "slic" else _tile_shape(labels),
+            stages=_stages(fit, values, labels) if fit.enough else {},
+            extras={
+                "r2": fit.r2,
+                "intercept": fit.intercept,
+                "segments": count,
+                "samples": done,
+                "uncertainty": fit.uncertainty if fit.enough and np.isfinite(fit.uncertainty) else None,
+                "sure_segments": int(_sure(fit).sum()) if fit.enough else None,
+                "precision": run.precision,
+            },
+            arrays={
+                "segments": labels.astype(np.int16),
+                "coefficients": fit.coefficients.astype(np.float32),
+                **band,
+                "samples": on[:done],
+                "scores": scores[:done].astype(np.float32),
+            },
+            forwards=run.forwards,
+            backwards=0,
+            notes=_notes(fit, done, count),
+        )
 
 
-def _result(
-    labels: np.ndarray, on: np.ndarray, scores: np.ndarray, weights: np.ndarray, fit: Fit, context: Context, params: LimeParams
-) -> dict[str, Any]:
-    edges = band(on, scores, weights, context.seed, pairs=params.antithetic)
-    values = spread(fit.coefficients, labels)
-    rows, columns = labels.shape
+def _sure(fit: Fit) -> np.ndarray:
+    """bool `[S]`: the band does not hold zero."""
+    low, high = fit.band
+    result: np.ndarray = (low > 0) | (high < 0)
+    return result
+
+
+def _stages(fit: Fit, values: np.ndarray, labels: np.ndarray) -> dict[str, Stage]:
+    low, high = fit.band
     return {
-        "values": values,
-        "signed": True,
-        "native": (rows, columns) if params.segmentation == "slic" else _tile_shape(labels),
-        "stages": {
-            "low": Stage("Lower end of the 90% band", spread(edges[0], labels), True),
-            "high": Stage("Upper end of the 90% band", spread(edges[1], labels), True),
-            "sure": Stage(
-                "Only pieces whose sign is certain", values * spread((np.sign(edges[0]) == np.sign(edges[1])) * 1.0, labels), True
-            ),
-        },
-        "extras": {
-            "r2": fit.r2,
-            "intercept": fit.intercept,
-            "segments": len(fit.coefficients),
-            "samples": len(on),
-            "uncertainty": fit.uncertainty if np.isfinite(fit.uncertainty) else None,
-            "sure_segments": int((np.sign(edges[0]) == np.sign(edges[1])).sum()),
-        },
-        "arrays": {
-            "segments": labels.astype(np.int16),
-            "coefficients": fit.coefficients.astype(np.float32),
-            "band": edges.astype(np.float32),
-            "samples": on,
-            "scores": scores.astype(np.float32),
-        },
+        "low": Stage("Lower end of the 90% band", spread(low, labels), True),
+        "high": Stage("Upper end of the 90% band", spread(high, labels), True),
+        "sure": Stage("Only pieces whose band leaves no doubt about the sign", values * spread(_sure(fit) * 1.0, labels), True),
+        "error": Stage("Standard error", spread(fit.errors, labels), False),
     }
 
 
@@ -149,6 +157,6 @@ def _notes(fit: Fit, done: int, count: int) -> tuple[str, ...]:
     notes = []
     if fit.r2 < WEAK:
         notes.append(f"The linear model explains only {max(fit.r2, 0):.0%} of the scores: take these pieces with care.")
-    if done < 2 * count:
-        notes.append(f"{done} samples are few for {count} pieces: use more samples or fewer pieces.")
-    return tuple(notes)
+    if not fit.enough:
+        notes.append(too_few(done, count, fit.effective))
+    return (*notes, *(unsure(fit.uncertainty, done) if fit.enough else ()))

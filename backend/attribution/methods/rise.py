@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from backend.attribution.methods import register
 from backend.attribution.network.passes import Passes
-from backend.attribution.perturbation.removal import BaselineParam, Removal, SamplesParam, baseline_defaults, chunks
-from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress
+from backend.attribution.perturbation.removal import BaselineParam, Removal, SamplesParam, baseline_defaults, chunks, unsure
+from backend.attribution.perturbation.surrogate import relative_error
+from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.spec import Model
 
 
@@ -31,6 +32,7 @@ class Rise(Method[RiseParams]):
     M_i: a random grid of cells (on with probability p), enlarged bilinearly and shifted at random, `[H, W]` in 0..1.
     Deviation: the paper weighs masks by a probability and adds up what is not negative; logits have no zero, so both are centred, which
     leaves the expectation's shape and makes the map signed.
+    Standard error of a cell: that of the mean of (y_i - mean y) (M_i - p) / p over the n masks.
     """
 
     key: ClassVar[str] = "rise"
@@ -54,24 +56,36 @@ class Rise(Method[RiseParams]):
         removal = Removal(run, x, model.input.baseline(x, params.baseline))
         generator = torch.Generator().manual_seed(context.seed)
         size = (x.shape[-2], x.shape[-1])
-        shape = torch.zeros(size, dtype=torch.float64, device=x.device)
-        weighted, visible, scores, shift = shape.clone(), shape.clone(), 0.0, 0.0
-        values = np.zeros(size, np.float32)
+        sums = torch.zeros(2, 3, *size, dtype=torch.float64, device=x.device)
+        total, shift, values = 0.0, 0.0, np.zeros(size, np.float32)
         for part in chunks(params.n_samples, run.batch("forward")):
             masks = soft_masks(part.stop - part.start, params, size, generator).to(x.device)
-            found = removal.scores(masks).double()
-            shift = float(found[0]) if part.start == 0 else shift  # sums of small numbers do not cancel
-            flat = masks.double() - params.visible
-            weighted += torch.einsum("n,nhw->hw", found - shift, flat)
-            visible += flat.sum(0)
-            scores += float((found - shift).sum())
-            mean = scores / part.stop
-            values = ((weighted - mean * visible) / (part.stop * params.visible)).float().cpu().numpy()
+            scores = removal.scores(masks).double()
+            shift = float(scores[0]) if part.start == 0 else shift  # sums of small numbers do not cancel
+            sums += _moments(scores - shift, masks.double() - params.visible)
+            total += float((scores - shift).sum())
+            mean = total / part.stop
+            values = ((sums[0, 1] - mean * sums[0, 0]) / (part.stop * params.visible)).float().cpu().numpy()
             report(part.stop, params.n_samples, values)
+        square = (sums[1, 2] - 2 * mean * sums[1, 1] + mean**2 * sums[1, 0]) / (params.n_samples * params.visible**2)
+        errors = (square.cpu().numpy() - values.astype(np.float64) ** 2).clip(0) ** 0.5 / params.n_samples**0.5
+        uncertainty = relative_error(errors, values)
         return Attribution(
-            values=values, signed=True, native=(params.cells, params.cells), extras={"precision": run.precision},
-            forwards=run.forwards, backwards=0,
-        )  # fmt: skip
+            values=values,
+            signed=True,
+            native=(params.cells, params.cells),
+            stages={"error": Stage("Standard error", errors.astype(np.float32), False)},
+            extras={"precision": run.precision, "uncertainty": uncertainty if np.isfinite(uncertainty) else None},
+            forwards=run.forwards,
+            backwards=0,
+            notes=unsure(uncertainty, params.n_samples),
+        )
+
+
+def _moments(scores: Tensor, masks: Tensor) -> Tensor:
+    """sum_i y_i^k m_i^j for j in 1, 2 and k in 0, 1, 2: `[n]`, `[n, H, W]` -> `[2, 3, H, W]`."""
+    powers = torch.stack([torch.ones_like(scores), scores, scores**2])
+    return torch.stack([torch.einsum("kn,nhw->khw", powers, masks), torch.einsum("kn,nhw->khw", powers, masks**2)])
 
 
 def soft_masks(n: int, params: RiseParams, size: tuple[int, int], generator: torch.Generator) -> Tensor:

@@ -14,6 +14,8 @@ from backend.attribution.network.passes import Run
 from backend.attribution.perturbation.segments import Segmentation
 from models.spec import Baseline, Model
 
+UNSURE = 0.5
+"""Standard error, as a share of the spread of a map's values, above which the map is said to be unsure."""
 BaselineParam = Annotated[
     Baseline,
     Field(
@@ -83,6 +85,17 @@ class Removal:
         rows = torch.from_numpy(on).to(self.x.device)
         for part in rows.split(self.run.batch("forward")):
             yield self.run.scores(self.batch(part[:, where])).double().cpu().numpy()
+
+
+def unsure(uncertainty: float, samples: int) -> tuple[str, ...]:
+    """A note when the standard errors are large beside the differences within the map; none for a map that is the same everywhere.
+
+    uncertainty: root mean square standard error over the standard deviation of the map's values.
+    """
+    if not UNSURE < uncertainty < float("inf"):
+        return ()
+    needed = samples * (uncertainty / UNSURE) ** 2
+    return (f"The standard error is {uncertainty:.0%} of the differences within the map: {samples} samples are few, try {needed:.0f}.",)
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ Segmentation = Literal["slic", "tiles"]
 
 
 def segments(model: Model, x: Tensor, kind: Segmentation, n: int) -> np.ndarray:
-    """About `n` segments of `x [1, C, H, W]`: int64 `[H, W]`, labels 0 .. S - 1, each present."""
+    """About `n` segments of `x [1, C, H, W]`, never more: int64 `[H, W]`, labels 0 .. S - 1, each present."""
     if kind == "tiles":
         rows, columns = grid(n, *x.shape[-2:])
         return tiles(x.shape[-2], x.shape[-1], rows, columns)
@@ -25,7 +26,8 @@ def segments(model: Model, x: Tensor, kind: Segmentation, n: int) -> np.ndarray:
 def slic(image: np.ndarray, n: int) -> np.ndarray:
     """SLIC superpixels with adaptive compactness (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120; the SLICO variant).
 
-    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles where the picture is too small or too flat to cut.
+    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles where the picture is too small or too flat to cut. SLIC starts
+    from a grid and may find a few more than asked for; the smallest are then joined to a neighbour.
     """
     height, width = image.shape[:2]
     colour = image.shape[2] == 3
@@ -37,8 +39,19 @@ def slic(image: np.ndarray, n: int) -> np.ndarray:
         convert2lab=colour,
         channel_axis=-1 if colour else None,
     )
-    labels = np.unique(found, return_inverse=True)[1].reshape(height, width)
+    labels = at_most(n, np.unique(found, return_inverse=True)[1].reshape(height, width))
     return labels if labels.max() > 0 or n == 1 else tiles(height, width, *grid(n, height, width))
+
+
+def at_most(n: int, labels: np.ndarray) -> np.ndarray:
+    """The same segments, the smallest joined to the neighbour it shares most border with until there are at most `n`."""
+    while labels.max() >= n:
+        smallest = np.bincount(labels.ravel()).argmin()
+        sides = [(labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])]
+        beyond = [b[(a == smallest) & (b != smallest)] for pair in sides for a, b in (pair, pair[::-1])]
+        labels = np.where(labels == smallest, np.bincount(np.concatenate(beyond)).argmax(), labels)
+        labels = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+    return labels
 
 
 def tiles(height: int, width: int, rows: int, columns: int) -> np.ndarray:
@@ -49,9 +62,9 @@ def tiles(height: int, width: int, rows: int, columns: int) -> np.ndarray:
 
 
 def grid(n: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of about `n` tiles: as many bands in frequency as steps in time, 64 -> 8 x 8."""
-    rows = min(height, max(1, round(n**0.5)))
-    return rows, min(width, max(1, round(n / rows)))
+    """Rows and columns of about `n` tiles, never more: about as many bands in frequency as steps in time, 64 -> 8 x 8, 8 -> 2 x 4."""
+    rows = min(height, math.isqrt(n))
+    return rows, min(width, n // rows)
 
 
 def picture(model: Model, x: Tensor) -> np.ndarray:

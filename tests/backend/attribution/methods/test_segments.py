@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import models
-from backend.attribution.perturbation.segments import grid, picture, segments, slic, tiles
+from backend.attribution.perturbation.segments import at_most, grid, picture, segments, slic, tiles
 from tests.tiny import build
 from tests.tiny import picture as smooth
 
@@ -33,13 +33,29 @@ def test_sixty_four_tiles_are_eight_by_eight():
     assert grid(9, 2, 100) == (2, 4)
 
 
+@given(n=st.integers(1, 500), height=st.integers(1, 70), width=st.integers(1, 70))
+def test_tiles_are_never_more_than_asked_for_and_not_many_fewer(n, height, width):
+    rows, columns = grid(n, height, width)
+    assert rows * columns <= n
+    assert n - rows * columns < rows or columns == width
+
+
+@given(n=st.integers(1, 12), seed=st.integers(0, 1000))
+def test_joined_segments_are_unions_of_neighbours(n, seed):
+    before = np.unique(np.random.default_rng(seed).integers(15, size=(6, 7)), return_inverse=True)[1].reshape(6, 7)
+    after = at_most(n, before)
+    assert set(np.unique(after)) == set(range(min(n, before.max() + 1)))
+    for label in range(before.max() + 1):
+        assert len(np.unique(after[before == label])) == 1
+
+
 @pytest.mark.parametrize("n", [2, 10, 50])
 def test_superpixels_are_labelled_without_gaps(n):
     model, x = build("plain"), smooth()
     labels = segments(model, x, "slic", n)
     assert labels.shape == (32, 32)
     assert set(np.unique(labels)) == set(range(labels.max() + 1))
-    assert 0.4 * n <= labels.max() + 1 <= 2 * n
+    assert 0.4 * n <= labels.max() + 1 <= n
 
 
 def test_superpixels_follow_an_edge():
