@@ -1,4 +1,4 @@
-"""What is explained: specs, preprocessing with axes and units, verified loading, the cnnexplain network and its training, the zoo."""
+"""What is explained: specs, preprocessing with axes and units, verified loading, the cnnexplain network and its training, the hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from models.inputs.image import ImageInput
     from models.inputs.sound import SoundInput
     from models.loading import architecture, from_file, load, specs, wrap
-    from models.spec import Axis, InputSpec, Layer, Model, ModelSpec, Prepared
+    from models.model import Model
+    from models.spec import Axis, InputSpec, Layer, ModelSpec, Prepared
 
 __all__ = [
     "Axis", "ImageInput", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared", "SoundInput", "architecture", "from_file", "load",
@@ -19,7 +20,8 @@ _HOME = {
     "models.inputs.image": ("ImageInput",),
     "models.inputs.sound": ("SoundInput",),
     "models.loading": ("architecture", "from_file", "load", "specs", "wrap"),
-    "models.spec": ("Axis", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared"),
+    "models.model": ("Model",),
+    "models.spec": ("Axis", "InputSpec", "Layer", "ModelSpec", "Prepared"),
 }
 _LAZY = {name: module for module, names in _HOME.items() for name in names}
 

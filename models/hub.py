@@ -24,6 +24,7 @@ from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
 from app.core.settings import get_settings
 from models.inputs.image import ImageInput
 from models.spec import InputSpec, ModelSpec
+from models.weights_file import check_header
 
 IMAGENET = 1000
 HUB_SECONDS = 5.0
@@ -178,8 +179,6 @@ def _spec(found: Entry, classes: int, labels: tuple[str, ...] | None) -> ModelSp
 
 def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     """Names and shapes of a safetensors file, and its metadata, without reading the tensors."""
-    from models.loading import check_header
-
     size, limit = path.stat().st_size, get_settings().limits.model_header_bytes
     with path.open("rb") as file:
         start = file.read(8 + limit)

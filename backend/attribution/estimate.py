@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.attribution.network.passes import Passes
 from backend.attribution.types import Method, Params
-from models.spec import Model
+from models.model import Model
 
 OVERHEAD = 1.1
 """What methods do besides passes: goal of the benchmark's cost over floor."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.methods import METHODS
 from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
-from models.spec import Model
+from models.model import Model
 
 NO_EVIDENCE = "No evidence found: the map is flat."
 

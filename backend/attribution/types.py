@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from models.spec import Model
+from models.model import Model
 
 Family = Literal["gradient", "cam", "perturbation", "propagation", "fusion", "concept"]
 

@@ -13,7 +13,7 @@ import models
 from app.core.errors import BadParameter
 from backend.attribution.explain import explain
 from backend.attribution.methods import METHODS
-from models.spec import Model
+from models.model import Model
 from models.synthetic import coughs, shapes
 
 SEED = 90_001

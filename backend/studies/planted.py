@@ -47,7 +47,7 @@ from backend.attribution.concepts.significance import PseudoConcepts, empirical_
 from backend.attribution.concepts.vectors import Activations, ConceptVector, vector_from
 from backend.attribution.types import Progress, silent
 from backend.studies.scenes import OBJECT, PLANTED, SCENES, Material, Scene, network
-from models.spec import Model
+from models.model import Model
 from models.training.images import interval
 
 METHODS = {

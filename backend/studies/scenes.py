@@ -14,7 +14,7 @@ from torch import Tensor
 import models
 from models.architectures.shapes_net import shapes_net
 from models.loading import load
-from models.spec import Model
+from models.model import Model
 from models.synthetic import coughs, shapes
 from models.training.images import tensors
 

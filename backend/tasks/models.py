@@ -67,7 +67,7 @@ def _known(key: str) -> Model:
 
 def _uploaded(upload: dict[str, Any], files: Blobs) -> Model:
     import models
-    from models.spec import Model as Ready
+    from models.model import Model as Ready
 
     path = files.path(upload["digest"])
     if path is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from models.cnnexplain import CnnExplain
+from models.architectures.cnnexplain import CnnExplain
 from models.training import measures
 from models.training.loop import Augment, balanced_weights, fit, predict, seeded
 from models.training.recordings import Clips

@@ -35,6 +35,7 @@ class Variant:
     """One network: its key, and what the corner tag means in the pictures it is trained on."""
 
     key: str
+    title: str
     tag: Tag
     purpose: str
 
@@ -42,9 +43,15 @@ class Variant:
 VARIANTS = {
     variant.key: variant
     for variant in (
-        Variant("shapes", "random", "A model whose evidence is known: the object. Shows what a good map looks like, and tests methods."),
+        Variant(
+            "shapes",
+            "Shapes: known evidence",
+            "random",
+            "A model whose evidence is known: the object. Shows what a good map looks like, and tests methods.",
+        ),
         Variant(
             "shapes_shortcut",
+            "Shapes: led astray by a sticker",
             "predictive",
             f"A model that was led astray on purpose: in its training pictures every {LABELS[TAGGED]}, and nothing else, wore a sticker in "
             "a corner. Shows how maps reveal a shortcut.",
@@ -104,6 +111,9 @@ def describe(variant: Variant, rows: int) -> dict[str, Any]:
         "none": "No stickers.",
     }
     return {
+        "title": variant.title,
+        "architecture": "shapes",
+        "labels": list(LABELS),
         "purpose": variant.purpose,
         "data": f"{rows} drawn pictures of {SIZE} x {SIZE} pixels, one object each, made by our own generator. {tags[variant.tag]}",
         "synthetic": True,

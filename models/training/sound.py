@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from app.core.errors import BadParameter
-from models.cnnexplain import CnnExplain
+from models.architectures.cnnexplain import CnnExplain
 from models.inputs.sound import SoundInput
 from models.synthetic.coughs import Hum, SyntheticCough, generate, render
 from models.training import measures, recordings
@@ -74,6 +74,7 @@ def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, An
     history = fit(module, x, y, epochs=epochs, lr=2e-3, batch=32, validate=validation, seed=0, progress=progress)
     temperature = measures.fit_temperature(predict(module, validation[0]).numpy(), validation[1].numpy())
     card = {
+        "architecture": "cnnexplain",
         "title": "Synthetic coughs: led astray by a hum" if misled else "Synthetic coughs: known evidence",
         "synthetic": True,
         "purpose": "The same network, trained where a mains hum betrays the class: shows what a shortcut looks like."
@@ -140,6 +141,7 @@ def _covid(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress:
     held_out = measures.probabilities(predict(module, clips.x[~rest]).numpy(), temperature)[:, 1]
     card = {
         "title": "Covid-19 coughs (cnnexplain)",
+        "architecture": "cnnexplain",
         "intended_use": INTENDED_USE,
         "caution": "A demonstration, not a diagnosis: on these recordings, loudness, background and length alone tell ill from well better "
         "than this network does. A map may well show the room.",
@@ -212,6 +214,7 @@ def _cough_check(data: Path, out: Path, folds: int, seeds: int, epochs: int, pro
     }
     card = {
         "title": "Is this a cough?",
+        "architecture": "cnnexplain",
         "intended_use": "To warn when a recording holds no cough. " + INTENDED_USE,
         "labels": ["other sound", "cough"],
         "by person (Coswara), whole windows and single events": [figure(label, measures.Estimate(**report[name])) for name, label in names.items()],

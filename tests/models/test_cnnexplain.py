@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import models
-from models.cnnexplain import DEFAULT_LAYER, CnnExplain
+from models.architectures.cnnexplain import DEFAULT_LAYER, CnnExplain
 from models.training.loop import seeded
 
 WEIGHTS = Path(models.__file__).parent / "weights"

@@ -18,7 +18,7 @@ import models
 from app.core.errors import EvidentError, ModelRejected, NotFound, TooLarge, WeightsUnavailable
 from app.core.settings import get_settings
 from models.architectures import ARCHITECTURES
-from models.catalog import MODELS
+from models.catalogue import MODELS
 
 LABELS = list("abcd")
 
@@ -157,7 +157,7 @@ def test_headers_beyond_the_limits(tmp_path, monkeypatch) -> None:
     with pytest.raises(ModelRejected):
         models.from_file(stored(tmp_path, struct.pack("<Q", len(deep)) + deep), "shapes", LABELS)
     small = get_settings().model_copy(update={"limits": get_settings().limits.model_copy(update={"model_bytes": 100})})
-    monkeypatch.setattr("models.loading.get_settings", lambda: small)
+    monkeypatch.setattr("models.weights_file.get_settings", lambda: small)
     with pytest.raises(TooLarge):
         models.from_file(stored(tmp_path, {"a": torch.zeros(100)}), "shapes", LABELS)
 

@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 import models
-from models.catalog import MODELS
-from models.synthetic.image_samples import FOLDER
+from models.catalogue import MODELS
+from models.samples.images import FOLDER
 from models.synthetic.shapes import (
     DOTTED,
     LABELS,

@@ -10,7 +10,7 @@ import soundfile
 
 import models
 from models.inputs.segment import segment
-from models.synthetic.sound_samples import FOLDER, Recipe, by_event, pcm
+from models.samples.sounds import FOLDER, Recipe, by_event, pcm
 
 ENTRIES = json.loads((FOLDER / "sound.json").read_text(encoding="utf-8")) if (FOLDER / "sound.json").is_file() else []
 BY_KEY = {entry["key"]: entry for entry in ENTRIES}

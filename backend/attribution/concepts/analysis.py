@@ -25,7 +25,7 @@ from backend.attribution.concepts.significance import PseudoConcepts, benjamini_
 from backend.attribution.concepts.vectors import ConceptVector
 from backend.attribution.network.head import suffix
 from backend.attribution.types import Progress, silent
-from models.spec import Model
+from models.model import Model
 
 CONTROLS = 10
 """Pseudo-concepts whose erasing curves are drawn beside a concept's."""

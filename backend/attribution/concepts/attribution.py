@@ -27,7 +27,7 @@ from torch import Tensor
 from app.core.errors import BadParameter
 from backend.attribution.concepts.vectors import EPS, ConceptVector
 from backend.attribution.network.head import At, Head, suffix
-from models.spec import Model
+from models.model import Model
 
 POINTS = 51
 CHUNK_BYTES = 64 * 1024 * 1024

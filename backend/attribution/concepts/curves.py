@@ -17,7 +17,7 @@ from backend.attribution.concepts.attribution import concept_maps
 from backend.attribution.concepts.significance import PseudoConcepts
 from backend.attribution.concepts.vectors import ConceptVector
 from backend.attribution.network.head import At, Head, suffix
-from models.spec import Model
+from models.model import Model
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from torch import Tensor
 from app.core.errors import InvalidInput, NotFound
 from backend.attribution.concepts.library import Library
 from backend.attribution.concepts.vectors import check_examples
-from models.spec import Model
+from models.model import Model
 
 MOST = 1000
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from app.core.errors import InvalidInput, NotFound
 from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts
 from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
-from models.spec import Model
+from models.model import Model
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
 if TYPE_CHECKING:

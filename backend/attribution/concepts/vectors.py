@@ -20,7 +20,7 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, InvalidInput
 from backend.attribution.network.head import suffix
-from models.spec import Model
+from models.model import Model
 
 EPS = 1e-7
 BATCH = 16

@@ -22,7 +22,8 @@ from backend.attribution.lrp.rewrite import canonical
 from backend.attribution.lrp.rules import Bias
 from backend.attribution.lrp.trace import WAY_OUT
 from backend.attribution.types import OK, Compatibility
-from models.spec import InputSpec, Model
+from models.model import Model
+from models.spec import InputSpec
 
 TOLERANCE = 0.05
 """A model is refused when sum(R) / score is further than this from 1 on the probe input."""

@@ -16,7 +16,7 @@ import models
 from app.core.errors import Incompatible, WeightsUnavailable
 from backend.attribution.lrp.composites import Preset
 from backend.attribution.lrp.prepared import Settings, growth, probe, relevance, verdict
-from models.spec import Model
+from models.model import Model
 
 
 @dataclass(frozen=True)

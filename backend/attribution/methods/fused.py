@@ -13,7 +13,7 @@ from backend.attribution.lrp.prepared import verdict
 from backend.attribution.methods import METHODS, register
 from backend.attribution.methods.lrp import LrpParams, cost_of, propagated, summary_of
 from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage, silent
-from models.spec import Model
+from models.model import Model
 
 KERNEL = 5
 CAM = "grad_cam_pp"

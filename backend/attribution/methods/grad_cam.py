@@ -13,7 +13,7 @@ from app.core.errors import Incompatible
 from backend.attribution.methods import register
 from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 
 def cam(weights: Tensor, activations: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from backend.attribution.methods import register
 from backend.attribution.methods.grad_cam import NoParams, cam, cam_attribution
 from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Progress
-from models.spec import Model
+from models.model import Model
 
 EPS = 1e-7
 

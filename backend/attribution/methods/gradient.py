@@ -11,7 +11,7 @@ from backend.attribution.methods import register
 from backend.attribution.methods.grad_cam import NoParams
 from backend.attribution.network.passes import Passes
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Progress
-from models.spec import Model
+from models.model import Model
 
 
 def input_map(values: Tensor, *, signed: bool) -> Attribution:

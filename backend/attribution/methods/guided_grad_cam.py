@@ -13,7 +13,7 @@ from backend.attribution.methods.grad_cam import NoParams, cam, enlarged
 from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.network.guided import guided_gradient, verdict
 from backend.attribution.types import Attribution, Compatibility, Context, Cost, Family, Method, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 
 @register

@@ -13,7 +13,7 @@ from backend.attribution.methods import register
 from backend.attribution.network.passes import Passes
 from backend.attribution.perturbation.removal import BaselineParam, baseline_defaults, chunks
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress
-from models.spec import Model
+from models.model import Model
 
 WIDE = 0.05
 """Completeness gap from which the map is called rough."""

@@ -22,7 +22,7 @@ from backend.attribution.perturbation.removal import (
 from backend.attribution.perturbation.segments import grid, segments, spread
 from backend.attribution.perturbation.surrogate import ENOUGH, relative_error, robust_errors, too_few
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 EXACT = 8
 """Up to this many segments all 2^S coalitions are scored."""

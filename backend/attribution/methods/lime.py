@@ -22,7 +22,7 @@ from backend.attribution.perturbation.removal import (
 from backend.attribution.perturbation.segments import segments, spread
 from backend.attribution.perturbation.surrogate import Fit, draw, fit_drawn, too_few
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 REFIT = 100
 """Samples between two refits: the first picture comes after this many."""

@@ -15,7 +15,7 @@ from backend.attribution.lrp.propagate import Relevance
 from backend.attribution.lrp.rules import Bias
 from backend.attribution.methods import register
 from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress
-from models.spec import Model
+from models.model import Model
 
 QUIET = {"pass", "route", "signal"}
 """Rules that cannot lose relevance: left out of the layer list."""

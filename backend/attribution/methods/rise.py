@@ -15,7 +15,7 @@ from backend.attribution.network.passes import Passes
 from backend.attribution.perturbation.removal import BaselineParam, Removal, SamplesParam, baseline_defaults, chunks, unsure
 from backend.attribution.perturbation.surrogate import relative_error
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 
 class RiseParams(Params):

@@ -13,7 +13,7 @@ from backend.attribution.methods import register
 from backend.attribution.network.passes import Passes
 from backend.attribution.perturbation.removal import chunks
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 
 class SmoothGradParams(Params):

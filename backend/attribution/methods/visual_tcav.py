@@ -16,7 +16,7 @@ from backend.attribution.concepts.library import RANDOM, library
 from backend.attribution.concepts.significance import empirical_p
 from backend.attribution.methods import register
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
-from models.spec import Model
+from models.model import Model
 
 SIGNIFICANT = 0.05
 

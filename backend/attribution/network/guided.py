@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from backend.attribution.types import OK, Compatibility
-from models.spec import Model
+from models.model import Model
 
 RELU = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu_}
 RELU6 = {F.relu6}

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from app.core.errors import Incompatible
-from models.spec import Model
+from models.model import Model
 
 Head = Callable[[Tensor], Tensor]
 """`[n, C, h, w]` -> raw outputs of the module `[n, K]`."""

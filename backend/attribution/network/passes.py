@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.spec import Model
+from models.model import Model
 
 Kind = Literal["forward", "gradient"]
 

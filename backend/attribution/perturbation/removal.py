@@ -12,7 +12,8 @@ from torch import Tensor
 
 from backend.attribution.network.passes import Run
 from backend.attribution.perturbation.segments import Segmentation
-from models.spec import Baseline, Model
+from models.model import Model
+from models.spec import Baseline
 
 UNSURE = 0.5
 """Standard error, as a share of the spread of a map's values, above which the map is said to be unsure."""

@@ -10,7 +10,7 @@ import torch
 from skimage.segmentation import slic as superpixels
 from torch import Tensor
 
-from models.spec import Model
+from models.model import Model
 
 Segmentation = Literal["slic", "tiles"]
 

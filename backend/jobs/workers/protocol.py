@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from app.core.settings import Settings
     from backend.tasks import Lane
 
 Group = Literal["compute", "decode"]
@@ -79,35 +77,3 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """Ends all workers within a few seconds; no process is left."""
-
-
-def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> Engine:
-    """The engine the settings ask for."""
-    import os
-
-    limits = settings.limits
-    config = WorkerConfig(
-        data=settings.data.resolve(),
-        threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.workers),
-        job_seconds=limits.job_seconds,
-        job_bytes=limits.job_bytes,
-        decode_seconds=limits.decode_seconds,
-        decode_bytes=limits.job_bytes,
-        environment=as_environment(settings),
-        plugins=plugins,
-        preload=preload,
-    )
-    if settings.engine == "dask":
-        from backend.jobs.workers.cluster import DaskEngine
-
-        return DaskEngine(config, settings.scheduler)
-    from backend.jobs.workers.pool import LocalEngine
-
-    return LocalEngine(config, settings.workers)
-
-
-def as_environment(settings: Settings) -> dict[str, str]:
-    """Settings as the variables they are read from."""
-    values = settings.model_dump(mode="json", exclude_none=True, exclude={"database"})
-    values["data"] = str(settings.data.resolve())
-    return {f"EVIDENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -18,7 +18,7 @@ from app.core.settings import get_settings
 from backend.attribution.methods import METHODS
 from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage
 from models import ImageInput, Model, ModelSpec
-from models.catalog import MODELS
+from models.catalogue import MODELS
 from models.inputs.sound import SoundInput
 
 METHODS._loaded = MODELS._loaded = True

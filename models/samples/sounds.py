@@ -1,6 +1,6 @@
 """Chooses and writes the bundled sounds: judged rightly, a real mistake, a shortcut at work, several coughs to choose from.
 
-    python -m models.synthetic.sound_samples
+    python -m models.samples.sounds
 
 needs the shipped weights, generates recordings that no network was trained on, and takes the first that fit each role. Each entry of
 `sound.json` holds the recipe of its recording, so that it can be generated again.
@@ -21,10 +21,10 @@ import soundfile
 from models.inputs.segment import segment, window_start
 from models.inputs.sound import SoundInput
 from models.loading import load
-from models.spec import Model
+from models.model import Model
 from models.synthetic.coughs import LABELS, RATE, SyntheticCough, render
 
-FOLDER = Path(__file__).resolve().parents[1] / "samples"
+FOLDER = Path(__file__).resolve().parent
 SEED, SURE, TRIES = 99, 0.9, 4000
 SEEN = SoundInput().seconds
 HUM_HZ = (60.0, 560.0)

@@ -1,6 +1,6 @@
 """Chooses and writes the bundled pictures: some judged rightly, a real mistake, and the shortcut at work.
 
-    python -m models.synthetic.image_samples
+    python -m models.samples.images
 
 needs the shipped weights, draws pictures that no network was trained on, and takes the first that fit each role.
 """
@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 
 from models.loading import load
-from models.spec import Model
+from models.model import Model
 from models.synthetic.shapes import DOTTED, LABELS, RED, STAR, STRIPED, TAGGED, Shapes, generate, with_tag
 
-FOLDER = Path(__file__).resolve().parents[1] / "samples"
+FOLDER = Path(__file__).resolve().parent
 SIZE, PICTURES, SEED = 128, 2048, 99
 SURE = 0.9
 OBJECT = "The evidence is the marked object: a good map is bright there and dark elsewhere."

@@ -1,0 +1,96 @@
+"""A network with its labels and input: what every explanation is asked of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from app.core.errors import Incompatible, ModelRejected
+from models.probing import Probe, probe
+from models.spec import InputSpec, Layer, ModelSpec
+
+
+class Model:
+    """A network ready to be explained: eval mode, parameters frozen, on one device. Not thread-safe (hooks): one per process."""
+
+    def __init__(self, spec: ModelSpec, module: nn.Module, digest: str, device: torch.device | str = "cpu") -> None:
+        self.spec = spec
+        self.module = module.eval().to(device).requires_grad_(False)
+        self.digest = digest
+        """sha256 of the weights, hex."""
+        self.device = torch.device(device)
+        self._probed: Probe | None = None
+
+    @property
+    def key(self) -> str:
+        return self.spec.key
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.spec.labels
+
+    @property
+    def input(self) -> InputSpec:
+        return self.spec.input
+
+    def prepare(self, raw: Any, *, start: float | None = None) -> Tensor:
+        """path, bytes, PIL image, array or `(waveform, rate)` -> float32 `[1, C, H, W]` on the model's device."""
+        return self.input.prepare(raw, start=start).x.to(self.device)
+
+    @property
+    def single_logit(self) -> bool:
+        """One output column for two classes: `+y` speaks for class 1, `-y` for class 0."""
+        return self.probed.outputs[-1:] == (1,)
+
+    def select(self, outputs: Tensor, target: int) -> Tensor:
+        """The logit to explain, `[N]`, from the module's raw outputs `[N, K]` (or `[N, 1]` for a single-logit model)."""
+        if outputs.shape[1] == 1:
+            return outputs[:, 0] if target == 1 else -outputs[:, 0]
+        return outputs[:, target]
+
+    def logits(self, x: Tensor) -> Tensor:
+        """`[N, len(labels)]`; a single logit y becomes (-y/2, y/2), whose softmax is the sigmoid of y."""
+        out = self.module(x.to(self.device))
+        return torch.cat([-out / 2, out / 2], dim=1) if out.shape[1] == 1 else out
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """Calibrated probabilities `[N, len(labels)]`."""
+        return torch.softmax(self.logits(x) / self.spec.temperature, dim=1)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Modules with a spatial output, in execution order (found by one forward pass)."""
+        return self.probed.layers
+
+    @property
+    def offered_layers(self) -> tuple[Layer, ...]:
+        """A short list for a layer picker: ends of blocks and activations, in execution order; holds the default layer."""
+        return self.probed.offered
+
+    @property
+    def default_layer(self) -> str:
+        """The last convolutional block after its activation. Raises Incompatible for a network without feature maps."""
+        name = self.spec.default_layer or self.probed.default
+        if name is None:
+            raise Incompatible("This network has no layer with feature maps; choose a method that does not look inside.", field="layer")
+        return name
+
+    @property
+    def probed(self) -> Probe:
+        """What one forward pass found inside, kept."""
+        if self._probed is None:
+            self._probed = probe(self.module, self.input.shape, self.device)
+        return self._probed
+
+
+def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:
+    """Labels for `outputs` columns; two labels may share one column. Raises ModelRejected when the numbers do not match."""
+    if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
+        return tuple(str(label) for label in labels)
+    raise ModelRejected(
+        f"The network has {outputs} outputs but {len(labels)} labels were given; give one label per output.", field="labels"
+    )

@@ -1,0 +1,1 @@
+"""The bundled inputs, and the programs that made them."""
