@@ -86,6 +86,10 @@ class Model:
             self._probed = probe(self.module, self.input.shape, self.device)
         return self._probed
 
+    def look_again(self) -> None:
+        """The network was changed: what one forward pass found inside no longer holds."""
+        self._probed = None
+
 
 def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:
     """Labels for `outputs` columns; two labels may share one column. Raises ModelRejected when the numbers do not match."""

@@ -65,6 +65,7 @@ def _analyse(args: argparse.Namespace) -> int:
     from app.core.errors import NotFound
     from backend.attribution.concepts.analysis import Plan, analyse
     from backend.attribution.concepts.folders import FolderLibrary
+    from backend.attribution.network.kept import steady
 
     if any(not path.is_file() for path in args.inputs):
         raise NotFound("One of the files is not there; give paths of images, recordings or spectrograms.", field="input")
@@ -73,11 +74,11 @@ def _analyse(args: argparse.Namespace) -> int:
     plan = Plan(
         tuple(_parts(args.concepts)), tuple(_parts(args.layers or model.default_layer)), classes, args.negatives, args.n_random, args.seed
     )
-    books = FolderLibrary()
+    library = FolderLibrary()
     inputs = [model.prepare(path) for path in args.inputs]
-    with _bar("steps") as report:
-        found = analyse(model, inputs, plan, books, report)
-    names = {ref: books.name(ref) for ref in plan.concepts}
+    with _bar("steps") as report, steady(model):
+        found = analyse(model, inputs, plan, library, report)
+    names = {ref: library.name(ref) for ref in plan.concepts}
     _write(args.out, args.inputs, names, model, found)
     print("\n".join(_table(args.inputs, names, model, found)))
     print(f"\nMaps and numbers are in {args.out}. A score says what the network goes by, not what is true of the picture or the sound.")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,12 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.methods import METHODS
+from backend.attribution.network.kept import steady
 from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
 from models.model import Model
+
+if TYPE_CHECKING:
+    from backend.attribution.concepts.library import Library
 
 NO_EVIDENCE = "No evidence found: the map is flat."
 
@@ -30,29 +34,31 @@ def explain(
     layer: str | None = None,
     seed: int = 0,
     report: Progress = silent,
+    library: Library | None = None,
     **params: Any,
 ) -> Attribution:
     """One attribution map.
 
     x: float32 `[1, C, H, W]`. target: class index, None explains the predicted class. layer: path of `named_modules()` for the methods
-    that use one, None takes the model's default. params: fields of the method's `Params`.
+    that use one, None takes the model's default. library: resolves references to your own concepts. params: fields of the method's
+    `Params`.
 
     Returns an Attribution with float32 `[H, W]` values on the display grid.
     Raises NotFound (method), BadParameter, Incompatible.
     """
     chosen = METHODS[method]
-    verdict = chosen.is_compatible(model)
-    if not verdict.ok:
-        raise Incompatible(verdict.reason, field="method")
-    x = check_input(model, x)
-    context = Context(resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed)
-    settled = settle(chosen, model, params)
-    started = time.perf_counter()
-    with pristine(model):
-        result = chosen.run(model, x, context, settled, report)
-    return _checked(
-        replace(result, method=chosen.key, target=context.target, layer=context.layer, seconds=time.perf_counter() - started), x, chosen
-    )
+    with steady(model):
+        verdict = chosen.is_compatible(model)
+        if not verdict.ok:
+            raise Incompatible(verdict.reason, field="method")
+        x = check_input(model, x)
+        context = Context(resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed, library)
+        settled = settle(chosen, model, params)
+        started = time.perf_counter()
+        with pristine(model):
+            result = chosen.run(model, x, context, settled, report)
+        seconds = time.perf_counter() - started
+    return _checked(replace(result, method=chosen.key, target=context.target, layer=context.layer, seconds=seconds), x, chosen)
 
 
 def check_input(model: Model, x: Tensor) -> Tensor:

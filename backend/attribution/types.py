@@ -28,11 +28,15 @@ class Params(BaseModel):
 
 @dataclass(frozen=True)
 class Context:
-    """What every method gets beside its own parameters. `layer` is resolved (never None) for methods that use one."""
+    """What every method gets beside its own parameters. `layer` is resolved (never None) for methods that use one.
+
+    library: `concepts.library.Library`, where references to concepts are looked up (types know no body of work); None: built-in ones.
+    """
 
     target: int
     layer: str | None = None
     seed: int = 0
+    library: Any = None
 
 
 class Progress(Protocol):

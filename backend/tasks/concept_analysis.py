@@ -25,12 +25,13 @@ class ConceptAnalysis(Task):
         from dataclasses import asdict
 
         from backend.attribution.concepts.analysis import Plan, analyse
-        from backend.attribution.concepts.library import use
+        from backend.attribution.concepts.library import Library
+        from backend.attribution.network.kept import steady
         from backend.tasks.explanation import finite
         from backend.tasks.models import model_of, prepare, versions
 
         report(0, 0, unit="inputs")
-        books = use(files)
+        library = Library(files)
         model = model_of(payload, files)
         inputs = [prepare(model, {**payload, **one}, files).x.to(model.device) for one in payload["inputs"]]
         plan = Plan(
@@ -41,12 +42,13 @@ class ConceptAnalysis(Task):
             n_random=payload.get("n_random", 50),
             seed=payload.get("seed", 0),
         )
-        found = analyse(model, inputs, plan, books, report)
+        with steady(model):
+            found = analyse(model, inputs, plan, library, report)
         result = {
             "model": model.key,
             "weights_sha256": model.digest,
             "plan": asdict(plan),
-            "names": {ref: books.name(ref) for ref in plan.concepts},
+            "names": {ref: library.name(ref) for ref in plan.concepts},
             "labels": {str(row["class"]): model.labels[row["class"]] for row in found.rows},
             "inputs": [one["input"]["id"] for one in payload["inputs"]],
             "rows": found.rows,

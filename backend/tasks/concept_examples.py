@@ -25,9 +25,9 @@ class ConceptExamples(Task):
     rank = 15
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
-        from backend.attribution.concepts.library import use
+        from backend.attribution.concepts.library import Library
 
-        raw = use(files).raw_examples(payload["ref"], SHOWN)
+        raw = Library(files).raw_examples(payload["ref"], SHOWN)
         sound = bool(raw) and isinstance(raw[0], tuple)
         found: dict[str, bytes] = {}
         for number, one in enumerate(raw):

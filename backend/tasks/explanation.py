@@ -23,19 +23,18 @@ class Explanation(Task):
     lane = "interactive"
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
-        from backend.attribution.concepts.library import use
+        from backend.attribution.concepts.library import Library
         from backend.attribution.explain import explain, settle
         from backend.attribution.methods import METHODS
         from backend.tasks.models import model_of, prepare
 
         method = METHODS[payload["method"]]
         report(0, 0, unit=method.unit)
-        use(files)
         model = model_of(payload, files)
         prepared = prepare(model, payload, files)
         result = explain(
             model, prepared.x, method.key, target=payload.get("target"), layer=payload.get("layer"), seed=payload.get("seed", 0),
-            report=report, **payload.get("params", {}),
+            report=report, library=Library(files), **payload.get("params", {}),
         )  # fmt: skip
         params = settle(method, model, payload.get("params", {})).model_dump(mode="json")
         arrays = {"values": result.values}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import torch
@@ -16,10 +17,15 @@ MOST = 1000
 
 
 class FolderLibrary(Library):
-    """A reference is a built-in key or the path of a folder; files are taken in the order of their names, hidden ones left out.
+    """A reference is a built-in key or the path of a folder; files are taken in the order of their names, hidden ones left out."""
 
-    Keys of the process's cache hold the path, not the content: make a new library when files change.
-    """
+    def content(self, ref: str) -> Hashable:
+        """Of a folder: its path, and name, size and time of every file in it."""
+        folder = Path(ref)
+        if not folder.is_dir():
+            return super().content(ref)
+        stats = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
+        return str(folder.resolve()), tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
 
     def name(self, ref: str) -> str:
         folder = Path(ref)

@@ -4,14 +4,13 @@ A manifest is a JSON blob that lists the examples of one concept by content: `{"
 "box"}]}`. `array` is the sha256 of a decoded input; `box` an optional part of it, `[x0, y0, x1, y1]` in pixels or `[t0, t1, f0, f1]` in
 seconds and Hz. Its own sha256 is the concept's digest: a reference never changes its meaning, so results keyed by it stay true.
 
-Directions are kept per process: the key holds the weights' digest, the layer and the two references.
+Activations and directions are kept with the model they belong to.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,6 +20,7 @@ from torch import Tensor
 from app.core.errors import InvalidInput, NotFound
 from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts
 from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
+from backend.attribution.network.kept import keep
 from models.model import Model
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
@@ -31,16 +31,23 @@ RANDOM = "random"
 """Reference of the generated counter-examples."""
 EXAMPLES = 40
 COUNTERS = 100
+KEPT = 64
+"""Example sets, directions and pseudo-concepts kept in one process."""
 T = TypeVar("T")
 
 
 class Library:
-    """Examples, activations and directions for one process. `blobs` is None outside a server: built-ins only."""
+    """Examples, activations and directions. `blobs` is None outside a server: built-ins only."""
 
-    def __init__(self, blobs: Blobs | None = None, keep: int = 64) -> None:
+    def __init__(self, blobs: Blobs | None = None) -> None:
         self.blobs = blobs
-        self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-        self._keep = keep
+
+    def content(self, ref: str) -> Hashable:
+        """Tells what a reference stands for at the moment: two that are equal mean the same examples.
+
+        Those of this class never change their meaning; a subclass that reads references in its own way shares nothing unless it says so.
+        """
+        return ref if type(self) is Library else (self, ref)
 
     def name(self, ref: str) -> str:
         """What a person calls it."""
@@ -76,34 +83,29 @@ class Library:
 
     def vector(self, model: Model, layer: str, ref: str, negatives: str = RANDOM) -> ConceptVector:
         """Direction and emblems."""
-        key = ("vector", model.digest, layer, ref, negatives)
         return self._once(
-            key, lambda: vector_from(model, self.plus(model, layer, ref), self.minus(model, layer, negatives), name=self.name(ref))
+            model,
+            ("vector", layer, self.content(ref), self.content(negatives)),
+            lambda: vector_from(model, self.plus(model, layer, ref), self.minus(model, layer, negatives), name=self.name(ref)),
         )
 
     def plus(self, model: Model, layer: str, ref: str) -> Activations:
         """Activations of the examples."""
-        return self._once(("plus", model.digest, layer, ref), lambda: Activations(model, layer, self.examples(model, ref)))
+        return self._once(model, ("plus", layer, self.content(ref)), lambda: Activations(model, layer, self.examples(model, ref)))
 
     def minus(self, model: Model, layer: str, negatives: str = RANDOM) -> Activations:
         """Activations of the counter-examples."""
         return self._once(
-            ("minus", model.digest, layer, negatives), lambda: Activations(model, layer, self.counter_examples(model, negatives))
+            model, ("minus", layer, self.content(negatives)), lambda: Activations(model, layer, self.counter_examples(model, negatives))
         )
 
     def pseudo(self, model: Model, layer: str, size: int, count: int, *, negatives: str = RANDOM, seed: int = 0) -> PseudoConcepts:
         """Random pseudo-concepts of that size."""
-        key = ("pseudo", model.digest, layer, negatives, size, count, seed)
-        return self._once(key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed))
+        key = ("pseudo", layer, self.content(negatives), size, count, seed)
+        return self._once(model, key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed))
 
-    def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        if key not in self._kept:
-            made = make()
-            self._kept[key] = made
-            while len(self._kept) > self._keep:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+    def _once(self, model: Model, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+        return keep(model, "concepts", key, make, most=KEPT)
 
     def _manifest(self, digest: str) -> dict[str, Any]:
         missing = NotFound(
@@ -166,17 +168,3 @@ def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
         raise InvalidInput("A box lies outside the recording or between two cells of the spectrogram; draw it larger.", code="empty_box")
     keep = torch.as_tensor(inside)[None, None]
     return torch.where(keep, prepared.x, model.input.baseline(prepared.x)).to(model.device)
-
-
-_LIBRARY = Library()
-
-
-def library() -> Library:
-    """The process's library."""
-    return _LIBRARY
-
-
-def use(blobs: Blobs) -> Library:
-    """Workers call this before a job: from then on references to users' concepts can be resolved."""
-    _LIBRARY.blobs = blobs
-    return _LIBRARY

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, InvalidInput
 from backend.attribution.network.head import suffix
+from backend.attribution.network.kept import stamp
 from models.model import Model
 
 EPS = 1e-7
@@ -33,7 +34,7 @@ Examples = Tensor | Callable[[], Iterable[Tensor]]
 
 @dataclass(frozen=True, eq=False)
 class ConceptVector:
-    """direction: `[C]`. emblems: (e+, e-). positives, negatives: number of examples. digest: of weights, layer and both sets."""
+    """direction: `[C]`. emblems: (e+, e-). positives, negatives: number of examples. digest: of network, layer and both sets."""
 
     direction: Tensor
     emblems: tuple[float, float]
@@ -118,7 +119,7 @@ def vector_from(model: Model, plus: Activations, minus: Activations, *, name: st
         )
     direction = plus.pooled.mean(0) - minus.pooled.mean(0)
     e_plus, e_minus = (float(median_element(side.emblems(direction[None]))[0]) for side in (plus, minus))
-    digest = hashlib.sha256("/".join([model.digest, plus._layer, plus.digest, minus.digest]).encode()).hexdigest()
+    digest = hashlib.sha256("/".join([stamp(model), plus._layer, plus.digest, minus.digest]).encode()).hexdigest()
     return ConceptVector(direction, (e_plus, e_minus), plus._layer, len(plus.pooled), len(minus.pooled), digest, name)
 
 

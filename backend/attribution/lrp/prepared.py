@@ -1,15 +1,12 @@
 """A model made ready for LRP once: its canonical network, the bounds of its input, and whether relevance is kept on a probe input.
 
 The canonical network is kept for the latest model only (it may weigh as much as the model); the verdicts are kept for every model alive.
-Both notice when the model's weights have changed since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, fx
@@ -21,6 +18,7 @@ from backend.attribution.lrp.propagate import Relevance, Step, propagate
 from backend.attribution.lrp.rewrite import canonical
 from backend.attribution.lrp.rules import Bias
 from backend.attribution.lrp.trace import WAY_OUT
+from backend.attribution.network.kept import keep
 from backend.attribution.types import OK, Compatibility
 from models.model import Model
 from models.spec import InputSpec
@@ -42,11 +40,6 @@ class Settings:
     bias: Bias = "share"
 
 
-Stamp = tuple[tuple[int, int], ...]
-_networks: WeakKeyDictionary[Model, tuple[Stamp, fx.GraphModule]] = WeakKeyDictionary()
-_verdicts: WeakKeyDictionary[Model, tuple[Stamp, dict[Any, Compatibility]]] = WeakKeyDictionary()
-
-
 def relevance(model: Model, x: Tensor, target: int, settings: Settings) -> Relevance:
     """Relevance of every input number for the score of `target`. x: `[N, C, H, W]`. Raises Incompatible."""
     network = canonical_of(model)
@@ -59,29 +52,20 @@ def relevance(model: Model, x: Tensor, target: int, settings: Settings) -> Relev
 
 def canonical_of(model: Model) -> fx.GraphModule:
     """The model's canonical network, built on first use. Raises Incompatible."""
-    stamp = _stamp(model)
-    kept = _networks.get(model)
-    if kept is None or kept[0] != stamp:
-        _networks.clear()
-        kept = stamp, canonical(model.module, probe(model))
-        _networks[model] = kept
-    return kept[1]
+    return keep(model, "canonical network", None, lambda: canonical(model.module, probe(model)), most=1)
 
 
 def verdict(model: Model, settings: Settings | None = None) -> Compatibility:
     """Whether these rules keep relevance on this model, found by one run on a fixed probe input."""
-    settings = settings or Settings()
-    stamp = _stamp(model)
-    kept = _verdicts.get(model)
-    if kept is None or kept[0] != stamp:
-        kept = stamp, {}
-        _verdicts[model] = kept
-    if settings not in kept[1]:
-        try:
-            kept[1][settings] = _judge(model, settings)
-        except Incompatible as error:
-            kept[1][settings] = Compatibility(False, error.detail)
-    return kept[1][settings]
+    chosen = settings or Settings()
+    return keep(model, "lrp verdict", chosen, lambda: _verdict(model, chosen))
+
+
+def _verdict(model: Model, settings: Settings) -> Compatibility:
+    try:
+        return _judge(model, settings)
+    except Incompatible as error:
+        return Compatibility(False, error.detail)
 
 
 def _judge(model: Model, settings: Settings) -> Compatibility:
@@ -157,7 +141,3 @@ def probe(model: Model) -> Tensor:
     unit = (0.8 * coarse + 0.2 * torch.rand(shape, generator=generator)).to(model.device)
     low, high = bounds(model.input, unit)
     return low + (high - low) * unit
-
-
-def _stamp(model: Model) -> Stamp:
-    return tuple((t.data_ptr(), t._version) for t in (*model.module.parameters(), *model.module.buffers()))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from app.core.errors import Incompatible
 from backend.attribution.concepts.attribution import POINTS, concept_attribution
-from backend.attribution.concepts.library import RANDOM, library
+from backend.attribution.concepts.library import RANDOM, Library
 from backend.attribution.concepts.significance import empirical_p
 from backend.attribution.methods import register
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
@@ -66,13 +66,13 @@ class VisualTcav(Method[VisualTcavParams]):
     def run(self, model: Model, x: Tensor, context: Context, params: VisualTcavParams, report: Progress) -> Attribution:
         if context.layer is None:
             raise Incompatible("A concept map needs a layer with a spatial output.", field="layer")
-        books, layer = library(), context.layer
+        library, layer = context.library or Library(), context.layer
         report(0, 3)
-        vector = books.vector(model, layer, params.concept, params.negatives)
+        vector = library.vector(model, layer, params.concept, params.negatives)
         report(1, 3)
         out = concept_attribution(model, x, layer, [vector], [context.target])
         report(2, 3)
-        pseudo = books.pseudo(model, layer, vector.positives, params.n_random, negatives=params.negatives, seed=context.seed)
+        pseudo = library.pseudo(model, layer, vector.positives, params.n_random, negatives=params.negatives, seed=context.seed)
         score, chance = float(out.scores[0, 0]), pseudo.scores(out.field)[:, 0].cpu().numpy()
         p = empirical_p(score, chance)
         report(3, 3)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from backend.attribution.network.kept import keep
 from backend.attribution.types import OK, Compatibility
 from models.model import Model
 
@@ -99,13 +100,14 @@ def guided_gradient(model: Model, x: Tensor, target: int) -> Tensor:
 
 
 def verdict(model: Model) -> Compatibility:
-    """Whether every activation of the network is a rectifier, found by one pass on a blank input and kept on the model."""
-    kept = vars(model).get("_guided")
-    if kept is None:
-        with torch.no_grad(), guided() as seen:
-            model.module(torch.zeros(1, *model.input.shape, device=model.device))
-        kept = vars(model)["_guided"] = _judge(seen)
-    return kept
+    """Whether every activation of the network is a rectifier, found by one pass on a blank input."""
+    return keep(model, "guided verdict", None, lambda: _judge(_watched(model)))
+
+
+def _watched(model: Model) -> guided:
+    with torch.no_grad(), guided() as seen:
+        model.module(torch.zeros(1, *model.input.shape, device=model.device))
+    return seen
 
 
 def _judge(seen: guided) -> Compatibility:

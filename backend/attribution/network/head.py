@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, fx, nn
 
 from app.core.errors import Incompatible
+from backend.attribution.network.kept import keep
 from models.model import Model
 
 Head = Callable[[Tensor], Tensor]
@@ -162,12 +162,6 @@ def _hooked(module: nn.Module, layer: str, see: Callable[[Tensor], Any]) -> Any:
         handle.remove()
 
 
-_SUFFIXES: WeakKeyDictionary[Model, dict[str, Suffix]] = WeakKeyDictionary()
-
-
 def suffix(model: Model, layer: str) -> Suffix:
     """The split at a layer, traced once per model and layer. Modules are shared with the model, not copied."""
-    kept = _SUFFIXES.setdefault(model, {})
-    if layer not in kept:
-        kept[layer] = Suffix(model, layer)
-    return kept[layer]
+    return keep(model, "head", layer, lambda: Suffix(model, layer))

@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backend.attribution.network.kept import keep
 from models.model import Model
 
 Kind = Literal["forward", "gradient"]
@@ -75,15 +76,11 @@ class Passes:
         self.model = model
         self._plans: dict[Kind, Plan] = {}
         self._folded: nn.Module | None = None
-        self._mark = _mark(model.module)
 
     @classmethod
     def of(cls, model: Model) -> Passes:
-        """Kept on the model; made anew when its weights were changed (randomisation checks do that)."""
-        kept = vars(model).get("_passes")
-        if kept is None or not torch.equal(kept._mark, _mark(model.module)):
-            kept = vars(model)["_passes"] = cls(model)
-        return kept
+        """Made anew when the network was changed (randomisation checks do that)."""
+        return keep(model, "passes", None, lambda: cls(model))
 
     def run(self, target: int, passes: int) -> Run:
         """passes: how many images the method will send; small numbers run on the module as given."""
@@ -318,16 +315,6 @@ def _rank_correlation(a: Tensor, b: Tensor) -> float:
 
 def _laid_out(x: Tensor, plan: Plan) -> Tensor:
     return x.to(plan.dtype, memory_format=torch.channels_last if plan.channels_last else torch.contiguous_format)
-
-
-def _mark(module: nn.Module) -> Tensor:
-    """One number per weight tensor, to notice that weights were changed in place."""
-    tensors = [t.detach() for t in (*module.parameters(), *module.buffers()) if t.is_floating_point() and t.numel()]
-    if not tensors:
-        return torch.zeros(0)
-    with torch.no_grad():
-        sums = torch.stack([t.reshape(-1)[:: max(1, t.numel() // 997)].double().sum() for t in tensors])
-        return torch.cat([torch.stack(list(torch._foreach_norm(tensors))).double(), sums]).cpu()
 
 
 @contextmanager
