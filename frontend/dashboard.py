@@ -35,7 +35,8 @@ def build(server: FastAPI, settings: Settings) -> Dash:
         use_pages=True,
         pages_folder="",
         assets_folder=str(ASSETS),
-        assets_path_ignore=["early"],
+        # Not in Dash's walk: its tags carry a version that the modules' own imports do not, and every module would run twice.
+        assets_path_ignore=["early", "evident"],
         serve_locally=True,
         suppress_callback_exceptions=True,
         include_pages_meta=False,

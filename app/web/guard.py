@@ -172,6 +172,8 @@ class Guard:
         }
         if data:
             found["cache-control"] = "no-store"
+        elif scope["path"].startswith("/assets/"):
+            found["cache-control"] = "no-cache"  # modules import each other without a version: ask each time, 304 by ETag
         return found
 
     def _page_policy(self) -> str:

@@ -1,4 +1,4 @@
-"""What runs in the browser: wiring of the functions in assets/ (namespaces `page` and `evident`). No script text in Python."""
+"""What runs in the browser: wiring of the functions in assets/evident/dash/callbacks.mjs. No script text in Python."""
 
 from __future__ import annotations
 
@@ -10,36 +10,44 @@ LOOK = ("look-opacity", "look-top", "look-sign", "look-scale", "look-colours")
 def register(app: Dash) -> None:
     """Level, look, staleness, permalink, announcements."""
 
-    def page(name: str) -> ClientsideFunction:
-        return ClientsideFunction("page", name)
+    def function(name: str) -> ClientsideFunction:
+        return ClientsideFunction("evident", name)
 
     look = [Input(key, "value") for key in LOOK]
-    app.clientside_callback(ClientsideFunction("evident", "look"), Output("compare", "data-look"), *look)
-    app.clientside_callback(page("percent"), Output("look-opacity-value", "children"), Output("look-top-value", "children"), *look[:2])
+    app.clientside_callback(function("look"), Output("compare", "data-look"), *look)
+    app.clientside_callback(function("percent"), Output("look-opacity-value", "children"), Output("look-top-value", "children"), *look[:2])
     app.clientside_callback(
-        page("known"), Output("evidence-row", "hidden"), Output("evidence", "data-known"), Input("answer-store", "data")
+        function("known"), Output("evidence-row", "hidden"), Output("evidence", "data-known"), Input("answer-store", "data")
     )
     outlined = Input("look-evidence", "checked")
-    app.clientside_callback(ClientsideFunction("evident", "outlined"), Output("evidence-row", "data-outlined"), outlined)
-    app.clientside_callback(page("level"), Output("level", "data-level"), Input("level", "value"))
+    app.clientside_callback(function("outlined"), Output("evidence-row", "data-outlined"), outlined)
+    app.clientside_callback(function("level"), Output("level", "data-level"), Input("level", "value"))
     app.clientside_callback(
-        page("navigation"),
+        function("navigation"),
         Output({"type": "nav", "path": ALL}, "aria-current"),
         Input("_pages_location", "pathname"),
         State({"type": "nav", "path": ALL}, "id"),
     )
-    app.clientside_callback(page("mode"), Output("compare", "className"), Input("input-store", "data"))
+    app.clientside_callback(function("mode"), Output("compare", "className"), Input("input-store", "data"))
     app.clientside_callback(
-        page("remove"), Output("input-store", "data", allow_duplicate=True), Input("input-remove", "n_clicks"), prevent_initial_call=True
+        function("remove"),
+        Output("input-store", "data", allow_duplicate=True),
+        Input("input-remove", "n_clicks"),
+        prevent_initial_call=True,
     )
     app.clientside_callback(
-        page("target"),
+        function("target"),
         Output("target-store", "data"),
         Input("target-select", "value"),
         State("answer-store", "data"),
         prevent_initial_call=True,
     )
-    app.clientside_callback(page("window"), Output({"type": "player", "input": ALL}, "data-window"), Input("answer-store", "data"))
+    app.clientside_callback(
+        function("playerWindow"),
+        Output({"type": "player", "input": ALL}, "data-window"),
+        Input("answer-store", "data"),
+        State({"type": "player", "input": ALL}, "id"),
+    )
     state = [
         Input("answer-store", "data"),
         Input("target-store", "data"),
@@ -48,7 +56,7 @@ def register(app: Dash) -> None:
         Input("seed", "value"),
     ]
     app.clientside_callback(
-        page("stale"),
+        function("stale"),
         Output({"type": "map", "method": ALL}, "data-stale"),
         Output("run-note", "children"),
         Input("runs-store", "data"),
@@ -57,7 +65,7 @@ def register(app: Dash) -> None:
         State({"type": "map", "method": ALL}, "id"),
     )
     app.clientside_callback(
-        page("permalink"),
+        function("compareLink"),
         Output("copy-link", "value"),
         Input("subject-store", "data"),
         Input("methods", "value"),
@@ -65,5 +73,5 @@ def register(app: Dash) -> None:
         outlined,
         *look,
     )
-    app.clientside_callback(page("announce"), Output("live", "children"), Input("panel-store", "data"), prevent_initial_call=True)
-    app.clientside_callback(page("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked"))
+    app.clientside_callback(function("announce"), Output("live", "children"), Input("panel-store", "data"), prevent_initial_call=True)
+    app.clientside_callback(function("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked"))

@@ -2,7 +2,7 @@
 
 address -> load -> body with stores
 input-store, model-select, window-store -> settle -> subject-store -> predict -> answer-store -> run -> runs-store -> panels
-look-*, stale, permalink, level, announcements: in the browser (assets/page.js and the widgets)
+look-*, stale, permalink, level, announcements: in the browser (assets/evident: dash/callbacks.mjs and the widgets)
 """
 
 from __future__ import annotations

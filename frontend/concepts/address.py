@@ -1,4 +1,4 @@
-"""The address of the Concepts page: what it asks for, and what of that is still there. Written by assets/e65_concepts.js `permalink`.
+"""The address of the Concepts page: what it asks for, and what of that is still there. Written by assets/evident/dash/address.mjs.
 
 `?model=KEY&input=ID,ID&concepts=REF,REF&layers=NAME,NAME&class=2&negatives=REF&shown=1&analysis=ID`. What is left out is filled from the
 analysis, then from the page's own defaults. A part that is gone is said in words; the rest is kept.

@@ -122,7 +122,7 @@ def _register_choice(app: Dash, client: Client) -> None:
 def _register_link(app: Dash) -> None:
     """The address follows the choices, in the browser."""
     app.clientside_callback(
-        ClientsideFunction("evident", "conceptLink"),
+        ClientsideFunction("evident", "conceptsLink"),
         Output("concept-address", "data"),
         Input("concept-model-store", "data"),
         Input("concept-inputs", "data"),

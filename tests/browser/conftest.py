@@ -127,23 +127,7 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Site]:
-    """The widgets on a page without Dash, for functions that keep nothing; tests that watch requests have one each."""
+    """The widgets on a page without Dash; tests that watch requests have a site each."""
     site = Site()
     yield site
     site.close()
-
-
-@pytest.fixture(scope="module")
-def js(browser: Browser, served: Site) -> Iterator[Page]:
-    """One page for all: these functions keep nothing."""
-    page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(served.url)
-    page.evaluate(
-        """() => { window.field = (values, rows, cols, signed) => new evident.Field(Float32Array.from(values), rows, cols, signed); }"""
-    )
-    yield page
-    page.close()
-    assert not complaints

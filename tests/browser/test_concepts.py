@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import httpx
-import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
@@ -103,21 +102,6 @@ def test_a_box_drawn_on_the_input_becomes_an_example(page: Page, site: str) -> N
     entry = page.locator(".concept-entry", has_text="Corner")
     expect(entry).to_contain_text("from boxes")
     expect(entry.locator("input[type=checkbox]")).to_be_disabled()
-
-
-def test_boxes_come_out_in_the_units_of_the_axes(page: Page, site: str) -> None:
-    open_page(page, site)
-    seconds, hertz = np.linspace(0.1, 1.9, 10).tolist(), np.linspace(100, 1000, 10).tolist()
-    axes = {
-        "x_axis": {"name": "time", "unit": "s", "origin": "upper", "values": seconds},
-        "y_axis": {"name": "frequency", "unit": "Hz", "origin": "lower", "values": hertz},
-    }
-    box = page.evaluate("axes => evident.concepts.boxOf({u0: 0.75, v0: 0.25, u1: 0.25, v1: 0.5}, axes)", axes)
-    assert box == pytest.approx([0.5, 1.5, 550, 800])
-    for axis in axes.values():
-        axis["unit"] = "px"
-    box = page.evaluate("axes => evident.concepts.boxOf({u0: 0.25, v0: 0.25, u1: 0.75, v1: 0.5}, axes)", axes)
-    assert box == pytest.approx([0.5, 300, 1.5, 550])
 
 
 def test_nothing_chosen_is_said_in_words(page: Page, site: str) -> None:

@@ -25,7 +25,7 @@ def served() -> Iterator[Site]:
 
 @pytest.fixture
 def bench(page: Page, served: Site) -> Page:
-    page.goto(served.url)
+    scenes.open_harness(page, served)
     page.evaluate("() => { window.told = []; evident.on('tell', (item) => told.push(item)); }")
     return page
 
@@ -218,7 +218,7 @@ def test_the_playhead_runs_over_every_map_and_loops_over_the_window(bench: Page,
     served.put("m", values, record=record(values, sound_axes(8, 8, 1.0, 1.5), window=[1.0, 1.5]))
     scenes.add(bench, "map", explanation="m", title="LRP", key="lrp")
     root = player(bench, window=[1.0, 1.5])
-    bench.wait_for_function("() => evident.maps().length === 1")
+    bench.wait_for_function("() => evident.finishedPanels().length === 1")
     bench.evaluate("() => { window.heard = []; evident.on('playhead', (s) => s !== null && heard.push(s)); }")
     bench.get_by_role("button", name="Repeat").click()
     bench.get_by_role("button", name="Half speed").click()
@@ -247,10 +247,10 @@ def a_map(page: Page, served: Site) -> None:
     values = np.eye(8, dtype=np.float32)
     served.put("m", values, record=record(values, sound_axes(8, 8), window=[0.0, 2.0]))
     scenes.add(page, "map", explanation="m", title="LRP", key="lrp")
-    page.wait_for_function("() => evident.maps().length === 1")
+    page.wait_for_function("() => evident.finishedPanels().length === 1")
 
 
-LOOK = "({ ...evident.state.look })"
+LOOK = "({ ...evident.viewState.look })"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ LOOK = "({ ...evident.state.look })"
     [("]", "opacity", 80), ("[", "opacity", 60), ("-", "top", 35), ("=", "top", 45), ("s", "sign", "for"), ("N", "scale", "raw")],
 )
 def test_look_keys_change_the_maps_and_the_controls(bench: Page, key: str, control: str, value: Any) -> None:
-    bench.evaluate("evident.look({ opacity: 70, top: 40, sign: 'both', scale: 'shared' })")
+    bench.evaluate("evident.setLook({ opacity: 70, top: 40, sign: 'both', scale: 'shared' })")
     bench.keyboard.press(key)
     assert bench.evaluate(LOOK)[control] == value
     assert told(bench, f"look-{control}") == [{"value": value}]
@@ -287,7 +287,7 @@ def test_keys_can_be_switched_off_and_stay_off(bench: Page, served: Site) -> Non
         before = bench.evaluate(LOOK)
         bench.keyboard.press("s")
         assert bench.evaluate(LOOK) == before
-        bench.goto(served.url)
+        scenes.open_harness(bench, served)
     bench.keyboard.press("?")
     bench.get_by_role("checkbox").check()
     bench.keyboard.press("Escape")
@@ -298,10 +298,10 @@ def test_keys_can_be_switched_off_and_stay_off(bench: Page, served: Site) -> Non
 def test_holding_o_shows_the_input_alone(bench: Page, served: Site) -> None:
     a_map(bench, served)
     bench.keyboard.down("o")
-    assert bench.evaluate("evident.state.original")
-    bench.wait_for_function("() => evident.maps()[0].figure.bare")
+    assert bench.evaluate("evident.viewState.original")
+    bench.wait_for_function("() => evident.finishedPanels()[0].figure.bare")
     bench.keyboard.up("o")
-    bench.wait_for_function("() => !evident.maps()[0].figure.bare")
+    bench.wait_for_function("() => !evident.finishedPanels()[0].figure.bare")
 
 
 def test_a_number_focuses_a_map_and_escape_puts_the_crosshair_away(bench: Page, served: Site) -> None:

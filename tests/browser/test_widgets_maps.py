@@ -33,7 +33,7 @@ def served() -> Iterator[Site]:
 @pytest.fixture
 def bench(page: Page, served: Site) -> Page:
     """An empty harness page that remembers what the widgets told Dash."""
-    page.goto(served.url)
+    scenes.open_harness(page, served)
     page.evaluate("() => { window.told = []; evident.on('tell', (item) => told.push(item)); }")
     return page
 
@@ -59,9 +59,9 @@ def show(page: Page, site: Site, values: np.ndarray, axes: dict[str, Any], key: 
     """A finished map on the page, with a mid-grey input under it."""
     display = site.picture("/d.png", np.full(values.shape, 128, np.uint8))
     site.put(key, values, record=record(values, axes, method_title=title, **more))
-    before = page.evaluate("evident.maps().length")
+    before = page.evaluate("evident.finishedPanels().length")
     root = scenes.add(page, "map", explanation=key, title=title, key=more.get("method", "lrp"), display=display)
-    page.wait_for_function("n => evident.maps().length > n", arg=before)
+    page.wait_for_function("n => evident.finishedPanels().length > n", arg=before)
     page.wait_for_function("id => Boolean(evident.widgetOf(document.getElementById(id)).figure.picture)", arg=root)
     settle(page)
     return root
@@ -95,7 +95,7 @@ def test_the_largest_cell_is_drawn_where_it_lies_in_the_full_colour(bench: Page,
     values = np.zeros((8, 10), np.float32)
     values[1, 7], values[5, 2] = 4.0, -4.0
     root = show(bench, served, values, sound_axes(8, 10) if sound else pixel_axes(8, 10), window=[0.0, 2.0] if sound else None)
-    bench.evaluate("evident.look({ opacity: 100, top: 100, scale: 'own' })")
+    bench.evaluate("evident.setLook({ opacity: 100, top: 100, scale: 'own' })")
     settle(bench)
     rows = [(8 - r - 0.5) / 8 if sound else (r + 0.5) / 8 for r in (1, 5)]
     blue, red = (matplotlib.colormaps["coolwarm"](step, bytes=True)[:3] for step in (0, 255))
@@ -122,7 +122,7 @@ def test_the_look_changes_the_picture_without_asking_the_server(bench: Page, ser
     calls = len(served.calls)
     seen = {}
     for name, look in {"full": {}, "faint": {"opacity": 30}, "for": {"sign": "for"}, "top": {"top": 50}, "own": {"scale": "own"}}.items():
-        bench.evaluate("look => evident.look({ opacity: 100, top: 100, sign: 'both', scale: 'shared', ...look })", look)
+        bench.evaluate("look => evident.setLook({ opacity: 100, top: 100, sign: 'both', scale: 'shared', ...look })", look)
         settle(bench)
         seen[name] = (pixel(bench, root, 0.2, 0.2), pixel(bench, root, 0.8, 0.2))
     assert seen["for"][1][:3] == [128, 128, 128]
@@ -135,7 +135,7 @@ def test_the_look_changes_the_picture_without_asking_the_server(bench: Page, ser
 
 def test_the_colour_bar_says_in_numbers_and_words_what_the_ends_mean(bench: Page, served: Site) -> None:
     root = show(bench, served, np.linspace(-0.5, 0.5, 64, dtype=np.float32).reshape(8, 8), pixel_axes(8, 8))
-    bench.evaluate("evident.look({ scale: 'own' })")
+    bench.evaluate("evident.setLook({ scale: 'own' })")
     bar = bench.locator(f"#{root} .ev-bar")
     expect(bar).to_contain_text("−0.50")
     expect(bar).to_contain_text("+0.50")
@@ -143,7 +143,7 @@ def test_the_colour_bar_says_in_numbers_and_words_what_the_ends_mean(bench: Page
     expect(bar).to_contain_text("supports Covid-like")
     expect(bar.locator(".ev-bar-zero--middle")).to_be_visible()
     assert "99th percentile" not in (bar.get_attribute("title") or "")
-    bench.evaluate("evident.look({ scale: 'shared' })")
+    bench.evaluate("evident.setLook({ scale: 'shared' })")
     settle(bench)
     assert "99th percentile" in (bar.get_attribute("title") or "")
 
@@ -181,7 +181,7 @@ def test_the_readout_gives_every_maps_value_at_the_crosshair(bench: Page, served
         assert f"p{round(share)}" in text
         assert ("speaks against" if value < 0 else "supports") in text
     place = bench.locator("#readout .ev-readout-place")
-    u, v = bench.evaluate("[evident.state.cursor.u, evident.state.cursor.v]")
+    u, v = bench.evaluate("[evident.viewState.cursor.u, evident.viewState.cursor.v]")
     expect(place).to_contain_text(f"{1 + 2 * u:.2f} s")
     hertz = np.interp(v * 16 - 0.5, np.arange(16), axes["y_axis"]["values"])
     expect(place).to_contain_text(f"{round(hertz):,} Hz")
@@ -211,11 +211,11 @@ def test_arrow_keys_move_the_crosshair_by_cells_up_is_up(bench: Page, served: Si
     bench.keyboard.press("ArrowUp")
     bench.keyboard.press("ArrowRight")
     bench.keyboard.press("ArrowRight")
-    assert bench.evaluate("evident.widgetOf(document.querySelector('[data-evident=map]')).view.cell(evident.state.cursor)") == {
+    assert bench.evaluate("evident.widgetOf(document.querySelector('[data-evident=map]')).view.cell(evident.viewState.cursor)") == {
         "row": 5, "col": 6, "index": 56,
     }  # fmt: skip
     bench.keyboard.press("Shift+ArrowLeft")
-    assert bench.evaluate("evident.state.cursor.u") == pytest.approx(0.05)
+    assert bench.evaluate("evident.viewState.cursor.u") == pytest.approx(0.05)
 
 
 # ---- long work -----------------------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_without_event_streams_the_page_asks(bench: Page, served: Site) -> None:
     expect(bench.locator(f"#{root}")).to_contain_text("10 / 1,000")
     values = np.eye(4, dtype=np.float32)
     served.change("poll", values, state="done", record=record(values, pixel_axes(4, 4)))
-    bench.wait_for_function("() => evident.maps().length === 1")
+    bench.wait_for_function("() => evident.finishedPanels().length === 1")
     scenes.forgive(bench)
 
 
@@ -277,7 +277,7 @@ def test_many_running_maps_leave_connections_for_the_rest_of_the_page(bench: Pag
         served.put(f"r{i}", state="running", progress=progress(done=i))
         scenes.add(bench, "map", explanation=f"r{i}", title=f"M{i}", axes=pixel_axes(4, 4))
     expect(bench.locator("#w7")).to_contain_text("6 / 1,000")
-    assert bench.evaluate("evident.request('/limits').then((x) => x.audio_seconds)") == 600
+    assert bench.evaluate("evident.callApi('/limits').then((x) => x.audio_seconds)") == 600
     assert len(served.asked("GET", "/events")) == 2
 
 
@@ -297,7 +297,7 @@ def test_a_failed_map_says_why_and_can_be_tried_again(bench: Page, served: Site)
     values = np.eye(4, dtype=np.float32)
     served.on_post = lambda request: served.jobs[served.put("again", values, record=record(values, pixel_axes(4, 4)))]
     panel.get_by_role("button", name="Try again").click()
-    bench.wait_for_function("() => evident.maps().length === 1")
+    bench.wait_for_function("() => evident.finishedPanels().length === 1")
     expect(panel.locator(".ev-map-message")).to_be_hidden()
     assert json.loads(served.bodies[-1]) == served.jobs["bad"]["request"]
 
@@ -331,9 +331,9 @@ def test_a_panel_that_gets_another_explanation_shows_that_one(bench: Page, serve
     other = np.full((4, 4), 5, np.float32) + np.eye(4, dtype=np.float32)
     served.put("two", other, record=record(other, axes))
     bench.evaluate("id => document.getElementById(id).setAttribute('data-explanation', 'two')", root)
-    bench.wait_for_function("() => evident.maps().length === 1 && evident.maps()[0].field.values[1] === 5")
+    bench.wait_for_function("() => evident.finishedPanels().length === 1 && evident.finishedPanels()[0].field.values[1] === 5")
     bench.evaluate("id => document.getElementById(id).parentNode.remove()", root)
-    bench.wait_for_function("() => evident.panels().length === 0")
+    bench.wait_for_function("() => evident.allPanels().length === 0")
 
 
 def test_a_removed_panel_closes_its_stream(bench: Page, served: Site) -> None:
@@ -428,7 +428,7 @@ def test_the_matrix_holds_scipys_correlations_and_a_click_shows_the_dissent(benc
     expect(bench.locator("#agreement")).to_contain_text("A minus C")
     expect(bench.locator("#agreement")).to_contain_text("more in C")
     bench.get_by_role("button", name="Overlap").click()
-    bench.evaluate("evident.look({ top: 25 })")
+    bench.evaluate("evident.setLook({ top: 25 })")
     masks = {key: np.abs(x) >= np.sort(np.abs(x).ravel())[-64] for key, x in fields.items()}
     iou = (masks["A"] & masks["B"]).sum() / (masks["A"] | masks["B"]).sum()
     expect(bench.get_by_role("button", name=f"A and B: {iou:.2f}.")).to_be_visible()
@@ -441,7 +441,7 @@ def test_at_least_k_counts_the_maps_that_mark_a_cell(bench: Page, served: Site) 
         values[2:5, 2:5] += 1
         fields.append(values)
         show(bench, served, values, pixel_axes(10, 10), f"k{k}", f"K{k}")
-    bench.evaluate("evident.look({ top: 20 })")
+    bench.evaluate("evident.setLook({ top: 20 })")
     scenes.add(bench, "agreement", id="agreement")
     votes = sum((x >= np.sort(x.ravel())[-20]).astype(int) for x in fields)
     for k in (1, 2, 3):
@@ -463,7 +463,7 @@ def test_only_and_rest_play_the_maps_sound_and_say_what_it_is(bench: Page, serve
     values = np.eye(8, dtype=np.float32)
     root = show(bench, served, values, sound_axes(8, 8, 1.0, 3.0), window=[1.0, 3.0])
     served.files["/explanations/m/audio.wav"] = served.files["/inputs/snd/audio.wav"]
-    bench.evaluate("evident.look({ top: 30 })")
+    bench.evaluate("evident.setLook({ top: 30 })")
     only = bench.locator(f"#{root} .ev-listen button").first
     only.click()
     expect(only).to_have_attribute("aria-pressed", "true")
@@ -482,7 +482,7 @@ def test_a_sound_that_cannot_be_played_says_so(bench: Page, served: Site) -> Non
 
 
 def test_on_a_phone_panels_fill_the_width_and_a_tap_sets_the_crosshair(phone: Page, served: Site) -> None:
-    phone.goto(served.url)
+    scenes.open_harness(phone, served)
     root = show(phone, served, np.eye(10, dtype=np.float32), pixel_axes(10, 10))
     plot = phone.locator(f"#{root} .ev-plot").bounding_box()
     assert plot
@@ -490,7 +490,7 @@ def test_on_a_phone_panels_fill_the_width_and_a_tap_sets_the_crosshair(phone: Pa
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     phone.touchscreen.tap(plot["x"] + plot["width"] * 0.55, plot["y"] + plot["height"] * 0.35)
     settle(phone)
-    assert phone.evaluate("evident.maps()[0].view.cell(evident.state.cursor).index") == 35
+    assert phone.evaluate("evident.finishedPanels()[0].view.cell(evident.viewState.cursor).index") == 35
 
 
 def test_permitted_colours_reach_the_canvas(bench: Page, served: Site) -> None:
@@ -498,9 +498,9 @@ def test_permitted_colours_reach_the_canvas(bench: Page, served: Site) -> None:
     values[3, 3] = 9
     root = show(bench, served, values, pixel_axes(6, 6), signed=False)
     for name in ("cividis", "viridis", "jet"):
-        bench.evaluate("colours => evident.look({ colours, opacity: 100, scale: 'own', top: 100 })", name)
+        bench.evaluate("colours => evident.setLook({ colours, opacity: 100, scale: 'own', top: 100 })", name)
         settle(bench)
         expected = matplotlib.colormaps[name](255, bytes=True)[:3]
         assert np.abs(np.array(pixel(bench, root, 3.5 / 6, 3.5 / 6)[:3]) - expected).max() <= 1
-    data = base64.b64decode(bench.evaluate("evident.composePicture(evident.maps()[0]).toDataURL()").split(",")[1])
+    data = base64.b64decode(bench.evaluate("evident.composePicture(evident.finishedPanels()[0]).toDataURL()").split(",")[1])
     assert Image.open(io.BytesIO(data)).width == 1120

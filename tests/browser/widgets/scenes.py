@@ -9,6 +9,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from tests.browser.widgets.server import Site, pixel_axes, record, sound_axes
+from tests.frontend.evident.modules import expose
 
 ADD = """([name, into, data]) => {
   const root = document.createElement("div");
@@ -21,6 +22,12 @@ ADD = """([name, into, data]) => {
   root.id = data.id || "w" + document.querySelectorAll("[data-evident]").length;
   return root.id;
 }"""
+
+
+def open_harness(page: Page, site: Site) -> None:
+    """An empty page with the widgets of the real modules, and the modules in the hands of the test."""
+    page.goto(site.url)
+    expose(page)
 
 
 def add(page: Page, name: str, into: str = "main", **data: Any) -> str:
@@ -112,5 +119,5 @@ def compare(page: Page, site: Site, sound: bool = True, size: int = 128) -> list
         )
     add(page, "readout", "#right")
     add(page, "agreement", "#right")
-    page.wait_for_function("n => window.evident.maps().length === n", arg=len(out))
+    page.wait_for_function("n => window.evident.finishedPanels().length === n", arg=len(out))
     return out

@@ -22,7 +22,13 @@ from PIL import Image
 HERE = Path(__file__).parent
 ASSETS = Path(__file__).resolve().parents[3] / "frontend" / "assets"
 STYLES = ("theme.css", "icons.css", "base.css", "compare.css", "widgets.css")
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8"}
+TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+}
 CSP = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; object-src 'none'; base-uri 'none'"
 FINAL = {"done", "failed", "cancelled"}
 LIMITS = {
@@ -172,8 +178,8 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/":
             self.answer(200, TYPES[".html"], page())
         else:
-            folder = HERE if path == "/harness.css" else ASSETS
-            file = folder / path.lstrip("/")
+            folder = ASSETS if path.startswith("/assets/") else HERE
+            file = folder / path.removeprefix("/assets/").lstrip("/")
             if file.is_file() and file.resolve().is_relative_to(folder):
                 self.answer(200, TYPES[file.suffix], file.read_bytes())
             else:
@@ -239,8 +245,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def page() -> bytes:
-    """The harness with every widget script in the order in which Dash would load them."""
-    styles = "\n".join(f'<link rel="stylesheet" href="/{name}">' for name in STYLES if (ASSETS / name).is_file())
-    scripts = "\n".join(f'<script src="/{file.name}"></script>' for file in sorted(ASSETS.glob("e*.js")))
-    text = (HERE / "harness.html").read_text()
-    return text.replace("<!-- styles -->", styles).replace("<!-- scripts -->", scripts).encode()
+    """The harness with the styles in the order in which Dash would load them."""
+    styles = "\n".join(f'<link rel="stylesheet" href="/assets/{name}">' for name in STYLES if (ASSETS / name).is_file())
+    return (HERE / "harness.html").read_text().replace("<!-- styles -->", styles).encode()

@@ -1,0 +1,54 @@
+/* The API as the widgets see it: paths, requests, and refusals in plain words. */
+import { parseJson } from "./elements.mjs";
+
+const WORDS = {
+  0: "The server does not answer. Check that Evident is still running, then try again.",
+  404: "This is no longer stored on the server. Run it again.",
+  413: "The file is too large.",
+  415: "This file type is not accepted.",
+  503: "The server is busy. Try again in a moment.",
+  507: "The server has no space left.",
+};
+
+/** A refusal or failure: `message` is the plain sentence to show, `requestId` helps whoever looks into the log. */
+export class Problem extends Error {
+  constructor({ status = 0, code = "", title = "", detail = "", request_id = "" } = {}) {
+    super(detail || WORDS[status] || "The server could not do this. Try again.");
+    this.status = status;
+    this.code = code;
+    this.title = title;
+    this.requestId = request_id || "";
+  }
+}
+export const apiBase = () => (document.body && document.body.dataset.api) || "/api/v1";
+
+/** Full address of a path below the API prefix; complete addresses pass unchanged. */
+export function apiUrl(path) {
+  if (/^(https?:|data:|blob:)/.test(path) || path.startsWith(`${apiBase()}/`)) return path;
+  return `${apiBase()}${path.startsWith("/") ? "" : "/"}${path}`;
+}
+
+/** The Problem in an answer's text; anything that is not problem JSON gets our own words for its status. */
+export function problemOf(status, text, requestId = "") {
+  const body = parseJson(text, {}) || {};
+  const detail = typeof body.detail === "string" ? body.detail : "";
+  return new Problem({ status, code: body.code, title: body.title, detail, request_id: body.request_id || requestId });
+}
+
+/** fetch that answers JSON ("json"), bytes ("bytes") or nothing (204 -> null), and throws Problem; an abort throws AbortError. */
+export async function callApi(path, { method = "GET", json, signal, as = "json" } = {}) {
+  const options = { method, signal, cache: "no-store", headers: { Accept: "application/json, */*" } };
+  if (json !== undefined) {
+    options.body = JSON.stringify(json);
+    options.headers["Content-Type"] = "application/json";
+  }
+  try {
+    const answer = await fetch(apiUrl(path), options);
+    if (!answer.ok) throw problemOf(answer.status, await answer.text(), answer.headers.get("X-Request-ID") || "");
+    if (answer.status === 204) return null;
+    return as === "bytes" ? await answer.arrayBuffer() : await answer.json();
+  } catch (error) {
+    if (error instanceof Problem || error.name === "AbortError") throw error;
+    throw new Problem();
+  }
+}

@@ -1,0 +1,61 @@
+/* The clientside callbacks of the pages, by the names that frontend/**.py wires. State comes in, properties go out. */
+import { outlineEvidence } from "../evidence/marks.mjs";
+import { setLook } from "../panel/look.mjs";
+
+export { compareLink, conceptsLink } from "./address.mjs";
+export { stale } from "./stale.mjs";
+
+const noUpdate = () => window.dash_clientside.no_update;
+
+/** Look controls: opacity 0..100, top 1..100, sign for|against|both, scale own|shared|raw, colours. */
+export function look(opacity, top, sign, scale, colours) {
+  setLook({ opacity, top, sign, scale, colours });
+  return noUpdate();
+}
+
+/** The box "Known evidence". */
+export function outlined(checked) {
+  outlineEvidence(Boolean(checked));
+  return checked ? "1" : "";
+}
+
+export const percent = (opacity, top) => [`${opacity} %`, `${top} %`];
+
+export function level(value) {
+  document.documentElement.dataset.evidentLevel = value || "lab";
+  return value;
+}
+
+export const navigation = (pathname, ids) => ids.map(({ path }) => (path === pathname ? "page" : "false"));
+
+export const mode = (input) => (input ? "compare" : "compare compare--empty");
+
+/** Whether the row of the known evidence is hidden, and whose evidence it is. */
+export const known = (answer) => (answer && answer.known ? [false, JSON.stringify(answer.known)] : [true, ""]);
+
+export const remove = (clicks) => (clicks ? null : noUpdate());
+
+export function target(value, answer) {
+  if (value == null || !answer) return noUpdate();
+  return { input: answer.prediction.input, model: answer.prediction.model, target: Number(value) };
+}
+
+/** The part of the recording that the model looks at, for every player. */
+export const playerWindow = (answer, ids) =>
+  ids.map(() => (answer && answer.prediction.window ? JSON.stringify(answer.prediction.window) : noUpdate()));
+
+/** What a panel's end is called for screen readers. */
+export function announce(panel) {
+  if (!panel || !panel.title) return noUpdate();
+  if (panel.state === "done") return `${panel.title} finished${panel.seconds == null ? "" : ` in ${panel.seconds.toFixed(1)} s`}.`;
+  if (panel.state === "failed") return `${panel.title} failed.`;
+  if (panel.state === "cancelled") return `${panel.title} was stopped.`;
+  return noUpdate();
+}
+
+/** Read pictures as spectrograms: told to the drop zone beside the box. */
+export function pictures(checked) {
+  const kind = checked ? "spectrogram" : "auto";
+  for (const zone of document.querySelectorAll('[data-evident="upload"]')) zone.dataset.as = kind;
+  return kind;
+}

@@ -1,0 +1,107 @@
+/* Known evidence on the page: outlined on the input and on every map, and weighed against every map. */
+import { emit } from "../core/bus.mjs";
+import { el } from "../core/elements.mjs";
+import { viewState } from "../core/state.mjs";
+import * as contour from "../maps/contour.mjs";
+import { cellsInside, shareInside } from "./regions.mjs";
+
+/** Drawn only over what it belongs to: the input of the sample, and maps of its own model (another may look for something else). */
+const belongs = (subject) => {
+  const { evidence } = viewState;
+  return Boolean(evidence && subject && subject.input === evidence.input && (subject.model ?? evidence.model) === evidence.model);
+};
+
+/** Cells and outline of a region on a grid, {inside, any, segments, rows, cols, dotted}; made once per pair of axes. */
+export function place(region, axes) {
+  const key = axes.x_axis.values;
+  const made = region.made.get(key);
+  if (made && made.ys === axes.y_axis.values) return made;
+  const [rows, cols] = [axes.y_axis.values.length, axes.x_axis.values.length];
+  const inside = cellsInside(region, axes);
+  const segments = contour.cellEdges(inside, rows, cols);
+  const now = { ys: axes.y_axis.values, inside, any: inside.includes(1), segments, rows, cols, dotted: region.key !== "evidence" };
+  region.made.set(key, now);
+  return now;
+}
+
+/** Lines for a figure: none unless they are asked for and known. */
+export function marks(subject, axes) {
+  if (!viewState.outlined || !axes || !belongs(subject)) return [];
+  return viewState.evidence.regions.map((region) => place(region, axes)).filter(({ any }) => any);
+}
+
+/** What a finished map holds of each region: [{region, any, share, uniform, times}]; empty where it cannot be said. */
+export function weigh(panel) {
+  const { field, axes, state, stage } = panel;
+  if (state !== "done" || stage || !field || field.flat || !axes || !belongs(panel.subject)) return [];
+  return viewState.evidence.regions.map((region) => {
+    const { inside, any } = place(region, axes);
+    if (inside.length !== field.values.length) return null;
+    return { region, any, ...field.latest(`inside ${region.key}`, inside, () => shareInside(field.values, inside)) };
+  }).filter(Boolean);
+}
+
+const percent = (x) => (x > 0 && x < 0.0005 ? "< 0.1 %" : `${x > 0 && x < 0.0995 ? (100 * x).toFixed(1) : Math.round(100 * x)} %`);
+const times = (x) => (x < 9.95 ? x.toFixed(1) : String(Math.round(x)));
+const title = (region) => (region.key === "evidence" ? "Evidence" : region.title);
+const name = (region) => (region.key === "evidence" ? "known evidence" : region.title.toLowerCase());
+
+/** One region and one map in a sentence. */
+export function sentence({ region, any, share, uniform }) {
+  if (!any) return `The ${name(region)} lies outside the part of the input shown.`;
+  if (share === null) return `Nothing in this map is positive, so nothing lies inside the ${name(region)}.`;
+  return `${percent(share)} of the positive relevance lies inside the ${name(region)}; a uniform map would have ${percent(uniform)}.`;
+}
+
+/** Whether the map explains another class than the one the evidence speaks for: little can then be expected inside. */
+const astray = (panel, found) => {
+  const { label } = viewState.evidence;
+  return Boolean(label && panel.target && panel.target !== label && found.some(({ region, any }) => any && region.key === "evidence"));
+};
+
+const aside = (panel) => `The evidence speaks for ${viewState.evidence.label}; this map explains ${panel.target}.`;
+
+/** For the text that screen readers speak: begins with a blank, or is empty. */
+export function told(panel) {
+  const found = weigh(panel);
+  const sentences = found.map(sentence);
+  if (found.length && astray(panel, found)) sentences.push(aside(panel));
+  return sentences.map((text) => ` ${text}`).join("") + outlined(panel.subject, panel.axes);
+}
+
+/** " The known evidence is outlined." where it is. */
+export function outlined(subject, axes) {
+  const shown = axes && belongs(subject) && viewState.outlined ? viewState.evidence.regions.filter((region) => place(region, axes).any) : [];
+  return shown.map((region) => ` The ${name(region)} is outlined.`).join("");
+}
+
+export const swatch = (region) => el(`i.ev-swatch${region.key === "evidence" ? "" : ".ev-swatch--dotted"}`, { "aria-hidden": "true" });
+
+/** The lines under a map. */
+export function show(node, panel) {
+  const found = weigh(panel);
+  const note = found.length && astray(panel, found) ? `Evidence for ${viewState.evidence.label}, map for ${panel.target}.` : "";
+  const text = JSON.stringify([found.map(({ region, any, share, uniform }) => [region.key, any, share, uniform]), note]);
+  if (node.dataset.text === text) return;
+  node.dataset.text = text;
+  node.hidden = !found.length;
+  const lines = found.map((item) => el("p", { title: sentence(item) }, swatch(item.region), el("span", {}, ...short(item))));
+  node.replaceChildren(...lines, ...(note ? [el("p.ev-muted", { title: aside(panel) }, note)] : []));
+}
+
+function short({ region, any, share, times: factor }) {
+  if (!any) return [`${title(region)}: outside this window`];
+  if (share === null) return [`${title(region)}: nothing positive`];
+  return [`${title(region)} `, el("strong", {}, percent(share)), ` \u00b7 ${times(factor)} \u00d7 uniform`];
+}
+
+export const evidence = { marks, weigh, told, outlined, show, sentence };
+
+/** Switches the outlines; answers the new state. */
+export function outlineEvidence(shown) {
+  if (viewState.outlined !== shown) {
+    viewState.outlined = shown;
+    emit("evidence");
+  }
+  return shown;
+}

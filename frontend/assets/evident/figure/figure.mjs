@@ -1,0 +1,119 @@
+/* One picture with axes on a canvas. Crosshair and playhead are elements moved by transforms, so following the pointer costs no
+   drawing at all. */
+import { nextFrame, on } from "../core/bus.mjs";
+import { el } from "../core/elements.mjs";
+import { viewState } from "../core/state.mjs";
+import { fraction } from "../maps/axes.mjs";
+import { pointAt, stepCursor } from "./cursor.mjs";
+import { drawFigure, layoutFigure } from "./drawing.mjs";
+import { themeColours } from "./theme.mjs";
+
+export class Figure {
+  /** onPoint: called after the arrows moved the shared cursor from this figure; stripped: keep room for a strip over time. */
+  constructor({ onPoint = null, stripped = false } = {}) {
+    Object.assign(this, { rows: 1, cols: 1, axes: null, picture: null, pictureRows: "picture", overlay: null, lines: [], marks: [], strip: null });
+    Object.assign(this, { smooth: true, bare: false, faded: false, place: null, onPoint, stripped });
+    this.canvas = el("canvas.ev-figure-canvas", { role: "img", tabIndex: 0 });
+    this.across = el("i.ev-hair.ev-hair--across");
+    this.down = el("i.ev-hair.ev-hair--down");
+    this.head = el("i.ev-playhead");
+    this.plot = el("div.ev-plot", {}, this.across, this.down, this.head);
+    this.node = el("div.ev-figure", {}, this.canvas, this.plot);
+    this.listen();
+  }
+
+  listen() {
+    const point = (event) => this.point(event);
+    this.plot.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "mouse" || event.buttons) point(event);
+    });
+    this.plot.addEventListener("pointerdown", (event) => {
+      point(event);
+      this.canvas.focus({ preventScroll: true });
+    });
+    this.canvas.addEventListener("keydown", (event) => this.key(event));
+    this.offs = [
+      on("cursor", (cursor) => this.follow(cursor)),
+      on("playhead", (seconds) => this.play(seconds)),
+      on("theme", () => this.later()),
+    ];
+    this.resizer = new ResizeObserver(() => {
+      if (this.place && this.node.clientWidth !== this.place.width) this.later();
+    });
+    this.resizer.observe(this.node);
+  }
+
+  /** Changes what is shown; the drawing follows in the next frame. */
+  set(props) {
+    Object.assign(this, props);
+    this.later();
+  }
+
+  later() {
+    nextFrame(this, () => this.draw());
+  }
+
+  draw() {
+    const width = this.node.clientWidth;
+    if (!width || !this.axes) return;
+    this.place = layoutFigure(width, { ...this, strip: this.stripped && this.axes.x_axis.unit === "s" });
+    const { height, plot } = this.place;
+    const ratio = window.devicePixelRatio || 1;
+    const { canvas } = this;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      this.node.style.height = `${height}px`;
+    }
+    Object.assign(this.plot.style, { left: `${plot.x}px`, top: `${plot.y}px`, width: `${plot.w}px`, height: `${plot.h}px` });
+    const context = canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    drawFigure(context, this.place, this, themeColours());
+    this.follow(viewState.cursor);
+  }
+
+  get lower() {
+    return Boolean(this.axes) && this.axes.y_axis.origin === "lower";
+  }
+
+  point(event) {
+    const box = this.plot.getBoundingClientRect();
+    const u = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    const v = Math.min(1, Math.max(0, (event.clientY - box.top) / box.height));
+    pointAt({ u, v: this.lower ? 1 - v : v }, this);
+  }
+
+  /** Arrows move the crosshair by one cell of this figure's grid, with Shift by ten. */
+  key(event) {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    stepCursor(step[0], step[1], event.shiftKey ? 10 : 1, this);
+    if (this.onPoint) this.onPoint();
+  }
+
+  follow(cursor) {
+    const { plot } = this.place || {};
+    const shown = Boolean(cursor && plot);
+    this.plot.classList.toggle("ev-plot--aimed", shown);
+    if (!shown) return;
+    const v = this.lower ? 1 - cursor.v : cursor.v;
+    this.down.style.transform = `translateX(${Math.round(cursor.u * plot.w)}px)`;
+    this.across.style.transform = `translateY(${Math.round(v * plot.h)}px)`;
+  }
+
+  /** Playhead at `seconds` of the recording, hidden outside the axis or when nothing plays (null). */
+  play(seconds) {
+    const timed = seconds !== null && this.axes && this.axes.x_axis.unit === "s" && this.place;
+    const at = timed ? fraction(this.axes.x_axis, seconds) : -1;
+    const shown = at >= 0 && at <= 1;
+    this.plot.classList.toggle("ev-plot--playing", shown);
+    if (shown) this.head.style.transform = `translateX(${(at * this.place.plot.w).toFixed(1)}px)`;
+  }
+
+  destroy() {
+    this.resizer.disconnect();
+    for (const off of this.offs) off();
+  }
+}

@@ -1,0 +1,21 @@
+/* Every widget of the pages, declared by its module; then the start. What Dash calls is exported (page.js passes the calls on). */
+import "./agreement/agreement.mjs";
+import "./agreement/summary.mjs";
+import "./concepts/job_bar.mjs";
+import "./concepts/maker.mjs";
+import "./concepts/map.mjs";
+import "./dash/copy_link.mjs";
+import "./evidence/legend.mjs";
+import "./panel/input.mjs";
+import "./panel/panel.mjs";
+import "./panel/readout.mjs";
+import "./sound/player.mjs";
+import "./upload/record.mjs";
+import "./upload/upload.mjs";
+import { listenForKeys } from "./keyboard.mjs";
+import { startWidgets } from "./core/widgets.mjs";
+
+export * from "./dash/callbacks.mjs";
+
+listenForKeys();
+startWidgets();

@@ -1,0 +1,154 @@
+/* A map as the browser works with it: values on their grid, and what can be asked of them. Pure; sorts and ranks are made once, when
+   first needed. `strength(sign)` is what counts as evidence under the sign shown: both |v|, for max(v, 0), against max(-v, 0). */
+import * as contour from "./contour.mjs";
+import * as stats from "./statistics.mjs";
+
+let made = 0;
+
+export class Field {
+  /** values: [rows * cols] in array order (row 0 first); signed: whether negative values speak against the class. */
+  constructor(values, rows, cols, signed) {
+    Object.assign(this, { values, rows, cols, signed });
+    this.made = new Map();
+    this.id = made += 1;
+  }
+
+  once(key, make) {
+    if (!this.made.has(key)) this.made.set(key, make());
+    return this.made.get(key);
+  }
+
+  /** Like `once`, but keeps only the newest key: dragging a slider through 100 positions must not keep 100 masks. */
+  latest(name, key, make) {
+    const held = this.made.get(name);
+    if (held && held.key === key) return held.value;
+    const value = make();
+    this.made.set(name, { key, value });
+    return value;
+  }
+
+  strength(sign) {
+    return this.once(`strength ${sign}`, () => {
+      if (sign === "for") return this.values.map((v) => (v > 0 ? v : 0));
+      if (sign === "against") return this.values.map((v) => (v < 0 ? -v : 0));
+      return this.values.map((v) => Math.abs(v));
+    });
+  }
+
+  sorted(sign) {
+    return this.once(`sorted ${sign}`, () => stats.ascending(this.strength(sign)));
+  }
+
+  /** Largest |v|. */
+  get max() {
+    const sorted = this.sorted("both");
+    return sorted[sorted.length - 1];
+  }
+
+  /** Nothing to see: all cells equal, or not finite. */
+  get flat() {
+    return this.once("flat", () => {
+      const first = this.values[0];
+      return !Number.isFinite(this.max) || this.max === 0 || this.values.every((v) => v === first);
+    });
+  }
+
+  /**
+   * Smallest strength among the strongest top % of cells. Ties at the border all count (LIME's segments stay whole), cells without
+   * strength never do. 0 when top is 100: everything is shown.
+   */
+  cut(sign, top) {
+    if (top >= 100) return 0;
+    const sorted = this.sorted(sign);
+    const keep = Math.max(1, Math.round((sorted.length * top) / 100));
+    const value = sorted[sorted.length - keep];
+    return value > 0 ? value : (sorted[stats.countBelow(sorted, 0, true)] ?? Infinity);
+  }
+
+  mask(sign, top) {
+    return this.latest("mask", `${sign} ${top}`, () => contour.maskOf(this.strength(sign), this.cut(sign, top)));
+  }
+
+  /** Strength per column, summed over rows: the strip over time. */
+  columns(sign) {
+    return this.once(`columns ${sign}`, () => stats.columnSums(this.strength(sign), this.rows, this.cols));
+  }
+
+  /** Share of cells with less evidence (|v|) than cell i, in percent. */
+  percentile(i) {
+    return stats.percentile(this.sorted("both"), Math.abs(this.values[i]));
+  }
+
+  /** Ranks of the signed values ("signed") or of a strength ("both", "for", "against"). */
+  ranks(kind) {
+    return this.once(`ranks ${kind}`, () =>
+      kind === "signed" ? stats.ranks(this.values) : stats.ranks(this.strength(kind), this.sorted(kind)),
+    );
+  }
+
+  /** Strength at which the colour is full, see `SCALES`; `largest` is the largest |v| of all maps on the page. */
+  limit(scale, largest) {
+    if (scale === "raw") return largest;
+    if (scale === "own") return this.max;
+    const robust = stats.quantile(this.sorted("both"), 0.99);
+    return robust > 0 ? robust : this.max;
+  }
+
+  /** Outline of the top % of cells; `smooth` maps get an interpolated line, others the cells' own edges where those are legible. */
+  outline(sign, top, smooth) {
+    const cut = this.cut(sign, top);
+    if (!(cut > 0) || cut === Infinity) return new Float32Array(0);
+    return this.latest("outline", `${sign} ${top} ${smooth}`, () => {
+      if (smooth) return contour.isoline(this.strength(sign), this.rows, this.cols, cut);
+      return contour.legible(this.mask(sign, top), this.rows, this.cols);
+    });
+  }
+
+  /** Row and column of a cursor {u, v} in 0..1, and the cell's index. */
+  cell({ u, v }) {
+    const row = Math.min(this.rows - 1, Math.max(0, Math.floor(v * this.rows)));
+    const col = Math.min(this.cols - 1, Math.max(0, Math.floor(u * this.cols)));
+    return { row, col, index: row * this.cols + col };
+  }
+}
+
+/** What the three scales mean; shown as tooltips. Units of attribution differ between methods, so no scale makes raw values comparable. */
+export const SCALES = {
+  own: "Own: full colour is the largest value of each map. One extreme cell can hide the rest.",
+  shared:
+    "Shared: each map is divided by the 99th percentile of its own absolute values, so full colour means the same in every panel: " +
+    "among the strongest 1 % of that map's cells. Larger values are clipped.",
+  raw: "Raw: one range for all panels in the methods' own units. Only fair between maps of the same method.",
+};
+
+/** Spearman between two fields under a sign; "both" compares signed values where both maps have a sign, strengths otherwise. */
+export function correlation(a, b, sign) {
+  if (a.rows !== b.rows || a.cols !== b.cols) return null;
+  const kind = sign === "both" && a.signed && b.signed ? "signed" : sign;
+  return a.once(`rank correlation ${kind} ${b.id}`, () => stats.pearson(a.ranks(kind), b.ranks(kind)));
+}
+
+export const overlap = (a, b, sign, top) =>
+  a.rows === b.rows && a.cols === b.cols ? stats.iou(a.mask(sign, top), b.mask(sign, top)) : null;
+
+/** How many fields mark each cell: Uint8 [rows * cols]. All fields share one grid. */
+export function votes(fields, sign, top) {
+  const out = new Uint8Array(fields[0].values.length);
+  for (const field of fields) {
+    const mask = field.mask(sign, top);
+    for (let i = 0; i < out.length; i += 1) out[i] += mask[i];
+  }
+  return out;
+}
+
+/** a - b after bringing both to -1..1 by their 99th percentiles ("shared" scale): where the first sees more, and where the second. */
+export function difference(a, b, sign) {
+  const side = (field, signed) => {
+    const limit = field.limit("shared", 0) || 1;
+    const values = signed ? field.values : field.strength(sign);
+    return values.map((v) => Math.max(-1, Math.min(1, v / limit)));
+  };
+  const signed = sign === "both" && a.signed && b.signed;
+  const [x, y] = [side(a, signed), side(b, signed)];
+  return new Field(x.map((v, i) => v - y[i]), a.rows, a.cols, true);
+}

@@ -1,0 +1,164 @@
+/* The face of a map panel: title, state, progress with time left and stop, messages with a way out, colour bar, listen buttons. */
+import { el, icon, say } from "../core/elements.mjs";
+import { viewState } from "../core/state.mjs";
+import * as evidence from "../evidence/marks.mjs";
+import { Bar } from "../figure/bar.mjs";
+import * as describe from "../maps/describe.mjs";
+import * as words from "../maps/words.mjs";
+import { Listen } from "../sound/listen.mjs";
+import { PanelMenu } from "./menu.mjs";
+
+const CHIPS = {
+  failed: ["bad", "error", "failed"],
+  refused: ["bad", "error", "not possible"],
+  lost: ["bad", "error", "gone"],
+  cancelled: ["unknown", "stop", "stopped"],
+  stale: ["warning", "warning", "changed"],
+  flat: ["unknown", "info", "no evidence"],
+  offline: ["warning", "warning", "no answer"],
+};
+
+export class PanelFace {
+  constructor(panel) {
+    this.panel = panel;
+    this.heading = el("h3.ev-map-title");
+    this.chip = el("span.ev-chip", { hidden: true });
+    this.meta = el("span.ev-map-meta");
+    this.stop = el("button.ev-link", { type: "button", hidden: true, onclick: () => panel.stop() }, "stop");
+    this.menu = new PanelMenu(panel);
+    this.fill = el("i");
+    this.progress = el("div.ev-progress", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", hidden: true }, this.fill);
+    this.message = el("div.ev-map-message", { hidden: true });
+    this.bar = new Bar();
+    this.known = el("div.ev-known", { hidden: true });
+    this.listen = new Listen(panel);
+    const head = el("header.ev-map-head", {}, this.heading, this.chip, this.meta, this.stop, this.menu.node);
+    const body = el("div.ev-map-body", {}, panel.figure.node, this.message);
+    this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, this.bar.node, this.known, this.listen.node);
+  }
+
+  /** Everything that follows from the panel's state; drawing is not its business. */
+  refresh() {
+    const { panel } = this;
+    const { record } = panel;
+    const stage = panel.stage && record ? record.stages.find(({ name }) => name === panel.stage) : null;
+    this.heading.textContent = stage ? `${panel.title} · ${stage.title}` : panel.title;
+    this.heading.title = this.heading.textContent;
+    this.node.setAttribute("aria-label", `${panel.title} map`);
+    this.node.dataset.state = panel.state;
+    this.chipOf();
+    this.meta.textContent = this.metaText();
+    this.meta.title = this.metaTitle();
+    this.stop.hidden = !["running", "queued"].includes(panel.state) || !panel.job;
+    this.stop.setAttribute("aria-label", `Stop ${panel.title}`);
+    this.progressOf();
+    this.messageOf();
+    this.menu.refresh();
+    this.listen.refresh();
+  }
+
+  chipOf() {
+    const { panel } = this;
+    let key = CHIPS[panel.state] ? panel.state : null;
+    if (panel.state === "done" && panel.view && panel.view.flat) key = "flat";
+    if (panel.stale && panel.view) key = "stale";
+    if (panel.lost) key = "offline";
+    this.chip.hidden = !key;
+    if (!key) return;
+    const [kind, glyph, text] = CHIPS[key];
+    this.chip.className = `ev-chip ev-chip--${kind}`;
+    this.chip.replaceChildren(icon(glyph), text);
+  }
+
+  metaText() {
+    const { state, job, record } = this.panel;
+    if (state === "done" && record) {
+      const kept = record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
+      return kept + words.duration(record.seconds);
+    }
+    if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), left(job.progress)].filter(Boolean).join(" · ");
+    if (state === "queued") return job && job.estimate ? `waiting · about ${words.duration(job.estimate)}` : "waiting";
+    return "";
+  }
+
+  metaTitle() {
+    const { state, job, record } = this.panel;
+    if (state === "done" && record) {
+      const kept = record.gap === null || record.gap === undefined ? "" : "Kept: the share of the score the map's cells add up to. ";
+      return `${kept}${record.forwards} forward and ${record.backwards} backward passes`;
+    }
+    return state === "running" && job ? words.count(job.progress) : "";
+  }
+
+  progressOf() {
+    const { state, job } = this.panel;
+    this.progress.hidden = state !== "running" && state !== "queued";
+    const { done = 0, total = 0 } = (job && job.progress) || {};
+    const share = total > 0 ? Math.min(1, done / total) : 0;
+    this.fill.style.transform = `scaleX(${share})`;
+    this.progress.setAttribute("aria-valuenow", String(Math.round(100 * share)));
+    this.progress.setAttribute("aria-label", `${this.panel.title} progress`);
+    if (job) this.progress.setAttribute("aria-valuetext", words.count(job.progress) || "waiting");
+  }
+
+  messageOf() {
+    const { panel } = this;
+    const parts = this.messageParts();
+    this.message.hidden = !parts;
+    if (!parts) return;
+    const [title, text, action] = parts;
+    this.message.classList.toggle("ev-map-message--low", Boolean(panel.view) && (panel.state === "cancelled" || panel.stale));
+    const button = action && el("button.ev-button", { type: "button", onclick: () => panel.retry() }, action);
+    const id = panel.problem && panel.problem.requestId && el("small.ev-muted", {}, `Request ${panel.problem.requestId.slice(0, 8)}`);
+    this.message.replaceChildren(...[title && el("strong", {}, title), text && el("p", {}, text), button, id].filter(Boolean));
+  }
+
+  /** [title, sentence, label of the button] or null. */
+  messageParts() {
+    const { panel } = this;
+    const { state, problem, job, view } = panel;
+    const why = problem ? problem.message : "";
+    if (state === "empty") return panel.root.dataset.explanation === undefined ? null : [null, "Press Run to compute this map.", null];
+    if (state === "refused") return [(problem && problem.title) || "This map cannot be made", why, null];
+    if (state === "lost") return ["This map is no longer there", why, job ? "Compute again" : "Look again"];
+    if (state === "failed") return [(problem && problem.title) || "The map could not be made", why, "Try again"];
+    if (state === "cancelled") {
+      const progress = job && words.count(job.progress);
+      return [null, `Stopped${progress ? ` at ${progress}` : ""}${view ? ": not the whole map." : "."}`, "Run again"];
+    }
+    if (state === "done" && panel.stale) return [null, "Changed, press Run.", null];
+    if (state === "done" && view && view.flat) return ["No evidence found", "Every cell of this map has the same value.", null];
+    if (state === "done" && view && viewState.look.sign === "against" && !view.signed) return [null, "This method has no sign: nothing speaks against.", null];
+    return null;
+  }
+
+  /** After a drawing: alt text and colour bar follow what is now on screen. */
+  redrawn() {
+    const { panel } = this;
+    const { view, axes } = panel;
+    const shown = Boolean(view) && !view.flat;
+    this.bar.node.classList.toggle("ev-bar--idle", !shown);
+    if (shown) this.bar.set(panel.style);
+    const alt = describe.altText({ title: this.heading.textContent, target: panel.target, field: view, axes: axes || panel.figure.axes, partial: panel.state !== "done" });
+    panel.figure.canvas.setAttribute("aria-label", alt + evidence.told(panel));
+    evidence.show(this.known, panel);
+    this.messageOf();
+  }
+
+  /** One passing sentence under the map. */
+  warn(sentence) {
+    this.listen.note(sentence);
+    say(sentence);
+  }
+
+  destroy() {
+    this.menu.destroy();
+    this.listen.destroy();
+  }
+}
+
+/** "5 s left" from the server's estimate, or from the pace so far. */
+function left({ done, total, seconds, remaining }) {
+  const guess = remaining ?? (done > 0 && seconds > 0 ? (seconds / done) * (total - done) : null);
+  return guess === null || !(total > done) ? "" : `${guess < 1 ? "< 1 s" : words.duration(Math.ceil(guess))} left`.replace(/\.0 s/, " s");
+}

@@ -1,0 +1,99 @@
+/* The input itself: `input-map`, grey with the maps' axes and crosshair, and `picture`, the photo as it was given.
+
+   input-map: data-display path · data-input id · data-axes JSON {y_axis, x_axis} · data-title.   picture: data-input id · data-alt */
+import { apiUrl } from "../core/api.mjs";
+import { emit, on } from "../core/bus.mjs";
+import { el, parseJson } from "../core/elements.mjs";
+import { viewState } from "../core/state.mjs";
+import { declareWidget } from "../core/widgets.mjs";
+import * as evidence from "../evidence/marks.mjs";
+import { Figure } from "../figure/figure.mjs";
+import { greyPicture } from "../figure/picture.mjs";
+import { pixelAxis } from "../maps/axes.mjs";
+import { sayReadout } from "./readout.mjs";
+
+class InputMap {
+  constructor(root) {
+    this.root = root;
+    this.figure = new Figure({ onPoint: () => sayReadout(null) });
+    this.title = el("h3.ev-map-title");
+    this.message = el("div.ev-map-message", { hidden: true });
+    const body = el("div.ev-map-body", {}, this.figure.node, this.message);
+    root.append(el("div.ev-map.ev-map--input", { role: "group", "aria-label": "Input" }, el("header.ev-map-head", {}, this.title), body));
+    this.offs = [on("consensus", () => this.mark()), on("evidence", () => this.outline())];
+  }
+
+  update(changed) {
+    const { dataset } = this.root;
+    this.title.textContent = dataset.title || "Input";
+    const axes = parseJson(dataset.axes);
+    if (axes && (changed === null || changed.has("axes"))) {
+      viewState.axes = axes;
+      this.figure.set({ axes, rows: axes.y_axis.values.length, cols: axes.x_axis.values.length });
+      emit("axes");
+    }
+    if (changed === null || changed.has("display")) this.load(dataset.display);
+    const what = axes && axes.x_axis.unit === "s" ? "spectrogram, seconds across and hertz up" : "picture";
+    this.alt = `The input as the model sees it, grey ${what}.`;
+    this.outline();
+  }
+
+  async load(path) {
+    this.message.hidden = true;
+    this.figure.set({ picture: null, pictureRows: this.root.dataset.displayRows || "picture" });
+    if (!path) return;
+    try {
+      const picture = await greyPicture(path);
+      if (this.root.dataset.display === path) this.show(picture);
+    } catch (error) {
+      this.message.replaceChildren(el("p", {}, error.message));
+      this.message.hidden = false;
+    }
+  }
+
+  show(picture) {
+    if (!this.figure.axes) {
+      const axes = { x_axis: pixelAxis("x", picture.width), y_axis: pixelAxis("y", picture.height) };
+      this.figure.set({ axes, rows: picture.height, cols: picture.width });
+    }
+    this.figure.set({ picture });
+  }
+
+  /** The agreement of all maps, drawn over the input when it is switched on (key A). */
+  mark() {
+    const { consensus } = viewState;
+    this.figure.set({ overlay: consensus ? el("canvas", { width: 1, height: 1 }) : null, lines: consensus ? [{ segments: consensus.segments, dashed: true }] : [] });
+  }
+
+  /** The known evidence, where it is known and asked for. */
+  outline() {
+    const { axes } = this.figure;
+    const subject = { input: this.root.dataset.input };
+    this.figure.set({ marks: evidence.marks(subject, axes) });
+    this.figure.canvas.setAttribute("aria-label", this.alt + evidence.outlined(subject, axes));
+  }
+
+  destroy() {
+    for (const off of this.offs) off();
+    this.figure.destroy();
+  }
+}
+
+declareWidget("input-map", ["display", "display-rows", "axes", "title", "input"], (root) => new InputMap(root));
+
+class Picture {
+  constructor(root) {
+    this.root = root;
+  }
+
+  update() {
+    const { input, alt } = this.root.dataset;
+    this.root.replaceChildren();
+    if (!input) return;
+    const fail = () => this.root.replaceChildren(el("p.ev-note", {}, "The picture could not be loaded. Reload the page."));
+    const src = apiUrl(`/inputs/${encodeURIComponent(input)}/preview.png?size=512`);
+    this.root.append(el("img.ev-picture", { src, alt: alt || "The input picture", onerror: fail }));
+  }
+}
+
+declareWidget("picture", ["input", "alt"], (root) => new Picture(root));

@@ -1,0 +1,110 @@
+/* The crosshair's table: the place in px, or s and Hz, and each map's raw value, percentile and sign there. */
+import { nextFrame, on } from "../core/bus.mjs";
+import { el, say } from "../core/elements.mjs";
+import { viewState } from "../core/state.mjs";
+import { declareWidget } from "../core/widgets.mjs";
+import { coordinate } from "../maps/axes.mjs";
+import * as describe from "../maps/describe.mjs";
+import * as words from "../maps/words.mjs";
+import { allPanels } from "./panels.mjs";
+
+/** What one map says at the cursor: {value, percentile, sign, marked}; sign and value as text. */
+export function reading(panel, cursor, look) {
+  const field = panel.view;
+  const { index } = field.cell(cursor);
+  const raw = field.values[index];
+  const strength = field.strength(look.sign)[index];
+  return {
+    raw,
+    value: words.value(raw, field.signed),
+    percentile: field.percentile(index),
+    sign: !field.signed || raw === 0 ? "" : raw > 0 ? "supports" : "speaks against",
+    marked: strength > 0 && strength >= field.cut(look.sign, look.top),
+  };
+}
+
+const place = (axes, { u, v }) => [
+  describe.position(axes.x_axis, coordinate(axes.x_axis, u)),
+  describe.position(axes.y_axis, coordinate(axes.y_axis, v)),
+];
+
+const axesNow = () => viewState.axes || (allPanels().find((panel) => panel.axes) || {}).axes || null;
+
+class Readout {
+  constructor(root) {
+    this.x = el("strong");
+    this.y = el("strong");
+    this.rows = new Map();
+    this.body = el("tbody");
+    this.hint = el("p.ev-muted", {}, "Point at a map, or focus it and use the arrow keys.");
+    this.agree = el("p.ev-muted.ev-readout-agree");
+    this.table = el("table.ev-readout-table", {}, el("caption.ev-visually-hidden", {}, "Values of all maps at the crosshair"), this.body);
+    root.append(el("div.ev-readout", {}, el("div.ev-readout-place", {}, this.x, this.y), this.hint, this.table, this.agree));
+    const later = () => nextFrame(this, () => this.show());
+    this.offs = ["cursor", "maps", "look", "largest", "axes"].map((name) => on(name, name === "cursor" ? () => this.show() : later));
+  }
+
+  update() {
+    this.show();
+  }
+
+  show() {
+    const { cursor, look } = viewState;
+    const panels = allPanels().filter((panel) => panel.view);
+    const axes = axesNow();
+    const aimed = Boolean(cursor && axes);
+    this.hint.hidden = aimed;
+    this.x.parentNode.hidden = !aimed;
+    this.keep(panels);
+    if (aimed) [this.x.textContent, this.y.textContent] = place(axes, cursor);
+    let marked = 0;
+    for (const panel of panels) {
+      const row = this.rows.get(panel);
+      if (row.title.textContent !== panel.title) row.title.textContent = panel.title;
+      const now = cursor ? reading(panel, cursor, look) : null;
+      row.value.textContent = now ? now.value : "";
+      row.value.title = now ? now.sign : "";
+      row.sign.textContent = now && now.sign ? ` ${now.sign}` : "";
+      row.percentile.textContent = now ? `p${Math.round(now.percentile)}` : "";
+      row.node.classList.toggle("ev-readout-row--marked", Boolean(now && now.marked && look.top < 100));
+      if (now && now.marked) marked += 1;
+    }
+    this.agree.textContent = aimed && panels.length > 1 && look.top < 100 ? `${marked} of ${panels.length} mark this spot` : "";
+  }
+
+  /** One row per panel, in the order of the page; rows are kept so that moving the crosshair only changes text. */
+  keep(panels) {
+    const same = panels.length === this.rows.size && panels.every((panel) => this.rows.has(panel));
+    if (same) return;
+    this.rows = new Map(panels.map((panel) => [panel, this.rows.get(panel) || this.row(panel)]));
+    this.body.replaceChildren(...[...this.rows.values()].map(({ node }) => node));
+  }
+
+  row(panel) {
+    const title = el("span", {}, panel.title);
+    const [value, sign, percentile] = [el("span"), el("span.ev-visually-hidden"), el("td.ev-muted", { title: "Share of this map's cells with less evidence, in percent" })];
+    const node = el("tr", {}, el("th", { scope: "row" }, title), el("td", {}, value, sign), percentile);
+    return { node, title, value, sign, percentile };
+  }
+
+  destroy() {
+    for (const off of this.offs) off();
+  }
+}
+
+let speaking = null;
+
+/** Speaks the place (and a panel's value there) once the arrows rest. */
+export function sayReadout(panel) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
+    const { cursor, look } = viewState;
+    const axes = (panel && panel.axes) || axesNow();
+    if (!cursor || !axes) return;
+    const now = panel && panel.view ? reading(panel, cursor, look) : null;
+    const text = now ? `: ${now.value}, percentile ${Math.round(now.percentile)}${now.sign ? `, ${now.sign}` : ""}` : "";
+    say(`${place(axes, cursor).join(", ")}${text}`);
+  }, 400);
+}
+
+declareWidget("readout", [], (root) => new Readout(root));

@@ -1,0 +1,18 @@
+// Evaluates one JSON line {code, argument} after the other with the modules at hand; answers {value} or {error}. Started by modules.py.
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const [base, handles] = process.argv.slice(2);
+const evaluate = (0, eval);
+await evaluate(readFileSync(handles, "utf8"))(base);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { code, argument } = JSON.parse(line);
+  try {
+    const found = evaluate(`(${code})`);
+    const value = await (typeof found === "function" ? found(argument) : found);
+    process.stdout.write(`${JSON.stringify({ value })}\n`);
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify({ error: String(error.stack) })}\n`);
+  }
+}
