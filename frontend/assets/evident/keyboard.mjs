@@ -116,5 +116,5 @@ export function listenForKeys() {
   document.addEventListener("keydown", press);
   document.addEventListener("keyup", (event) => event.key.toLowerCase() === "o" && original(false));
   window.addEventListener("blur", () => original(false));
-  document.addEventListener("click", (event) => event.target.closest && event.target.closest("#help-button") && help());
+  document.addEventListener("click", ({ target }) => target instanceof Element && target.closest("#help-button") && help());
 }

@@ -13,6 +13,8 @@ import * as words from "../maps/words.mjs";
 import { finishedPanels } from "../panel/panels.mjs";
 import { sayReadout } from "../panel/readout.mjs";
 
+/** @typedef {import("../panel/panels.mjs").FinishedPanel} FinishedPanel */
+
 /** Maps that can be compared: finished, not flat, on the grid most of them share. */
 export function comparable() {
   const panels = finishedPanels().filter((panel) => !panel.field.flat);
@@ -39,8 +41,22 @@ export function consensusOf(panels, k, look) {
 const short = (x) => (x === null ? "\u2013" : `${x < 0 ? "\u2212" : ""}${Math.abs(x) >= 0.995 ? "1" : Math.abs(x).toFixed(2).slice(1)}`);
 
 class Agreement {
+  /** @type {FinishedPanel[]} */
+  panels = [];
+  /** At least this many maps; null: two thirds. @type {number | null} */
+  k = null;
+  /** Two maps whose difference is shown. @type {[FinishedPanel, FinishedPanel] | null} */
+  pair = null;
+  /** The number in the cells: "rank" or "overlap". */
+  measure = "rank";
+  /** Outlined on all maps. */
+  on = false;
+  /** @type {ReturnType<typeof consensusOf> | null} */
+  consensus = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  timer;
+
   constructor(root) {
-    Object.assign(this, { k: null, pair: null, measure: "rank", on: false });
     this.figure = new Figure({ onPoint: () => sayReadout(null) });
     this.bar = new Bar();
     this.build(root);
@@ -142,18 +158,17 @@ class Agreement {
     const { rows, cols } = first.field;
     const overlay = el("canvas", { width: cols, height: rows });
     const image = new ImageData(cols, rows);
-    if (this.pair) this.paintPair(image.data);
-    else this.paintVotes(image.data);
+    if (this.pair) this.paintPair(image.data, this.pair);
+    else if (this.consensus) this.paintVotes(image.data, this.consensus);
     overlay.getContext("2d").putImageData(image, 0, 0);
-    const lines = this.pair ? [] : [{ segments: this.consensus.segments, dashed: false }];
+    const lines = this.pair || !this.consensus ? [] : [{ segments: this.consensus.segments, dashed: false }];
     const { picture, pictureRows } = first.figure;
     this.figure.set({ rows, cols, axes: first.axes, picture, pictureRows, overlay, lines, smooth: false });
     this.back.hidden = !this.pair;
   }
 
-  paintVotes(out) {
+  paintVotes(out, { counts, share }) {
     const n = this.panels.length;
-    const { counts, share } = this.consensus;
     const shares = Float32Array.from(counts, (count) => (count >= this.chosen ? count / n : 0));
     const { look } = viewState;
     colour.paintShare(shares, look.colours, look.opacity / 100, out);
@@ -165,8 +180,7 @@ class Agreement {
     this.figure.canvas.setAttribute("aria-label", `Agreement map. ${this.share.textContent}`);
   }
 
-  paintPair(out) {
-    const [a, b] = this.pair;
+  paintPair(out, [a, b]) {
     const { look } = viewState;
     const field = difference(a.field, b.field, look.sign);
     const style = { signed: true, colours: look.colours, limit: Math.max(field.max, 1e-9), cut: 0, opacity: look.opacity / 100, sign: "both", clipped: false };
@@ -192,7 +206,7 @@ class Agreement {
   cell(a, b) {
     const { look } = viewState;
     const x = this.measure === "rank" ? correlation(a.field, b.field, look.sign) : overlap(a.field, b.field, look.sign, topOf(look));
-    const chosen = Boolean(this.pair) && this.pair[0] === a && this.pair[1] === b;
+    const chosen = this.pair?.[0] === a && this.pair?.[1] === b;
     const button = el("button.ev-matrix-cell", {
       type: "button", "aria-pressed": String(chosen), title: `${a.title} and ${b.title}: ${x === null ? "not defined" : x.toFixed(3)}`,
       "aria-label": `${a.title} and ${b.title}: ${x === null ? "not defined" : x.toFixed(2)}. Show where they disagree.`,

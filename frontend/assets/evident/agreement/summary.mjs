@@ -45,8 +45,9 @@ export function pointedAt(fields) {
 }
 
 /** Evidence at the very start may be the cut itself, a known shortcut of sound models. */
-const atStart = ([, , c0], { x_axis }) =>
-  x_axis.unit === "s" && c0 === 0 ? " It begins with the first moment the model hears: listen whether that is the cough or the cut." : "";
+/** @param {Box} box */
+const atStart = ([, , firstColumn], axes) =>
+  axes?.x_axis.unit === "s" && firstColumn === 0 ? " It begins with the first moment the model hears: listen whether that is the cough or the cut." : "";
 
 const HOW =
   `The place: the box around the strongest ${TOP} % of cells of all maps together, each map divided by its own sum, 5 % of their strength left out at each side. ` +

@@ -120,6 +120,10 @@ class Maker {
     }
   }
 
+  /**
+   * @param {{input: string | undefined, box?: number[]}} example
+   * @param {{u0: number, v0: number, u1: number, v1: number} | null} frame
+   */
   add(example, frame = null) {
     this.examples.push({ example, frame });
     this.show();

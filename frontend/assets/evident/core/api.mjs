@@ -1,6 +1,7 @@
 /* The API as the widgets see it: paths, requests, and refusals in plain words. */
 import { parseJson } from "./elements.mjs";
 
+/** @type {{[status: number]: string}} */
 const WORDS = {
   0: "The server does not answer. Check that Evident is still running, then try again.",
   404: "This is no longer stored on the server. Run it again.",
@@ -12,6 +13,7 @@ const WORDS = {
 
 /** A refusal or failure: `message` is the plain sentence to show, `requestId` helps whoever looks into the log. */
 export class Problem extends Error {
+  /** @param {ProblemBody} body */
   constructor({ status = 0, code = "", title = "", detail = "", request_id = "" } = {}) {
     super(detail || WORDS[status] || "The server could not do this. Try again.");
     this.status = status;
@@ -20,30 +22,40 @@ export class Problem extends Error {
     this.requestId = request_id || "";
   }
 }
+
 export const apiBase = () => (document.body && document.body.dataset.api) || "/api/v1";
 
-/** Full address of a path below the API prefix; complete addresses pass unchanged. */
+/**
+ * Full address of a path below the API prefix; complete addresses pass unchanged.
+ * @param {string} path
+ */
 export function apiUrl(path) {
   if (/^(https?:|data:|blob:)/.test(path) || path.startsWith(`${apiBase()}/`)) return path;
   return `${apiBase()}${path.startsWith("/") ? "" : "/"}${path}`;
 }
 
-/** The Problem in an answer's text; anything that is not problem JSON gets our own words for its status. */
+/**
+ * The Problem in an answer's text; anything that is not problem JSON gets our own words for its status.
+ * @param {number} status
+ * @param {string} text
+ */
 export function problemOf(status, text, requestId = "") {
   const body = parseJson(text, {}) || {};
   const detail = typeof body.detail === "string" ? body.detail : "";
   return new Problem({ status, code: body.code, title: body.title, detail, request_id: body.request_id || requestId });
 }
 
-/** fetch that answers JSON ("json"), bytes ("bytes") or nothing (204 -> null), and throws Problem; an abort throws AbortError. */
+/**
+ * fetch that answers JSON ("json"), bytes ("bytes") or nothing (204 -> null), and throws Problem; an abort throws AbortError.
+ * @param {string} path
+ * @param {{method?: string, json?: unknown, signal?: AbortSignal, as?: "json" | "bytes"}} options
+ * @returns {Promise<any>}
+ */
 export async function callApi(path, { method = "GET", json, signal, as = "json" } = {}) {
-  const options = { method, signal, cache: "no-store", headers: { Accept: "application/json, */*" } };
-  if (json !== undefined) {
-    options.body = JSON.stringify(json);
-    options.headers["Content-Type"] = "application/json";
-  }
+  const headers = { Accept: "application/json, */*", ...(json === undefined ? {} : { "Content-Type": "application/json" }) };
+  const body = json === undefined ? undefined : JSON.stringify(json);
   try {
-    const answer = await fetch(apiUrl(path), options);
+    const answer = await fetch(apiUrl(path), { method, signal, body, headers, cache: "no-store" });
     if (!answer.ok) throw problemOf(answer.status, await answer.text(), answer.headers.get("X-Request-ID") || "");
     if (answer.status === 204) return null;
     return as === "bytes" ? await answer.arrayBuffer() : await answer.json();

@@ -1,8 +1,15 @@
 /* Elements, the JSON of their attributes, and one sentence for screen readers. */
 
-/** el("button.ev-button", {type: "button", onclick: fn, "aria-label": "..."}, "text", child, ...) */
+/**
+ * el("button.ev-button", {type: "button", onclick: fn, "aria-label": "..."}, "text", child, ...)
+ * @param {string} tag element and classes
+ * @param {{[name: string]: any}} props listeners, properties and attributes
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {any} the element, of the tag's own type
+ */
 export function el(tag, props = {}, ...children) {
   const [name, ...classes] = tag.split(".");
+  /** @type {any} */
   const node = document.createElement(name);
   if (classes.length) node.className = classes.join(" ");
   for (const [key, value] of Object.entries(props)) {
@@ -11,14 +18,22 @@ export function el(tag, props = {}, ...children) {
     else if (key in node && !key.startsWith("aria")) node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  for (const child of children) if (child !== null && child !== undefined && child !== false) node.append(child);
   return node;
 }
 
-/** One of the mask icons of icons.css; words stand beside it, so it is hidden from screen readers. */
+/**
+ * One of the mask icons of icons.css; words stand beside it, so it is hidden from screen readers.
+ * @param {string} name
+ */
 export const icon = (name) => el(`span.ev-icon.ev-icon--${name}`, { "aria-hidden": "true" });
 
-/** Text of an attribute holding JSON, or `fallback` when it is missing or not JSON. */
+/**
+ * Text of an attribute holding JSON, or `fallback` when it is missing or not JSON.
+ * @param {string | undefined} text
+ * @param {any} fallback
+ * @returns {any}
+ */
 export function parseJson(text, fallback = null) {
   if (!text) return fallback;
   try {
@@ -28,17 +43,25 @@ export function parseJson(text, fallback = null) {
   }
 }
 
+/** @type {HTMLElement | null} */
 let live = null;
 
-/** Says one sentence to screen readers without moving the focus. */
+/**
+ * Says one sentence to screen readers without moving the focus.
+ * @param {string} sentence
+ */
 export function say(sentence) {
   if (!live) {
-    live = el("div.ev-visually-hidden", { role: "status", "aria-live": "polite" });
-    document.body.append(live);
+    const region = el("div.ev-visually-hidden", { role: "status", "aria-live": "polite" });
+    document.body.append(region);
+    live = region;
   }
-  live.textContent = sentence;
+  /** @type {HTMLElement} */ (live).textContent = sentence;
 }
 
-/** True where letters belong to what has the focus. */
+/**
+ * True where letters belong to what has the focus.
+ * @param {EventTarget | null} node
+ */
 export const isTyping = (node) =>
-  Boolean(node && node.closest && node.closest("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=combobox], [role=textbox]"));
+  node instanceof Element && Boolean(node.closest("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=combobox], [role=textbox]"));

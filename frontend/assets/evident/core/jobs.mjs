@@ -9,9 +9,25 @@ const STREAMS = 2;
 let streams = 0;
 
 class Follower {
+  /** @type {EventSource | null} */
+  source = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  timer;
+  misses = 0;
+  ended = false;
+  /** The stream could not be had. */
+  deaf = false;
+  abort = new AbortController();
+
+  /**
+   * @param {string} path
+   * @param {(job: Job) => void} onChange
+   * @param {(problem: import("./api.mjs").Problem, passing: boolean) => void} onProblem
+   */
   constructor(path, onChange, onProblem) {
-    Object.assign(this, { path, onChange, onProblem, source: null, timer: null, misses: 0, ended: false });
-    this.abort = new AbortController();
+    this.path = path;
+    this.onChange = onChange;
+    this.onProblem = onProblem;
     this.ask();
   }
 
@@ -28,6 +44,7 @@ class Follower {
     }
   }
 
+  /** @param {Job} job */
   take(job) {
     if (this.ended) return;
     this.misses = 0;
@@ -78,5 +95,10 @@ class Follower {
   }
 }
 
-/** Follows GET path (and path/events) until the job is final. onChange(job); onProblem(problem, passing). Returns {stop()}. */
+/**
+ * Follows GET path (and path/events) until the job is final. passing: the server may answer again.
+ * @param {string} path
+ * @param {(job: Job) => void} onChange
+ * @param {(problem: import("./api.mjs").Problem, passing: boolean) => void} onProblem
+ */
 export const followJob = (path, onChange, onProblem) => new Follower(path, onChange, onProblem);

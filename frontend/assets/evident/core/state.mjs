@@ -1,18 +1,20 @@
 /* What one page shares: the values of the look controls, and what the person points at. */
 
 export const viewState = {
-  /** What the look controls say. */
+  /** What the look controls say. @type {Look} */
   look: { opacity: 70, top: 100, sign: "both", scale: "shared", colours: "cividis" },
-  /** The crosshair, {u, v} in 0..1 along the array's columns and rows, and the figure that set it. */
+  /** The crosshair. @type {Cursor | null} */
   cursor: null,
+  /** The figure that was pointed at last. @type {import("../figure/figure.mjs").Figure | null} */
   pointed: null,
   /** The maps are put away and the bare input shows. */
   original: false,
-  /** Known evidence of the input, and whether it is outlined. */
+  /** Known evidence of the input. @type {Evidence | null} */
   evidence: null,
+  /** Whether it is outlined. */
   outlined: false,
-  /** Outline of the cells that the maps agree on, when it is asked for. */
+  /** Outline of the cells that the maps agree on, when it is asked for. @type {Segments | null} */
   consensus: null,
-  /** Axes of the input on show. */
+  /** Axes of the input on show. @type {Axes | null} */
   axes: null,
 };

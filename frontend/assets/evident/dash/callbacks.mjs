@@ -56,6 +56,6 @@ export function announce(panel) {
 /** Read pictures as spectrograms: told to the drop zone beside the box. */
 export function pictures(checked) {
   const kind = checked ? "spectrogram" : "auto";
-  for (const zone of document.querySelectorAll('[data-evident="upload"]')) zone.dataset.as = kind;
+  for (const zone of document.querySelectorAll('[data-evident="upload"]')) zone.setAttribute("data-as", kind);
   return kind;
 }

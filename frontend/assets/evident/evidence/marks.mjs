@@ -5,13 +5,23 @@ import { viewState } from "../core/state.mjs";
 import * as contour from "../maps/contour.mjs";
 import { cellsInside, shareInside } from "./regions.mjs";
 
-/** Drawn only over what it belongs to: the input of the sample, and maps of its own model (another may look for something else). */
-const belongs = (subject) => {
+/**
+ * The evidence known for a subject, null without any. It is drawn only over what it belongs to: the input of the sample, and maps of its
+ * own model (another may look for something else).
+ * @param {{input?: string, model?: string} | null} subject
+ */
+function evidenceOf(subject) {
   const { evidence } = viewState;
-  return Boolean(evidence && subject && subject.input === evidence.input && (subject.model ?? evidence.model) === evidence.model);
-};
+  if (!evidence || subject?.input !== evidence.input) return null;
+  return (subject.model ?? evidence.model) === evidence.model ? evidence : null;
+}
 
-/** Cells and outline of a region on a grid, {inside, any, segments, rows, cols, dotted}; made once per pair of axes. */
+/**
+ * Cells and outline of a region on a grid; made once per pair of axes.
+ * @param {Region} region
+ * @param {Axes} axes
+ * @returns {PlacedRegion}
+ */
 export function place(region, axes) {
   const key = axes.x_axis.values;
   const made = region.made.get(key);
@@ -24,21 +34,30 @@ export function place(region, axes) {
   return now;
 }
 
-/** Lines for a figure: none unless they are asked for and known. */
+/**
+ * Lines for a figure: none unless they are asked for and known.
+ * @param {{input?: string, model?: string} | null} subject
+ * @param {Axes | null} axes
+ */
 export function marks(subject, axes) {
-  if (!viewState.outlined || !axes || !belongs(subject)) return [];
-  return viewState.evidence.regions.map((region) => place(region, axes)).filter(({ any }) => any);
+  const evidence = evidenceOf(subject);
+  if (!viewState.outlined || !axes || !evidence) return [];
+  return evidence.regions.map((region) => place(region, axes)).filter(({ any }) => any);
 }
 
-/** What a finished map holds of each region: [{region, any, share, uniform, times}]; empty where it cannot be said. */
+/**
+ * What a finished map holds of each region: [{region, any, share, uniform, times}]; empty where it cannot be said.
+ * @param {import("../panel/panel.mjs").MapPanel} panel
+ */
 export function weigh(panel) {
   const { field, axes, state, stage } = panel;
-  if (state !== "done" || stage || !field || field.flat || !axes || !belongs(panel.subject)) return [];
-  return viewState.evidence.regions.map((region) => {
+  const evidence = evidenceOf(panel.subject);
+  if (state !== "done" || stage || !field || field.flat || !axes || !evidence) return [];
+  return evidence.regions.flatMap((region) => {
     const { inside, any } = place(region, axes);
-    if (inside.length !== field.values.length) return null;
-    return { region, any, ...field.latest(`inside ${region.key}`, inside, () => shareInside(field.values, inside)) };
-  }).filter(Boolean);
+    if (inside.length !== field.values.length) return [];
+    return [{ region, any, ...field.latest(`inside ${region.key}`, inside, () => shareInside(field.values, inside)) }];
+  });
 }
 
 const percent = (x) => (x > 0 && x < 0.0005 ? "< 0.1 %" : `${x > 0 && x < 0.0995 ? (100 * x).toFixed(1) : Math.round(100 * x)} %`);
@@ -53,40 +72,43 @@ export function sentence({ region, any, share, uniform }) {
   return `${percent(share)} of the positive relevance lies inside the ${name(region)}; a uniform map would have ${percent(uniform)}.`;
 }
 
-/** Whether the map explains another class than the one the evidence speaks for: little can then be expected inside. */
-const astray = (panel, found) => {
-  const { label } = viewState.evidence;
-  return Boolean(label && panel.target && panel.target !== label && found.some(({ region, any }) => any && region.key === "evidence"));
-};
+/** The class the evidence speaks for where the map explains another one, else null: little can then be expected inside. */
+function otherClass(panel, shares) {
+  const label = viewState.evidence?.label;
+  const counts = shares.some(({ region, any }) => any && region.key === "evidence");
+  return counts && label && panel.target && panel.target !== label ? label : null;
+}
 
-const aside = (panel) => `The evidence speaks for ${viewState.evidence.label}; this map explains ${panel.target}.`;
+const aside = (label, panel) => `The evidence speaks for ${label}; this map explains ${panel.target}.`;
 
 /** For the text that screen readers speak: begins with a blank, or is empty. */
 export function told(panel) {
-  const found = weigh(panel);
-  const sentences = found.map(sentence);
-  if (found.length && astray(panel, found)) sentences.push(aside(panel));
+  const shares = weigh(panel);
+  const label = otherClass(panel, shares);
+  const sentences = shares.map(sentence);
+  if (label) sentences.push(aside(label, panel));
   return sentences.map((text) => ` ${text}`).join("") + outlined(panel.subject, panel.axes);
 }
 
 /** " The known evidence is outlined." where it is. */
 export function outlined(subject, axes) {
-  const shown = axes && belongs(subject) && viewState.outlined ? viewState.evidence.regions.filter((region) => place(region, axes).any) : [];
-  return shown.map((region) => ` The ${name(region)} is outlined.`).join("");
+  const regions = (axes && viewState.outlined && evidenceOf(subject)?.regions.filter((region) => place(region, axes).any)) || [];
+  return regions.map((region) => ` The ${name(region)} is outlined.`).join("");
 }
 
 export const swatch = (region) => el(`i.ev-swatch${region.key === "evidence" ? "" : ".ev-swatch--dotted"}`, { "aria-hidden": "true" });
 
 /** The lines under a map. */
 export function show(node, panel) {
-  const found = weigh(panel);
-  const note = found.length && astray(panel, found) ? `Evidence for ${viewState.evidence.label}, map for ${panel.target}.` : "";
-  const text = JSON.stringify([found.map(({ region, any, share, uniform }) => [region.key, any, share, uniform]), note]);
+  const shares = weigh(panel);
+  const label = otherClass(panel, shares);
+  const note = label ? `Evidence for ${label}, map for ${panel.target}.` : "";
+  const text = JSON.stringify([shares.map(({ region, any, share, uniform }) => [region.key, any, share, uniform]), note]);
   if (node.dataset.text === text) return;
   node.dataset.text = text;
-  node.hidden = !found.length;
-  const lines = found.map((item) => el("p", { title: sentence(item) }, swatch(item.region), el("span", {}, ...short(item))));
-  node.replaceChildren(...lines, ...(note ? [el("p.ev-muted", { title: aside(panel) }, note)] : []));
+  node.hidden = !shares.length;
+  const lines = shares.map((item) => el("p", { title: sentence(item) }, swatch(item.region), el("span", {}, ...short(item))));
+  node.replaceChildren(...lines, ...(note ? [el("p.ev-muted", { title: aside(label, panel) }, note)] : []));
 }
 
 function short({ region, any, share, times: factor }) {
@@ -94,8 +116,6 @@ function short({ region, any, share, times: factor }) {
   if (share === null) return [`${title(region)}: nothing positive`];
   return [`${title(region)} `, el("strong", {}, percent(share)), ` \u00b7 ${times(factor)} \u00d7 uniform`];
 }
-
-export const evidence = { marks, weigh, told, outlined, show, sentence };
 
 /** Switches the outlines; answers the new state. */
 export function outlineEvidence(shown) {

@@ -2,7 +2,11 @@
 import { emit, nextFrame } from "../core/bus.mjs";
 import { viewState } from "../core/state.mjs";
 
-/** Moves the cursor of all figures, once per frame. from: the figure that was pointed at. */
+/**
+ * Moves the cursor of all figures, once per frame.
+ * @param {Cursor | null} cursor
+ * @param {import("./figure.mjs").Figure | null} from the figure that was pointed at
+ */
 export function pointAt(cursor, from = null) {
   viewState.cursor = cursor;
   if (from) viewState.pointed = from;

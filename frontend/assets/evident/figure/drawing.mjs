@@ -8,7 +8,11 @@ const STRIP = 16;
 const SOUND_RATIO = 0.8;
 const MARK = "#ff52f0";
 
-/** Where things stand for a css width: {width, height, plot: {x, y, w, h}, strip: {y, h} | null}. */
+/**
+ * Where things stand for a css width.
+ * @param {number} width
+ * @param {{rows: number, cols: number, axes: any, strip: any}} figure strip: whether it has room for a strip over time
+ */
 export function layoutFigure(width, { rows, cols, axes, strip }) {
   const w = Math.max(40, width - LEFT);
   const ratio = axes.x_axis.unit === "s" ? SOUND_RATIO : Math.min(1.4, rows / cols);

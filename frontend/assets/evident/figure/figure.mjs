@@ -9,10 +9,34 @@ import { drawFigure, layoutFigure } from "./drawing.mjs";
 import { themeColours } from "./theme.mjs";
 
 export class Figure {
-  /** onPoint: called after the arrows moved the shared cursor from this figure; stripped: keep room for a strip over time. */
-  constructor({ onPoint = null, stripped = false } = {}) {
-    Object.assign(this, { rows: 1, cols: 1, axes: null, picture: null, pictureRows: "picture", overlay: null, lines: [], marks: [], strip: null });
-    Object.assign(this, { smooth: true, bare: false, faded: false, place: null, onPoint, stripped });
+  rows = 1;
+  cols = 1;
+  /** @type {Axes | null} */
+  axes = null;
+  /** The grey input. @type {HTMLCanvasElement | null} */
+  picture = null;
+  /** Whether its rows run as a person sees them ("picture") or as in the array ("array"). @type {string} */
+  pictureRows = "picture";
+  /** The coloured map, one pixel a cell. @type {HTMLCanvasElement | null} */
+  overlay = null;
+  /** Whether the map is interpolated when it is enlarged. */
+  smooth = true;
+  /** @type {{segments: Float32Array, dashed: boolean}[]} */
+  lines = [];
+  /** Known evidence. @type {PlacedRegion[]} */
+  marks = [];
+  /** Evidence per column. @type {Float64Array | null} */
+  strip = null;
+  /** Only the input. */
+  bare = false;
+  faded = false;
+  /** Where things stood in the last drawing. @type {ReturnType<typeof layoutFigure> | null} */
+  place = null;
+
+  /** @param {{onPoint?: () => void, stripped?: boolean}} how onPoint: called after the arrows moved the shared cursor from this figure; stripped: keep room for a strip over time */
+  constructor({ onPoint = () => {}, stripped = false } = {}) {
+    this.onPoint = onPoint;
+    this.stripped = stripped;
     this.canvas = el("canvas.ev-figure-canvas", { role: "img", tabIndex: 0 });
     this.across = el("i.ev-hair.ev-hair--across");
     this.down = el("i.ev-hair.ev-hair--down");
@@ -32,6 +56,7 @@ export class Figure {
       this.canvas.focus({ preventScroll: true });
     });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
+    /** @type {(() => void)[]} */
     this.offs = [
       on("cursor", (cursor) => this.follow(cursor)),
       on("playhead", (seconds) => this.play(seconds)),
@@ -73,7 +98,7 @@ export class Figure {
   }
 
   get lower() {
-    return Boolean(this.axes) && this.axes.y_axis.origin === "lower";
+    return this.axes?.y_axis.origin === "lower";
   }
 
   point(event) {
@@ -90,30 +115,33 @@ export class Figure {
     event.preventDefault();
     event.stopPropagation();
     stepCursor(step[0], step[1], event.shiftKey ? 10 : 1, this);
-    if (this.onPoint) this.onPoint();
+    this.onPoint();
   }
 
+  /** @param {Cursor | null} cursor */
   follow(cursor) {
-    const { plot } = this.place || {};
-    const shown = Boolean(cursor && plot);
-    this.plot.classList.toggle("ev-plot--aimed", shown);
-    if (!shown) return;
+    const plot = this.place?.plot;
+    this.plot.classList.toggle("ev-plot--aimed", Boolean(cursor && plot));
+    if (!cursor || !plot) return;
     const v = this.lower ? 1 - cursor.v : cursor.v;
     this.down.style.transform = `translateX(${Math.round(cursor.u * plot.w)}px)`;
     this.across.style.transform = `translateY(${Math.round(v * plot.h)}px)`;
   }
 
-  /** Playhead at `seconds` of the recording, hidden outside the axis or when nothing plays (null). */
+  /**
+   * Playhead at `seconds` of the recording, hidden outside the axis or when nothing plays (null).
+   * @param {number | null} seconds
+   */
   play(seconds) {
-    const timed = seconds !== null && this.axes && this.axes.x_axis.unit === "s" && this.place;
-    const at = timed ? fraction(this.axes.x_axis, seconds) : -1;
-    const shown = at >= 0 && at <= 1;
+    const { axes, place } = this;
+    const at = seconds !== null && axes?.x_axis.unit === "s" ? fraction(axes.x_axis, seconds) : -1;
+    const shown = Boolean(place) && at >= 0 && at <= 1;
     this.plot.classList.toggle("ev-plot--playing", shown);
-    if (shown) this.head.style.transform = `translateX(${(at * this.place.plot.w).toFixed(1)}px)`;
+    if (place && shown) this.head.style.transform = `translateX(${(at * place.plot.w).toFixed(1)}px)`;
   }
 
   destroy() {
-    this.resizer.disconnect();
-    for (const off of this.offs) off();
+    this.resizer?.disconnect();
+    for (const off of this.offs ?? []) off();
   }
 }

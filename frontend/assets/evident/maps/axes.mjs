@@ -3,8 +3,19 @@
    0..1 along the array (0 is the outer edge of the first cell); drawing turns them for origin "lower". */
 import * as words from "./words.mjs";
 
-/** Plain pixel axis for a grid whose axes are not known yet. */
-export const pixelAxis = (name, n) => ({ name, unit: "px", origin: "upper", values: Array.from({ length: n }, (_, i) => i + 0.5) });
+/**
+ * @param {string} name
+ * @param {number} n
+ * @returns {Axis}
+ */
+const pixelAxis = (name, n) => ({ name, unit: "px", origin: "upper", values: Array.from({ length: n }, (_, i) => i + 0.5) });
+
+/**
+ * Plain pixel axes for a picture whose axes are not known yet.
+ * @param {{width: number, height: number}} picture
+ * @returns {Axes}
+ */
+export const pixelAxes = ({ width, height }) => ({ x_axis: pixelAxis("x", width), y_axis: pixelAxis("y", height) });
 
 /** Coordinate -> fraction, piecewise linear between centres (mel bands are not evenly spaced in Hz), straight on beyond the ends. */
 export function fraction({ values }, x) {
@@ -35,7 +46,7 @@ export function niceTicks(low, high, count) {
   const rough = (high - low) / Math.max(1, count);
   if (!(rough > 0)) return [low];
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+  const step = power * ([1, 2, 5].find((m) => m * power >= rough * 0.999) ?? 10);
   const out = [];
   for (let k = Math.ceil(low / step - 1e-6); k * step <= high + step * 1e-6; k += 1) out.push(Number((k * step).toPrecision(12)));
   return out;

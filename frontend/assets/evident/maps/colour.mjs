@@ -25,7 +25,10 @@ const ALPHA = Uint8Array.from({ length: 256 }, (_, i) => Math.round(255 * alphaO
  * RGBA of a map, rows in array order.
  * values: [n]; strength: [n], what counts as evidence under the sign shown (>= 0); limit: strength of full colour;
  * cut: cells with less strength are transparent; opacity in 0..1; own: a table instead of the usual one (PuOr for differences);
- * out: Uint8ClampedArray [4 n].
+ * @param {ArrayLike<number>} values [n]
+ * @param {ArrayLike<number>} strength [n], what counts as evidence under the sign shown (>= 0)
+ * @param {PaintStyle} style
+ * @param {Uint8ClampedArray<ArrayBuffer>} out [4 n]
  */
 export function paint(values, strength, { signed, colours, limit, cut, opacity, own }, out) {
   const lut = own ? table(own) : tableFor(signed, colours);

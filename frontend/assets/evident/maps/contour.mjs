@@ -1,15 +1,25 @@
 /* Outlines of "the top q %". Pure. Coordinates are cell edges: x in 0..cols, y in 0..rows, along the array's columns and rows.
    Both return flat directed segments [x1, y1, x2, y2, ...] with the inside on the right, so that area() needs no joining. */
 
-/** Uint8 mask of cells with strength >= cut (and > 0). */
+/**
+ * Mask of cells with strength >= cut (and > 0).
+ * @param {ArrayLike<number>} strength
+ * @param {number} cut
+ */
 export function maskOf(strength, cut) {
   const mask = new Uint8Array(strength.length);
   for (let i = 0; i < mask.length; i += 1) mask[i] = strength[i] > 0 && strength[i] >= cut ? 1 : 0;
   return mask;
 }
 
-/** Exact outline along cell edges: for maps whose cells are the evidence itself (LIME, LRP, gradients). */
+/**
+ * Exact outline along cell edges: for maps whose cells are the evidence itself.
+ * @param {ArrayLike<number>} mask
+ * @param {number} rows
+ * @param {number} cols
+ */
 export function cellEdges(mask, rows, cols) {
+  /** @type {number[]} */
   const out = [];
   const at = (r, c) => (r >= 0 && c >= 0 && r < rows && c < cols ? mask[r * cols + c] : 0);
   for (let r = 0; r <= rows; r += 1) run(cols, (c) => at(r, c) - at(r - 1, c), (a, b) => out.push(a, r, b, r));
@@ -37,8 +47,15 @@ const CASES = [
   [[0, 3]], [[0, 2]], [[0, 3], [2, 1]], [[0, 1]], [[1, 3]], [[1, 2]], [[2, 3]], [],
 ];
 
-/** Smooth outline through interpolated values at cell centres: for maps enlarged from a coarse layer (the CAM family). */
+/**
+ * Smooth outline through interpolated values at cell centres: for maps enlarged from a coarse layer.
+ * @param {ArrayLike<number>} strength
+ * @param {number} rows
+ * @param {number} cols
+ * @param {number} cut
+ */
 export function isoline(strength, rows, cols, cut) {
+  /** @type {number[]} */
   const out = [];
   const at = (r, c) => (r >= 0 && c >= 0 && r < rows && c < cols ? strength[r * cols + c] : 0);
   const between = (a, b) => (a === b ? 0.5 : Math.min(1, Math.max(0, (cut - a) / (b - a))));
@@ -48,7 +65,7 @@ export function isoline(strength, rows, cols, cut) {
       const ne = at(r, c + 1);
       const se = at(r + 1, c + 1);
       const sw = at(r + 1, c);
-      const index = (nw >= cut) * 8 + (ne >= cut) * 4 + (se >= cut) * 2 + (sw >= cut);
+      const index = (nw >= cut ? 8 : 0) + (ne >= cut ? 4 : 0) + (se >= cut ? 2 : 0) + (sw >= cut ? 1 : 0);
       if (index === 0 || index === 15) continue;
       const x = c + 0.5;
       const y = r + 0.5;
@@ -59,16 +76,25 @@ export function isoline(strength, rows, cols, cut) {
   return Float32Array.from(out);
 }
 
+/** @param {number[]} point */
 const clamp = ([x, y], rows, cols) => [Math.min(cols, Math.max(0, x)), Math.min(rows, Math.max(0, y))];
 
-/** Enclosed area in cells (shoelace; holes count negative). */
+/**
+ * Enclosed area in cells (shoelace; holes count negative).
+ * @param {ArrayLike<number>} segments
+ */
 export function area(segments) {
   let twice = 0;
   for (let i = 0; i < segments.length; i += 4) twice += segments[i] * segments[i + 3] - segments[i + 2] * segments[i + 1];
   return twice / 2;
 }
 
-/** The mask without its islands of fewer than `smallest` cells (4-neighbours). Specks keep their colour but get no outline. */
+/**
+ * The mask without its islands of fewer than `smallest` cells (4-neighbours). Specks keep their colour but get no outline.
+ * @param {Uint8Array} mask
+ * @param {number} cols
+ * @param {number} smallest
+ */
 export function islands(mask, cols, smallest) {
   const out = new Uint8Array(mask.length);
   const seen = new Uint8Array(mask.length);
@@ -93,14 +119,22 @@ export function islands(mask, cols, smallest) {
   return out;
 }
 
-/** Total length in cell sides. */
+/**
+ * Total length in cell sides.
+ * @param {ArrayLike<number>} segments
+ */
 export function perimeter(segments) {
   let sum = 0;
   for (let i = 0; i < segments.length; i += 4) sum += Math.hypot(segments[i + 2] - segments[i], segments[i + 3] - segments[i + 1]);
   return sum;
 }
 
-/** Outline for the eye: the mask's edges without specks, and none at all where the mask is dust, which a long line would only cover. */
+/**
+ * Outline for the eye: the mask's edges without specks, and none at all where the mask is dust, which a long line would only cover.
+ * @param {Uint8Array} mask
+ * @param {number} rows
+ * @param {number} cols
+ */
 export function legible(mask, rows, cols, smallest = 6) {
   const kept = islands(mask, cols, smallest);
   const segments = cellEdges(kept, rows, cols);

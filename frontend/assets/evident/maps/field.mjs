@@ -3,22 +3,46 @@
 import * as contour from "./contour.mjs";
 import * as stats from "./statistics.mjs";
 
-let made = 0;
+let fields = 0;
 
 export class Field {
-  /** values: [rows * cols] in array order (row 0 first); signed: whether negative values speak against the class. */
+  /** What was asked for before, by name. @type {Map<string, any>} */
+  made = new Map();
+
+  /**
+   * @param {Float32Array | Float64Array} values [rows * cols] in array order (row 0 first)
+   * @param {number} rows
+   * @param {number} cols
+   * @param {boolean} signed whether negative values speak against the class
+   */
   constructor(values, rows, cols, signed) {
-    Object.assign(this, { values, rows, cols, signed });
-    this.made = new Map();
-    this.id = made += 1;
+    this.values = values;
+    this.rows = rows;
+    this.cols = cols;
+    this.signed = signed;
+    fields += 1;
+    this.id = fields;
   }
 
+  /**
+   * @template T
+   * @param {string} key
+   * @param {() => T} make
+   * @returns {T}
+   */
   once(key, make) {
     if (!this.made.has(key)) this.made.set(key, make());
     return this.made.get(key);
   }
 
-  /** Like `once`, but keeps only the newest key: dragging a slider through 100 positions must not keep 100 masks. */
+  /**
+   * Like `once`, but keeps only the newest key: dragging a slider through 100 positions must not keep 100 masks.
+   * @template T
+   * @param {string} name
+   * @param {unknown} key
+   * @param {() => T} make
+   * @returns {T}
+   */
   latest(name, key, make) {
     const held = this.made.get(name);
     if (held && held.key === key) return held.value;
@@ -27,6 +51,10 @@ export class Field {
     return value;
   }
 
+  /**
+   * What counts as evidence under a sign, per cell.
+   * @param {Sign} sign
+   */
   strength(sign) {
     return this.once(`strength ${sign}`, () => {
       if (sign === "for") return this.values.map((v) => (v > 0 ? v : 0));
@@ -35,6 +63,7 @@ export class Field {
     });
   }
 
+  /** @param {Sign} sign */
   sorted(sign) {
     return this.once(`sorted ${sign}`, () => stats.ascending(this.strength(sign)));
   }
@@ -56,6 +85,8 @@ export class Field {
   /**
    * Smallest strength among the strongest top % of cells. Ties at the border all count (LIME's segments stay whole), cells without
    * strength never do. 0 when top is 100: everything is shown.
+   * @param {Sign} sign
+   * @param {number} top percent
    */
   cut(sign, top) {
     if (top >= 100) return 0;
@@ -65,28 +96,45 @@ export class Field {
     return value > 0 ? value : (sorted[stats.countBelow(sorted, 0, true)] ?? Infinity);
   }
 
+  /**
+   * @param {Sign} sign
+   * @param {number} top percent
+   */
   mask(sign, top) {
     return this.latest("mask", `${sign} ${top}`, () => contour.maskOf(this.strength(sign), this.cut(sign, top)));
   }
 
-  /** Strength per column, summed over rows: the strip over time. */
+  /**
+   * Strength per column, summed over rows: the strip over time.
+   * @param {Sign} sign
+   */
   columns(sign) {
     return this.once(`columns ${sign}`, () => stats.columnSums(this.strength(sign), this.rows, this.cols));
   }
 
-  /** Share of cells with less evidence (|v|) than cell i, in percent. */
+  /**
+   * Share of cells with less evidence (|v|) than cell i, in percent.
+   * @param {number} i
+   */
   percentile(i) {
     return stats.percentile(this.sorted("both"), Math.abs(this.values[i]));
   }
 
-  /** Ranks of the signed values ("signed") or of a strength ("both", "for", "against"). */
+  /**
+   * Ranks of the signed values ("signed") or of a strength.
+   * @param {Sign | "signed"} kind
+   */
   ranks(kind) {
     return this.once(`ranks ${kind}`, () =>
       kind === "signed" ? stats.ranks(this.values) : stats.ranks(this.strength(kind), this.sorted(kind)),
     );
   }
 
-  /** Strength at which the colour is full, see `SCALES`; `largest` is the largest |v| of all maps on the page. */
+  /**
+   * Strength at which the colour is full, see `SCALES`.
+   * @param {Scale} scale
+   * @param {number} largest the largest |v| of all maps on the page
+   */
   limit(scale, largest) {
     if (scale === "raw") return largest;
     if (scale === "own") return this.max;
@@ -94,7 +142,12 @@ export class Field {
     return robust > 0 ? robust : this.max;
   }
 
-  /** Outline of the top % of cells; `smooth` maps get an interpolated line, others the cells' own edges where those are legible. */
+  /**
+   * Outline of the top % of cells; `smooth` maps get an interpolated line, others the cells' own edges where those are legible.
+   * @param {Sign} sign
+   * @param {number} top percent
+   * @param {boolean} smooth
+   */
   outline(sign, top, smooth) {
     const cut = this.cut(sign, top);
     if (!(cut > 0) || cut === Infinity) return new Float32Array(0);
@@ -104,7 +157,10 @@ export class Field {
     });
   }
 
-  /** Row and column of a cursor {u, v} in 0..1, and the cell's index. */
+  /**
+   * Row and column under a cursor, and the cell's index.
+   * @param {Cursor} cursor
+   */
   cell({ u, v }) {
     const row = Math.min(this.rows - 1, Math.max(0, Math.floor(v * this.rows)));
     const col = Math.min(this.cols - 1, Math.max(0, Math.floor(u * this.cols)));
@@ -121,17 +177,35 @@ export const SCALES = {
   raw: "Raw: one range for all panels in the methods' own units. Only fair between maps of the same method.",
 };
 
-/** Spearman between two fields under a sign; "both" compares signed values where both maps have a sign, strengths otherwise. */
+/**
+ * Spearman between two fields under a sign; "both" compares signed values where both maps have a sign, strengths otherwise.
+ * @param {Field} a
+ * @param {Field} b
+ * @param {Sign} sign
+ * @returns {number | null}
+ */
 export function correlation(a, b, sign) {
   if (a.rows !== b.rows || a.cols !== b.cols) return null;
   const kind = sign === "both" && a.signed && b.signed ? "signed" : sign;
   return a.once(`rank correlation ${kind} ${b.id}`, () => stats.pearson(a.ranks(kind), b.ranks(kind)));
 }
 
+/**
+ * Intersection over union of the strongest cells.
+ * @param {Field} a
+ * @param {Field} b
+ * @param {Sign} sign
+ * @param {number} top percent
+ */
 export const overlap = (a, b, sign, top) =>
   a.rows === b.rows && a.cols === b.cols ? stats.iou(a.mask(sign, top), b.mask(sign, top)) : null;
 
-/** How many fields mark each cell: Uint8 [rows * cols]. All fields share one grid. */
+/**
+ * How many fields mark each cell: [rows * cols]. All fields share one grid.
+ * @param {Field[]} fields
+ * @param {Sign} sign
+ * @param {number} top percent
+ */
 export function votes(fields, sign, top) {
   const out = new Uint8Array(fields[0].values.length);
   for (const field of fields) {
@@ -141,7 +215,12 @@ export function votes(fields, sign, top) {
   return out;
 }
 
-/** a - b after bringing both to -1..1 by their 99th percentiles ("shared" scale): where the first sees more, and where the second. */
+/**
+ * a - b after bringing both to -1..1 by their 99th percentiles ("shared" scale): where the first sees more, and where the second.
+ * @param {Field} a
+ * @param {Field} b
+ * @param {Sign} sign
+ */
 export function difference(a, b, sign) {
   const side = (field, signed) => {
     const limit = field.limit("shared", 0) || 1;

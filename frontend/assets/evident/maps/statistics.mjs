@@ -1,7 +1,12 @@
 /* Numbers about maps. Pure. `sorted` is always an ascending typed array. */
 
-/** Values in ascending order, typed arrays sort natively (no comparator). */
-export const ascending = (values) => values.slice().sort();
+/**
+ * Values in ascending order, typed arrays sort natively (no comparator).
+ * @template {Float32Array | Float64Array} T
+ * @param {T} values
+ * @returns {T}
+ */
+export const ascending = (values) => /** @type {T} */ (values.slice().sort());
 
 /** q-quantile (0..1) with linear interpolation, as numpy.quantile. */
 export function quantile(sorted, q) {
@@ -116,7 +121,7 @@ export function evidenceBox(strength, rows, cols, cut) {
     byRow[Math.floor(i / cols)] += strength[i];
     byCol[i % cols] += strength[i];
   }
-  return any ? [reach(byRow, 0.05), reach(byRow, 0.95), reach(byCol, 0.05), reach(byCol, 0.95)] : null;
+  return any ? /** @type {Box} */ ([reach(byRow, 0.05), reach(byRow, 0.95), reach(byCol, 0.05), reach(byCol, 0.95)]) : null;
 }
 
 /** Sums of `values` over a grid of down x across blocks, row-major; blocks differ by at most one cell in size. */

@@ -9,7 +9,7 @@ import { declareWidget } from "../core/widgets.mjs";
 import * as evidence from "../evidence/marks.mjs";
 import { Figure } from "../figure/figure.mjs";
 import { greyPicture } from "../figure/picture.mjs";
-import { pixelAxis } from "../maps/axes.mjs";
+import { pixelAxes } from "../maps/axes.mjs";
 import { sayReadout } from "./readout.mjs";
 
 class InputMap {
@@ -53,8 +53,7 @@ class InputMap {
 
   show(picture) {
     if (!this.figure.axes) {
-      const axes = { x_axis: pixelAxis("x", picture.width), y_axis: pixelAxis("y", picture.height) };
-      this.figure.set({ axes, rows: picture.height, cols: picture.width });
+      this.figure.set({ axes: pixelAxes(picture), rows: picture.height, cols: picture.width });
     }
     this.figure.set({ picture });
   }

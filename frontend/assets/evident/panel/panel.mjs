@@ -4,33 +4,55 @@
    data-stale "1" · data-error sentence or problem JSON (the request was refused). Tells panel-store {id, state, method, title, seconds}. */
 import { callApi, Problem } from "../core/api.mjs";
 import { emit, nextFrame, on } from "../core/bus.mjs";
-import { el, parseJson } from "../core/elements.mjs";
+import { parseJson } from "../core/elements.mjs";
 import { followJob } from "../core/jobs.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
-import * as evidence from "../evidence/marks.mjs";
 import { Figure } from "../figure/figure.mjs";
 import { greyPicture } from "../figure/picture.mjs";
-import { pixelAxis } from "../maps/axes.mjs";
-import * as colour from "../maps/colour.mjs";
 import { Field } from "../maps/field.mjs";
 import { readNpy } from "../maps/npy.mjs";
 import { PanelFace } from "./face.mjs";
-import { largestValue, panels } from "./panels.mjs";
+import { panels } from "./panels.mjs";
 import { sayReadout } from "./readout.mjs";
+import { redraw, styleOf } from "./redraw.mjs";
 
 const ATTRIBUTES = [
   "explanation", "title", "key", "signed", "display", "display-rows", "axes", "target-label", "stale", "error", "input",
 ];
 
-class MapPanel {
+export class MapPanel {
+  /** The explanation's id. @type {string | null} */
+  id = null;
+  /** As the server last told it. @type {Job | null} */
+  job = null;
+  /** empty, refused, queued, running, done, failed, cancelled, or lost (no longer on the server). */
+  state = "empty";
+  /** @type {Problem | null} */
+  problem = null;
+  /** The newest values, partial while it runs. @type {Field | null} */
+  field = null;
+  /** The chosen stage and its values. @type {string | null} */
+  stage = null;
+  /** @type {Field | null} */
+  stageField = null;
+  /** @type {ReturnType<typeof followJob> | null} */
+  follower = null;
+  /** Number of the partial map on screen. */
+  partial = 0;
+  fetching = false;
+  /** The server does not answer at the moment. */
+  lost = false;
+  /** Answers to what an earlier token asked come too late. */
+  token = {};
+
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
     this.figure = new Figure({ onPoint: () => sayReadout(this), stripped: true });
     this.face = new PanelFace(this);
     root.append(this.face.node);
-    this.reset();
     panels.add(this);
     this.offs = [
       on("look", () => this.later()),
@@ -43,12 +65,13 @@ class MapPanel {
   }
 
   reset() {
-    if (this.follower) this.follower.stop();
+    this.follower?.stop();
     Object.assign(this, { id: null, job: null, state: "empty", problem: null, field: null, stage: null, stageField: null });
     Object.assign(this, { follower: null, partial: 0, fetching: false, lost: false, token: {} });
   }
 
   // ---- what the page says --------------------------------------------------------------------------------------------------
+  /** @param {Set<string> | null} changed */
   update(changed) {
     const { dataset } = this.root;
     const has = (name) => changed === null || changed.has(name);
@@ -69,17 +92,19 @@ class MapPanel {
   /** Name of the class explained; before there is a record, from the page or from a finished map of the same class. */
   get target() {
     if (this.record) return this.record.target_label;
-    const same = this.job && [...panels].find(({ record }) => record && record.target === this.job.request.target);
-    return this.root.dataset.targetLabel || (same ? same.record.target_label : "");
+    const { job } = this;
+    const records = [...panels].map(({ record }) => record);
+    return this.root.dataset.targetLabel || (job && records.find((record) => record?.target === job.request.target)?.target_label) || "";
   }
 
   get stale() {
     return this.root.dataset.stale === "1";
   }
 
+  /** @returns {Axes | null} */
   get axes() {
-    const given = this.record || parseJson(this.root.dataset.axes) || viewState.axes;
-    return given ? { x_axis: given.x_axis, y_axis: given.y_axis } : null;
+    const axes = this.record || parseJson(this.root.dataset.axes) || viewState.axes;
+    return axes ? { x_axis: axes.x_axis, y_axis: axes.y_axis } : null;
   }
 
   /** What is explained: {input, model}; before the job is known, nothing. */
@@ -94,15 +119,15 @@ class MapPanel {
 
   get signed() {
     if (this.record) return this.record.signed;
-    return ["1", "true", "True"].includes(this.root.dataset.signed);
+    return ["1", "true", "True"].includes(this.root.dataset.signed ?? "");
   }
 
   /** Maps made on a coarser grid are smooth by nature; the others are shown cell by cell. */
   get smooth() {
     const { record } = this;
-    if (this.stageField) return false;
+    if (this.stageField || !record) return false;
     const blocky = /lime|occlusion/.test(this.root.dataset.key || "");
-    return Boolean(record) && !blocky && record.native[0] * record.native[1] < record.shape[0] * record.shape[1];
+    return !blocky && record.native[0] * record.native[1] < record.shape[0] * record.shape[1];
   }
 
   // ---- the job -------------------------------------------------------------------------------------------------------------
@@ -123,7 +148,7 @@ class MapPanel {
     this.become("queued");
     const { token } = this;
     this.follower = followJob(
-      `/explanations/${encodeURIComponent(id)}`,
+      this.path,
       (job) => token === this.token && this.take(job),
       (problem, passing) => token === this.token && this.miss(problem, passing),
     );
@@ -163,14 +188,19 @@ class MapPanel {
     tellDash("panel-store", { data });
   }
 
+  /** Where the explanation lies below the API prefix. */
+  get path() {
+    return `/explanations/${encodeURIComponent(this.id ?? "")}`;
+  }
+
   /** Fetches the newest values, one request at a time; a partial map that arrives late never replaces a final one. */
   async loadValues() {
-    if (this.fetching) return;
-    this.fetching = true;
     const { token, job } = this;
+    if (this.fetching || !job) return;
+    this.fetching = true;
     const final = job.state === "done";
     try {
-      const { shape, data } = readNpy(await callApi(`/explanations/${encodeURIComponent(this.id)}/values.npy`, { as: "bytes" }));
+      const { shape, data } = readNpy(await callApi(`${this.path}/values.npy`, { as: "bytes" }));
       if (token !== this.token) return;
       this.field = new Field(data, shape[0], shape[1], this.signed);
       this.partial = job.progress ? job.progress.partial : 0;
@@ -185,12 +215,13 @@ class MapPanel {
     }
     this.later();
     const newest = this.job;
-    if (!final && (newest.state === "done" || (newest.state === "running" && newest.progress.partial > this.partial))) this.loadValues();
+    if (final || !newest) return;
+    if (newest.state === "done" || (newest.state === "running" && newest.progress.partial > this.partial)) this.loadValues();
   }
 
   async stop() {
     try {
-      const job = await callApi(`/explanations/${encodeURIComponent(this.id)}`, { method: "DELETE" });
+      const job = await callApi(this.path, { method: "DELETE" });
       if (job && job.state) this.take(job);
     } catch (error) {
       this.face.warn(`It could not be stopped. ${error.message}`);
@@ -199,17 +230,15 @@ class MapPanel {
 
   /** Asks for the same map again: after a failure, a stop, or when the server has forgotten it. */
   async retry() {
-    const request = this.job && this.job.request;
-    const { id } = this;
+    const { id, job } = this;
     this.reset();
     this.become("queued");
     try {
-      const job = request ? await callApi("/explanations", { method: "POST", json: request }) : { id };
-      this.track(job.id);
+      this.track(job ? (await callApi("/explanations", { method: "POST", json: job.request })).id : id);
     } catch (error) {
       this.problem = error;
       this.id = id;
-      this.job = request ? { request } : null;
+      this.job = job && { ...job, record: null, progress: { ...job.progress, done: 0, total: 0 } };
       this.become("failed");
     }
   }
@@ -227,15 +256,18 @@ class MapPanel {
     this.later();
   }
 
-  /** Shows a named stage, or the map itself (null). */
+  /**
+   * Shows a named stage, or the map itself (null).
+   * @param {string | null} name
+   */
   async choose(name) {
     this.stage = name;
     this.stageField = null;
-    const info = name && this.record.stages.find((stage) => stage.name === name);
-    if (info) {
+    const info = this.record?.stages.find((stage) => stage.name === name);
+    if (name && info) {
       const { token } = this;
       try {
-        const path = `/explanations/${encodeURIComponent(this.id)}/stages/${encodeURIComponent(name)}.npy`;
+        const path = `${this.path}/stages/${encodeURIComponent(name)}.npy`;
         const { shape, data } = readNpy(await callApi(path, { as: "bytes" }));
         if (token !== this.token || this.stage !== name) return;
         this.stageField = new Field(data, shape[0], shape[1], info.signed);
@@ -249,54 +281,12 @@ class MapPanel {
   }
 
   later() {
-    nextFrame(this, () => this.redraw());
+    nextFrame(this, () => panels.has(this) && redraw(this));
   }
 
-  /** How the field on screen is coloured under the present look. */
+  /** How the field on screen is coloured under the present look; null before there is one. */
   get style() {
-    const { look } = viewState;
-    const { view } = this;
-    const limit = view.limit(look.scale, largestValue());
-    return {
-      signed: view.signed, colours: look.colours, limit, cut: view.cut(look.sign, look.top), sign: look.sign,
-      clipped: view.max > limit * 1.000001, target: this.target, scale: look.scale, opacity: look.opacity / 100,
-    };
-  }
-
-  redraw() {
-    if (!panels.has(this)) return;
-    const { view, figure, axes } = this;
-    figure.axes = axes || figure.axes;
-    if (view && !view.flat) this.paint();
-    else Object.assign(figure, { overlay: null, lines: [], strip: null });
-    if (!figure.axes && figure.picture) {
-      const { width, height } = figure.picture;
-      figure.axes = { x_axis: pixelAxis("x", width), y_axis: pixelAxis("y", height) };
-    }
-    Object.assign(figure, this.gridSize(), { bare: viewState.original, faded: this.stale, marks: evidence.marks(this.subject, axes) });
-    figure.draw();
-    this.face.redrawn();
-  }
-
-  gridSize() {
-    if (this.view) return { rows: this.view.rows, cols: this.view.cols };
-    const { axes } = this.figure;
-    return axes ? { rows: axes.y_axis.values.length, cols: axes.x_axis.values.length } : {};
-  }
-
-  paint() {
-    const { view, figure, style } = this;
-    const { look, consensus } = viewState;
-    const canvas = this.overlay && this.overlay.width === view.cols && this.overlay.height === view.rows ? this.overlay : null;
-    this.overlay = canvas || el("canvas", { width: view.cols, height: view.rows });
-    const strength = view.strength(look.sign);
-    const image = new ImageData(view.cols, view.rows);
-    colour.paint(view.values, strength, style, image.data);
-    this.overlay.getContext("2d").putImageData(image, 0, 0);
-    const lines = [{ segments: view.outline(look.sign, look.top, this.smooth), dashed: false }];
-    if (consensus && consensus.rows === view.rows && consensus.cols === view.cols) lines.push({ segments: consensus.segments, dashed: true });
-    Object.assign(figure, { overlay: this.overlay, smooth: this.smooth, lines });
-    figure.strip = view.columns(look.sign);
+    return this.view && styleOf(this, this.view);
   }
 
   destroy() {

@@ -56,7 +56,7 @@ class Readout {
     this.hint.hidden = aimed;
     this.x.parentNode.hidden = !aimed;
     this.keep(panels);
-    if (aimed) [this.x.textContent, this.y.textContent] = place(axes, cursor);
+    if (cursor && axes) [this.x.textContent, this.y.textContent] = place(axes, cursor);
     let marked = 0;
     for (const panel of panels) {
       const row = this.rows.get(panel);

@@ -9,14 +9,20 @@ const SHORT = "Masked sound: out of distribution.";
 const FAILED = "This sound could not be played. Try again, or run the map again.";
 
 /** The page's one audio element for masked sound, and who uses it. */
-const shared = { audio: null, owner: null };
+const shared = {
+  /** @type {HTMLAudioElement | null} */
+  audio: null,
+  /** @type {Listen | null} */
+  owner: null,
+};
 
+/** @returns {HTMLAudioElement} */
 function audio() {
-  if (!shared.audio) {
-    shared.audio = el("audio", { preload: "none" });
-    for (const name of ["ended", "pause", "error"]) shared.audio.addEventListener(name, () => shared.owner && shared.owner.over(name));
-  }
-  return shared.audio;
+  if (shared.audio) return shared.audio;
+  const player = el("audio", { preload: "none" });
+  for (const name of ["ended", "pause", "error"]) player.addEventListener(name, () => shared.owner?.over(name));
+  shared.audio = player;
+  return player;
 }
 
 export class Listen {
@@ -64,12 +70,12 @@ export class Listen {
   /** Moves the playhead of every figure while the sound runs: masked sound starts where the model's window starts. */
   tick() {
     if (!this.playing || shared.owner !== this) return;
-    emit("playhead", this.panel.record.window[0] + shared.audio.currentTime);
+    emit("playhead", this.panel.record.window[0] + audio().currentTime);
     requestAnimationFrame(() => this.tick());
   }
 
   over(name) {
-    if (!this.playing || (name === "pause" && !shared.audio.ended)) return;
+    if (!this.playing || (name === "pause" && !audio().ended)) return;
     this.playing = null;
     this.mark();
     this.note(name === "error" ? FAILED : "");
@@ -79,7 +85,7 @@ export class Listen {
   stop() {
     if (!this.playing) return;
     this.playing = null;
-    shared.audio.pause();
+    audio().pause();
     this.mark();
     this.note("");
     emit("playhead", null);

@@ -18,6 +18,15 @@ export function windowAround(from, to, length, seconds) {
 }
 
 class Player {
+  /** Length of the recording. */
+  seconds = 0;
+  /** @type {{start: number, end: number}[]} */
+  coughs = [];
+  /** Loudness over time, 0..1. @type {number[]} */
+  peaks = [];
+  /** The part the model looks at. @type {[number, number] | null} */
+  window = null;
+
   constructor(root) {
     this.root = root;
     this.canvas = el("canvas.ev-wave-canvas");
@@ -80,8 +89,9 @@ class Player {
     this.audio.playbackRate = this.slow.getAttribute("aria-pressed") === "true" ? 0.5 : 1;
   }
 
-  get looping() {
-    return Boolean(this.window) && this.loop.getAttribute("aria-pressed") === "true";
+  /** The part that is repeated, or null. */
+  get repeated() {
+    return this.loop.getAttribute("aria-pressed") === "true" ? this.window : null;
   }
 
   async toggle() {
@@ -92,7 +102,8 @@ class Player {
     }
     emit("sound", this);
     this.problem.hidden = true;
-    if (this.looping && (audio.currentTime < this.window[0] || audio.currentTime >= this.window[1])) [audio.currentTime] = this.window;
+    const { repeated } = this;
+    if (repeated && (audio.currentTime < repeated[0] || audio.currentTime >= repeated[1])) [audio.currentTime] = repeated;
     audio.playbackRate = this.slow.getAttribute("aria-pressed") === "true" ? 0.5 : 1;
     try {
       await audio.play();
@@ -107,7 +118,8 @@ class Player {
       emit("playhead", null);
       return;
     }
-    if (this.looping && this.audio.currentTime >= this.window[1]) [this.audio.currentTime] = this.window;
+    const { repeated } = this;
+    if (repeated && this.audio.currentTime >= repeated[1]) [this.audio.currentTime] = repeated;
     emit("playhead", this.audio.currentTime);
     this.clock();
     requestAnimationFrame(() => this.tick());
@@ -131,7 +143,7 @@ class Player {
   /** Arrows go from cough to cough; without coughs the window moves by a tenth of its length. */
   key(event) {
     const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-    if (!step || this.whole) return;
+    if (!step || !this.window || this.whole) return;
     event.preventDefault();
     event.stopPropagation();
     const [from, to] = this.window;

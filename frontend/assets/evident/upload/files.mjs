@@ -19,7 +19,12 @@ export function kindOf({ name, type }) {
 
 export const listed = (endings) => endings.map((end) => end.replace(/^\./, "").toUpperCase()).join(", ");
 
-/** Why a file cannot be sent, in one sentence, or null. limits: GET /limits; rules: {accept, maxBytes} override them. */
+/**
+ * Why a file cannot be sent, in one sentence, or null.
+ * @param {{name: string, type: string, size: number}} file
+ * @param {Limits} limits as GET /limits says them
+ * @param {{accept?: string[] | null, maxBytes?: number | null}} rules override them
+ */
 export function refusal(file, limits, { accept = null, maxBytes = null } = {}) {
   const allowed = accept || limits.accept || Object.values(KINDS).flat();
   const end = extension(file.name);

@@ -13,6 +13,9 @@ const OTHER = "The microphone could not be started. Choose a file instead.";
 const LONGEST = 60;
 
 class Recorder {
+  /** When the recording began, in the page's milliseconds. */
+  began = 0;
+
   constructor(root) {
     this.root = root;
     this.sending = new Sending(root);

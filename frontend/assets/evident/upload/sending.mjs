@@ -55,8 +55,8 @@ export class Sending {
     form.append(dataset.fileField || "file", file, file.name);
     if (dataset.as && dataset.as !== "auto") form.append("as", dataset.as);
     for (const [field, id] of Object.entries(parseJson(dataset.fields, {}))) {
-      const node = document.getElementById(id);
-      if (node && node.value) form.append(field, node.value);
+      const node = /** @type {HTMLInputElement | null} */ (document.getElementById(id));
+      if (node?.value) form.append(field, node.value);
     }
     this.line.hidden = false;
     this.progress(0);

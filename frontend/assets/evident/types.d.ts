@@ -1,0 +1,186 @@
+/** Shapes that several modules speak of. Only the type checker reads this file. */
+
+interface Window {
+  /** Dash's own: its namespaces of clientside functions, and setting properties from outside. */
+  dash_clientside: any;
+}
+
+/** A side of the display grid: ascending coordinates of the cell centres. */
+interface Axis {
+  name: string;
+  unit: "px" | "s" | "Hz";
+  origin: "upper" | "lower";
+  values: number[];
+}
+
+interface Axes {
+  x_axis: Axis;
+  y_axis: Axis;
+}
+
+/** A place on the maps, 0..1 along the array's columns and rows. */
+interface Cursor {
+  u: number;
+  v: number;
+}
+
+type Sign = "both" | "for" | "against";
+type Scale = "own" | "shared" | "raw";
+
+interface Look {
+  /** 0..100 */
+  opacity: number;
+  /** Percent of the cells that are shown, strongest first. */
+  top: number;
+  sign: Sign;
+  scale: Scale;
+  colours: string;
+}
+
+/** How a field is coloured. */
+interface PaintStyle {
+  signed: boolean;
+  colours: string;
+  /** Strength of full colour. */
+  limit: number;
+  /** Cells with less strength are transparent. */
+  cut: number;
+  /** 0..1 */
+  opacity: number;
+  /** A table instead of the usual one. */
+  own?: string;
+}
+
+/** Numbers to the left and right of cells [first row, last row, first column, last column], inclusive. */
+type Box = [number, number, number, number];
+
+interface Segments {
+  rows: number;
+  cols: number;
+  /** Flat [x1, y1, x2, y2, ...] in cells. */
+  segments: Float32Array;
+}
+
+interface Progress {
+  done: number;
+  total: number;
+  unit: string;
+  seconds: number;
+  remaining: number | null;
+  /** Number of the newest partial map. */
+  partial: number;
+}
+
+/** What an explanation was asked for. */
+interface ExplanationRequest {
+  input: string;
+  model: string;
+  method: string;
+  target: number;
+  layer: string | null;
+  params: { [name: string]: unknown };
+  seed: number;
+  start: number | null;
+}
+
+interface Stage {
+  name: string;
+  title: string;
+  signed: boolean;
+}
+
+/** A finished explanation with the conditions it holds under; fields as in the API. */
+interface ExplanationRecord extends Axes {
+  method_title: string;
+  model: string;
+  weights_sha256: string;
+  target: number;
+  target_label: string;
+  layer: string | null;
+  params: { [name: string]: unknown };
+  seed: number;
+  signed: boolean;
+  shape: [number, number];
+  native: [number, number];
+  vmin: number;
+  vmax: number;
+  gap: number | null;
+  stages: Stage[];
+  extras: { [name: string]: unknown };
+  notes: string[];
+  seconds: number;
+  forwards: number;
+  backwards: number;
+  device: string;
+  precision: string;
+  versions: { [name: string]: string };
+  created: string;
+  values_sha256: string;
+  /** Start and end of the part of the recording, in seconds. */
+  window: [number, number] | null;
+}
+
+interface Job {
+  id: string;
+  state: "queued" | "running" | "done" | "failed" | "cancelled";
+  progress: Progress;
+  error: ProblemBody | null;
+  estimate: number | null;
+  request: ExplanationRequest;
+  record: ExplanationRecord | null;
+}
+
+/** Problem JSON (RFC 9457) as the API sends it. */
+interface ProblemBody {
+  status?: number;
+  code?: string;
+  title?: string;
+  detail?: string;
+  request_id?: string;
+}
+
+interface Mask {
+  rows: number;
+  cols: number;
+  /** 1 inside, 0 outside, [rows * cols]. */
+  inside: Uint8Array;
+}
+
+/** Known evidence: boxes [x0, x1, y0, y1] in the units of the axes, or a mask in pixels of the photo. */
+interface Region {
+  key: string;
+  title: string;
+  boxes: [number, number, number, number][];
+  mask: Mask | null;
+  /** Its cells on each grid it was asked for. */
+  made: WeakMap<number[], PlacedRegion>;
+}
+
+interface PlacedRegion extends Segments {
+  ys: number[];
+  inside: Uint8Array;
+  any: boolean;
+  dotted: boolean;
+}
+
+interface Evidence {
+  sample: string;
+  input: string;
+  model: string;
+  label: string | null;
+  regions: Region[];
+}
+
+interface Limits {
+  accept?: string[];
+  image_bytes?: number;
+  audio_bytes?: number;
+  audio_seconds?: number;
+  array_bytes?: number;
+}
+
+interface Widget {
+  /** changed: names of the data attributes that changed, null at first. */
+  update(changed: Set<string> | null): void;
+  destroy?(): void;
+}
