@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import psutil
+from tabulate import tabulate
 
 Work = Callable[[], Any]
 
@@ -252,14 +253,13 @@ def markdown(report: Report) -> Iterable[str]:
     for name in dict.fromkeys(row.group for row in report.rows):
         yield from ("", f"**{titles.get(name, name)}**", "")
         yield from (f"Other programs used {report.others.get(name, 0.0):.1f} of {at['cores']} cores meanwhile.", "")
-        yield "| work | against | ours | theirs | ratio (range) | goal | |"
-        yield "|---|---|---|---|---|---|---|"
-        yield from (_line(row) for row in report.rows if row.group == name)
+        rows = [_cells(row) for row in report.rows if row.group == name]
+        yield tabulate(rows, ["work", "against", "ours", "theirs", "ratio (range)", "goal", ""], tablefmt="github", disable_numparse=True)
     for line in report.left_out:
         yield f"\nLeft out: {line}"
 
 
-def _line(row: Row) -> str:
+def _cells(row: Row) -> tuple[str, ...]:
     verdict = {True: "reached", False: "not reached", None: ""}[row.reached]
     ours, theirs = (_figure(value, row.unit) for value in (row.ours, row.theirs))
     span = (
@@ -267,8 +267,7 @@ def _line(row: Row) -> str:
         if row.ratio is not None
         else f"({_figure(row.low, row.unit)} to {_figure(row.high, row.unit)})"
     )
-    cells = (row.work, row.peer, ours, theirs, span, row.goal, ". ".join(part for part in (verdict, row.note) if part))
-    return f"| {' | '.join(cells)} |"
+    return row.work, row.peer, ours, theirs, span, row.goal, ". ".join(part for part in (verdict, row.note) if part)
 
 
 def _figure(value: float | None, unit: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from models.architectures.shapes_net import INPUT, shapes_net
@@ -150,11 +151,8 @@ def measure(module: nn.Module, rows: int = TEST) -> dict[str, Any]:
 
 def interval(hits: int, n: int) -> dict[str, float]:
     """A share with its 95 % Wilson score interval."""
-    z = 1.959964
-    p = hits / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-    return {"value": round(p, 4), "low": round(max(0.0, centre - half), 4), "high": round(min(1.0, centre + half), 4)}
+    ends = binomtest(hits, n).proportion_ci(method="wilson")
+    return {"value": round(hits / n, 4), "low": round(float(ends.low), 4), "high": round(float(ends.high), 4)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

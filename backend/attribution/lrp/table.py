@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import torch
+from tabulate import tabulate
 
 import models
 from app.core.errors import Incompatible, WeightsUnavailable
@@ -62,11 +63,14 @@ def load(key: str) -> Model:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table, refused rows with their reason's first sentence."""
-    lines = ["| model | preset | sum / score | growth | |", "| --- | --- | --- | --- | --- |"]
-    for row in rows:
-        numbers = ["-", "-"] if row.conservation is None or row.growth is None else [f"{row.conservation:.4g}", f"{row.growth:.3g}"]
-        lines.append(f"| {row.model} | {row.preset} | {' | '.join(numbers)} | {'refused' if row.reason else ''} |")
-    return "\n".join(lines)
+    cells = [
+        [
+            row.model, row.preset, "-" if row.conservation is None else f"{row.conservation:.4g}",
+            "-" if row.growth is None else f"{row.growth:.3g}", "refused" if row.reason else "",
+        ]
+        for row in rows
+    ]  # fmt: skip
+    return tabulate(cells, ["model", "preset", "sum / score", "growth", ""], tablefmt="github", disable_numparse=True)
 
 
 def main(keys: Sequence[str]) -> None:
