@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
+from models import outputs, probing, rewriting
 from models.catalogue import MODELS
 from models.model import Model, check_labels
 from models.spec import InputSpec, ModelSpec
@@ -179,9 +181,12 @@ def _ready(model: Model) -> Model:
             raise ModelRejected(f"The weights hold numbers that are not finite (NaN or infinite), first in {brief(name)}.", field="file")
     shape = (1, *model.input.shape)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
-    for trial in (torch.zeros_like(noise), noise):
+    trials = (torch.zeros_like(noise), noise)
+    overwritten = False
+    for trial in trials:
+        given = trial.clone()
         try:
-            out = model.module(trial)
+            out = model.module(given)
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError):
             raise ModelRejected(
                 f"The network cannot work on an input of {list(shape[1:])} (channels, height, width).", field="model"
@@ -190,5 +195,18 @@ def _ready(model: Model) -> Model:
             raise ModelRejected("The network must return one row of logits per input, a tensor [N, classes].", field="model")
         if not torch.isfinite(out).all():
             raise ModelRejected("The network's outputs are not finite on a trial input.", field="model")
+        overwritten |= given._version != 0 or not torch.equal(given, trial)
     check_labels(model.labels, out.shape[1])
+    return _as_explained(model, trials, overwritten)
+
+
+def _as_explained(model: Model, trials: Sequence[Tensor], overwritten: bool) -> Model:
+    """Logits come out, the caller's input stays as it was, and the tensor to explain by default is some module's output."""
+    ending = outputs.take_off_ending(model.module, trials)
+    if overwritten:
+        rewriting.copy_input_first(model.module)
+    if ending is not None:
+        model.spec = replace(model.spec, ending=ending, card={**model.spec.card, "outputs": ending.note})
+    if model.spec.default_layer is None:
+        probing.name_last_step(model.module, model.input.shape, model.device)
     return model

@@ -59,7 +59,17 @@ class Model:
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """Calibrated probabilities `[N, len(labels)]`."""
-        return torch.softmax(self.logits(x) / self.spec.temperature, dim=1)
+        return self.probabilities(self.logits(x))
+
+    @property
+    def independent(self) -> bool:
+        """Whether each class is judged for itself (a network with several outputs that ended in a sigmoid)."""
+        return self.spec.ending is not None and self.spec.ending.kind == "sigmoid" and not self.single_logit
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities `[..., len(labels)]` from `logits`: a softmax, or a sigmoid for each class where they are independent."""
+        scaled = logits / self.spec.temperature
+        return torch.sigmoid(scaled) if self.independent else torch.softmax(scaled, dim=-1)
 
     @property
     def layers(self) -> tuple[Layer, ...]:

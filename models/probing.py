@@ -1,4 +1,8 @@
-"""What runs inside a network, found by one forward pass: its spatial layers, the one to explain by default, a short list to pick from."""
+"""What runs inside a network, found by one forward pass: its spatial layers, the one to explain by default, a short list to pick from.
+
+A layer is a module. Where the tensor to explain by default is the result of a function call (`F.relu`, `+`) that no module returns,
+`name_last_step` gives such steps a module: an identity behind each, called by what it stands behind.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.overrides import TorchFunctionMode
 
+from models import rewriting
 from models.spec import Layer
 
 ACTIVATIONS = (
@@ -20,17 +26,33 @@ NEUTRAL = (nn.Dropout, nn.Dropout2d, nn.Identity, nn.AlphaDropout)
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 TOKENS_PER_CONVOLUTION = 4
 OFFERED = 24
+RECTIFIERS = {
+    "relu", "relu6", "silu", "gelu", "hardswish", "mish", "elu", "selu", "celu", "leaky_relu", "prelu", "rrelu", "softplus", "tanh",
+    "hardtanh", "clamp", "clamp_min", "clip", "maximum", "threshold",
+}  # fmt: skip
+SUMS = {"add", "iadd"}
+JOINTS = {"cat", "concat", "concatenate"}
+
+
+class Step(nn.Identity):
+    """Stands behind a function call, so that the call's result is some module's output."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__()
+        self.operation = operation
 
 
 @dataclass(frozen=True)
 class Event:
-    """One module finishing. `same` says that it returned the very tensor of the event before (a container and its last part)."""
+    """One module finishing, or a function call of it (`call`: which). Events in a row that give the very same tensor share its number
+    (a layer and the function in it, a container and its last part)."""
 
     name: str
     module: nn.Module
     shape: tuple[int, ...]
-    same: bool
+    tensor: int
     lowest: float
+    call: str = ""
 
     @property
     def spatial(self) -> bool:
@@ -38,7 +60,16 @@ class Event:
 
     @property
     def layer(self) -> Layer:
-        return Layer(self.name, type(self.module).__name__, (self.shape[1], self.shape[2], self.shape[3]))
+        kind = self.module.operation if isinstance(self.module, Step) else type(self.module).__name__
+        return Layer(self.name, kind, (self.shape[1], self.shape[2], self.shape[3]))
+
+    @property
+    def neutral(self) -> bool:
+        return isinstance(self.module, NEUTRAL) and not isinstance(self.module, Step)
+
+    @property
+    def activation(self) -> bool:
+        return isinstance(self.module, (*ACTIVATIONS, Step))
 
 
 @dataclass(frozen=True)
@@ -59,7 +90,8 @@ class Probe:
 @torch.no_grad()
 def probe(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> Probe:
     """One forward pass on seeded noise `[1, *shape]`, with hooks that are removed whatever happens."""
-    events, out = _watch(module, torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).to(device))
+    events, out = _watch(module, _noise(shape, device))
+    events = [event for event in events if not event.call]
     groups = _groups(_without_class_maps(_channels_first(events), events, out))
     default = _default(groups)
     found: dict[str, Layer] = {}
@@ -76,27 +108,104 @@ def probe(module: nn.Module, shape: tuple[int, int, int], device: torch.device) 
     )
 
 
+@torch.no_grad()
+def name_last_step(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> None:
+    """Where the last activation or sum before the head is a function call whose result no module returns, give the steps of the
+    module that makes the call modules of their own. Changes `module` (its parts get a subclass): give it a copy."""
+    x = _noise(shape, device)
+    events, out = _watch(module, x)
+    last = _default(_groups(_without_class_maps(_channels_first(events), events, out)))
+    if last is None or not last.call:
+        return
+    owner = module.get_submodule(last.name)
+    graph = rewriting.trace(owner)
+    steps = _add_steps(owner, graph) if graph is not None else []
+    if graph is None or not steps:
+        return
+    rewriting.write(owner, graph)
+    try:
+        unchanged = torch.equal(module(x.clone()), out)
+    except Exception:  # edited code that fails is taken back
+        unchanged = False
+    if not unchanged:
+        rewriting.restore(owner)
+        for name in steps:
+            delattr(owner, name)
+
+
+def _add_steps(owner: nn.Module, graph: fx.Graph) -> list[str]:
+    """Paths below `owner` of the new steps, in order of running."""
+    names: list[str] = []
+    for node in list(graph.nodes):
+        operation = _operation(node.target) if node.op in ("call_function", "call_method") else ""
+        if operation not in RECTIFIERS | SUMS | JOINTS:
+            continue
+        name, again = operation, 1
+        while hasattr(owner, name):
+            name, again = f"{operation}_{again}", again + 1
+        owner.add_module(name, Step(operation))
+        with graph.inserting_after(node):
+            step = graph.call_module(name, (node,))
+        node.replace_all_uses_with(step, delete_user_cb=lambda user, step=step: user is not step)
+        names.append(name)
+    return names
+
+
+def _operation(function: Any) -> str:
+    """`relu` for F.relu, torch.relu_ and Tensor.relu alike."""
+    return (function if isinstance(function, str) else str(getattr(function, "__name__", ""))).strip("_")
+
+
+def _noise(shape: tuple[int, int, int], device: torch.device) -> Tensor:
+    return torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).to(device)
+
+
 def _watch(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
     events: list[Event] = []
     last: list[tuple[Tensor, int]] = []  # holds the tensor, so that its memory cannot be given to another one meanwhile
 
+    def note(name: str, part: nn.Module, output: Any, call: str = "") -> None:
+        if not isinstance(output, Tensor):
+            last.clear()
+            return
+        number = events[-1].tensor + (not last or not _is_same(output, *last[0])) if events else 0
+        events.append(Event(name, part, tuple(output.shape), number, float(output.min()) if output.numel() else 0.0, call))
+        last[:] = [(output, output._version)]
+
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(part: nn.Module, _inputs: Any, output: Any) -> None:
-            if not isinstance(output, Tensor):
-                last.clear()
-                return
-            same = bool(last) and _is_same(output, *last[0])
-            events.append(Event(name, part, tuple(output.shape), same, float(output.min()) if output.numel() else 0.0))
-            last[:] = [(output, output._version)]
+        return lambda part, _inputs, output: note(name, part, output)
 
-        return hook
+    with rewriting.Owners(module) as owners:
+        handles = [part.register_forward_hook(watch(name)) for name, part in module.named_modules() if name]
+        calls = _Calls(lambda output, call: note(owners.path, module.get_submodule(owners.path), output, call))
+        try:
+            with calls:
+                return events, module(x)
+        finally:
+            for handle in handles:
+                handle.remove()
 
-    handles = [part.register_forward_hook(watch(name)) for name, part in module.named_modules() if name]
-    try:
-        return events, module(x)
-    finally:
-        for handle in handles:
-            handle.remove()
+
+class _Calls(TorchFunctionMode):
+    """Tells of activations, sums and concatenations of feature maps that are function calls."""
+
+    def __init__(self, note: Callable[[Tensor, str], None]) -> None:
+        super().__init__()
+        self.note = note
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        name = _operation(func)
+        if name in RECTIFIERS | JOINTS or (name in SUMS and _is_residual(out, args)):
+            self.note(out, name)
+        return out
+
+
+def _is_residual(out: Any, args: tuple[Any, ...]) -> bool:
+    """A sum of two maps of one shape; not a bias, which is added everywhere alike."""
+    return isinstance(out, Tensor) and len(args) > 1 and all(isinstance(part, Tensor) and part.shape == out.shape for part in args[:2])
 
 
 def _is_same(output: Tensor, before: Tensor, version: int) -> bool:
@@ -137,17 +246,18 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
     for event in events:
         if not event.spatial:
             continue
-        if event.same and groups and groups[-1][-1].shape == event.shape:
+        if groups and groups[-1][-1].tensor == event.tensor:
             groups[-1].append(event)
         else:
             groups.append([event])
-    latest = {event.name: id(event) for event in events}
-    kept = [[event for event in group if latest[event.name] == id(event)] for group in groups]
+    latest = {(event.name, event.call): id(event) for event in events}
+    kept = [[event for event in group if latest[event.name, event.call] == id(event)] for group in groups]
     return [group for group in kept if group]
 
 
 def _mixed(events: Sequence[Event]) -> set[str]:
     """Whole backbones, which name no single block: parts ending at several resolutions, or a sequence with a pool in its middle."""
+    events = [event for event in events if not event.call]
     modules = {event.name: event.module for event in events}
     sizes: dict[str, set[tuple[int, ...]]] = {}
     for event in events:
@@ -161,14 +271,15 @@ def _mixed(events: Sequence[Event]) -> set[str]:
 
 def _name(group: list[Event], mixed: set[str]) -> Event:
     """The name to show for a tensor: the outermost block that ends with it, no whole backbone, no dropout where there is another."""
-    plain = [e for e in group if not isinstance(e.module, NEUTRAL)] or group
+    modules = [e for e in group if not e.call] or group
+    plain = [e for e in modules if not e.neutral] or modules
     blocks = [e for e in plain if e.name not in mixed] or plain
     return min(blocks, key=lambda event: event.name.count("."))
 
 
 def _default(groups: list[list[Event]]) -> Event | None:
     """The last tensor before the head that is not a pooled one. A pool is taken after all where the convolution before it was rectified
-    by a function call, which leaves no module of its own: only the pool's output holds the activated values."""
+    by a function call that could not be given a module: only the pool's output holds the activated values."""
     mixed = _mixed([event for group in groups for event in group])
     for i in range(len(groups) - 1, -1, -1):
         chosen = _name(groups[i], mixed)
@@ -181,7 +292,7 @@ def _default(groups: list[list[Event]]) -> Event | None:
 def _offered(groups: list[list[Event]], default: Event | None) -> tuple[Layer, ...]:
     """Ends of blocks and activations, in order: no convolution or normalisation whose activation is a module of its own."""
     mixed = _mixed([event for group in groups for event in group])
-    named = [event for event in (_name(group, mixed) for group in groups) if not isinstance(event.module, NEUTRAL) or event is default]
+    named = [event for event in (_name(group, mixed) for group in groups) if not event.neutral or event is default]
     blocks = {event.name for group in groups for event in group if any(True for _ in event.module.children())} - mixed
     chosen = [
         event
@@ -200,11 +311,11 @@ def _offered(groups: list[list[Event]], default: Event | None) -> tuple[Layer, .
 
 def _is_end(event: Event, following: Event | None) -> bool:
     """An activation, or a convolution whose activation is a function call: no activation or normalisation module comes next."""
-    if isinstance(event.module, ACTIVATIONS):
+    if event.activation:
         return True
     if isinstance(event.module, POOLS) or following is None:
         return False
-    return not isinstance(following.module, ACTIVATIONS) and "Norm" not in type(following.module).__name__
+    return not following.activation and "Norm" not in type(following.module).__name__
 
 
 def _is_convolutional(events: Sequence[Event]) -> bool:

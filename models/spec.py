@@ -10,10 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from models.outputs import Ending
 
 Modality = Literal["image", "audio", "spectrogram"]
 Baseline = Literal["black", "mean", "blur", "silence"]
@@ -110,3 +113,5 @@ class ModelSpec:
     """Calibration: probabilities are softmax(logits / temperature). Maps always explain the logits themselves."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """Honest figures: data, split, AUC with intervals, confound, intended use."""
+    ending: Ending | None = None
+    """The softmax or sigmoid that loading took off the end of the network, so that it returns logits."""

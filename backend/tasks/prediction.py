@@ -47,7 +47,7 @@ class Prediction(Task):
         report(1, 3)
         with torch.no_grad():
             logits = model.logits(prepared.x.to(model.device))[0].cpu()
-            probabilities = torch.softmax(logits / model.spec.temperature, dim=0)
+            probabilities = model.probabilities(logits)
         interval, means = spread(model, prepared, payload, files)
         report(2, 3)
         checks = list(payload["input"]["meta"].get("checks", []))
@@ -83,7 +83,7 @@ def spread(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blo
         means = f"lowest and highest probability when the input is moved by up to {cells} of its {max(prepared.x.shape[-2:])} cells"
     with torch.no_grad():
         batch = torch.cat([prepared.x, *moved]).to(model.device)
-        probabilities = torch.softmax(model.logits(batch) / model.spec.temperature, dim=1).cpu()
+        probabilities = model.predict(batch).cpu()
     return (probabilities.min(dim=0).values, probabilities.max(dim=0).values), means
 
 

@@ -56,7 +56,7 @@ def random_weights(path: Path, key: str, classes: int = 1000, metadata: dict[str
         ("timm:vgg11", "features.19", (512, 14, 14)),
         ("torchvision:squeezenet1_1", "features.12", (512, 13, 13)),
         ("torchvision:mobilenet_v2", "features.18", (1280, 7, 7)),
-        ("torchvision:densenet121", "features.norm5", (1024, 7, 7)),
+        ("torchvision:densenet121", "relu", (1024, 7, 7)),
         ("torchvision:alexnet", "features.11", (256, 13, 13)),
     ],
 )

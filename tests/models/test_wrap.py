@@ -39,7 +39,7 @@ def test_a_wrapped_network_computes_what_it_computed(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [("plain", "4"), ("batch_normed", "6"), ("residual", "relu"), ("dense", "norm3"), ("mobile", "head"), ("fire", "classifier.0")],
+    [("plain", "4"), ("batch_normed", "6"), ("residual", "relu"), ("dense", "relu_2"), ("mobile", "head"), ("fire", "classifier.0")],
 )
 def test_the_default_layer_is_the_last_block_after_its_activation(name: str, layer: str) -> None:
     model = tiny.build(name)
@@ -62,11 +62,13 @@ class Functional(nn.Module):
 
 
 def test_activations_that_are_function_calls() -> None:
-    """Only the pool's output holds the rectified values: a map taken before would mix in what the network never uses."""
+    """The rectified values are no module's output: the call is given one, and everything else keeps its name."""
     model = models.wrap(Functional(), labels=["a", "b"], input=SPEC)
-    assert model.default_layer == "pool"
+    assert model.default_layer == "relu_1"
+    assert isinstance(model.module, Functional)
+    assert [layer.kind for layer in model.layers if layer.name == "relu_1"] == ["relu"]
     assert [layer.shape for layer in model.layers if layer.name == "pool"] == [(8, 3, 5)]
-    assert {"conv1", "conv2"} <= {layer.name for layer in model.offered_layers}
+    assert [layer.name for layer in model.offered_layers] == ["relu", "relu_1"]
 
 
 def test_layers_are_listed_in_the_order_they_run_with_their_shapes() -> None:

@@ -93,4 +93,4 @@ def probability(model: Model, outputs: Tensor, target: int) -> Tensor:
     """Of `target`, as `Model.predict` gives it, from raw outputs `[N, K]` of the module: `[N]`."""
     if outputs.shape[1] == 1:
         return torch.sigmoid(model.select(outputs, target) / model.spec.temperature)
-    return torch.softmax(outputs / model.spec.temperature, dim=1)[:, target]
+    return model.probabilities(outputs)[:, target]

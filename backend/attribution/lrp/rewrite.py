@@ -46,6 +46,7 @@ from backend.attribution.lrp.steps import (
     DIVS,
     FUNCTIONS,
     IGNORED,
+    MAXIMA,
     MOVERS,
     MOVES,
     MULS,
@@ -189,8 +190,9 @@ class _Rewriter:
             self.refuse(node, f"an activation of type {type(activation).__name__}")
 
     def _norm(self, node: fx.Node, layer: Any, source: fx.Node) -> None:
+        """Layer and group norm, as a module or as what its function was called with."""
         shape = self.values[node].shape
-        groups = layer.num_groups if isinstance(layer, nn.GroupNorm) else None
+        groups = getattr(layer, "num_groups", None)
         channels = groups is None and "2d" in type(layer).__name__
         last = None if groups or channels else len(layer.normalized_shape)
         if last is not None and last > 1:
@@ -224,8 +226,8 @@ class _Rewriter:
             self._functional(node, name)
         elif name in FUNCTIONS:
             self.emit(node, FUNCTIONS[name](), self.new[node.args[0]])  # type: ignore[index]
-        elif name in BOUND:
-            self.emit(node, *self._call(Activation, node))
+        elif name in BOUND | MAXIMA:
+            self._activation(node, name)
         elif name in MOVES:
             self._move(node, name)
         elif name in AVERAGES:
@@ -233,8 +235,15 @@ class _Rewriter:
         elif name not in IGNORED:
             self.refuse(node, f"the operation {name.strip('_')!r}")
 
+    def _activation(self, node: fx.Node, name: str) -> None:
+        """A non-linearity with its arguments bound, and max(x, constant), which is one."""
+        others = [part for part in node.all_input_nodes if not self.is_tensor(part)]
+        if name in MAXIMA and not (len(node.all_input_nodes) == 2 and len(others) == 1 and isinstance(self.values[others[0]], Tensor)):
+            self.refuse(node, "a maximum that is not of a feature map and a constant")
+        self.emit(node, *self._call(Activation, node))
+
     def _functional(self, node: fx.Node, name: str) -> None:
-        """F.conv2d, F.linear and F.batch_norm on weights that do not depend on the input, be they computed (weight standardisation)."""
+        """F.conv2d, F.linear, F.batch_norm and the other norms on weights that do not depend on the input, be they computed (weight standardisation)."""
         given: dict[str, Any] = {**dict(zip(WEIGHTS[name], node.args, strict=False)), **node.kwargs}
         source = given.pop("input")
         if any(self.is_tensor(part) for part in given.values()):
@@ -242,6 +251,10 @@ class _Rewriter:
         bound: dict[str, Any] = {key: self._constant(part) if isinstance(part, fx.Node) else part for key, part in given.items()}
         if name == "batch_norm":
             self.emit(node, batch_norm(SimpleNamespace(**{"weight": None, "bias": None, "eps": 1e-5, **bound})), self.new[source])
+            return
+        if name in ("group_norm", "layer_norm"):
+            layer = SimpleNamespace(**{"weight": None, "bias": None, "eps": 1e-5, "num_groups": None, **bound})
+            self._norm(node, layer, self.new[source])
             return
         kind = {"linear": nn.Linear, "conv1d": nn.Conv1d, "conv2d": nn.Conv2d, "conv3d": nn.Conv3d}[name]
         weight, bias = bound.pop("weight"), bound.pop("bias", None)

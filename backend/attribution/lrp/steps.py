@@ -14,7 +14,8 @@ AVERAGES = {"avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "ad
             "interpolate"}  # fmt: skip
 FUNCTIONS = {"relu": nn.ReLU, "relu_": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid, "sigmoid_": nn.Sigmoid,
              "tanh": nn.Tanh, "hardswish": nn.Hardswish, "hardsigmoid": nn.Hardsigmoid, "mish": nn.Mish, "selu": nn.SELU}  # fmt: skip
-BOUND = {"leaky_relu", "elu", "celu", "gelu", "softplus", "hardtanh", "clamp"}
+BOUND = {"leaky_relu", "elu", "celu", "gelu", "softplus", "hardtanh", "clamp", "clamp_min", "clip", "threshold"}
+MAXIMA = {"maximum", "max", "fmax"}
 ADDS, MULS, SUBS, DIVS = (
     {"add", "iadd", "add_"},
     {"mul", "imul", "mul_", "multiply"},
@@ -24,6 +25,8 @@ ADDS, MULS, SUBS, DIVS = (
 WEIGHTS = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), ("input", "weight", "bias", "stride", "padding", "dilation", "groups")),
     "linear": ("input", "weight", "bias"),
+    "group_norm": ("input", "num_groups", "weight", "bias", "eps"),
+    "layer_norm": ("input", "normalized_shape", "weight", "bias", "eps"),
     "batch_norm": ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"),
 }
 POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Upsample)

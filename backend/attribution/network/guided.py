@@ -1,7 +1,8 @@
 """Guided backpropagation: on the way back a ReLU passes only what is positive.
 
-`nn.ReLU`, `F.relu`, `Tensor.relu_` and their ReLU6 cousins all end in a few torch functions. While `guided()` is active those are
-replaced for this thread, so no module is touched, nothing is hooked, and shared, functional and in-place ReLUs need no rewriting.
+`nn.ReLU`, `F.relu`, `Tensor.relu_` and their ReLU6 cousins all end in a few torch functions, and so do the other ways to write them:
+`clamp(min=0)`, `maximum(x, 0)`, `threshold(x, 0, 0)`, `where(x > 0, x, 0)`. While `guided()` is active those are replaced for this
+thread, so no module is touched, nothing is hooked, and shared, functional and in-place ReLUs need no rewriting.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from models.model import Model
 RELU = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu_}
 RELU6 = {F.relu6}
 HARDTANH = {F.hardtanh, F.hardtanh_}
+CLAMP = {torch.clamp, torch.clamp_, Tensor.clamp, Tensor.clamp_, torch.clip, torch.clip_, Tensor.clip, Tensor.clip_}
+CLAMP_MIN = {torch.clamp_min, torch.clamp_min_, Tensor.clamp_min, Tensor.clamp_min_}
+THRESHOLD = {F.threshold, torch.threshold, torch.threshold_}  # F.threshold_ is torch's own
+MAXIMUM = {torch.maximum, Tensor.maximum, torch.max, Tensor.max, torch.fmax, Tensor.fmax}
+WHERE = {torch.where, Tensor.where}
 SMOOTH = {
     F.silu: "SiLU", F.gelu: "GELU", F.hardswish: "Hardswish", F.mish: "Mish", F.elu: "ELU", F.selu: "SELU", F.celu: "CELU",
     F.leaky_relu: "LeakyReLU", F.prelu: "PReLU", F.rrelu: "RReLU", F.softplus: "Softplus", F.tanh: "Tanh", torch.tanh: "Tanh",
@@ -55,11 +61,10 @@ class guided(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        top = _top(func, args, kwargs)
-        if top is not None:
+        switch = _rectifier(func, args, kwargs)
+        if switch is not None:
             self.rectifiers += 1
-            x: Tensor = args[0] if args else kwargs["input"]
-            return _apply(x, top, in_place=_works_in_place(func, args, kwargs))
+            return _apply(*switch, in_place=_works_in_place(func, args, kwargs))
         if func in SMOOTH:
             self.others.add(SMOOTH[func])
         return func(*args, **kwargs)
@@ -71,23 +76,67 @@ def _apply(x: Tensor, top: float, in_place: bool) -> Tensor:
     return x.copy_(_Guided.apply(x.clone(), top))
 
 
-def _top(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
-    """Upper end of the rectifier, None for any other function. ReLU6 arrives as hardtanh(0, 6) in some versions of torch."""
+def _rectifier(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, float] | None:
+    """What is rectified and the upper end, None for a call that is no rectifier. ReLU6 arrives as hardtanh(0, 6) in some versions."""
+    given = {**dict(zip(_ARGUMENTS.get(func, ("input",)), args, strict=False)), **kwargs}
+    x: Tensor = given["input"] if "input" in given else args[0]
     if func in RELU:
-        return float("inf")
+        return x, float("inf")
     if func in RELU6:
-        return 6.0
-    if func in HARDTANH:
-        low, high = (*args[1:3], *[kwargs[name] for name in ("min_val", "max_val") if name in kwargs])[:2] or (-1.0, 1.0)
-        return float(high) if low == 0 else None
+        return x, 6.0
+    if func in HARDTANH and _is_zero(given.get("min_val", -1.0)):
+        return x, float(given.get("max_val", 1.0))
+    if func in CLAMP | CLAMP_MIN and _is_zero(given.get("min")):
+        top = given.get("max")
+        return (x, float("inf") if top is None else float(top)) if top is None or isinstance(top, int | float) else None
+    if func in THRESHOLD and _is_zero(given["threshold"]) and _is_zero(given["value"]):
+        return x, float("inf")
+    if func in MAXIMUM:
+        return _of_two(x, given.get("other"))
+    if func in WHERE and len(args) == 3:
+        return _where(*args)
     return None
 
 
+_ARGUMENTS: dict[Any, tuple[str, ...]] = {
+    **dict.fromkeys(HARDTANH, ("input", "min_val", "max_val")), **dict.fromkeys(CLAMP, ("input", "min", "max")),
+    **dict.fromkeys(CLAMP_MIN, ("input", "min")), **dict.fromkeys(THRESHOLD, ("input", "threshold", "value")),
+    **dict.fromkeys(MAXIMUM, ("input", "other")),
+}  # fmt: skip
+
+
+def _is_zero(value: Any) -> bool:
+    """The number 0, or a constant tensor of nothing else."""
+    if isinstance(value, Tensor):
+        return not value.requires_grad and value.numel() > 0 and not bool(value.any())
+    return isinstance(value, int | float) and value == 0
+
+
+def _of_two(left: Tensor, right: Any) -> tuple[Tensor, float] | None:
+    """max(x, 0) with either order."""
+    if not isinstance(right, Tensor):
+        return None
+    shape = torch.broadcast_shapes(left.shape, right.shape)
+    for x, floor in ((left, right), (right, left)):
+        if x.shape == shape and x.is_floating_point() and _is_zero(floor):
+            return x, float("inf")
+    return None
+
+
+def _where(chosen: Any, x: Any, otherwise: Any) -> tuple[Tensor, float] | None:
+    """where(x > 0, x, 0)."""
+    if not isinstance(chosen, Tensor) or not isinstance(x, Tensor) or chosen.shape != x.shape or not _is_zero(otherwise):
+        return None
+    return (x, float("inf")) if torch.equal(chosen, x > 0) or torch.equal(chosen, x >= 0) else None
+
+
 def _works_in_place(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    if getattr(func, "__name__", "").endswith("_"):
+    name = getattr(func, "__name__", "")
+    if name.endswith("_") and not name.endswith("__"):
         return True
-    position = 3 if func in HARDTANH else 1
-    return bool(kwargs.get("inplace", args[position] if len(args) > position else False))
+    position = 3 if func in HARDTANH | THRESHOLD else 1
+    flag = kwargs.get("inplace", args[position] if len(args) > position else False)
+    return flag is True
 
 
 def guided_gradient(model: Model, x: Tensor, target: int) -> Tensor:

@@ -237,3 +237,75 @@ def test_bad_sets_and_layers_are_refused_in_plain_words():
         backend.concept_attribution(model, tiny.picture(), "4", [cav])
     with pytest.raises(BadParameter, match="Classes"):
         backend.concept_attribution(model, tiny.picture(), "1", [cav], targets=[9])
+
+
+class BatchReader(torch.nn.Module):
+    """Reads its batch size off its input, before and behind the layer; a parameter and a shortcut without a batch reach the head."""
+
+    def __init__(self, fresh=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        self.scale, self.token, self.fc = torch.nn.Parameter(torch.rand(8)), torch.nn.Parameter(torch.rand(1, 8)), torch.nn.Linear(8, 3)
+        self.fresh = fresh
+
+    def forward(self, x):
+        n, c, *_ = x.shape[0], self.scale.shape[0]
+        zeros = torch.zeros(n, c) if self.fresh else x.new_zeros(n, c)
+        h = torch.relu(self.second(torch.relu(self.first(x)))) * self.scale.view(1, -1, 1, 1)
+        h = h.view(x.size(0), c, -1).mean(2) + self.token.expand(n, -1) + zeros + x.mean((1, 2, 3)).view(n, 1)
+        return self.fc(h).view(n, -1)
+
+
+class Standardised(torch.nn.Conv2d):
+    """A weight-standardised convolution: numbers made of weights alone."""
+
+    def forward(self, x):
+        w = self.weight
+        w = (w - w.mean((1, 2, 3), keepdim=True)) / w.std((1, 2, 3), keepdim=True)
+        return torch.nn.functional.conv2d(x, w, self.bias, self.stride, self.padding)
+
+
+def standardised():
+    layers = torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), Standardised(8, 6, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    return torch.nn.Sequential(*layers, torch.nn.Linear(6, 3))
+
+
+class Mutating(tiny.Plain):
+    """Writes into a tensor of its own: the traced halves would lose it."""
+
+    def forward(self, x):
+        kept = x.new_zeros(x.shape[0], 3)
+        kept[:, 0] = x.mean((1, 2, 3))
+        return super().forward(x) + kept
+
+
+OUTSIDE = {
+    "batch from the input": (BatchReader, "first", True),
+    "a tensor made in passing": (lambda: BatchReader(fresh=True), "first", False),
+    "standardised": (standardised, "1", True),
+    "mutating": (Mutating, "1", False),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_passes_the_layer_without_a_batch(name):
+    """The head of any batch gives the module's own numbers, and the analysis those of the hooks."""
+    import models
+
+    build, layer, traced = OUTSIDE[name]
+    torch.manual_seed(0)
+    module, size = build().eval(), models.ImageInput(size=(tiny.SIZE, tiny.SIZE))
+    model, x = models.wrap(module, labels=list("abc"), input=size), tiny.picture(3)
+    split = suffix(model, layer)
+    features, head = split.at(x)
+    assert split.traced is traced
+    with torch.no_grad():
+        own = model.module(x)
+        torch.testing.assert_close(head(features.expand(5, *features.shape[1:])), own.expand(5, 3), atol=1e-5, rtol=0)
+    results = []
+    for way in (True, False):
+        split.traced = way and traced
+        cav = backend.concept_vector(model, layer, stripes(), examples(2))
+        results.append(backend.concept_attribution(model, x, layer, [cav]).scores)
+    torch.testing.assert_close(*results, atol=1e-5, rtol=0)

@@ -113,6 +113,34 @@ class Functional(nn.Module):
         return F.linear(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1), self.head)
 
 
+class Norms(nn.Module):
+    """Group and layer norm, and rectifiers, each as a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.fc = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3), nn.Linear(8, 3)
+        self.group, self.layer = nn.GroupNorm(4, 8, eps=1e-4), nn.LayerNorm(8)
+        for norm in (self.group, self.layer):
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.normal_(norm.bias, 0.0, 0.2)
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.group(self.first(x)))
+        x = self.act(self.layer(self.act(self.second(x)).permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+        return self.fc(x.mean((2, 3)))
+
+
+class FunctionalNorms(Norms):
+    """The same by functions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.group_norm(self.first(x), 4, self.group.weight, self.group.bias, eps=1e-4).clamp(min=0)
+        x = torch.maximum(self.second(x), torch.zeros(())).permute(0, 2, 3, 1)
+        x = F.threshold(F.layer_norm(x, [8], self.layer.weight, self.layer.bias), 0.0, 0.0).permute(0, 3, 1, 2)
+        return self.fc(x.mean((2, 3)))
+
+
 class Branching(nn.Module):
     """Decides by value: cannot be traced."""
 
@@ -134,6 +162,8 @@ AWKWARD = {
     "channels_last": ChannelsLast,
     "shuffled": Shuffled,
     "functional": Functional,
+    "norms": Norms,
+    "functional_norms": FunctionalNorms,
 }
 NAMES = (*tiny.BUILDERS, *AWKWARD)
 

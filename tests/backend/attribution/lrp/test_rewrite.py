@@ -10,6 +10,7 @@ from torch import nn
 
 from app.core.errors import Incompatible
 from backend.attribution.lrp.layers import ACTIVATIONS, WEIGHTED, Activation, Add, Affine, Average, Gate, Move, Normalise
+from backend.attribution.lrp.prepared import Settings, relevance
 from backend.attribution.lrp.rewrite import canonical
 from tests import tiny
 from tests.backend.attribution.lrp import networks
@@ -141,3 +142,11 @@ def test_an_unknown_layer_is_named_with_its_path() -> None:
 
     with pytest.raises(Incompatible, match=r"body\.1.*LocalResponseNorm"):
         canonical(Strange(), tiny.picture())
+
+
+def test_a_norm_by_function_is_the_norm_by_module() -> None:
+    """Step by step the same relevance, group norm and rectifiers included."""
+    x = tiny.picture(2)
+    found, wanted = (relevance(networks.build(name), x, 1, Settings()).relevance for name in ("functional_norms", "norms"))
+    assert float(wanted.abs().max()) > 0
+    torch.testing.assert_close(found, wanted)

@@ -1,0 +1,225 @@
+"""What a network's outputs are. Maps explain logits, so a last softmax, log-softmax or sigmoid is noticed in the trial passes and taken off.
+
+    softmax      every number in [0, 1], each row sums to 1     probabilities softmax(z)
+    log-softmax  log sum exp = 0 in each row                    probabilities softmax(z)
+    sigmoid      every number in [0, 1], by a sigmoid           probabilities sigmoid(z), each class for itself
+
+A row that sums to 1 proves a softmax by itself; numbers between 0 and 1 prove nothing, so a sigmoid must be seen to run. What is taken off
+is the step itself, wherever its call stands: the layer becomes an identity, the function call is cut out of its module's `forward`, and in
+code that cannot be traced the call is skipped as it runs. Where no step is found (a softmax written out by hand) its logarithm is explained:
+the logit up to a number that is the same for all classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from models import rewriting
+
+Kind = Literal["softmax", "log_softmax", "sigmoid"]
+
+MODULES: dict[type[nn.Module], Kind] = {
+    nn.Softmax: "softmax", nn.Softmax2d: "softmax", nn.LogSoftmax: "log_softmax", nn.Sigmoid: "sigmoid",
+}  # fmt: skip
+FUNCTIONS: dict[Any, Kind] = {
+    F.softmax: "softmax", torch.softmax: "softmax", Tensor.softmax: "softmax", torch.special.softmax: "softmax",
+    F.log_softmax: "log_softmax", torch.log_softmax: "log_softmax", Tensor.log_softmax: "log_softmax",
+    torch.special.log_softmax: "log_softmax", F.sigmoid: "sigmoid", torch.sigmoid: "sigmoid", Tensor.sigmoid: "sigmoid",
+    torch.sigmoid_: "sigmoid", Tensor.sigmoid_: "sigmoid", torch.special.expit: "sigmoid",
+}  # fmt: skip
+METHODS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
+VIEWS = {"flatten", "squeeze", "view", "reshape", "contiguous", "unsqueeze", "float", "getitem"}
+"""What may stand between the last step and the output."""
+CLOSE = 1e-4
+"""Sums of probabilities, and probabilities before and after, may differ by this much."""
+SENTENCES: dict[Kind, str] = {
+    "softmax": "The network ends in a softmax",
+    "log_softmax": "The network ends in a log-softmax",
+    "sigmoid": "The network ends in a sigmoid",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What was taken off. exact: the step itself is gone; otherwise the logarithm of its outputs stands for the logits."""
+
+    kind: Kind
+    exact: bool
+
+    @property
+    def note(self) -> str:
+        """For the model's card."""
+        if self.exact:
+            return f"{SENTENCES[self.kind]}: probabilities are its own, and maps explain the logits before it."
+        return f"{SENTENCES[self.kind]} that could not be taken off: probabilities are its own, and maps explain their logarithm."
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The last squashing call of a pass: where, the how manyeth, and what it gave."""
+
+    kind: Kind
+    owners: tuple[str, ...]
+    number: int
+    output: Tensor
+
+
+class _Watch(TorchFunctionMode):
+    def __init__(self, owners: rewriting.Owners) -> None:
+        super().__init__()
+        self.owners, self.number = owners, 0
+        self.last: _Seen | None = None
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func in FUNCTIONS:
+            self.last = _Seen(FUNCTIONS[func], tuple(self.owners.stack), self.number, out)
+            self.number += 1
+        return out
+
+
+class _Skip(TorchFunctionMode):
+    """Leaves out one squashing call, counted in the order of running."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.left = number
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in FUNCTIONS:
+            self.left -= 1
+            if self.left == -1:
+                return args[0] if args else (kwargs or {})["input"]
+        return func(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def take_off_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | None:
+    """Make `module` return logits; None when it does already. trials: several different inputs, `[1, C, H, W]` each.
+
+    Changes `module` (its last layer, or the class of one of its parts): give it a copy.
+    """
+    before = [module(trial.clone()) for trial in trials[:-1]]
+    with rewriting.Owners(module) as owners, _Watch(owners) as watch:
+        out = module(trials[-1].clone())
+    outs = torch.cat([*before, out])
+    seen = watch.last if watch.last is not None and _is_result(watch.last.output, out) else None
+    kind = seen.kind if seen and seen.kind == "sigmoid" else _kind(outs)
+    if kind is None:
+        return None
+    for cut in (_by_identity, _by_trace, _by_skipping):
+        if seen is None or seen.kind != kind:
+            break
+        undo = cut(module, seen, owners.calls)
+        if undo is None:
+            continue
+        if _same(module, trials, outs, kind):
+            return Ending(kind, exact=True)
+        undo()
+    if kind == "softmax":
+        _by_logarithm(module)
+    return Ending(kind, exact=kind == "log_softmax")
+
+
+def squash(logits: Tensor, kind: Kind) -> Tensor:
+    """Probabilities, or their logarithm for log-softmax, from logits `[N, K]`."""
+    return torch.sigmoid(logits) if kind == "sigmoid" else (F.log_softmax if kind == "log_softmax" else F.softmax)(logits, dim=1)
+
+
+def _kind(out: Tensor) -> Kind | None:
+    """What the numbers themselves prove."""
+    if out.shape[1] < 2:
+        return None
+    ones = torch.ones(len(out), device=out.device)
+    if bool((out >= 0).all()) and torch.allclose(out.sum(1), ones, atol=CLOSE):
+        return "softmax"
+    if bool((out <= 0).all()) and torch.allclose(out.exp().sum(1), ones, atol=CLOSE):
+        return "log_softmax"
+    return None
+
+
+def _is_result(squashed: Tensor, out: Tensor) -> bool:
+    return squashed.numel() == out.numel() and squashed.untyped_storage().data_ptr() == out.untyped_storage().data_ptr()
+
+
+def _same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind: Kind) -> bool:
+    try:
+        logits = torch.cat([module(trial.clone()) for trial in trials])
+    except Exception:  # edited code that fails is taken back
+        return False
+    return logits.shape == outs.shape and torch.allclose(squash(logits, kind), outs, atol=CLOSE)
+
+
+def _by_identity(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Callable[[], None] | None:
+    """A layer of its own, run once."""
+    path = seen.owners[-1]
+    layer = module.get_submodule(path)
+    if type(layer) not in MODULES or not path or calls[path] != 1:
+        return None
+    module.set_submodule(path, nn.Identity())
+    return lambda: module.set_submodule(path, layer)
+
+
+def _by_trace(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Callable[[], None] | None:
+    """A call in some module's `forward`: of a function, or of a layer that serves elsewhere too."""
+    path = seen.owners[-1]
+    if type(module.get_submodule(path)) in MODULES:
+        path = seen.owners[-2]
+    owner = module.get_submodule(path)
+    graph = rewriting.trace(owner)
+    step = _last_step(owner, graph) if graph is not None else None
+    if graph is None or step is None:
+        return None
+    step.replace_all_uses_with(step.all_input_nodes[0])
+    graph.erase_node(step)
+    rewriting.write(owner, graph)
+    return lambda: rewriting.restore(owner)
+
+
+def _last_step(owner: nn.Module, graph: fx.Graph) -> fx.Node | None:
+    node = next(node for node in graph.nodes if node.op == "output").args[0]
+    while isinstance(node, fx.Node):
+        name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+        if node.op == "call_module" and type(owner.get_submodule(str(node.target))) in MODULES:
+            return node
+        if (node.op == "call_function" and node.target in FUNCTIONS) or (node.op == "call_method" and name in METHODS):
+            return node
+        if name not in VIEWS and not (node.op == "call_module" and _is_view(owner.get_submodule(str(node.target)))):
+            return None
+        node = node.all_input_nodes[0] if node.all_input_nodes else None
+    return None
+
+
+def _is_view(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Flatten | nn.Identity | nn.Unflatten | nn.Dropout)
+
+
+def _by_skipping(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Callable[[], None]:
+    kind, number = type(module), seen.number
+
+    def forward(self: nn.Module, x: Tensor) -> Any:
+        with _Skip(number):
+            return kind.forward(self, x)
+
+    rewriting.replace_forward(module, forward)
+    return lambda: rewriting.restore(module)
+
+
+def _by_logarithm(module: nn.Module) -> None:
+    kind, tiny = type(module), torch.finfo(torch.float32).tiny
+
+    def forward(self: nn.Module, x: Tensor) -> Any:
+        return torch.log(torch.clamp(kind.forward(self, x), min=tiny))
+
+    rewriting.replace_forward(module, forward)
