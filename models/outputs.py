@@ -167,7 +167,7 @@ def _by_identity(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Calla
     layer = module.get_submodule(path)
     if type(layer) not in MODULES or not path or calls[path] != 1:
         return None
-    module.set_submodule(path, nn.Identity())
+    module.set_submodule(path, nn.Identity().train(layer.training))
     return lambda: module.set_submodule(path, layer)
 
 

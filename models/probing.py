@@ -143,7 +143,7 @@ def _add_steps(owner: nn.Module, graph: fx.Graph) -> list[str]:
         name, again = operation, 1
         while hasattr(owner, name):
             name, again = f"{operation}_{again}", again + 1
-        owner.add_module(name, Step(operation))
+        owner.add_module(name, Step(operation).train(owner.training))
         with graph.inserting_after(node):
             step = graph.call_module(name, (node,))
         node.replace_all_uses_with(step, delete_user_cb=lambda user, step=step: user is not step)

@@ -280,3 +280,8 @@ def test_a_block_that_returns_the_sum_is_named_itself() -> None:
     model = models.wrap(module, ["a", "b"], SPEC)
     assert model.default_layer == "2"
     assert {name for name, _ in model.module.named_modules()} == {name for name, _ in module.named_modules()}
+
+
+@pytest.mark.parametrize("kind", [WithFunctions, Overwriting, lambda: Body(nn.Softmax(1))])
+def test_what_is_added_is_in_evaluation_mode_like_the_rest(kind: Callable[[], nn.Module]) -> None:
+    assert not any(part.training for part in wrap(kind().train()).module.modules())
