@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PORT ?= 8050
 PYTHON ?= python3
 BIN := .venv/bin
+NODE := $(BIN)/python tests/node.py
 export OMP_WAIT_POLICY := PASSIVE
 
 help: ## this list
@@ -24,20 +25,27 @@ setup: .venv/installed ## install everything into .venv
 run: .venv/installed ## serve the dashboard at http://127.0.0.1:8050 (PORT=... moves it)
 	@exec $(BIN)/evident serve --port $(PORT)
 
+node_modules/installed: package.json .venv/installed-test
+	$(NODE) npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 browser: .venv/installed-test
 	@$(BIN)/python tests/browser/provide.py
 
-check: .venv/installed-test ## lint, types, import rules
+check: .venv/installed-test node_modules/installed ## lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
+	$(NODE) node_modules/typescript/bin/tsc
 
 test: .venv/installed-test browser check ## the whole suite, real browser included
+	$(NODE) --test --test-reporter=spec tests/frontend/evident/*.test.mjs
 	$(BIN)/python -m pytest
 
 bench: .venv/installed-test ## cost over the floor and against public implementations
 	$(BIN)/evident bench
 
 clean: ## remove what was installed and computed here
-	rm -rf .venv build *.egg-info data .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv node_modules build *.egg-info data .pytest_cache .mypy_cache .ruff_cache

@@ -7,7 +7,19 @@
     functions = module;
   });
 
-  const passOn = (_, name) => (...values) => (functions ? functions[name](...values) : loading.then((module) => module[name](...values)));
+  function call(name, values) {
+    if (functions) return functions[name](...values);
+    return loading.then((module) => module[name](...values));
+  }
 
-  window.dash_clientside = Object.assign({}, window.dash_clientside, { evident: new Proxy({}, { get: passOn }) });
+  const evident = new Proxy(
+    {},
+    {
+      get:
+        (_, name) =>
+        (...values) =>
+          call(name, values),
+    },
+  );
+  window.dash_clientside = Object.assign({}, window.dash_clientside, { evident });
 })();

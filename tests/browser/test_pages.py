@@ -35,6 +35,21 @@ def open_first_sample(page: Page, site: str) -> None:
     expect(page.locator('.ev-map[data-state="done"]').first).to_be_visible(timeout=90_000)
 
 
+def test_every_module_is_loaded_once_asked_for_each_time_and_leaves_no_global(site, page):
+    answers = []
+    page.on("response", lambda answer: answers.append(answer) if answer.url.split("?")[0].endswith(".mjs") else None)
+    settled(page, f"{site}/")
+    folder = ROOT / "frontend" / "assets"
+    assert sorted(answer.url for answer in answers) == sorted(f"{site}/assets/{path.relative_to(folder)}" for path in folder.rglob("*.mjs"))
+    for answer in answers:
+        headers = answer.all_headers()
+        assert headers["content-type"].startswith("text/javascript")
+        assert headers["cache-control"] == "no-cache"
+        again = httpx.get(answer.url, headers={"If-None-Match": headers["etag"]})
+        assert again.status_code == 304
+    assert page.evaluate("Object.keys(window).filter((name) => /evident/i.test(name))") == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_pass_the_accessibility_rules(site, page, path, scheme):

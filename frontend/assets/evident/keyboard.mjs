@@ -62,7 +62,12 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 /** Arrows outside a map move the crosshair once there is one; otherwise they scroll as usual. */
 function arrow(event) {
   const figure = viewState.pointed;
-  if (!viewState.cursor || !figure || !figure.node.isConnected || event.target.closest("[role=slider], [role=radiogroup], [role=tablist], input, button, a, summary")) return false;
+  if (
+    !viewState.cursor ||
+    !figure?.node.isConnected ||
+    event.target.closest("[role=slider], [role=radiogroup], [role=tablist], input, button, a, summary")
+  )
+    return false;
   stepCursor(...ARROWS[event.key], event.shiftKey ? 10 : 1, figure);
   return true;
 }
@@ -84,16 +89,30 @@ const KEYS = {
 };
 
 const HELP = [
-  ["Space", "play or pause the recording"], ["1 \u2026 9", "focus a map, again to leave it"], ["0, hold O", "the input without maps"],
-  ["[  ]", "less, more opacity"], ["\u2212  =", "show less, more of each map"], ["S", "sign: both, for, against"], ["N", "scale: own, shared, raw"],
-  ["Arrows", "move the crosshair; Shift for ten cells"], ["Esc", "put the crosshair away"], ["A", "outline where maps agree"], ["E", "outline the evidence of a generated input"], ["K", "copy the link to this view"], ["?", "this help"],
+  ["Space", "play or pause the recording"],
+  ["1 \u2026 9", "focus a map, again to leave it"],
+  ["0, hold O", "the input without maps"],
+  ["[  ]", "less, more opacity"],
+  ["\u2212  =", "show less, more of each map"],
+  ["S", "sign: both, for, against"],
+  ["N", "scale: own, shared, raw"],
+  ["Arrows", "move the crosshair; Shift for ten cells"],
+  ["Esc", "put the crosshair away"],
+  ["A", "outline where maps agree"],
+  ["E", "outline the evidence of a generated input"],
+  ["K", "copy the link to this view"],
+  ["?", "this help"],
 ];
 
 function help() {
   if (document.querySelector(".ev-dialog")) return;
   const box = el("input", { type: "checkbox", checked: !off, onchange: () => switchOff(!box.checked) });
   const rows = HELP.map(([keys, text]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, keys)), el("td", {}, text)));
-  openDialog("Keyboard", el("table.ev-table.ev-table--pairs.ev-table--keys", {}, el("tbody", {}, ...rows)), el("label.ev-check", {}, box, " Use these keys on this device"));
+  openDialog(
+    "Keyboard",
+    el("table.ev-table.ev-table--pairs.ev-table--keys", {}, el("tbody", {}, ...rows)),
+    el("label.ev-check", {}, box, " Use these keys on this device"),
+  );
 }
 
 function press(event) {

@@ -31,7 +31,11 @@ const topOf = (look) => (look.top >= 100 ? 20 : look.top);
 /** Outline of the cells that at least k of the panels mark: {rows, cols, segments, share}. */
 export function consensusOf(panels, k, look) {
   const [{ field }] = panels;
-  const counts = votes(panels.map((panel) => panel.field), look.sign, topOf(look));
+  const counts = votes(
+    panels.map((panel) => panel.field),
+    look.sign,
+    topOf(look),
+  );
   const mask = counts.map((n) => (n >= k ? 1 : 0));
   const share = mask.reduce((sum, x) => sum + x, 0) / mask.length;
   const segments = contour.legible(mask, field.rows, field.cols);
@@ -71,18 +75,43 @@ class Agreement {
 
   build(root) {
     this.number = el("strong");
-    this.slider = el("input.ev-slider", { type: "range", min: "1", step: "1", "aria-label": "At least this many maps", oninput: () => this.pick(Number(this.slider.value)) });
+    this.slider = el("input.ev-slider", {
+      type: "range",
+      min: "1",
+      step: "1",
+      "aria-label": "At least this many maps",
+      oninput: () => this.pick(Number(this.slider.value)),
+    });
     this.share = el("p.ev-muted");
     this.title = el("span");
     this.back = el("button.ev-link", { type: "button", onclick: () => this.choose(null) }, "back to agreement");
-    this.outline = el("button.ev-button.ev-button--small", { type: "button", "aria-pressed": "false", title: "Key A", onclick: () => this.toggle() }, "Outline on all maps");
-    this.measures = el("div.ev-segments", { role: "group", "aria-label": "Number in the cells" }, this.segment("rank", "Rank correlation"), this.segment("overlap", "Overlap"));
+    this.outline = el(
+      "button.ev-button.ev-button--small",
+      { type: "button", "aria-pressed": "false", title: "Key A", onclick: () => this.toggle() },
+      "Outline on all maps",
+    );
+    this.measures = el(
+      "div.ev-segments",
+      { role: "group", "aria-label": "Number in the cells" },
+      this.segment("rank", "Rank correlation"),
+      this.segment("overlap", "Overlap"),
+    );
     this.table = el("table.ev-matrix");
     this.note = el("p.ev-muted");
     this.hint = el("p.ev-muted", {}, "Needs two finished maps.");
-    this.content = el("div.ev-agreement-content", {},
-      el("label.ev-agreement-k", {}, el("span.ev-muted", {}, "at least"), this.number, this.slider), this.figure.node,
-      el("div.ev-agreement-title", {}, this.title, this.back), this.bar.node, this.share, this.outline, this.measures, this.table, this.note);
+    this.content = el(
+      "div.ev-agreement-content",
+      {},
+      el("label.ev-agreement-k", {}, el("span.ev-muted", {}, "at least"), this.number, this.slider),
+      this.figure.node,
+      el("div.ev-agreement-title", {}, this.title, this.back),
+      this.bar.node,
+      this.share,
+      this.outline,
+      this.measures,
+      this.table,
+      this.note,
+    );
     root.append(el("div.ev-agreement", {}, this.hint, this.content));
   }
 
@@ -173,7 +202,16 @@ class Agreement {
     const { look } = viewState;
     colour.paintShare(shares, look.colours, look.opacity / 100, out);
     this.title.textContent = "Marked by how many maps";
-    const spec = { signed: false, colours: look.colours, limit: n, cut: this.chosen - 0.5, sign: "both", clipped: false, whole: true, words: ["", "all maps"] };
+    const spec = {
+      signed: false,
+      colours: look.colours,
+      limit: n,
+      cut: this.chosen - 0.5,
+      sign: "both",
+      clipped: false,
+      whole: true,
+      words: ["", "all maps"],
+    };
     this.bar.set(spec);
     const top = topOf(look);
     this.share.textContent = `At least ${this.chosen} of ${n} mark ${words.percent(share)} of the picture; each map marks its strongest ${top} %.`;
@@ -183,21 +221,45 @@ class Agreement {
   paintPair(out, [a, b]) {
     const { look } = viewState;
     const field = difference(a.field, b.field, look.sign);
-    const style = { signed: true, colours: look.colours, limit: Math.max(field.max, 1e-9), cut: 0, opacity: look.opacity / 100, sign: "both", clipped: false };
+    const style = {
+      signed: true,
+      colours: look.colours,
+      limit: Math.max(field.max, 1e-9),
+      cut: 0,
+      opacity: look.opacity / 100,
+      sign: "both",
+      clipped: false,
+    };
     colour.paint(field.values, field.strength("both"), { ...style, own: "puor" }, out);
     this.title.textContent = `${a.title} minus ${b.title}`;
     this.bar.set({ ...style, own: "puor", words: [`more in ${b.title}`, `more in ${a.title}`] });
     this.share.textContent = "Both maps are first divided by their own 99th percentile, so that their units do not matter.";
-    this.figure.canvas.setAttribute("aria-label", `Dissent map: ${this.title.textContent}. Strongest difference mostly in ${describe.where(field, a.axes)}.`);
+    this.figure.canvas.setAttribute(
+      "aria-label",
+      `Dissent map: ${this.title.textContent}. Strongest difference mostly in ${describe.where(field, a.axes)}.`,
+    );
   }
 
   // ---- the matrix ----------------------------------------------------------------------------------------------------------
   matrixOf() {
     const { panels } = this;
     for (const button of this.measures.children) button.setAttribute("aria-pressed", String(button.dataset.key === this.measure));
-    const head = el("tr", {}, el("td"), ...panels.slice(0, -1).map((panel, i) => el("th", { scope: "col", title: panel.title }, String(i + 1))));
-    const rows = panels.slice(1).map((panel, r) =>
-      el("tr", {}, el("th", { scope: "row", title: panel.title }, `${r + 2} ${panel.title}`), ...panels.slice(0, -1).map((other, c) => (c <= r ? this.cell(other, panel) : el("td")))));
+    const head = el(
+      "tr",
+      {},
+      el("td"),
+      ...panels.slice(0, -1).map((panel, i) => el("th", { scope: "col", title: panel.title }, String(i + 1))),
+    );
+    const rows = panels
+      .slice(1)
+      .map((panel, r) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row", title: panel.title }, `${r + 2} ${panel.title}`),
+          ...panels.slice(0, -1).map((other, c) => (c <= r ? this.cell(other, panel) : el("td"))),
+        ),
+      );
     const first = el("tr", {}, el("th", { scope: "row", title: panels[0].title }, `1 ${panels[0].title}`));
     this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, first, ...rows));
     this.note.textContent = `${this.measure === "rank" ? "Spearman's rank correlation of the maps" : `Overlap (IoU) of the strongest ${topOf(viewState.look)} %`}. Click a cell to see where two disagree.`;
@@ -207,11 +269,17 @@ class Agreement {
     const { look } = viewState;
     const x = this.measure === "rank" ? correlation(a.field, b.field, look.sign) : overlap(a.field, b.field, look.sign, topOf(look));
     const chosen = this.pair?.[0] === a && this.pair?.[1] === b;
-    const button = el("button.ev-matrix-cell", {
-      type: "button", "aria-pressed": String(chosen), title: `${a.title} and ${b.title}: ${x === null ? "not defined" : x.toFixed(3)}`,
-      "aria-label": `${a.title} and ${b.title}: ${x === null ? "not defined" : x.toFixed(2)}. Show where they disagree.`,
-      onclick: () => this.choose(chosen ? null : [a, b]),
-    }, short(x));
+    const button = el(
+      "button.ev-matrix-cell",
+      {
+        type: "button",
+        "aria-pressed": String(chosen),
+        title: `${a.title} and ${b.title}: ${x === null ? "not defined" : x.toFixed(3)}`,
+        "aria-label": `${a.title} and ${b.title}: ${x === null ? "not defined" : x.toFixed(2)}. Show where they disagree.`,
+        onclick: () => this.choose(chosen ? null : [a, b]),
+      },
+      short(x),
+    );
     const lut = colour.table("cividis");
     const step = 3 * Math.round(255 * Math.min(1, Math.max(0, x ?? 0)));
     button.style.backgroundColor = `rgb(${lut[step]}, ${lut[step + 1]}, ${lut[step + 2]})`;

@@ -47,7 +47,9 @@ export function pointedAt(fields) {
 /** Evidence at the very start may be the cut itself, a known shortcut of sound models. */
 /** @param {Box} box */
 const atStart = ([, , firstColumn], axes) =>
-  axes?.x_axis.unit === "s" && firstColumn === 0 ? " It begins with the first moment the model hears: listen whether that is the cough or the cut." : "";
+  axes?.x_axis.unit === "s" && firstColumn === 0
+    ? " It begins with the first moment the model hears: listen whether that is the cough or the cut."
+    : "";
 
 const HOW =
   `The place: the box around the strongest ${TOP} % of cells of all maps together, each map divided by its own sum, 5 % of their strength left out at each side. ` +
@@ -76,13 +78,24 @@ class Summary {
     const many = panels.length > 1;
     const [first] = panels;
     if (area > WIDE) {
-      this.line.replaceChildren(`${many ? `The ${panels.length} maps together do` : `${first.title} does`} not single out one place: the strongest evidence is spread over ${words.percent(area)} of the picture.`);
+      this.line.replaceChildren(
+        `${many ? `The ${panels.length} maps together do` : `${first.title} does`} not single out one place: the strongest evidence is spread over ${words.percent(area)} of the picture.`,
+      );
       this.parts.hidden = true;
       return;
     }
     const where = describe.place(found.box, first.field, first.axes);
-    const go = el("button.ev-link", { type: "button", title: "Set the crosshair there", onclick: () => this.point(found.box, first.field) }, where);
-    this.line.replaceChildren(many ? `The ${panels.length} maps together point at ` : `${first.title} points at `, go, ` (${words.percent(area)} of the picture).`, atStart(found.box, first.axes));
+    const go = el(
+      "button.ev-link",
+      { type: "button", title: "Set the crosshair there", onclick: () => this.point(found.box, first.field) },
+      where,
+    );
+    this.line.replaceChildren(
+      many ? `The ${panels.length} maps together point at ` : `${first.title} points at `,
+      go,
+      ` (${words.percent(area)} of the picture).`,
+      atStart(found.box, first.axes),
+    );
     this.parts.hidden = false;
     this.parts.replaceChildren(...this.held(panels, found, many));
   }
@@ -91,11 +104,17 @@ class Summary {
   held(panels, { inside, area }, many) {
     const target = panels[0].target;
     const named = panels.map((panel, i) =>
-      el("button.ev-link", { type: "button", title: `Go to ${panel.title}`, onclick: () => this.goTo(panel) },
-        `${panel.title} ${inside[i] === null ? words.percent(0) : words.percent(inside[i])}`));
+      el(
+        "button.ev-link",
+        { type: "button", title: `Go to ${panel.title}`, onclick: () => this.goTo(panel) },
+        `${panel.title} ${inside[i] === null ? words.percent(0) : words.percent(inside[i])}`,
+      ),
+    );
     const list = named.flatMap((button, i) => (i ? [", ", button] : [button]));
     const strong = inside.filter((share) => share >= STRONG * area).length;
-    const count = many ? ` ${strong} of ${panels.length} have at least twice the ${words.percent(area)} of an even map.` : ` An even map would have ${words.percent(area)}.`;
+    const count = many
+      ? ` ${strong} of ${panels.length} have at least twice the ${words.percent(area)} of an even map.`
+      : ` An even map would have ${words.percent(area)}.`;
     return [`Share of each map's support for ${target || "the class"} inside: `, ...list, ".", count];
   }
 

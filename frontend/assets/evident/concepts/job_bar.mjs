@@ -14,7 +14,15 @@ class JobBar {
     this.line = el("div.ev-job-fill");
     this.text = el("span.muted");
     this.stop = el("button.ev-button", { type: "button", onclick: () => this.cancel() }, "Stop");
-    root.append(el("div.ev-job", {}, el("div.ev-job-track", { role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.line), this.text, this.stop));
+    root.append(
+      el(
+        "div.ev-job",
+        {},
+        el("div.ev-job-track", { role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.line),
+        this.text,
+        this.stop,
+      ),
+    );
     root.hidden = true;
   }
 
@@ -24,7 +32,11 @@ class JobBar {
     this.root.hidden = !path;
     if (!path) return;
     this.stop.hidden = false;
-    this.follower = followJob(path, (job) => this.take(job), (problem) => this.say(problem.message));
+    this.follower = followJob(
+      path,
+      (job) => this.take(job),
+      (problem) => this.say(problem.message),
+    );
   }
 
   take(job) {

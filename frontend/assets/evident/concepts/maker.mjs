@@ -37,13 +37,25 @@ class Maker {
     this.hint = el("p.muted");
     root.append(
       el("label.ev-field", {}, "Name", this.name),
-      el("div.ev-drop", { ondragover: (event) => event.preventDefault(), ondrop: (event) => this.drop(event) },
+      el(
+        "div.ev-drop",
+        { ondragover: (event) => event.preventDefault(), ondrop: (event) => this.drop(event) },
         el("p", {}, "Drop 10 or more pictures or clips that show the concept, or choose them."),
-        el("button.ev-button", { type: "button", onclick: () => this.files.click() }, icon("upload"), " Choose files"), this.files),
-      this.hint, this.canvas, this.count, this.problem,
-      el("div.ev-row", {}, this.make,
+        el("button.ev-button", { type: "button", onclick: () => this.files.click() }, icon("upload"), " Choose files"),
+        this.files,
+      ),
+      this.hint,
+      this.canvas,
+      this.count,
+      this.problem,
+      el(
+        "div.ev-row",
+        {},
+        this.make,
         el("button.ev-button", { type: "button", onclick: () => this.clear() }, "Start over"),
-        el("button.ev-button", { type: "button", onclick: () => this.bundle.click() }, "Import a concept (zip)"), this.bundle),
+        el("button.ev-button", { type: "button", onclick: () => this.bundle.click() }, "Import a concept (zip)"),
+        this.bundle,
+      ),
     );
     this.canvas.addEventListener("pointerdown", (event) => this.press(event));
     this.canvas.addEventListener("pointermove", (event) => this.drag(event));
@@ -112,7 +124,10 @@ class Maker {
     for (const frame of [...this.examples.map((one) => one.frame), this.frame]) {
       if (!frame) continue;
       const box = [frame.u0 * width, frame.v0 * height, (frame.u1 - frame.u0) * width, (frame.v1 - frame.v0) * height];
-      for (const [colour, size] of [["#fff", 4], ["#000", 1.5]]) {
+      for (const [colour, size] of [
+        ["#fff", 4],
+        ["#000", 1.5],
+      ]) {
         context.strokeStyle = colour;
         context.lineWidth = size;
         context.strokeRect(...box);
@@ -198,7 +213,8 @@ class Maker {
 
   show() {
     const count = this.examples.length;
-    this.count.textContent = count === 0 ? "No examples yet." : `${count} example${count === 1 ? "" : "s"}${count < 10 ? ": it can be used from 10 on" : ""}.`;
+    this.count.textContent =
+      count === 0 ? "No examples yet." : `${count} example${count === 1 ? "" : "s"}${count < 10 ? ": it can be used from 10 on" : ""}.`;
   }
 
   destroy() {

@@ -23,7 +23,7 @@ export class Problem extends Error {
   }
 }
 
-export const apiBase = () => (document.body && document.body.dataset.api) || "/api/v1";
+export const apiBase = () => document.body?.dataset.api || "/api/v1";
 
 /**
  * Full address of a path below the API prefix; complete addresses pass unchanged.

@@ -4,7 +4,12 @@ import { el, icon, say } from "./elements.mjs";
 /** Opens a modal dialog with a heading and content; removed when closed. */
 export function openDialog(title, ...content) {
   const close = el("button.ev-map-more", { type: "button", "aria-label": "Close", onclick: () => node.close() }, icon("close"));
-  const node = el("dialog.ev-dialog", { "aria-label": title }, el("header.ev-dialog-head", {}, el("h2", {}, title), close), el("div.ev-dialog-body", {}, ...content));
+  const node = el(
+    "dialog.ev-dialog",
+    { "aria-label": title },
+    el("header.ev-dialog-head", {}, el("h2", {}, title), close),
+    el("div.ev-dialog-body", {}, ...content),
+  );
   node.addEventListener("close", () => node.remove());
   node.addEventListener("click", (event) => event.target === node && node.close());
   document.body.append(node);

@@ -64,4 +64,9 @@ export function say(sentence) {
  * @param {EventTarget | null} node
  */
 export const isTyping = (node) =>
-  node instanceof Element && Boolean(node.closest("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=combobox], [role=textbox]"));
+  node instanceof Element &&
+  Boolean(
+    node.closest(
+      "input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true], [role=combobox], [role=textbox]",
+    ),
+  );

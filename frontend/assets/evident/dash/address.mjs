@@ -25,13 +25,19 @@ export function conceptsQuery(model, inputs, layers, target, negatives, shown, j
   const query = new URLSearchParams();
   if (!model) return "";
   query.set("model", model);
-  if (inputs && inputs.length) query.set("input", inputs.map(({ input }) => input).join(","));
-  query.set("concepts", ids.filter((_, i) => ticks[i]).map(({ ref }) => ref).join(","));
+  if (inputs?.length) query.set("input", inputs.map(({ input }) => input).join(","));
+  query.set(
+    "concepts",
+    ids
+      .filter((_, i) => ticks[i])
+      .map(({ ref }) => ref)
+      .join(","),
+  );
   query.set("layers", (layers || []).join(","));
   if (target) query.set("class", target);
   if (negatives && negatives !== "random") query.set("negatives", negatives);
-  if (shown && shown.input) query.set("shown", shown.input);
-  if (job && job.id) query.set("analysis", job.id);
+  if (shown?.input) query.set("shown", shown.input);
+  if (job?.id) query.set("analysis", job.id);
   return query.toString();
 }
 

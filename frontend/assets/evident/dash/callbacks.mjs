@@ -31,7 +31,7 @@ export const navigation = (pathname, ids) => ids.map(({ path }) => (path === pat
 export const mode = (input) => (input ? "compare" : "compare compare--empty");
 
 /** Whether the row of the known evidence is hidden, and whose evidence it is. */
-export const known = (answer) => (answer && answer.known ? [false, JSON.stringify(answer.known)] : [true, ""]);
+export const known = (answer) => (answer?.known ? [false, JSON.stringify(answer.known)] : [true, ""]);
 
 export const remove = (clicks) => (clicks ? null : noUpdate());
 
@@ -42,11 +42,11 @@ export function target(value, answer) {
 
 /** The part of the recording that the model looks at, for every player. */
 export const playerWindow = (answer, ids) =>
-  ids.map(() => (answer && answer.prediction.window ? JSON.stringify(answer.prediction.window) : noUpdate()));
+  ids.map(() => (answer?.prediction.window ? JSON.stringify(answer.prediction.window) : noUpdate()));
 
 /** What a panel's end is called for screen readers. */
 export function announce(panel) {
-  if (!panel || !panel.title) return noUpdate();
+  if (!panel?.title) return noUpdate();
   if (panel.state === "done") return `${panel.title} finished${panel.seconds == null ? "" : ` in ${panel.seconds.toFixed(1)} s`}.`;
   if (panel.state === "failed") return `${panel.title} failed.`;
   if (panel.state === "cancelled") return `${panel.title} was stopped.`;

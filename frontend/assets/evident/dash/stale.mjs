@@ -14,12 +14,14 @@ export function equal(a, b) {
 /** The class that Run would explain now: the chosen one, if chosen for this input and model; else the predicted one. */
 export function wantedTarget({ prediction }, target) {
   const same = target && target.input === prediction.input && (target.model == null || target.model === prediction.model);
-  return same && Number.isInteger(target.target) && prediction.classes.some((c) => c.index === target.target) ? target.target : prediction.top;
+  return same && Number.isInteger(target.target) && prediction.classes.some((c) => c.index === target.target)
+    ? target.target
+    : prediction.top;
 }
 
 /** Whether a run differs from what Run would ask for now. wanted: {target, seed, layer, params of its method}. */
 export function isStale(run, { target, seed, layer, params }) {
-  if (!run || !run.request) return false;
+  if (!run?.request) return false;
   const { request } = run;
   const now = { target, seed, params };
   const then = { target: request.target, seed: request.seed, params: request.params };
@@ -30,7 +32,7 @@ export function isStale(run, { target, seed, layer, params }) {
 export function stale(runs, _children, answer, target, params, layer, seed, ids) {
   if (!answer || !runs) return [ids.map(() => "0"), ""];
   const wanted = { target: wantedTarget(answer, target), seed: seedOf(seed), layer };
-  const flags = ids.map(({ method }) => (isStale(runs.runs[method], { ...wanted, params: (params || {})[method] || {} }) ? "1" : "0"));
+  const flags = ids.map(({ method }) => (isStale(runs.runs[method], { ...wanted, params: params?.[method] || {} }) ? "1" : "0"));
   const changed = flags.filter((flag) => flag === "1").length;
   return [flags, changed ? `${changed} ${changed === 1 ? "map was" : "maps were"} made with other settings: press Run.` : ""];
 }

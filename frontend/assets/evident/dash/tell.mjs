@@ -6,7 +6,7 @@ export function tellDash(id, props) {
   if (!id) return;
   emit("tell", { id, props });
   const dash = window.dash_clientside;
-  if (!dash || !dash.set_props) return;
+  if (!dash?.set_props) return;
   try {
     dash.set_props(id, props);
   } catch {

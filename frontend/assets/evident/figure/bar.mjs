@@ -11,7 +11,12 @@ export function barPixels(steps, { signed, colours, limit, cut, sign, own }) {
     return limit * (signed ? 2 * t - 1 : t);
   });
   const strength = values.map((v) => Math.max(0, sign === "for" ? v : sign === "against" ? -v : Math.abs(v)));
-  const out = colour.paint(values, strength, { signed, colours, limit: limit || 1, cut, opacity: 1, own }, new Uint8ClampedArray(4 * steps));
+  const out = colour.paint(
+    values,
+    strength,
+    { signed, colours, limit: limit || 1, cut, opacity: 1, own },
+    new Uint8ClampedArray(4 * steps),
+  );
   for (let i = 3; i < out.length; i += 4) out[i] = out[i] ? 255 : 0;
   return out;
 }
@@ -19,7 +24,7 @@ export function barPixels(steps, { signed, colours, limit, cut, sign, own }) {
 /** Numbers and words of the two ends. clipped: larger values exist and are drawn like the end, marked by a raised plus.
     words: own words for the two ends; whole: the numbers are counts. */
 export function barLabels({ signed, limit, clipped, target, words: own, whole }) {
-  const end = (x) => whole ? words.integer(x) : words.value(x, signed, 2) + (clipped && x > 0 ? "\u207a" : "");
+  const end = (x) => (whole ? words.integer(x) : words.value(x, signed, 2) + (clipped && x > 0 ? "\u207a" : ""));
   const name = target || "this class";
   return {
     low: signed ? end(-limit) : "0",
@@ -38,7 +43,12 @@ export class Bar {
     this.for = el("span.ev-bar-word");
     this.zero = el("i.ev-bar-zero");
     const track = el("div.ev-bar-track", {}, this.canvas, this.zero);
-    this.node = el("div.ev-bar", {}, el("div.ev-bar-row", {}, this.low, track, this.high), el("div.ev-bar-row.ev-bar-words", {}, this.against, this.for));
+    this.node = el(
+      "div.ev-bar",
+      {},
+      el("div.ev-bar-row", {}, this.low, track, this.high),
+      el("div.ev-bar-row.ev-bar-words", {}, this.against, this.for),
+    );
   }
 
   /** spec: {signed, colours, limit, cut, sign, clipped, target, scale, words?} */

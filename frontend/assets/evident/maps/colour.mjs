@@ -8,7 +8,10 @@ export function table(name) {
   const key = name.toLowerCase();
   if (!decoded.has(key)) {
     const hex = TABLES[key];
-    decoded.set(key, Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.substr(2 * i, 2), 16)));
+    decoded.set(
+      key,
+      Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.substr(2 * i, 2), 16)),
+    );
   }
   return decoded.get(key);
 }

@@ -22,8 +22,18 @@ export function cellEdges(mask, rows, cols) {
   /** @type {number[]} */
   const out = [];
   const at = (r, c) => (r >= 0 && c >= 0 && r < rows && c < cols ? mask[r * cols + c] : 0);
-  for (let r = 0; r <= rows; r += 1) run(cols, (c) => at(r, c) - at(r - 1, c), (a, b) => out.push(a, r, b, r));
-  for (let c = 0; c <= cols; c += 1) run(rows, (r) => at(r, c - 1) - at(r, c), (a, b) => out.push(c, a, c, b));
+  for (let r = 0; r <= rows; r += 1)
+    run(
+      cols,
+      (c) => at(r, c) - at(r - 1, c),
+      (a, b) => out.push(a, r, b, r),
+    );
+  for (let c = 0; c <= cols; c += 1)
+    run(
+      rows,
+      (r) => at(r, c - 1) - at(r, c),
+      (a, b) => out.push(c, a, c, b),
+    );
   return Float32Array.from(out);
 }
 
@@ -43,8 +53,28 @@ function run(length, direction, emit) {
 
 // Marching squares: corners NW, NE, SE, SW are bits 8 4 2 1; sides N 0, E 1, S 2, W 3; each pair runs with the inside on its right.
 const CASES = [
-  [], [[3, 2]], [[2, 1]], [[3, 1]], [[1, 0]], [[3, 2], [1, 0]], [[2, 0]], [[3, 0]],
-  [[0, 3]], [[0, 2]], [[0, 3], [2, 1]], [[0, 1]], [[1, 3]], [[1, 2]], [[2, 3]], [],
+  [],
+  [[3, 2]],
+  [[2, 1]],
+  [[3, 1]],
+  [[1, 0]],
+  [
+    [3, 2],
+    [1, 0],
+  ],
+  [[2, 0]],
+  [[3, 0]],
+  [[0, 3]],
+  [[0, 2]],
+  [
+    [0, 3],
+    [2, 1],
+  ],
+  [[0, 1]],
+  [[1, 3]],
+  [[1, 2]],
+  [[2, 3]],
+  [],
 ];
 
 /**
@@ -69,7 +99,12 @@ export function isoline(strength, rows, cols, cut) {
       if (index === 0 || index === 15) continue;
       const x = c + 0.5;
       const y = r + 0.5;
-      const sides = [[x + between(nw, ne), y], [x + 1, y + between(ne, se)], [x + between(sw, se), y + 1], [x, y + between(nw, sw)]];
+      const sides = [
+        [x + between(nw, ne), y],
+        [x + 1, y + between(ne, se)],
+        [x + between(sw, se), y + 1],
+        [x, y + between(nw, sw)],
+      ];
       for (const [from, to] of CASES[index]) out.push(...clamp(sides[from], rows, cols), ...clamp(sides[to], rows, cols));
     }
   }

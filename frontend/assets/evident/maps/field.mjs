@@ -229,5 +229,10 @@ export function difference(a, b, sign) {
   };
   const signed = sign === "both" && a.signed && b.signed;
   const [x, y] = [side(a, signed), side(b, signed)];
-  return new Field(x.map((v, i) => v - y[i]), a.rows, a.cols, true);
+  return new Field(
+    x.map((v, i) => v - y[i]),
+    a.rows,
+    a.cols,
+    true,
+  );
 }

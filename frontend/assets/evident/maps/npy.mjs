@@ -39,7 +39,11 @@ function header(buffer) {
     kind: descr[2],
     little: descr[1] !== ">",
     fortran: /'fortran_order':\s*True/.test(text),
-    shape: shape[1].split(",").map((part) => part.trim()).filter(Boolean).map(Number),
+    shape: shape[1]
+      .split(",")
+      .map((part) => part.trim())
+      .filter(Boolean)
+      .map(Number),
     start: start + length,
   };
 }

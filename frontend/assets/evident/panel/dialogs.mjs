@@ -12,19 +12,27 @@ const ACROSS = 6;
 /** Rows of cells -> table; the first cell of each row is its header. */
 function table(caption, head, rows) {
   const cell = (text, i) => (i === 0 ? el("th", { scope: "row" }, text) : el("td", {}, text));
-  return el("table.ev-table", {}, el("caption", {}, caption),
+  return el(
+    "table.ev-table",
+    {},
+    el("caption", {}, caption),
     el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
-    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell)))));
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map(cell)))),
+  );
 }
 
-const edges = (axis, parts) => Array.from({ length: parts }, (_, i) => describe.range(axis, coordinate(axis, i / parts), coordinate(axis, (i + 1) / parts)));
+const edges = (axis, parts) =>
+  Array.from({ length: parts }, (_, i) => describe.range(axis, coordinate(axis, i / parts), coordinate(axis, (i + 1) / parts)));
 
 /** Percent of all evidence (|v|) per block of the picture, rows from the top of the screen down. */
 export function blockRows(field, both) {
   const sums = stats.blockSums(field.strength("both"), field.rows, field.cols, DOWN, ACROSS);
   const total = sums.reduce((sum, x) => sum + x, 0) || 1;
   const names = edges(both.y_axis, DOWN);
-  const rows = names.map((name, r) => [name, ...Array.from({ length: ACROSS }, (_, c) => ((100 * sums[r * ACROSS + c]) / total).toFixed(1))]);
+  const rows = names.map((name, r) => [
+    name,
+    ...Array.from({ length: ACROSS }, (_, c) => ((100 * sums[r * ACROSS + c]) / total).toFixed(1)),
+  ]);
   return both.y_axis.origin === "lower" ? rows.reverse() : rows;
 }
 
@@ -38,7 +46,12 @@ export function topRows(field, both, count) {
   return found.slice(0, count).map((i, k) => {
     const x = coordinate(both.x_axis, ((i % field.cols) + 0.5) / field.cols);
     const y = coordinate(both.y_axis, (Math.floor(i / field.cols) + 0.5) / field.rows);
-    return [String(k + 1), describe.position(both.x_axis, x), describe.position(both.y_axis, y), words.value(field.values[i], field.signed)];
+    return [
+      String(k + 1),
+      describe.position(both.x_axis, x),
+      describe.position(both.y_axis, y),
+      words.value(field.values[i], field.signed),
+    ];
   });
 }
 
@@ -46,18 +59,32 @@ export function showTable(panel) {
   const { view, target } = panel;
   const both = panel.axes || panel.figure.axes;
   const summary = describe.altText({ title: panel.title, target, field: view, axes: both });
-  openDialog(`${panel.title}${target ? `, ${target}` : ""}`, el("p", {}, summary),
+  openDialog(
+    `${panel.title}${target ? `, ${target}` : ""}`,
+    el("p", {}, summary),
     table("Share of all evidence in each part of the picture, %", ["", ...edges(both.x_axis, ACROSS)], blockRows(view, both)),
-    table("The ten strongest cells", ["", both.x_axis.name, both.y_axis.name, "value"], topRows(view, both, 10)));
+    table("The ten strongest cells", ["", both.x_axis.name, both.y_axis.name, "value"], topRows(view, both, 10)),
+  );
 }
 
-const show = (x) => (x === null || x === undefined ? "none" : typeof x === "number" && !Number.isInteger(x) ? words.value(x) : typeof x === "object" ? JSON.stringify(x) : String(x));
+const show = (x) =>
+  x === null || x === undefined
+    ? "none"
+    : typeof x === "number" && !Number.isInteger(x)
+      ? words.value(x)
+      : typeof x === "object"
+        ? JSON.stringify(x)
+        : String(x);
 
 /** [name, value] pairs of a record, in the order a reader asks. */
 export function conditions(record) {
   const rows = [
-    ["Method", record.method_title], ["Model", record.model], ["Weights sha256", record.weights_sha256], ["Class explained", record.target_label],
-    ["Layer", record.layer || "not used"], ["Signed", record.signed ? "yes" : "no"],
+    ["Method", record.method_title],
+    ["Model", record.model],
+    ["Weights sha256", record.weights_sha256],
+    ["Class explained", record.target_label],
+    ["Layer", record.layer || "not used"],
+    ["Signed", record.signed ? "yes" : "no"],
     ["Native grid", `${record.native.join(" \u00d7 ")} of ${record.shape.join(" \u00d7 ")}`],
   ];
   if (record.window) rows.push(["Window", `${record.window.map((s) => s.toFixed(2)).join("\u2013")} s`]);
@@ -66,7 +93,10 @@ export function conditions(record) {
   if (record.gap !== null && record.gap !== undefined) rows.push(["Completeness gap", show(record.gap)]);
   for (const [key, x] of Object.entries(record.extras)) rows.push([key.replace(/_/g, " "), show(x)]);
   rows.push(["Range of values", `${words.value(record.vmin, record.signed)} to ${words.value(record.vmax, record.signed)}`]);
-  rows.push(["Time", words.duration(record.seconds)], ["Passes", `${words.integer(record.forwards)} forward, ${words.integer(record.backwards)} backward`]);
+  rows.push(
+    ["Time", words.duration(record.seconds)],
+    ["Passes", `${words.integer(record.forwards)} forward, ${words.integer(record.backwards)} backward`],
+  );
   rows.push(["Device", `${record.device}, ${record.precision}`], ["Made", record.created], ["Values sha256", record.values_sha256]);
   for (const [name, version] of Object.entries(record.versions)) rows.push([name, version]);
   return rows;

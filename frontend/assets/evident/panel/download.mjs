@@ -39,7 +39,9 @@ export function composePicture(panel) {
   const { look } = viewState;
   const shown = `Colours: ${look.scale} scale, ${look.top < 100 ? `strongest ${look.top} % shown` : "all cells shown"}, ${{ both: "both signs", for: "only supporting", against: "only opposing" }[look.sign]}${figure.marks.length ? "; magenta: known evidence" : ""}`;
   write(shown, MARGIN, height - 26, { size: 10 });
-  write("Research and teaching only. The map shows what the model used, not what is wrong with the patient.", MARGIN, height - 12, { size: 10 });
+  write("Research and teaching only. The map shows what the model used, not what is wrong with the patient.", MARGIN, height - 12, {
+    size: 10,
+  });
   return canvas;
 }
 
@@ -81,4 +83,7 @@ export function downloadPicture(panel) {
 /** "grad_cam-covid-like-1a2b3c4d", for files that leave the page. */
 export const fileName = (panel) =>
   [panel.root.dataset.key || panel.title, panel.target, (panel.id || "").slice(0, 8)]
-    .filter(Boolean).join("-").toLowerCase().replace(/[^a-z0-9_]+/g, "-");
+    .filter(Boolean)
+    .join("-")
+    .toLowerCase()
+    .replace(/[^a-z0-9_]+/g, "-");

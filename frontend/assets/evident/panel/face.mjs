@@ -77,7 +77,7 @@ export class PanelFace {
       return kept + words.duration(record.seconds);
     }
     if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), left(job.progress)].filter(Boolean).join(" · ");
-    if (state === "queued") return job && job.estimate ? `waiting · about ${words.duration(job.estimate)}` : "waiting";
+    if (state === "queued") return job?.estimate ? `waiting · about ${words.duration(job.estimate)}` : "waiting";
     return "";
   }
 
@@ -93,7 +93,7 @@ export class PanelFace {
   progressOf() {
     const { state, job } = this.panel;
     this.progress.hidden = state !== "running" && state !== "queued";
-    const { done = 0, total = 0 } = (job && job.progress) || {};
+    const { done = 0, total = 0 } = job?.progress || {};
     const share = total > 0 ? Math.min(1, done / total) : 0;
     this.fill.style.transform = `scaleX(${share})`;
     this.progress.setAttribute("aria-valuenow", String(Math.round(100 * share)));
@@ -109,7 +109,7 @@ export class PanelFace {
     const [title, text, action] = parts;
     this.message.classList.toggle("ev-map-message--low", Boolean(panel.view) && (panel.state === "cancelled" || panel.stale));
     const button = action && el("button.ev-button", { type: "button", onclick: () => panel.retry() }, action);
-    const id = panel.problem && panel.problem.requestId && el("small.ev-muted", {}, `Request ${panel.problem.requestId.slice(0, 8)}`);
+    const id = panel.problem?.requestId && el("small.ev-muted", {}, `Request ${panel.problem.requestId.slice(0, 8)}`);
     this.message.replaceChildren(...[title && el("strong", {}, title), text && el("p", {}, text), button, id].filter(Boolean));
   }
 
@@ -119,16 +119,17 @@ export class PanelFace {
     const { state, problem, job, view } = panel;
     const why = problem ? problem.message : "";
     if (state === "empty") return panel.root.dataset.explanation === undefined ? null : [null, "Press Run to compute this map.", null];
-    if (state === "refused") return [(problem && problem.title) || "This map cannot be made", why, null];
+    if (state === "refused") return [problem?.title || "This map cannot be made", why, null];
     if (state === "lost") return ["This map is no longer there", why, job ? "Compute again" : "Look again"];
-    if (state === "failed") return [(problem && problem.title) || "The map could not be made", why, "Try again"];
+    if (state === "failed") return [problem?.title || "The map could not be made", why, "Try again"];
     if (state === "cancelled") {
       const progress = job && words.count(job.progress);
       return [null, `Stopped${progress ? ` at ${progress}` : ""}${view ? ": not the whole map." : "."}`, "Run again"];
     }
     if (state === "done" && panel.stale) return [null, "Changed, press Run.", null];
     if (state === "done" && view && view.flat) return ["No evidence found", "Every cell of this map has the same value.", null];
-    if (state === "done" && view && viewState.look.sign === "against" && !view.signed) return [null, "This method has no sign: nothing speaks against.", null];
+    if (state === "done" && view && viewState.look.sign === "against" && !view.signed)
+      return [null, "This method has no sign: nothing speaks against.", null];
     return null;
   }
 
@@ -139,7 +140,13 @@ export class PanelFace {
     const shown = Boolean(view) && !view.flat;
     this.bar.node.classList.toggle("ev-bar--idle", !shown);
     if (shown) this.bar.set(panel.style);
-    const alt = describe.altText({ title: this.heading.textContent, target: panel.target, field: view, axes: axes || panel.figure.axes, partial: panel.state !== "done" });
+    const alt = describe.altText({
+      title: this.heading.textContent,
+      target: panel.target,
+      field: view,
+      axes: axes || panel.figure.axes,
+      partial: panel.state !== "done",
+    });
     panel.figure.canvas.setAttribute("aria-label", alt + evidence.told(panel));
     evidence.show(this.known, panel);
     this.messageOf();

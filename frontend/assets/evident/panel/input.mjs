@@ -61,7 +61,10 @@ class InputMap {
   /** The agreement of all maps, drawn over the input when it is switched on (key A). */
   mark() {
     const { consensus } = viewState;
-    this.figure.set({ overlay: consensus ? el("canvas", { width: 1, height: 1 }) : null, lines: consensus ? [{ segments: consensus.segments, dashed: true }] : [] });
+    this.figure.set({
+      overlay: consensus ? el("canvas", { width: 1, height: 1 }) : null,
+      lines: consensus ? [{ segments: consensus.segments, dashed: true }] : [],
+    });
   }
 
   /** The known evidence, where it is known and asked for. */

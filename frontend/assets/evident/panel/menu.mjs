@@ -9,7 +9,11 @@ import { downloadPicture, fileName } from "./download.mjs";
 export class PanelMenu {
   constructor(panel) {
     this.panel = panel;
-    this.button = el("button.ev-map-more", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => this.toggle() }, icon("more"));
+    this.button = el(
+      "button.ev-map-more",
+      { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => this.toggle() },
+      icon("more"),
+    );
     this.list = el("div.ev-menu", { role: "menu", hidden: true });
     this.node = el("div.ev-menu-holder", {}, this.button, this.list);
     this.node.addEventListener("keydown", (event) => this.key(event));
@@ -64,7 +68,7 @@ export class PanelMenu {
     const base = id && apiUrl(`/explanations/${encodeURIComponent(id)}`);
     const file = fileName(panel);
     const out = [];
-    if (record && record.stages.length) {
+    if (record?.stages.length) {
       out.push(el("div.ev-menu-title", { role: "presentation" }, "Stages"), this.stage(null, "Final map"));
       for (const { name, title } of record.stages) out.push(this.stage(name, title));
       out.push(el("hr"));
@@ -94,7 +98,12 @@ export class PanelMenu {
       this.panel.choose(name);
     };
     const mark = chosen ? icon("check") : el("span.ev-menu-blank");
-    return el("button.ev-menu-item", { type: "button", role: "menuitemradio", "aria-checked": String(chosen), tabIndex: -1, onclick: choose }, mark, title);
+    return el(
+      "button.ev-menu-item",
+      { type: "button", role: "menuitemradio", "aria-checked": String(chosen), tabIndex: -1, onclick: choose },
+      mark,
+      title,
+    );
   }
 
   action(glyph, text, run) {

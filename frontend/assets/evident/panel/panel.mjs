@@ -18,9 +18,7 @@ import { panels } from "./panels.mjs";
 import { sayReadout } from "./readout.mjs";
 import { redraw, styleOf } from "./redraw.mjs";
 
-const ATTRIBUTES = [
-  "explanation", "title", "key", "signed", "display", "display-rows", "axes", "target-label", "stale", "error", "input",
-];
+const ATTRIBUTES = ["explanation", "title", "key", "signed", "display", "display-rows", "axes", "target-label", "stale", "error", "input"];
 
 export class MapPanel {
   /** The explanation's id. @type {string | null} */
@@ -82,7 +80,7 @@ export class MapPanel {
   }
 
   get title() {
-    return this.root.dataset.title || (this.record && this.record.method_title) || "Map";
+    return this.root.dataset.title || this.record?.method_title || "Map";
   }
 
   get record() {
@@ -222,7 +220,7 @@ export class MapPanel {
   async stop() {
     try {
       const job = await callApi(this.path, { method: "DELETE" });
-      if (job && job.state) this.take(job);
+      if (job?.state) this.take(job);
     } catch (error) {
       this.face.warn(`It could not be stopped. ${error.message}`);
     }

@@ -28,7 +28,7 @@ const place = (axes, { u, v }) => [
   describe.position(axes.y_axis, coordinate(axes.y_axis, v)),
 ];
 
-const axesNow = () => viewState.axes || (allPanels().find((panel) => panel.axes) || {}).axes || null;
+const axesNow = () => viewState.axes || allPanels().find((panel) => panel.axes)?.axes || null;
 
 class Readout {
   constructor(root) {
@@ -64,10 +64,10 @@ class Readout {
       const now = cursor ? reading(panel, cursor, look) : null;
       row.value.textContent = now ? now.value : "";
       row.value.title = now ? now.sign : "";
-      row.sign.textContent = now && now.sign ? ` ${now.sign}` : "";
+      row.sign.textContent = now?.sign ? ` ${now.sign}` : "";
       row.percentile.textContent = now ? `p${Math.round(now.percentile)}` : "";
-      row.node.classList.toggle("ev-readout-row--marked", Boolean(now && now.marked && look.top < 100));
-      if (now && now.marked) marked += 1;
+      row.node.classList.toggle("ev-readout-row--marked", Boolean(now?.marked && look.top < 100));
+      if (now?.marked) marked += 1;
     }
     this.agree.textContent = aimed && panels.length > 1 && look.top < 100 ? `${marked} of ${panels.length} mark this spot` : "";
   }
@@ -82,7 +82,11 @@ class Readout {
 
   row(panel) {
     const title = el("span", {}, panel.title);
-    const [value, sign, percentile] = [el("span"), el("span.ev-visually-hidden"), el("td.ev-muted", { title: "Share of this map's cells with less evidence, in percent" })];
+    const [value, sign, percentile] = [
+      el("span"),
+      el("span.ev-visually-hidden"),
+      el("td.ev-muted", { title: "Share of this map's cells with less evidence, in percent" }),
+    ];
     const node = el("tr", {}, el("th", { scope: "row" }, title), el("td", {}, value, sign), percentile);
     return { node, title, value, sign, percentile };
   }
@@ -99,9 +103,9 @@ export function sayReadout(panel) {
   clearTimeout(speaking);
   speaking = setTimeout(() => {
     const { cursor, look } = viewState;
-    const axes = (panel && panel.axes) || axesNow();
+    const axes = panel?.axes || axesNow();
     if (!cursor || !axes) return;
-    const now = panel && panel.view ? reading(panel, cursor, look) : null;
+    const now = panel?.view ? reading(panel, cursor, look) : null;
     const text = now ? `: ${now.value}, percentile ${Math.round(now.percentile)}${now.sign ? `, ${now.sign}` : ""}` : "";
     say(`${place(axes, cursor).join(", ")}${text}`);
   }, 400);

@@ -18,8 +18,15 @@ export function styleOf(panel, view) {
   const { look } = viewState;
   const limit = view.limit(look.scale, largestValue());
   return {
-    signed: view.signed, colours: look.colours, limit, cut: view.cut(look.sign, look.top), sign: look.sign,
-    clipped: view.max > limit * 1.000001, target: panel.target, scale: look.scale, opacity: look.opacity / 100,
+    signed: view.signed,
+    colours: look.colours,
+    limit,
+    cut: view.cut(look.sign, look.top),
+    sign: look.sign,
+    clipped: view.max > limit * 1.000001,
+    target: panel.target,
+    scale: look.scale,
+    opacity: look.opacity / 100,
   };
 }
 
@@ -30,7 +37,9 @@ export function redraw(panel) {
   if (view && !view.flat) paint(panel, view);
   else Object.assign(figure, { overlay: null, lines: [], strip: null });
   Object.assign(figure, gridSize(view, figure.axes), {
-    bare: viewState.original, faded: panel.stale, marks: evidence.marks(panel.subject, axes),
+    bare: viewState.original,
+    faded: panel.stale,
+    marks: evidence.marks(panel.subject, axes),
   });
   figure.draw();
   panel.face.redrawn();

@@ -29,14 +29,22 @@ export class Listen {
   constructor(panel) {
     this.panel = panel;
     this.playing = null;
-    this.buttons = { only: this.button("only", "Play only what this map marks"), rest: this.button("rest", "Play the sound without what this map marks") };
+    this.buttons = {
+      only: this.button("only", "Play only what this map marks"),
+      rest: this.button("rest", "Play the sound without what this map marks"),
+    };
     this.text = el("span.ev-listen-note", { hidden: true });
     this.node = el("footer.ev-listen", { hidden: true }, this.buttons.only, this.buttons.rest, this.text);
     this.off = on("sound", (who) => who !== this && this.playing && this.stop());
   }
 
   button(part, title) {
-    return el("button.ev-button.ev-button--small", { type: "button", title: `${title}. ${NOTE}`, "aria-pressed": "false", onclick: () => this.toggle(part) }, icon("play"), part);
+    return el(
+      "button.ev-button.ev-button--small",
+      { type: "button", title: `${title}. ${NOTE}`, "aria-pressed": "false", onclick: () => this.toggle(part) },
+      icon("play"),
+      part,
+    );
   }
 
   refresh() {

@@ -31,10 +31,19 @@ class Player {
     this.root = root;
     this.canvas = el("canvas.ev-wave-canvas");
     this.head = el("i.ev-playhead");
-    this.wave = el("div.ev-wave", {
-      tabIndex: 0, role: "slider", "aria-label": "Part of the recording the model looks at", "aria-valuemin": "0",
-      onpointerdown: (event) => this.click(event), onkeydown: (event) => this.key(event),
-    }, this.canvas, this.head);
+    this.wave = el(
+      "div.ev-wave",
+      {
+        tabIndex: 0,
+        role: "slider",
+        "aria-label": "Part of the recording the model looks at",
+        "aria-valuemin": "0",
+        onpointerdown: (event) => this.click(event),
+        onkeydown: (event) => this.key(event),
+      },
+      this.canvas,
+      this.head,
+    );
     this.audio = el("audio", { preload: "metadata" });
     for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.show());
     this.audio.addEventListener("seeked", () => this.clock());
@@ -53,7 +62,8 @@ class Player {
   }
 
   buttons() {
-    const button = (name, title, run) => el("button.ev-button.ev-button--icon", { type: "button", title, "aria-label": title, onclick: run }, name);
+    const button = (name, title, run) =>
+      el("button.ev-button.ev-button--icon", { type: "button", title, "aria-label": title, onclick: run }, name);
     this.start = button(icon("play"), "Play", () => this.toggle());
     this.loop = button(icon("loop"), "Repeat the part the model looks at", () => this.press(this.loop));
     this.slow = button("\u00d7\u00bd", "Half speed, same pitch", () => this.press(this.slow));

@@ -43,7 +43,10 @@ export function refusal(file, limits, { accept = null, maxBytes = null } = {}) {
 export function stated(limits) {
   const parts = [];
   if (limits.image_bytes) parts.push(`pictures (PNG, JPEG, WebP, TIFF) up to ${words.bytes(limits.image_bytes)}`);
-  if (limits.audio_bytes) parts.push(`recordings (WAV, FLAC, OGG, MP3, M4A, WebM) up to ${words.bytes(limits.audio_bytes)}${limits.audio_seconds ? ` or ${Math.round(limits.audio_seconds / 60)} minutes` : ""}`);
+  if (limits.audio_bytes)
+    parts.push(
+      `recordings (WAV, FLAC, OGG, MP3, M4A, WebM) up to ${words.bytes(limits.audio_bytes)}${limits.audio_seconds ? ` or ${Math.round(limits.audio_seconds / 60)} minutes` : ""}`,
+    );
   if (limits.array_bytes) parts.push(`spectrograms (NPY or a picture) up to ${words.bytes(limits.array_bytes)}`);
   const text = parts.join(", ");
   return text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "";

@@ -3,7 +3,11 @@ import { el, icon, parseJson, say } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { Sending } from "./sending.mjs";
 
-const TYPES = [["audio/webm;codecs=opus", "webm"], ["audio/ogg;codecs=opus", "ogg"], ["audio/mp4", "m4a"]];
+const TYPES = [
+  ["audio/webm;codecs=opus", "webm"],
+  ["audio/ogg;codecs=opus", "ogg"],
+  ["audio/mp4", "m4a"],
+];
 const WORDS = {
   NotAllowedError: "The browser may not use the microphone. Allow it for this page in the address bar, then try again.",
   NotFoundError: "No microphone was found. Connect one and try again, or choose a file.",

@@ -13,7 +13,11 @@ export function sendFile(path, form, onProgress) {
       if (answer) resolve(answer);
       else reject(problemOf(xhr.status, xhr.responseText, xhr.getResponseHeader("X-Request-ID") || ""));
     });
-    xhr.addEventListener("error", () => reject(new Problem({ detail: "The file could not be sent: the server does not answer. Check that Evident is running, then try again." })));
+    xhr.addEventListener("error", () =>
+      reject(
+        new Problem({ detail: "The file could not be sent: the server does not answer. Check that Evident is running, then try again." }),
+      ),
+    );
     xhr.addEventListener("abort", () => reject(null));
   });
   xhr.open("POST", apiUrl(path));
@@ -27,9 +31,13 @@ export class Sending {
   constructor(root) {
     this.root = root;
     this.fill = el("i");
-    this.track = el("div.ev-progress.ev-progress--inline", { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Sending" }, this.fill);
+    this.track = el(
+      "div.ev-progress.ev-progress--inline",
+      { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Sending" },
+      this.fill,
+    );
     this.label = el("span.ev-muted");
-    this.quit = el("button.ev-link", { type: "button", onclick: () => this.running && this.running.cancel() }, "cancel");
+    this.quit = el("button.ev-link", { type: "button", onclick: () => this.running?.cancel() }, "cancel");
     this.line = el("div.ev-sending", { hidden: true }, this.track, this.label, this.quit);
     this.problem = el("p.ev-problem", { role: "alert", hidden: true });
     this.node = el("div.ev-sending-holder", {}, this.line, this.problem);
@@ -37,7 +45,9 @@ export class Sending {
 
   say(sentence, requestId = "") {
     this.problem.hidden = !sentence;
-    this.problem.replaceChildren(...(sentence ? [icon("warning"), el("span", {}, sentence, requestId ? ` (request ${requestId.slice(0, 8)})` : "")] : []));
+    this.problem.replaceChildren(
+      ...(sentence ? [icon("warning"), el("span", {}, sentence, requestId ? ` (request ${requestId.slice(0, 8)})` : "")] : []),
+    );
   }
 
   progress(share) {

@@ -31,7 +31,7 @@ class Upload {
     this.accept = parseJson(dataset.accept);
     if (!this.limits) this.askLimits();
     this.button.replaceChildren(icon("upload"), dataset.word || "Upload");
-    this.picker.accept = (this.accept || (this.limits || {}).accept || Object.values(KINDS).flat()).join(",");
+    this.picker.accept = (this.accept || this.limits?.accept || Object.values(KINDS).flat()).join(",");
     this.hint.textContent = this.accept ? `${listed(this.accept)}.` : stated(this.limits || {});
     this.zone.classList.toggle("ev-drop--compact", this.compact);
     this.zone.replaceChildren(...this.stating(), this.button, this.picker, this.sending.node);
