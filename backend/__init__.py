@@ -1,4 +1,4 @@
-"""Computing and serving: methods, metrics, media decoding, jobs, store, HTTP routes."""
+"""Computing and serving: attribution, rendering, jobs, store, HTTP routes."""
 
 from __future__ import annotations
 

@@ -13,9 +13,7 @@ from app.core.text import Name
 
 Modality = Literal["image", "audio", "spectrogram"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal[
-    "decode", "prediction", "explanation", "model", "catalogue", "concept_examples", "concept_analysis", "lens", "internals", "evaluation"
-]
+JobKind = Literal["decode", "prediction", "explanation", "model", "catalogue", "concept_examples", "concept_analysis"]
 
 
 class Request(BaseModel):
@@ -143,6 +141,14 @@ class StageInfo(BaseModel):
     shape: tuple[int, int]
 
 
+class ArrayInfo(BaseModel):
+    """Numbers that a method kept beside its map, at `arrays/NAME.npy` of the explanation."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+
+
 class Record(BaseModel):
     """Result with the conditions it holds under. A map without its conditions is not shown."""
 
@@ -162,6 +168,7 @@ class Record(BaseModel):
     vmax: float
     gap: float | None = None
     stages: list[StageInfo] = []
+    arrays: list[ArrayInfo] = []
     extras: dict[str, Any] = {}
     notes: list[str] = []
     seconds: float
@@ -238,20 +245,11 @@ class MethodInfo(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
 
-class MetricInfo(BaseModel):
-    key: str
-    title: str
-    family: str
-    direction: Literal["higher", "lower"]
-    paper: str
-    schema_: dict[str, Any] = Field(alias="schema")
-    model_config = ConfigDict(populate_by_name=True)
-
-
 class Catalogue(BaseModel):
     models: list[ModelInfo]
     methods: list[MethodInfo]
-    metrics: list[MetricInfo] = []
+    metrics: list[Any] = []
+    """Part of the contract; empty, for there are none."""
     architectures: list[str] = []
     """Keys that `POST /models` accepts beside our own: any `timm:` or `torchvision:` name too."""
 

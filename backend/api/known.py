@@ -57,7 +57,7 @@ def _starting() -> Busy:
 
 
 async def catalogue(services: Services) -> Catalogue:
-    """Models (bundled, at hand, uploaded), methods, metrics. Raises Busy while starting."""
+    """Models (bundled, at hand, uploaded) and methods. Raises Busy while starting."""
     return Catalogue(**await _soon(services.catalogue()))
 
 

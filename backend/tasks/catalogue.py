@@ -1,4 +1,4 @@
-"""What there is: models, methods, metrics, and which fits which, with the seconds each needs on this machine."""
+"""What there is: models, methods, and which fits which, with the seconds each needs on this machine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ class Catalogue(Task):
         catalogue = {
             "models": [info for info, _ in entries],
             "methods": [method_info(method, [info for info, _ in entries], dict(entry_fits(entries))) for method in methods],
-            "metrics": metrics(),
             "architectures": architectures(),
         }
         return Outcome({"catalogue": catalogue, "fits": entry_fits(entries), "more": more})
@@ -165,21 +164,6 @@ def method_info(method: Method[Any], models: list[dict[str, Any]], fits: dict[st
         "modalities": [kind for kind in ("image", "audio", "spectrogram") if kind in modalities],
         "schema": method.Params.model_json_schema(),
     }
-
-
-def metrics() -> list[dict[str, Any]]:
-    """`app.core.schemas.MetricInfo` of every metric there is."""
-    try:
-        from backend.metrics import METRICS  # type: ignore[import-not-found,attr-defined,unused-ignore]
-    except ImportError:
-        return []
-    return [
-        {
-            "key": metric.key, "title": metric.title, "family": metric.family, "direction": metric.direction, "paper": metric.paper,
-            "schema": metric.Params.model_json_schema(),
-        }
-        for metric in METRICS.values()
-    ]  # fmt: skip
 
 
 def architectures() -> list[str]:

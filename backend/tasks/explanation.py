@@ -72,6 +72,7 @@ def record(model: Model, prepared: Prepared, result: Attribution, params: dict[s
         "vmax": float(result.values.max()),
         "gap": finite(result.gap),
         "stages": stages,
+        "arrays": [{"name": name, "dtype": str(array.dtype), "shape": list(array.shape)} for name, array in result.arrays.items()],
         "extras": finite(dict(result.extras)),
         "notes": [*prepared.notes, *result.notes],
         "seconds": result.seconds,

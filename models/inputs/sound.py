@@ -4,13 +4,12 @@
          -> 10 log10(power / max), clipped to [-80, 0] dB -> x = 1 + dB / 80
 
 so that 1 is the loudest cell, 0 is silence, and turning the recording up or down changes nothing. 8 kHz for every recording: a telephone
-line carries no more, and an empty upper half would otherwise give the recording channel away. The mel filterbank is Slaney's (area
-normalised), equal to `librosa.filters.mel`.
+line carries no more, and an empty upper half would otherwise give the recording channel away. The mel filterbank is librosa's: Slaney's
+scale, filters of equal area (Auditory Toolbox, 1998).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -103,12 +102,12 @@ class SoundInput(InputSpec):
     @property
     def filterbank(self) -> Tensor:
         """float64 `[bands, n_fft / 2 + 1]`."""
-        return slaney(self.rate, self.n_fft, self.bands, self.low, self.high)
+        return mel_filterbank(self.rate, self.n_fft, self.bands, self.low, self.high)
 
     @property
     def frequencies(self) -> np.ndarray:
         """Centre frequencies of the bands in Hz, `[bands]`."""
-        return mel_edges(self.bands, self.low, self.high)[1:-1]
+        return mel_frequencies(self.bands, self.low, self.high)
 
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
         """silence: the floor, -80 dB, everywhere. mean: each recording's own mean level. blur: a Gaussian of 5 % of the longer side."""
@@ -176,25 +175,22 @@ class SoundInput(InputSpec):
         return self._prepared(x[None], begin * step, [MODEL_SCALE, *notes], (begin * step, begin * step + part.shape[1] * step))
 
 
-def mel_edges(bands: int, low: float, high: float) -> np.ndarray:
-    """`bands + 2` edges in Hz, equally spaced on Slaney's mel scale: linear (3 mel per 200 Hz) to 1 kHz, logarithmic above."""
-    step = math.log(6.4) / 27
+@lru_cache(maxsize=8)
+def mel_frequencies(bands: int, low: float, high: float) -> np.ndarray:
+    """Centre frequencies in Hz of `bands` filters between `low` and `high`, equally spaced on Slaney's mel scale, float64 `[bands]`."""
+    from librosa.filters import mel_frequencies as edges  # takes a second to import: numba
 
-    def mel(hz: float) -> float:
-        return 3 * hz / 200 if hz < 1000 else 15 + math.log(hz / 1000) / step
-
-    mels = np.linspace(mel(low), mel(high), bands + 2)
-    return np.where(mels < 15, 200 * mels / 3, 1000 * np.exp(step * (mels - 15)))
+    frequencies: np.ndarray = edges(n_mels=bands + 2, fmin=low, fmax=high)[1:-1]
+    frequencies.flags.writeable = False
+    return frequencies
 
 
 @lru_cache(maxsize=8)
-def slaney(rate: int, n_fft: int, bands: int, low: float, high: float) -> Tensor:
-    """Triangular filters of equal area over the power spectrum, float64 `[bands, n_fft / 2 + 1]` (Slaney's Auditory Toolbox, 1998)."""
-    edges = mel_edges(bands, low, high)
-    bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return torch.from_numpy(np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None])
+def mel_filterbank(rate: int, n_fft: int, bands: int, low: float, high: float) -> Tensor:
+    """Triangular filters of equal area over the power spectrum, float64 `[bands, n_fft / 2 + 1]`."""
+    from librosa.filters import mel
+
+    return torch.from_numpy(mel(sr=rate, n_fft=n_fft, n_mels=bands, fmin=low, fmax=high, dtype=np.float64))
 
 
 def _checked(samples: Any, rate: Any) -> tuple[np.ndarray, int, list[str]]:

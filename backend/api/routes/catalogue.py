@@ -1,4 +1,4 @@
-"""Limits in force, and the catalogue: models, methods, metrics."""
+"""Limits in force, and the catalogue: models and methods."""
 
 from __future__ import annotations
 

@@ -98,7 +98,16 @@ async def stage(id: str, name: str, services: Backend) -> Response:
     row = await job_of_kind(services, id, "explanation")
     if name not in {found["name"] for found in (row.result or {}).get("stages", [])}:
         raise NotFound("This explanation has no such stage; its record lists them.", code="unknown_stage")
-    return npy(await bytes_of(await services.jobs.file_path(row.key, f"stages/{name}"), "stage"), "stage")
+    return npy(await bytes_of(await services.jobs.file_path(row.key, f"stages/{name}"), "stage"), name)
+
+
+@router.get("/explanations/{id}/arrays/{name}.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+async def array(id: str, name: str, services: Backend) -> Response:
+    """One of the arrays that the method kept beside its map, as the record names them: LIME's segments, coefficients, band, samples, scores."""
+    row = await job_of_kind(services, id, "explanation")
+    if name not in {kept["name"] for kept in (row.result or {}).get("arrays", [])}:
+        raise NotFound("This explanation kept no such array; its record lists those it kept.", code="unknown_array")
+    return npy(await bytes_of(await services.jobs.file_path(row.key, f"arrays/{name}"), "array"), name)
 
 
 @router.get("/explanations/{id}/overlay.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})

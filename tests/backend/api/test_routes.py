@@ -140,6 +140,20 @@ def test_explanation_from_post_to_map(client: httpx.Client, photo: str) -> None:
     assert client.get(f"/explanations/{id}/audio.wav").status_code == 404
 
 
+def test_what_a_method_kept_is_served(client: httpx.Client, photo: str, after: Any) -> None:
+    id = explain(client, photo, seed=12).json()["id"]
+    record = finished(client, id)["record"]
+    assert record["arrays"] == [{"name": "steps", "dtype": "int64", "shape": [4]}]
+    answer = client.get(f"/explanations/{id}/arrays/steps.npy")
+    assert answer.headers["content-disposition"] == 'attachment; filename="steps.npy"'
+    assert (np.load(io.BytesIO(answer.content)) == np.arange(4)).all()
+    assert client.get(f"/explanations/{id}/stages/half.npy").headers["content-disposition"] == 'attachment; filename="half.npy"'
+    for name in ("values", "stages/half", "half", "..%2fvalues"):
+        refusal = after(client.get(f"/explanations/{id}/arrays/{name}.npy"))
+        assert refusal["status"] == 404, name
+    assert refusal["detail"].startswith("This explanation kept no such array") or refusal["code"] == "not_found"
+
+
 def test_the_layer_is_filled_in_and_part_of_the_key(client: httpx.Client, photo: str) -> None:
     default = explain(client, photo, method="layered").json()
     assert default["request"]["layer"] == client.get("/models/tiny").json()["default_layer"]
@@ -353,6 +367,7 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("GET", "/v1/explanations/{id}/events"): {200: "test_progress_partial_maps_and_cancelling", 404: f"/explanations/{NOWHERE}/events", 422: FREE_TEXT},
     ("GET", "/v1/explanations/{id}/values.npy"): {200: "test_explanation_from_post_to_map", 404: f"/explanations/{NOWHERE}/values.npy", 422: FREE_TEXT},
     ("GET", "/v1/explanations/{id}/stages/{name}.npy"): {200: "test_explanation_from_post_to_map", 404: f"/explanations/{NOWHERE}/stages/a.npy", 422: FREE_TEXT},
+    ("GET", "/v1/explanations/{id}/arrays/{name}.npy"): {200: "test_what_a_method_kept_is_served", 404: f"/explanations/{NOWHERE}/arrays/a.npy", 422: FREE_TEXT},
     ("GET", "/v1/explanations/{id}/overlay.png"): {200: "test_overlay", 404: f"/explanations/{NOWHERE}/overlay.png", 422: "test_overlay"},
     ("GET", "/v1/explanations/{id}/audio.wav"): {200: "test_listening", 404: f"/explanations/{NOWHERE}/audio.wav", 422: "test_listening"},
     ("DELETE", "/v1/explanations/{id}"): {200: "test_progress_partial_maps_and_cancelling", 404: f"/explanations/{NOWHERE}", 422: FREE_TEXT},

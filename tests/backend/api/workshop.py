@@ -79,7 +79,15 @@ class Ramp(Method[RampParams]):
             report(step + 1, params.n_samples, slope * (step + 1) / params.n_samples)
         values = slope if params.word == "up" else -slope
         stages = {"half": Stage("Half of it", values[::2, ::2].copy(), signed=True)}
-        return Attribution(values, True, (height, width), stages=stages, extras={"nan": float("nan")}, forwards=params.n_samples)
+        return Attribution(
+            values,
+            True,
+            (height, width),
+            stages=stages,
+            extras={"nan": float("nan")},
+            arrays={"steps": np.arange(params.n_samples)},
+            forwards=params.n_samples,
+        )
 
 
 class NoParams(Params):

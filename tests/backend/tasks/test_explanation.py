@@ -63,6 +63,9 @@ def test_every_method_that_fits_runs_as_a_task(files, report, method):
     assert {f"stages/{stage.name}" for stage in record.stages} == {name for name in outcome.arrays if name.startswith("stages/")}
     for stage in record.stages:
         assert outcome.arrays[f"stages/{stage.name}"].shape == stage.shape
+    assert {f"arrays/{array.name}" for array in record.arrays} == {name for name in outcome.arrays if name.startswith("arrays/")}
+    for array in record.arrays:
+        assert list(outcome.arrays[f"arrays/{array.name}"].shape) == array.shape
     assert np.isfinite(outcome.arrays["values"]).all()
 
 
