@@ -181,7 +181,7 @@ def unreachable(refusal: ApiProblem) -> Component:
 
 
 def register(app: Dash, client: Client) -> None:
-    """The first step; the others are in frontend/callbacks."""
+    """The first step; the others are in the files beside this one."""
 
     @app.callback(Output("compare-body", "children"), Input("query-store", "data"))
     async def load(query: dict[str, str] | None) -> Any:
