@@ -178,7 +178,7 @@ class SoundInput(InputSpec):
 @lru_cache(maxsize=8)
 def mel_frequencies(bands: int, low: float, high: float) -> np.ndarray:
     """Centre frequencies in Hz of `bands` filters between `low` and `high`, equally spaced on Slaney's mel scale, float64 `[bands]`."""
-    from librosa.filters import mel_frequencies as edges  # takes a second to import: numba
+    from librosa.core.convert import mel_frequencies as edges  # takes a second to import: numba
 
     frequencies: np.ndarray = edges(n_mels=bands + 2, fmin=low, fmax=high)[1:-1]
     frequencies.flags.writeable = False
