@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash import ALL, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Catalogue, ExplanationRequest, Fit, MethodInfo, ModelInfo, Prediction
@@ -13,74 +13,85 @@ from frontend.client import ApiProblem, Client
 from frontend.compare import methods_card, panels, side
 from frontend.compare.subject import target_of
 from frontend.ui import common, forms
+from frontend.wiring import Trigger, wire
 
 CHEAP = 2.0
 """Seconds below which a ticked method starts by itself on a new input."""
 
 Runs = dict[str, Any]
+NO_RUNS: Runs = {"subject": None, "runs": {}, "all": False}
+
+FORM = {
+    "ticked": State("methods", "value"),
+    "params": State("params-store", "data"),
+    "layer": State("layer-select", "value"),
+    "wish": State("wish-store", "data"),
+    "seed": State("seed", "value"),
+    "target": State("target-store", "data"),
+    "runs": State("runs-store", "data"),
+    "fields": State({"type": "param", "method": ALL, "name": ALL}, "id"),
+    "values": State({"type": "param", "method": ALL, "name": ALL}, "value"),
+    "flags": State({"type": "flag", "method": ALL, "name": ALL}, "id"),
+    "checks": State({"type": "flag", "method": ALL, "name": ALL}, "checked"),
+}
+"""What the page says about how to run."""
 
 
 def register(app: Dash, client: Client) -> None:
     """Layer list, method rows, runs, panels, downloads."""
-    _register_lists(app, client)
-    _register_run(app, client)
+    wire(
+        app, client, list_methods, output=Output("methods-list", "children"), prevent_initial_call=True,
+        inputs={"answer": Input("answer-store", "data"), "params": Input("params-store", "data")},
+    )  # fmt: skip
+    wire(
+        app, client, list_layers, output={"data": Output("layer-select", "data"), "value": Output("layer-select", "value")},
+        inputs={"subject": Input("subject-store", "data")},
+        state={"layer": State("layer-select", "value"), "wish": State("wish-store", "data")},
+    )  # fmt: skip
+    running = [(Output("run", "loading"), True, False)]
+    wire(
+        app, client, run, output={"runs": Output("runs-store", "data"), "problem": Output("run-problem", "children")},
+        inputs={"answer": Input("answer-store", "data"), "clicks": Input("run", "n_clicks")}, state=FORM, running=running,
+    )  # fmt: skip
+    # A callback of its own: its buttons come and go with the panels and the drawer, and each arrival
+    # would start `run` again and throw away the answer to a run that is still being posted.
+    wire(
+        app, client, run_one, running=running, prevent_initial_call=True,
+        output={
+            "runs": Output("runs-store", "data", allow_duplicate=True),
+            "problem": Output("run-problem", "children", allow_duplicate=True),
+        },
+        inputs={"clicks": Input({"type": "run-one", "method": ALL}, "n_clicks")},
+        state={"answer": State("answer-store", "data"), **FORM},
+    )  # fmt: skip
+    wire(
+        app, client, draw, output=Output("panels", "children"),
+        inputs={"runs": Input("runs-store", "data"), "ticked": Input("methods", "value"), "answer": Input("answer-store", "data")},
+        state={"params": State("params-store", "data")},
+    )  # fmt: skip
+    wire(
+        app, client, list_downloads, output=Output("downloads", "children"),
+        inputs={"ended": Input("panel-store", "data"), "runs": Input("runs-store", "data")},
+    )  # fmt: skip
 
-    @app.callback(
-        Output("panels", "children"),
-        Input("runs-store", "data"),
-        Input("methods", "value"),
-        Input("answer-store", "data"),
-        State("params-store", "data"),
-    )
-    async def draw(runs: Runs | None, ticked: list[str] | None, answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
-        if not answer:
-            return []
-        try:
-            catalogue = await client.catalogue()
-        except ApiProblem as refusal:
-            return [common.problem(refusal)]
-        shown = [method for method in catalogue.methods if method.key in set(ticked or ())]
-        known = runs["runs"] if runs and runs.get("subject") == answer["subject"] else {}
-        fits = read_fits(answer)
-        shown = [method for method in shown if method.key not in fits or fits[method.key].ok]
-        return panels.panels(shown, fits, known, params or {}, Prediction.model_validate(answer["prediction"]))
 
-    @app.callback(Output("downloads", "children"), Input("panel-store", "data"), Input("runs-store", "data"))
-    async def list_downloads(_panel: Any, runs: Runs | None) -> Any:
-        posted = {key: run for key, run in ((runs or {}).get("runs") or {}).items() if "id" in run}
-        try:
-            catalogue = await client.catalogue()
-            states = await asyncio.gather(*(client.explanation(run["id"]) for run in posted.values()))
-        except ApiProblem:
-            return no_update
-        return side.downloads(catalogue.methods, posted, {key: found.state for key, found in zip(posted, states, strict=True)})
+async def list_methods(client: Client, answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
+    """The rows to tick."""
+    try:
+        return methods_card.method_rows((await client.catalogue()).methods, read_fits(answer), params or {})
+    except ApiProblem as refusal:
+        return common.problem(refusal)
 
 
-def _register_lists(app: Dash, client: Client) -> None:
-    @app.callback(
-        Output("methods-list", "children"), Input("answer-store", "data"), Input("params-store", "data"), prevent_initial_call=True
-    )
-    async def list_methods(answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
-        try:
-            return methods_card.method_rows((await client.catalogue()).methods, read_fits(answer), params or {})
-        except ApiProblem as refusal:
-            return common.problem(refusal)
-
-    @app.callback(
-        Output("layer-select", "data"),
-        Output("layer-select", "value"),
-        Input("subject-store", "data"),
-        State("layer-select", "value"),
-        State("wish-store", "data"),
-    )
-    async def list_layers(subject: dict[str, Any] | None, layer: str | None, wish: dict[str, Any] | None) -> Any:
-        if not subject:
-            return no_update
-        try:
-            model = await client.model(subject["model"])
-        except ApiProblem:
-            return no_update
-        return methods_card.layer_options(model.layers), layer_of(model, layer, (wish or {}).get("layer"))
+async def list_layers(client: Client, subject: dict[str, Any] | None, layer: str | None, wish: dict[str, Any] | None) -> Any:
+    """The model's layers, and which is chosen."""
+    if not subject:
+        raise PreventUpdate
+    try:
+        model = await client.model(subject["model"])
+    except ApiProblem:
+        raise PreventUpdate from None
+    return {"data": methods_card.layer_options(model.layers), "value": layer_of(model, layer, (wish or {}).get("layer"))}
 
 
 def layer_of(model: ModelInfo, *wishes: str | None) -> str | None:
@@ -89,82 +100,89 @@ def layer_of(model: ModelInfo, *wishes: str | None) -> str | None:
     return next((wish for wish in wishes if wish in names), model.default_layer)
 
 
-def _register_run(app: Dash, client: Client) -> None:
-    form = [
-        State("methods", "value"),
-        State("params-store", "data"),
-        State("layer-select", "value"),
-        State("wish-store", "data"),
-        State("seed", "value"),
-        State("target-store", "data"),
-        State("runs-store", "data"),
-        State({"type": "param", "method": ALL, "name": ALL}, "value"),
-        State({"type": "flag", "method": ALL, "name": ALL}, "checked"),
-    ]
-    running = [(Output("run", "loading"), True, False)]
+async def run(client: Client, answer: dict[str, Any] | None, clicks: int | None, trigger: Trigger, **form: Any) -> dict[str, Any]:
+    """What starts by itself with a new prediction, and what Run starts."""
+    if answer:
+        return await start(client, answer, trigger, **form)
+    if trigger.id is None:
+        raise PreventUpdate
+    return {"runs": NO_RUNS, "problem": None}
 
-    @app.callback(
-        Output("runs-store", "data"),
-        Output("run-problem", "children"),
-        Input("answer-store", "data"),
-        Input("run", "n_clicks"),
-        *form,
-        running=running,
-    )
-    async def run(answer: dict[str, Any] | None, _run: int | None, *given: Any) -> Any:
-        if not answer:
-            return (no_update, no_update) if ctx.triggered_id is None else ({"subject": None, "runs": {}, "all": False}, None)
-        return await started(answer, ctx.triggered_id, *given)
 
-    # A callback of its own: its buttons come and go with the panels and the drawer, and each arrival
-    # would start `run` again and throw away the answer to a run that is still being posted.
-    @app.callback(
-        Output("runs-store", "data", allow_duplicate=True),
-        Output("run-problem", "children", allow_duplicate=True),
-        Input({"type": "run-one", "method": ALL}, "n_clicks"),
-        State("answer-store", "data"),
-        *form,
-        running=running,
-        prevent_initial_call=True,
-    )
-    async def run_one(_clicks: list[int], answer: dict[str, Any] | None, *given: Any) -> Any:
-        if not answer or not isinstance(ctx.triggered_id, dict) or not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        return await started(answer, ctx.triggered_id, *given)
+async def run_one(client: Client, answer: dict[str, Any] | None, clicks: list[int], trigger: Trigger, **form: Any) -> dict[str, Any]:
+    """One panel's own button."""
+    if not answer or not trigger.pressed:
+        raise PreventUpdate
+    return await start(client, answer, trigger, **form)
 
-    async def started(
-        answer: dict[str, Any],
-        trigger: Any,
-        ticked: list[str] | None,
-        params: dict[str, Any] | None,
-        layer: str | None,
-        wish: dict[str, Any] | None,
-        seed: Any,
-        target: dict[str, Any] | None,
-        runs: Runs | None,
-        _values: list[Any],
-        _flags: list[bool],
-    ) -> Any:
-        runs = runs or {"subject": None, "runs": {}, "all": False}
-        try:
-            catalogue, model = await asyncio.gather(client.catalogue(), client.model(answer["subject"]["model"]))
-        except ApiProblem as refusal:
-            return no_update, common.problem(refusal)
-        chosen = wanted(catalogue, read_fits(answer), ticked or [], trigger, everything=bool(runs.get("all")))
-        prediction = Prediction.model_validate(answer["prediction"])
-        common_part = {
-            **answer["subject"],
-            "target": target_of(target, prediction),
-            "seed": seed if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**31 else 0,
-        }
-        layer = layer_of(model, (wish or {}).get("layer") if runs.get("subject") is None else None, layer)
-        # The open form speaks for itself: its last change may still be on its way to the store.
-        values = {**(params or {}), **forms.given([part for group in ctx.states_list[-2:] for part in group])}
-        # One after the other, so that the cheapest is also first in the queue.
-        posted = [await post(client, method, common_part, layer, read_fits(answer), values) for method in chosen]
-        known = runs["runs"] if runs.get("subject") == answer["subject"] else {}
-        merged = {**known, **{method.key: done for method, done in zip(chosen, posted, strict=True)}}
-        return {"subject": answer["subject"], "runs": merged, "all": False}, None
+
+async def start(
+    client: Client,
+    answer: dict[str, Any],
+    trigger: Trigger,
+    *,
+    ticked: list[str] | None,
+    params: dict[str, Any] | None,
+    layer: str | None,
+    wish: dict[str, Any] | None,
+    seed: Any,
+    target: dict[str, Any] | None,
+    runs: Runs | None,
+    fields: list[dict[str, str]],
+    values: list[Any],
+    flags: list[dict[str, str]],
+    checks: list[bool],
+) -> dict[str, Any]:
+    """Posts the wanted methods, the cheapest first; what already runs for this prediction stays."""
+    runs = runs or NO_RUNS
+    try:
+        catalogue, model = await asyncio.gather(client.catalogue(), client.model(answer["subject"]["model"]))
+    except ApiProblem as refusal:
+        return {"runs": no_update, "problem": common.problem(refusal)}
+    fits = read_fits(answer)
+    chosen = wanted(catalogue, fits, ticked or [], trigger.id, everything=bool(runs.get("all")))
+    prediction = Prediction.model_validate(answer["prediction"])
+    part = {**answer["subject"], "target": target_of(target, prediction), "seed": seed_of(seed)}
+    layer = layer_of(model, (wish or {}).get("layer") if runs.get("subject") is None else None, layer)
+    # The open form speaks for itself: its last change may still be on its way to the store.
+    settings = {**(params or {}), **forms.given([*fields, *flags], [*values, *checks])}
+    # One after the other, so that the cheapest is also first in the queue.
+    posted = [await post(client, method, part, layer, fits, settings) for method in chosen]
+    known = runs["runs"] if runs.get("subject") == answer["subject"] else {}
+    merged = {**known, **{method.key: sent for method, sent in zip(chosen, posted, strict=True)}}
+    return {"runs": {"subject": answer["subject"], "runs": merged, "all": False}, "problem": None}
+
+
+def seed_of(value: Any) -> int:
+    """The seed field's number; 0 while it holds none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else 0
+
+
+async def draw(
+    client: Client, runs: Runs | None, ticked: list[str] | None, answer: dict[str, Any] | None, params: dict[str, Any] | None
+) -> Any:
+    """One panel per ticked method that fits."""
+    if not answer:
+        return []
+    try:
+        catalogue = await client.catalogue()
+    except ApiProblem as refusal:
+        return [common.problem(refusal)]
+    fits = read_fits(answer)
+    shown = [method for method in catalogue.methods if method.key in set(ticked or ()) and (method.key not in fits or fits[method.key].ok)]
+    known = runs["runs"] if runs and runs.get("subject") == answer["subject"] else {}
+    return panels.panels(shown, fits, known, params or {}, Prediction.model_validate(answer["prediction"]))
+
+
+async def list_downloads(client: Client, ended: Any, runs: Runs | None) -> Any:
+    """What can be saved now. ended: the panel that finished last."""
+    posted = {key: run for key, run in ((runs or {}).get("runs") or {}).items() if "id" in run}
+    try:
+        catalogue = await client.catalogue()
+        states = await asyncio.gather(*(client.explanation(run["id"]) for run in posted.values()))
+    except ApiProblem:
+        raise PreventUpdate from None
+    return side.downloads(catalogue.methods, posted, {key: explanation.state for key, explanation in zip(posted, states, strict=True)})
 
 
 def read_fits(answer: dict[str, Any] | None) -> dict[str, Fit]:

@@ -1,7 +1,7 @@
 """Compare, the front page: one input, one model, all maps side by side.
 
 address -> load -> body with stores
-input-store, model-select, window-store -> settle -> subject-store -> predict -> answer-store -> run -> runs-store -> panels
+input-store, model-select, window-store -> choose -> subject-store -> predict -> answer-store -> run -> runs-store -> panels
 look-*, stale, permalink, level, announcements: in the browser (assets/evident: dash/callbacks.mjs and the widgets)
 """
 
@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dash import Dash, Input, Output, dcc, html, no_update
+from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Catalogue, Sample
 from app.core.schemas import Input as EvidentInput
@@ -21,6 +22,7 @@ from frontend.client import ApiProblem, Client
 from frontend.compare import input_card, look_card, methods_card, panels, side
 from frontend.compare.address import View, read
 from frontend.ui import common
+from frontend.wiring import wire
 
 STORES = ("subject-store", "answer-store", "panel-store", "numbers-store")
 
@@ -181,14 +183,16 @@ def unreachable(refusal: ApiProblem) -> Component:
 
 
 def register(app: Dash, client: Client) -> None:
-    """The first step; the others are in the files beside this one."""
+    """The first step; the others stand in the files of this folder."""
+    wire(app, client, load, output=Output("compare-body", "children"), inputs={"query": Input("query-store", "data")})
 
-    @app.callback(Output("compare-body", "children"), Input("query-store", "data"))
-    async def load(query: dict[str, str] | None) -> Any:
-        if query is None:
-            return no_update
-        view = read(query)
-        try:
-            return body(await open_page(client, view), view)
-        except ApiProblem as refusal:
-            return unreachable(refusal)
+
+async def load(client: Client, query: dict[str, str] | None) -> Any:
+    """The page for what the address says."""
+    if query is None:
+        raise PreventUpdate
+    view = read(query)
+    try:
+        return body(await open_page(client, view), view)
+    except ApiProblem as refusal:
+        return unreachable(refusal)

@@ -4,66 +4,89 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash import ALL, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from frontend.client import ApiProblem, Client
 from frontend.compare import methods_card
 from frontend.compare.maps import read_fits
 from frontend.ui import common, forms
+from frontend.wiring import Trigger, wire
+
+PARAM = {"type": "param", "method": ALL, "name": ALL}
+FLAG = {"type": "flag", "method": ALL, "name": ALL}
 
 
 def register(app: Dash, client: Client) -> None:
     """Open, change, reset."""
+    wire(
+        app, client, show, prevent_initial_call=True,
+        output={
+            "opened": Output("params-drawer", "opened"),
+            "title": Output("params-drawer", "title"),
+            "form": Output("params-form", "children"),
+            "params": Output("params-store", "data", allow_duplicate=True),
+        },
+        inputs={
+            "tune": Input({"type": "tune", "method": ALL}, "n_clicks"),
+            "reset": Input({"type": "reset", "method": ALL}, "n_clicks"),
+        },
+        state={"params": State("params-store", "data"), "answer": State("answer-store", "data"), "data": State("input-store", "data")},
+    )  # fmt: skip
+    wire(
+        app, client, change, output=Output("params-store", "data"), prevent_initial_call=True,
+        inputs={"values": Input(PARAM, "value"), "checks": Input(FLAG, "checked")},
+        state={
+            "fields": State(PARAM, "id"), "flags": State(FLAG, "id"), "params": State("params-store", "data"),
+            "answer": State("answer-store", "data"),
+        },
+    )  # fmt: skip
 
-    @app.callback(
-        Output("params-drawer", "opened"),
-        Output("params-drawer", "title"),
-        Output("params-form", "children"),
-        Output("params-store", "data", allow_duplicate=True),
-        Input({"type": "tune", "method": ALL}, "n_clicks"),
-        Input({"type": "reset", "method": ALL}, "n_clicks"),
-        State("params-store", "data"),
-        State("answer-store", "data"),
-        State("input-store", "data"),
-        prevent_initial_call=True,
-    )
-    async def show(
-        _tune: list[int], _reset: list[int], params: dict[str, Any] | None, answer: dict[str, Any] | None, data: dict[str, Any] | None
-    ) -> Any:
-        trigger = ctx.triggered_id
-        if not isinstance(trigger, dict) or not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        kept = dict(params or {})
-        if trigger["type"] == "reset":
-            kept.pop(trigger["method"], None)
-        try:
-            method = next(found for found in (await client.catalogue()).methods if found.key == trigger["method"])
-            needed = forms.lists_needed(method.schema_)
-            lists = {name: await client.choices(name, data["modality"] if data else None) for name in needed}
-        except ApiProblem as refusal:
-            return True, "Parameters", common.problem(refusal), no_update
-        drawn = methods_card.params_form(method, read_fits(answer).get(method.key), kept.get(method.key, {}), lists)
-        return True, method.title, drawn, kept if trigger["type"] == "reset" else no_update
 
-    @app.callback(
-        Output("params-store", "data"),
-        Input({"type": "param", "method": ALL, "name": ALL}, "value"),
-        Input({"type": "flag", "method": ALL, "name": ALL}, "checked"),
-        State("params-store", "data"),
-        State("answer-store", "data"),
-        prevent_initial_call=True,
-    )
-    async def change(_values: list[Any], _flags: list[bool], params: dict[str, Any] | None, answer: dict[str, Any] | None) -> Any:
-        drawn = forms.given([part for group in ctx.inputs_list for part in group])
-        if len(drawn) != 1:
-            raise PreventUpdate
-        [(key, given)] = drawn.items()
-        try:
-            method = next(found for found in (await client.catalogue()).methods if found.key == key)
-        except ApiProblem:
-            raise PreventUpdate from None
-        fit = read_fits(answer).get(method.key)
-        sent = forms.clean(method.schema_, fit.defaults if fit else None, given)
-        kept = {other: values for other, values in (params or {}).items() if other != key} | ({key: sent} if sent else {})
-        return no_update if kept == (params or {}) else kept
+async def show(
+    client: Client,
+    tune: list[int],
+    reset: list[int],
+    params: dict[str, Any] | None,
+    answer: dict[str, Any] | None,
+    data: dict[str, Any] | None,
+    trigger: Trigger,
+) -> dict[str, Any]:
+    """A method's form; its reset button draws it again with the defaults."""
+    if not trigger.pressed:
+        raise PreventUpdate
+    key, resets = trigger.of("method"), trigger.of("type") == "reset"
+    settings = {method: values for method, values in (params or {}).items() if not (resets and method == key)}
+    try:
+        method = next(info for info in (await client.catalogue()).methods if info.key == key)
+        lists = {name: await client.choices(name, data["modality"] if data else None) for name in forms.lists_needed(method.schema_)}
+    except ApiProblem as refusal:
+        return {"opened": True, "title": "Parameters", "form": common.problem(refusal), "params": no_update}
+    form = methods_card.params_form(method, read_fits(answer).get(key), settings.get(key, {}), lists)
+    return {"opened": True, "title": method.title, "form": form, "params": settings if resets else no_update}
+
+
+async def change(
+    client: Client,
+    values: list[Any],
+    checks: list[bool],
+    fields: list[dict[str, str]],
+    flags: list[dict[str, str]],
+    params: dict[str, Any] | None,
+    answer: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """What the open form says, without what equals the defaults."""
+    drawn = forms.given([*fields, *flags], [*values, *checks])
+    if len(drawn) != 1:
+        raise PreventUpdate
+    [(key, entered)] = drawn.items()
+    try:
+        method = next(info for info in (await client.catalogue()).methods if info.key == key)
+    except ApiProblem:
+        raise PreventUpdate from None
+    fit = read_fits(answer).get(key)
+    settings = forms.clean(method.schema_, fit.defaults if fit else None, entered)
+    changed = {other: kept for other, kept in (params or {}).items() if other != key} | ({key: settings} if settings else {})
+    if changed == (params or {}):
+        raise PreventUpdate
+    return changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, ctx, no_update
+from dash import ALL, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Input as EvidentInput
@@ -13,90 +13,142 @@ from app.core.schemas import ModelInfo, Prediction, PredictionRequest, Sample
 from frontend.client import ApiProblem, Client
 from frontend.compare import input_card, methods_card, prediction_card
 from frontend.ui import common
+from frontend.wiring import Trigger, wire
 
 
 def register(app: Dash, client: Client) -> None:
     """Samples, input card, choice of model, prediction."""
-
-    @app.callback(
-        Output("input-store", "data", allow_duplicate=True),
-        Output("model-select", "value", allow_duplicate=True),
-        Output("samples-drawer", "opened", allow_duplicate=True),
-        Output("notice", "children", allow_duplicate=True),
-        Input({"type": "sample", "key": ALL}, "n_clicks"),
+    notice = Output("notice", "children", allow_duplicate=True)
+    wire(
+        app, client, open_sample, prevent_initial_call=True,
+        output={
+            "data": Output("input-store", "data", allow_duplicate=True),
+            "model": Output("model-select", "value", allow_duplicate=True),
+            "drawer": Output("samples-drawer", "opened", allow_duplicate=True),
+            "notice": notice,
+        },
+        inputs={"clicks": Input({"type": "sample", "key": ALL}, "n_clicks")},
+    )  # fmt: skip
+    wire(
+        app, client, show_samples, output=Output("samples-drawer", "opened"), prevent_initial_call=True,
+        inputs={"clicks": Input("samples-open", "n_clicks")},
+    )  # fmt: skip
+    wire(
+        app, client, delete_input, prevent_initial_call=True,
+        output={"data": Output("input-store", "data", allow_duplicate=True), "notice": notice},
+        inputs={"clicks": Input("input-delete", "n_clicks")},
+        state={"data": State("input-store", "data")},
+    )  # fmt: skip
+    wire(
+        app, client, show_input, output=Output("input-view", "children"), inputs={"data": Input("input-store", "data")},
         prevent_initial_call=True,
-    )
-    async def open_sample(_clicks: list[int]) -> Any:
-        if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
+    )  # fmt: skip
+    wire(
+        app, client, choose,
+        output={
+            "models": Output("model-select", "data"),
+            "model": Output("model-select", "value"),
+            "subject": Output("subject-store", "data"),
+            "note": Output("model-note", "children"),
+        },
+        inputs={"data": Input("input-store", "data"), "model": Input("model-select", "value"), "window": Input("window-store", "data")},
+        state={"subject": State("subject-store", "data")},
+    )  # fmt: skip
+    wire(
+        app, client, predict,
+        output={"answer": Output("answer-store", "data"), "card": Output("prediction-card", "children")},
+        inputs={"subject": Input("subject-store", "data")},
+        state={"target": State("target-store", "data"), "data": State("input-store", "data")},
+        running=[(Output("prediction-card", "aria-busy"), "true", "false"), (Output("panels", "aria-busy"), "true", "false")],
+    )  # fmt: skip
+
+
+async def open_sample(client: Client, clicks: list[int], trigger: Trigger) -> dict[str, Any]:
+    """A bundled input with the model it was made for."""
+    if not trigger.pressed:
+        raise PreventUpdate
+    key = trigger.of("key").removeprefix("drawer:")
+    try:
+        sample = next((sample for sample in await client.samples() if sample.key == key), None)
+        if sample is None:
             raise PreventUpdate
-        key = ctx.triggered_id["key"].removeprefix("drawer:")
-        try:
-            sample = next((found for found in await client.samples() if found.key == key), None)
-            if sample is None:
-                raise PreventUpdate
-            value = await client.input(sample.input)
-        except ApiProblem as refusal:
-            return no_update, no_update, False, common.problem(refusal)
-        return {**value.model_dump(), "sample": sample.key}, sample.model, False, None
+        value = await client.input(sample.input)
+    except ApiProblem as refusal:
+        return {"data": no_update, "model": no_update, "drawer": False, "notice": common.problem(refusal)}
+    return {"data": {**value.model_dump(), "sample": sample.key}, "model": sample.model, "drawer": False, "notice": None}
 
-    @app.callback(Output("samples-drawer", "opened"), Input("samples-open", "n_clicks"), prevent_initial_call=True)
-    async def show_samples(clicks: int | None) -> bool:
-        return bool(clicks)
 
-    @app.callback(
-        Output("input-store", "data", allow_duplicate=True),
-        Output("notice", "children", allow_duplicate=True),
-        Input("input-delete", "n_clicks"),
-        State("input-store", "data"),
-        prevent_initial_call=True,
-    )
-    async def delete_input(clicks: int | None, data: dict[str, Any] | None) -> Any:
-        if not clicks or not data:
-            raise PreventUpdate
-        try:
-            await client.delete_input(data["id"])
-        except ApiProblem as refusal:
-            return no_update, common.problem(refusal)
-        return None, None
+async def show_samples(client: Client, clicks: int | None) -> bool:
+    """The drawer of samples."""
+    return bool(clicks)
 
-    @app.callback(Output("input-view", "children"), Input("input-store", "data"), prevent_initial_call=True)
-    async def show_input(data: dict[str, Any] | None) -> Any:
-        if not data:
-            return input_card.nothing()
-        value = EvidentInput.model_validate(data)
-        try:
-            samples = await client.samples() if value.sample else []
-        except ApiProblem:
-            samples = []
-        return input_card.loaded(value, input_card.title_of(value, samples))
 
-    @app.callback(
-        Output("model-select", "data"),
-        Output("model-select", "value"),
-        Output("subject-store", "data"),
-        Output("model-note", "children"),
-        Input("input-store", "data"),
-        Input("model-select", "value"),
-        Input("window-store", "data"),
-        State("subject-store", "data"),
-    )
-    async def settle(data: dict[str, Any] | None, model: str | None, window: dict[str, Any] | None, subject: dict[str, Any] | None) -> Any:
-        try:
-            models = (await client.catalogue()).models
-        except ApiProblem as refusal:
-            return no_update, no_update, no_update, common.problem(refusal)
-        modality = data["modality"] if data else None
-        chosen = methods_card.choose_model(models, modality, model)
-        now = subject_of(data, chosen, window)
-        info = next((found for found in models if found.key == chosen), None)
-        return (
-            methods_card.model_options(models, modality),
-            no_update if chosen == model else chosen,
-            no_update if now == subject else now,
-            methods_card.model_note(info),
+async def delete_input(client: Client, clicks: int | None, data: dict[str, Any] | None) -> dict[str, Any]:
+    """Deletes the open input from the server."""
+    if not clicks or not data:
+        raise PreventUpdate
+    try:
+        await client.delete_input(data["id"])
+    except ApiProblem as refusal:
+        return {"data": no_update, "notice": common.problem(refusal)}
+    return {"data": None, "notice": None}
+
+
+async def show_input(client: Client, data: dict[str, Any] | None) -> Any:
+    """The input card."""
+    if not data:
+        return input_card.nothing()
+    value = EvidentInput.model_validate(data)
+    try:
+        samples = await client.samples() if value.sample else []
+    except ApiProblem:
+        samples = []
+    return input_card.loaded(value, input_card.title_of(value, samples))
+
+
+async def choose(
+    client: Client, data: dict[str, Any] | None, model: str | None, window: dict[str, Any] | None, subject: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The models that take this input, the chosen one, and with it what is predicted."""
+    try:
+        models = (await client.catalogue()).models
+    except ApiProblem as refusal:
+        return {"models": no_update, "model": no_update, "subject": no_update, "note": common.problem(refusal)}
+    modality = data["modality"] if data else None
+    chosen = methods_card.choose_model(models, modality, model)
+    now = subject_of(data, chosen, window)
+    return {
+        "models": methods_card.model_options(models, modality),
+        "model": no_update if chosen == model else chosen,
+        "subject": no_update if now == subject else now,
+        "note": methods_card.model_note(next((info for info in models if info.key == chosen), None)),
+    }
+
+
+async def predict(
+    client: Client, subject: dict[str, Any] | None, target: dict[str, Any] | None, data: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The prediction, which methods fit the model, and what is known about the input."""
+    if not subject or not data:
+        return {"answer": None, "card": common.skeleton(3)}
+    try:
+        prediction, fits, model, samples = await asyncio.gather(
+            client.predict(PredictionRequest(**subject)),
+            client.fits(subject["model"]),
+            client.model(subject["model"]),
+            client.samples(),
         )
-
-    _register_prediction(app, client)
+    except ApiProblem as refusal:
+        return {"answer": None, "card": common.problem(refusal)}
+    value = EvidentInput.model_validate(data)
+    sample = sample_of(samples, value, model)
+    answer = {
+        "subject": subject,
+        "prediction": prediction.model_dump(mode="json"),
+        "fits": {key: fit.model_dump() for key, fit in fits.items()},
+        "known": known_evidence(sample),
+    }
+    return {"answer": answer, "card": prediction_card.prediction_view(prediction, target_of(target, prediction), model, sample, value)}
 
 
 def subject_of(data: dict[str, Any] | None, model: str | None, window: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -112,44 +164,6 @@ def target_of(target: dict[str, Any] | None, prediction: Prediction) -> int:
     chosen = (target or {}).get("target")
     same = target is not None and target.get("input") == prediction.input and target.get("model") in {None, prediction.model}
     return chosen if same and isinstance(chosen, int) and any(score.index == chosen for score in prediction.classes) else prediction.top
-
-
-def _register_prediction(app: Dash, client: Client) -> None:
-    busy = [
-        (Output("prediction-card", "aria-busy"), "true", "false"),
-        (Output("panels", "aria-busy"), "true", "false"),
-    ]
-
-    @app.callback(
-        Output("answer-store", "data"),
-        Output("prediction-card", "children"),
-        Input("subject-store", "data"),
-        State("target-store", "data"),
-        State("input-store", "data"),
-        running=busy,
-    )
-    async def predict(subject: dict[str, Any] | None, target: dict[str, Any] | None, data: dict[str, Any] | None) -> Any:
-        if not subject or not data:
-            return None, common.skeleton(3)
-        try:
-            prediction, fits, model, samples = await asyncio.gather(
-                client.predict(PredictionRequest(**subject)),
-                client.fits(subject["model"]),
-                client.model(subject["model"]),
-                client.samples(),
-            )
-        except ApiProblem as refusal:
-            return None, common.problem(refusal)
-        value = EvidentInput.model_validate(data)
-        sample = sample_of(samples, value, model)
-        answer = {
-            "subject": subject,
-            "prediction": prediction.model_dump(mode="json"),
-            "fits": {key: fit.model_dump() for key, fit in fits.items()},
-            "known": known_evidence(sample),
-        }
-        drawn = prediction_card.prediction_view(prediction, target_of(target, prediction), model, sample, value)
-        return answer, drawn
 
 
 def sample_of(samples: list[Sample], value: EvidentInput, model: ModelInfo) -> Sample | None:

@@ -140,13 +140,12 @@ def _typed(field: Field, value: Any) -> Any:
     return str(value)
 
 
-def given(controls: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Method -> parameter -> value, from the open form's controls as Dash hands them over."""
-    found: dict[str, dict[str, Any]] = {}
-    for control_state in controls:
-        name = control_state["id"]
-        found.setdefault(name["method"], {})[name["name"]] = control_state.get("value")
-    return found
+def given(names: Iterable[Mapping[str, str]], values: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Method -> parameter -> value, from the ids of the open form's controls and what they hold."""
+    methods: dict[str, dict[str, Any]] = {}
+    for name, value in zip(names, values, strict=True):
+        methods.setdefault(name["method"], {})[name["name"]] = value
+    return methods
 
 
 def estimate(schema: Mapping[str, Any], fit: Fit, values: Mapping[str, Any]) -> float | None:
