@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from typing import Any
 
@@ -11,6 +12,7 @@ from dash.development.base_component import Component
 from app import __version__
 from app.core.schemas import Catalogue, MethodInfo
 from frontend.client import ApiProblem, Client
+from frontend.pages import Page
 from frontend.ui import common, words
 
 KEYS = (
@@ -140,3 +142,6 @@ def register(app: Dash, client: Client) -> None:
             return method_table(await client.catalogue())
         except ApiProblem as refusal:
             return common.card("Methods", common.problem(refusal))
+
+
+PAGE = Page("/about", "About", layout, (sys.modules[__name__],), order=70)

@@ -15,11 +15,7 @@ from app.core.schemas import Problem
 from app.core.settings import Settings
 from frontend import about, shell
 from frontend.client import ApiProblem, Client
-from frontend.compare import browser, maps, numbers, params, subject
-from frontend.compare import page as compare
-from frontend.concepts import callbacks as concept_callbacks
-from frontend.concepts import page as concepts
-from frontend.models import page as models
+from frontend.pages import pages
 from frontend.ui.common import problem
 
 ASSETS = Path(__file__).with_name("assets")
@@ -51,15 +47,12 @@ def build(server: FastAPI, settings: Settings) -> Dash:
         on_error=_unexpected,
     )
     _without_websocket(app, server)
-    dash.register_page("frontend.compare", path="/", title="Compare · Evident", layout=compare.layout)
-    dash.register_page("frontend.concepts", path="/concepts", title="Concepts · Evident", layout=concepts.layout)
-    dash.register_page("frontend.models", path="/models", title="Models · Evident", layout=models.layout)
-    dash.register_page("frontend.about", path="/about", title="About · Evident", layout=about.layout)
+    for page in pages():
+        dash.register_page(f"page {page.path}", path=page.path, title=f"{page.name} · Evident", layout=page.layout)
+        for part in page.parts:
+            part.register(app, client)
     dash.register_page("frontend.not_found_404", path="/not-found", title="Not found · Evident", layout=about.not_found)
     app.layout = shell.shell
-    for part in (compare, concept_callbacks, models, about, subject, maps, params, numbers):
-        part.register(app, client)
-    browser.register(app)
     return app
 
 

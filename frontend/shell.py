@@ -10,10 +10,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from frontend.client import API
+from frontend.pages import pages
 from frontend.ui import words
 from frontend.ui.common import aria, hidden, icon
-
-NAV = (("Compare", "/"), ("Concepts", "/concepts"), ("Models", "/models"), ("About", "/about"))
 
 INDEX = f"""<!DOCTYPE html>
 <html lang="en">
@@ -73,7 +72,10 @@ def shell() -> Component:
 
 
 def header() -> Component:
-    links = [dmc.Anchor(text, href=path, id={"type": "nav", "path": path}, className="nav-link", underline="never") for text, path in NAV]
+    links = [
+        dmc.Anchor(page.name, href=page.path, id={"type": "nav", "path": page.path}, className="nav-link", underline="never")
+        for page in pages()
+    ]
     return html.Header(
         [
             html.Span("Evident", className="brand"),

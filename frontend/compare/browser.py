@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State
 
+from frontend.client import Client
+
 LOOK = ("look-opacity", "look-top", "look-sign", "look-scale", "look-colours")
 
 
-def register(app: Dash) -> None:
+def register(app: Dash, _client: Client) -> None:
     """Level, look, staleness, permalink, announcements."""
 
     def function(name: str) -> ClientsideFunction:
