@@ -176,6 +176,10 @@ class Record(BaseModel):
     backwards: int
     device: str
     precision: str = "float32"
+    plan: str = ""
+    """How the passes were run: on which copy of the network, in which precision, how many inputs at a time."""
+    engine: str = "evident"
+    """What computed the map: `evident`, or a library with its version."""
     versions: dict[str, str] = {}
     created: str
     values_sha256: str

@@ -16,12 +16,15 @@ from torch import Tensor
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.methods import METHODS
 from backend.attribution.network.kept import steady
+from backend.attribution.network.passes import AS_GIVEN, plans_taken
 from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
 from models.model import Model
 
 if TYPE_CHECKING:
     from backend.attribution.concepts.library import Library
 
+ENGINE = "evident"
+"""What computed a map whose method names no library."""
 NO_EVIDENCE = "No evidence found: the map is flat."
 
 
@@ -55,10 +58,14 @@ def explain(
         context = Context(resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed, library)
         settled = settle(chosen, model, params)
         started = time.perf_counter()
-        with pristine(model):
+        with pristine(model), plans_taken() as plans:
             result = chosen.run(model, x, context, settled, report)
         seconds = time.perf_counter() - started
-    return _checked(replace(result, method=chosen.key, target=context.target, layer=context.layer, seconds=seconds), x, chosen)
+    stamped = replace(
+        result, plan=result.plan or "; ".join(plans) or AS_GIVEN, engine=result.engine or ENGINE, method=chosen.key, target=context.target,
+        layer=context.layer, seconds=seconds,
+    )  # fmt: skip
+    return _checked(stamped, x, chosen)
 
 
 def check_input(model: Model, x: Tensor) -> Tensor:

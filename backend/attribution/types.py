@@ -66,7 +66,7 @@ class Attribution:
     native: resolution before enlarging, e.g. (13, 13) for Grad-CAM. gap: |sum of attributions - (f(x) - f(baseline))| over
     |f(x) - f(baseline)| for methods with a completeness axiom, else None. extras: JSON-able numbers to show (R2, conservation ratio,
     standard errors). arrays: further arrays to keep (LIME's segments and samples). notes: conditions to show, e.g. "no evidence found".
-    forwards, backwards: passes spent, counted per input image.
+    forwards, backwards: passes spent, counted per input image. plan: how they were run. engine: what computed the map.
     """
 
     values: np.ndarray
@@ -79,6 +79,8 @@ class Attribution:
     notes: tuple[str, ...] = ()
     forwards: int = 0
     backwards: int = 0
+    plan: str = ""
+    engine: str = ""
     method: str = ""
     target: int = -1
     layer: str | None = None

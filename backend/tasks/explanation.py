@@ -80,6 +80,8 @@ def record(model: Model, prepared: Prepared, result: Attribution, params: dict[s
         "backwards": result.backwards,
         "device": device_name(model),
         "precision": str(result.extras.get("precision", "float32")),
+        "plan": result.plan,
+        "engine": result.engine,
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "values_sha256": hashlib.sha256(result.values.tobytes()).hexdigest(),

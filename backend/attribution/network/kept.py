@@ -2,7 +2,7 @@
 
 Nobody has to tell: each time something is asked for, the stamp of the network is compared with the one it was kept under. The stamp is
 read off the numbers themselves, because no counter sees every edit: `weight.data.neg_()` moves neither address nor version, permuted
-rows leave norm and sum as they were. It costs 22 ms for the 98 MiB of a ResNet-50 on one core, a quarter of its forward pass; `steady`
+rows leave norm and sum as they were. It costs 20 to 30 ms for the 98 MiB of a ResNet-50 on one core, a third of its forward pass; `steady`
 asks once for a whole run.
 """
 

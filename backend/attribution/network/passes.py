@@ -1,30 +1,32 @@
 """The fast engine of forward and forward + backward passes that the perturbation and path methods run on.
 
 A method that needs hundreds of passes asks `Passes.of(model).run(target, passes=n)` for a `Run` and hands it batches. Behind it stands
-the fastest network of a short list that gives the *same numbers*, chosen once per model and process:
+the first network of a short list that gives the *same numbers*:
 
-    as given                    the model's own module, float32
-    folded                      a copy with batch norm merged into the convolutions, channels-last; same function
-    bfloat16                    the folded copy in half the bits (forward only)
+    bfloat16                    a copy with batch norm merged into the convolutions, channels-last, in half the bits (forward only)
     bfloat16 backward           the folded copy, forward in float32, gradients of the convolutions in bfloat16
+    folded                      the copy in float32; same function
+    as given                    the model's own module, float32
 
-Each is taken only if it is measured to be faster here *and* agrees with the module on a probe input (`AGREEMENT`); otherwise the next
-slower one is. Gradients of a bfloat16 forward pass are never used: rounding flips ReLUs, and on ResNet-18 the gradient map then
+The list is in the order of speed as measured (docs/decisions.md), so no clock takes part in the choice: it follows from the processor,
+the kind of pass and the network. bfloat16 is on it where the processor computes in it, and a copy is taken only if it agrees with the
+module on a probe input (`AGREEMENT`), always judged on one thread. The same request therefore gives the same bits in every process,
+beside any other work. Gradients of a bfloat16 forward pass are never used: rounding flips ReLUs, and on ResNet-18 the gradient map then
 correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to 1.
 
-The batch size follows from memory alone, not from timing: the same request always runs in the same batches, so it always gives the same
-bits. On a CPU throughput is flat from about 16 images on.
+The batch size follows from memory alone and for the same reason: what the machine has, not what happens to be free. On a CPU throughput
+is flat from about 16 images on.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-import time
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -40,10 +42,10 @@ AGREEMENT = 0.99
 """Least rank correlation with the float32 module, of outputs over perturbed probes or of the gradient map."""
 CLOSE = 1e-3
 """A float32 copy must agree to this share of the largest output or gradient."""
-GAIN = {"folded": 1.05, "bfloat16": 1.2, "bfloat16 backward": 1.1}
-"""How much faster a network must be than the best so far to be worth its rounding and its memory."""
 SMALL = 8
 """Fewer passes than this run on the module as given: choosing would cost more than it saves."""
+AS_GIVEN = "as given, float32"
+"""How a method runs that does not use this engine."""
 MAP_BYTES = 80 * 2**20
 """Most that one feature map of a batch may take on a CPU."""
 WORKER_BYTES, LEAST_BYTES = 500 * 2**20, 128 * 2**20
@@ -51,21 +53,21 @@ WORKER_BYTES, LEAST_BYTES = 500 * 2**20, 128 * 2**20
 what is kept may always take the least."""
 COPIES = 3
 MOST = {"cpu": 32, "cuda": 256}
-LEAST_SECONDS, MOST_REPEATS = 0.02, 50
-"""A network so small that the probe takes less than this is timed again and again."""
-PROBES: dict[Kind, int] = {"forward": 16, "gradient": 2}
+CUDA_SHARE = 8
+"""A batch on a GPU may take this part of its memory."""
+PROBES: dict[Kind, int] = {"forward": 8, "gradient": 2}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How passes of one kind are run. seconds: per image, measured on the probe. agreement: rank correlation with float32."""
+    """How passes of one kind are run. words: the same for the record. agreement: rank correlation with float32."""
 
     network: Callable[[Tensor], Tensor]
     precision: str
+    words: str
     dtype: torch.dtype
     channels_last: bool
     batch: int
-    seconds: float
     agreement: float = 1.0
 
 
@@ -87,48 +89,55 @@ class Passes:
         return Run(self, target, exact=passes < SMALL)
 
     def plan(self, kind: Kind) -> Plan:
-        """The fastest faithful way to run passes of this kind on this machine."""
+        """The fastest way to run passes of this kind on this processor that is faithful to this network."""
         if kind not in self._plans:
-            with _undisturbed(self.model.module):
+            with _undisturbed(self.model.module), _one_thread(), torch.random.fork_rng(devices=[]):
                 self._plans[kind] = self._choose(kind)
         return self._plans[kind]
 
     @property
     def exact(self) -> Plan:
         """The module as given."""
-        return Plan(self.model.module, "float32", torch.float32, False, SMALL, float("nan"))
+        return Plan(self.model.module, "float32", AS_GIVEN, torch.float32, False, SMALL)
 
     def _choose(self, kind: Kind) -> Plan:
         probe = _probe(self.model, PROBES[kind])
-        measure = _outputs if kind == "forward" else _gradients
-        best = self._plan(kind, self.model.module, "float32", channels_last=False)
-        expected, seconds = _timed(measure, best, probe)
-        best = replace(best, seconds=seconds)
-        for name, plan in self._candidates(kind):
+        given = self._plan(kind, self.model.module, "float32", AS_GIVEN, channels_last=False)
+        measure, parts = _outputs if kind == "forward" else _gradients, probe.split(given.batch)
+        expected = torch.cat([measure(given, part) for part in parts])
+        for plan in self._candidates(kind):
             try:
-                found, seconds = _timed(measure, plan, probe)
+                found = torch.cat([measure(plan, part) for part in parts])
             except (RuntimeError, NotImplementedError):  # an operation that has no kernel for this type
                 continue
             agreement = _agreement(found, expected, kind, exact=plan.precision == "float32")
-            if agreement >= AGREEMENT and best.seconds >= GAIN[name] * seconds:
-                best = replace(plan, seconds=seconds, agreement=agreement)
-        return best
+            if agreement >= AGREEMENT:
+                return replace(plan, agreement=agreement)
+        return given
 
-    def _candidates(self, kind: Kind) -> Iterator[tuple[str, Plan]]:
-        """Faster networks, the more careful first."""
-        yield "folded", self._plan(kind, self.folded, "float32")
-        if not has_bfloat16(self.model.device):
-            return
-        if kind == "forward":
-            half = copy.deepcopy(self.folded).to(torch.bfloat16)
-            yield "bfloat16", self._plan(kind, half, "bfloat16", dtype=torch.bfloat16)
-        else:
-            yield "bfloat16 backward", self._plan(kind, _backward_in_bfloat16(self.folded), "float32, bfloat16 backward")
+    def _candidates(self, kind: Kind) -> Iterator[Plan]:
+        """Copies to try, the fastest first."""
+        if has_bfloat16(self.model.device):
+            if kind == "forward":
+                half = copy.deepcopy(self.folded).to(torch.bfloat16)
+                yield self._plan(kind, half, "bfloat16", "folded, bfloat16 forward", dtype=torch.bfloat16)
+            else:
+                network, words = _backward_in_bfloat16(self.folded), "folded, float32 forward, bfloat16 backward"
+                yield self._plan(kind, network, "float32, bfloat16 backward", words)
+        yield self._plan(kind, self.folded, "float32", "folded, float32")
 
     def _plan(
-        self, kind: Kind, network: nn.Module, precision: str, *, dtype: torch.dtype = torch.float32, channels_last: bool = True
+        self,
+        kind: Kind,
+        network: nn.Module,
+        precision: str,
+        words: str,
+        *,
+        dtype: torch.dtype = torch.float32,
+        channels_last: bool = True,
     ) -> Plan:
-        return Plan(network, precision, dtype, channels_last, self._batch(kind, network, dtype), 0.0)
+        batch = self._batch(kind, network, dtype)
+        return Plan(network, precision, f"{words}, batch {batch}", dtype, channels_last, batch)
 
     @property
     def folded(self) -> nn.Module:
@@ -151,7 +160,7 @@ class Passes:
         )
         kept = self._saved_bytes(network) if kind == "gradient" else 0
         if device.type == "cuda":
-            room = torch.cuda.mem_get_info(device)[0] / 4 / (kept + 4 * largest)
+            room = torch.cuda.mem_get_info(device)[1] / CUDA_SHARE / (kept + 4 * largest)
         else:
             weights = sum(tensor.nbytes for tensor in self.model.module.parameters())
             room = min(MAP_BYTES / largest, max(LEAST_BYTES, WORKER_BYTES - COPIES * weights) / max(1, kept))
@@ -194,6 +203,14 @@ class Run:
     def plan(self, kind: Kind) -> Plan:
         return self.passes.exact if self._exact else self.passes.plan(kind)
 
+    def _take(self, kind: Kind) -> Plan:
+        plan = self.plan(kind)
+        self._used.add(plan.precision)
+        taken = _taken.get()
+        if taken is not None:
+            taken.setdefault(plan.words)
+        return plan
+
     def batch(self, kind: Kind) -> int:
         """Images per pass."""
         return self.plan(kind).batch
@@ -205,16 +222,14 @@ class Run:
 
     def scores(self, x: Tensor) -> Tensor:
         """`x [N, C, H, W]` -> the explained logit, float32 `[N]`, in one batch. A network that works in place may overwrite `x`."""
-        plan = self.plan("forward")
-        self._used.add(plan.precision)
+        plan = self._take("forward")
         self.forwards += x.shape[0]
         with torch.inference_mode():
             return self.model.select(plan.network(_laid_out(x, plan)).float(), self.target).clone()
 
     def gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`x [N, C, H, W]` -> d logit / d x, float32 `[N, C, H, W]`, and the logits `[N]`."""
-        plan = self.plan("gradient")
-        self._used.add(plan.precision)
+        plan = self._take("gradient")
         self.forwards += x.shape[0]
         self.backwards += x.shape[0]
         with torch.enable_grad():
@@ -231,14 +246,32 @@ class Run:
             return self.model.select(self.model.module(x.clone()), self.target)
 
 
+_taken: ContextVar[dict[str, None] | None] = ContextVar("taken", default=None)
+
+
+@contextmanager
+def plans_taken() -> Iterator[dict[str, None]]:
+    """The plans that passes are run by in here, in words and in the order of their first use."""
+    taken: dict[str, None] = {}
+    token = _taken.set(taken)
+    try:
+        yield taken
+    finally:
+        _taken.reset(token)
+
+
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware (AVX512-BF16, AMX, or a GPU)."""
+    """Whether the device multiplies bfloat16 in hardware (AVX512-BF16, AMX, ARM's own, or a GPU). Where oneDNN only emulates it, which it
+    also calls supported, it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and bool(torch.backends.mkldnn.is_available()) and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    intel = platform.machine().lower() in ("x86_64", "amd64")
+    return not intel or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-# -- measuring and comparing ----------------------------------------------------------------------------------------------------------
+# -- comparing ----------------------------------------------------------------------------------------------------------
 
 
 def _probe(model: Model, n: int) -> Tensor:
@@ -267,30 +300,6 @@ def _gradients(plan: Plan, probe: Tensor) -> Tensor:
         leaf = _laid_out(probe, plan).detach().requires_grad_(True)
         outputs = plan.network(leaf.clone())
         return torch.autograd.grad(outputs[:, int(outputs[0].argmax())].sum(), leaf)[0].float().sum(1)
-
-
-def _timed(measure: Callable[[Plan, Tensor], Tensor], plan: Plan, probe: Tensor) -> tuple[Tensor, float]:
-    """Numbers and seconds per image. Processor time on a CPU: other work on the machine does not count."""
-    clock = time.perf_counter if probe.is_cuda else time.process_time
-    found: list[Tensor] = []
-    with torch.random.fork_rng(devices=[]):
-        measure(plan, probe[:1])
-        parts = probe.split(min(plan.batch, max(1, len(probe) // 2)))
-        seconds = [_clocked(lambda part: found.append(measure(plan, part)), part, clock) for part in parts]
-        while sum(seconds) * len(parts[-1]) < LEAST_SECONDS and len(seconds) < MOST_REPEATS:
-            seconds.append(_clocked(partial(measure, plan), parts[-1], clock))
-    return torch.cat(found), max(min(seconds), 1e-9)
-
-
-def _clocked(work: Callable[[Tensor], Any], part: Tensor, clock: Callable[[], float]) -> float:
-    """Seconds per image."""
-    if part.is_cuda:
-        torch.cuda.synchronize()
-    started = clock()
-    work(part)
-    if part.is_cuda:
-        torch.cuda.synchronize()
-    return (clock() - started) / len(part)
 
 
 def _agreement(found: Tensor, expected: Tensor, kind: Kind, exact: bool) -> float:
@@ -328,6 +337,17 @@ def _undisturbed(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums are split among threads and round accordingly: a verdict must not hang on how many there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 # -- bfloat16 on the way back ---------------------------------------------------------------------------------------------------------
 
 
@@ -362,10 +382,14 @@ class _HalfBack(nn.Module):
 
 
 def _backward_in_bfloat16(network: nn.Module) -> nn.Module:
-    """A network that shares the float32 weights with `network`; its plain convolutions send gradients back in bfloat16."""
+    """A network that shares the float32 weights with `network`; its plain convolutions send gradients back in bfloat16.
+
+    Depthwise ones stay as they are: they read more than they compute, and the conversions cost them more than bfloat16 saves.
+    """
     shared: dict[int, Any] = {id(t): t for t in (*network.parameters(), *network.buffers())}
     own = copy.deepcopy(network, shared)
     for name, layer in list(own.named_modules()):
-        if type(layer) is nn.Conv2d and name and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
+        plain = type(layer) is nn.Conv2d and name and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        if plain and not 1 < layer.groups == layer.in_channels:
             own.set_submodule(name, _HalfBack(layer))
     return own

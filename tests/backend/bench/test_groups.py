@@ -19,6 +19,12 @@ from backend.bench.subject import Subject
 from tests import tiny
 
 
+@pytest.fixture(autouse=True)
+def _full_precision(monkeypatch):
+    """Ours is compared with others' float32."""
+    monkeypatch.setattr("backend.attribution.network.passes.has_bfloat16", lambda device: False)
+
+
 @pytest.fixture(scope="module")
 def given():
     """A tiny network in the place of the ResNet-18."""
@@ -36,8 +42,8 @@ def test_the_floor_runs_exactly_the_declared_passes(given, monkeypatch):
         return given.module(x.float())
 
     plans = {
-        "forward": floor.Plan(network, "float32", torch.float32, True, 16, 0.0),
-        "gradient": floor.Plan(network, "float32", torch.float32, True, 4, 0.0),
+        "forward": floor.Plan(network, "float32", "folded, float32, batch 16", torch.float32, True, 16),
+        "gradient": floor.Plan(network, "float32", "folded, float32, batch 4", torch.float32, True, 4),
     }
     monkeypatch.setattr(floor.Passes, "plan", lambda self, kind: plans[kind])
     run, words = floor.floor(given, 50, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 
 import numpy as np
 import pytest
@@ -17,21 +18,13 @@ from backend.attribution.network import passes as engine
 from backend.attribution.network.passes import AGREEMENT, Passes
 from tests.tiny import BUILDERS, build, picture
 
-FASTER = {"folded": 0.0, "bfloat16": 0.0, "bfloat16 backward": 0.0}
-
-
-@pytest.fixture
-def eager(monkeypatch):
-    """Whatever agrees is taken, however slow it is on this machine."""
-    monkeypatch.setattr(engine, "GAIN", FASTER)
-
 
 def batch(n: int = 5) -> torch.Tensor:
     return torch.cat([picture(seed) for seed in range(n)])
 
 
 @pytest.mark.parametrize("name", list(BUILDERS))
-def test_folded_copy_is_the_same_function(name, eager):
+def test_folded_copy_is_the_same_function(name):
     model = build(name)
     run = Passes.of(model).run(1, passes=100)
     assert run.plan("forward").channels_last
@@ -57,7 +50,7 @@ def test_batch_norm_is_folded_where_it_can_be(name):
     assert after < before if name != "dense" else after == before
 
 
-def test_small_work_runs_on_the_module_as_given(eager):
+def test_small_work_runs_on_the_module_as_given():
     model = build("residual")
     run = Passes.of(model).run(0, passes=1)
     assert run.plan("gradient").network is model.module
@@ -85,7 +78,7 @@ def test_maps_follow_changed_weights():
     np.testing.assert_allclose(backend.explain(model, x, "smooth_grad", target=1).values, -first, atol=1e-3 * np.abs(first).max())
 
 
-def test_a_copy_that_disagrees_is_not_used(eager, monkeypatch):
+def test_a_copy_that_disagrees_is_not_used(monkeypatch):
     model = build("residual")
     wrong = copy.deepcopy(model.module)
     with torch.no_grad():
@@ -96,13 +89,7 @@ def test_a_copy_that_disagrees_is_not_used(eager, monkeypatch):
     assert passes.plan("gradient").network is model.module
 
 
-def test_a_copy_that_is_not_faster_is_not_used(monkeypatch):
-    monkeypatch.setattr(engine, "GAIN", dict.fromkeys(FASTER, 1e9))
-    model = build("plain")
-    assert Passes.of(model).plan("forward").network is model.module
-
-
-def test_networks_that_cannot_be_traced_still_run(eager):
+def test_networks_that_cannot_be_traced_still_run():
     class Branching(nn.Module):
         """Control flow that depends on numbers."""
 
@@ -123,7 +110,7 @@ def test_networks_that_cannot_be_traced_still_run(eager):
 @pytest.mark.usefixtures("half_precision")
 @pytest.mark.skipif(not engine.has_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16 arithmetic")
 @pytest.mark.parametrize("name", list(BUILDERS))
-def test_half_precision_is_taken_only_where_it_agrees(name, eager):
+def test_half_precision_is_taken_only_where_it_agrees(name):
     model = build(name)
     for kind in ("forward", "gradient"):
         plan = Passes.of(model).plan(kind)
@@ -158,7 +145,7 @@ def test_backward_in_half_precision_is_the_gradient(name):
 
 
 @pytest.mark.usefixtures("half_precision")
-def test_rounding_that_changes_the_answer_is_refused(eager, monkeypatch):
+def test_rounding_that_changes_the_answer_is_refused(monkeypatch):
     """A network that lives on differences far below bfloat16's 3 digits."""
 
     class Fine(nn.Module):
@@ -174,6 +161,55 @@ def test_rounding_that_changes_the_answer_is_refused(eager, monkeypatch):
     torch.manual_seed(0)
     model = models.wrap(Fine(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
     assert Passes.of(model).plan("forward").precision == "float32"
+
+
+@pytest.mark.usefixtures("half_precision")
+@pytest.mark.parametrize("name", ["plain", "mobile"])
+def test_the_choice_follows_from_processor_and_network_alone(name, monkeypatch):
+    """No clock is asked, and neither the number of threads nor what ran before changes it."""
+
+    def clock():
+        raise AssertionError("the choice asked a clock")
+
+    for asked in ("perf_counter", "process_time", "monotonic", "time", "thread_time"):
+        monkeypatch.setattr(time, asked, clock)
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: True)
+    threads, words = torch.get_num_threads(), set()
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        try:
+            words.add(tuple(Passes(build(name)).plan(kind).words for kind in ("forward", "gradient")))
+        finally:
+            torch.set_num_threads(threads)
+    assert len(words) == 1
+    assert words.pop()[1] == "folded, float32 forward, bfloat16 backward, batch 32"
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
+    assert {Passes(build(name)).plan(kind).words for kind in ("forward", "gradient")} == {"folded, float32, batch 32"}
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_depthwise_convolutions_keep_float32_both_ways():
+    network = engine._backward_in_bfloat16(Passes(build("mobile")).folded)
+    kept = [part for part in network.modules() if type(part) is nn.Conv2d and part.groups > 1]
+    assert len(kept) == 1
+    grey = engine._backward_in_bfloat16(nn.Sequential(nn.Conv2d(1, 4, 3)))  # one channel is no depthwise convolution
+    assert isinstance(grey[0], engine._HalfBack)
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_the_map_names_its_plan_and_its_engine(method):
+    settings = {
+        name: n for name, n in {"n_samples": 40, "n_steps": 12, "n_random": 20}.items() if name in METHODS[method].Params.model_fields
+    }
+    model = build("residual")
+    result = backend.explain(model, picture(), method, target=1, **settings)
+    words = {kind: Passes.of(model).plan(kind).words for kind in ("forward", "gradient")}
+    expected = {
+        "lime": words["forward"], "rise": words["forward"], "kernel_shap": words["forward"], "occlusion": words["forward"],
+        "smooth_grad": words["gradient"], "integrated_gradients": words["gradient"],
+    }  # fmt: skip
+    assert result.plan == expected.get(method, "as given, float32")
+    assert result.engine
 
 
 def test_batches_respect_memory(monkeypatch):
@@ -193,7 +229,7 @@ def test_batches_respect_memory(monkeypatch):
     assert Passes(model)._batch("forward", model.module, torch.float32) == 1
 
 
-def test_input_is_not_overwritten_by_networks_that_work_in_place(eager):
+def test_input_is_not_overwritten_by_networks_that_work_in_place():
     class Overwrites(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -1,0 +1,228 @@
+"""Nothing that was kept outlives the network it was computed from. Every method is drawn from the registry, every kind of edit from EDITS."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import backend
+import models
+from backend.attribution.concepts.folders import FolderLibrary
+from backend.attribution.concepts.library import KEPT, Library
+from backend.attribution.lrp.prepared import canonical_of
+from backend.attribution.methods import METHODS
+from backend.attribution.network.head import suffix
+from backend.attribution.network.kept import keep, stamp, steady
+from tests.tiny import build, picture
+
+QUICK = {"n_samples": 16, "n_steps": 8, "n_random": 20}
+PLAIN_METHODS = [key for key in METHODS if key != "visual_tcav"]
+"""A concept map runs 140 examples through the network: it has a test of its own."""
+
+
+def permuted_rows(module):
+    """Norm, sum and every counter but the version stay; done through `.data`, not even that moves."""
+    module.conv2.weight.data.copy_(module.conv2.weight.data.flip(0))
+
+
+def data_edit(module):
+    module.fc.weight.data.neg_()
+
+
+def replaced_parameter(module):
+    module.conv1.weight = nn.Parameter(module.conv1.weight.detach().flip(1), requires_grad=False)
+
+
+def buffer_edit(module):
+    module.bn1.running_mean.data.add_(1.0)
+
+
+def setting(module):
+    module.bn2.eps = 10.0
+
+
+def replaced_module(module):
+    module.down = nn.Conv2d(8, 16, 1, stride=2, bias=False).requires_grad_(False)
+
+
+def stored_weights(module):
+    module.load_state_dict(build("residual", seed=5).module.state_dict())
+
+
+EDITS = (permuted_rows, data_edit, replaced_parameter, buffer_edit, setting, replaced_module, stored_weights)
+
+
+def explain(model, method):
+    settings = {name: value for name, value in QUICK.items() if name in METHODS[method].Params.model_fields}
+    return backend.explain(model, picture(), method, target=1, seed=3, **settings).values
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+def test_every_method_explains_the_network_as_it_is_now(edit):
+    check(edit, PLAIN_METHODS)
+
+
+def test_concept_maps_explain_the_network_as_it_is_now():
+    check(permuted_rows, ["visual_tcav"])
+
+
+def check(edit, methods):
+    """The same maps as of a freshly wrapped copy of the changed module."""
+    model = build("residual")
+    for method in methods:
+        explain(model, method)
+    edit(model.module)
+    fresh = models.wrap(copy.deepcopy(model.module), labels=model.labels, input=model.input)
+    for method in methods:
+        np.testing.assert_array_equal(explain(model, method), explain(fresh, method), err_msg=method)
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.__name__)
+def test_the_stamp_sees_it_and_goes_back_when_it_is_undone(edit):
+    model = build("residual")
+    before, whole = stamp(model), copy.deepcopy(model.module)
+    edit(model.module)
+    assert stamp(model) != before
+    model.module = whole
+    assert stamp(model) == before == stamp(build("residual"))
+
+
+def test_the_stamp_sees_the_last_bit_of_any_number():
+    model = build("residual")
+    seen = {stamp(model)}
+    for tensor in model.module.state_dict().values():
+        numbers = tensor.view(-1)
+        kept = numbers[-1].clone()
+        numbers[-1] = kept + 1 if not tensor.is_floating_point() else torch.nextafter(kept, kept + 1)
+        seen.add(stamp(model))
+        numbers[-1] = kept
+    assert len(seen) == 1 + len(model.module.state_dict())
+    assert stamp(model) in seen
+
+
+def test_plain_tensors_of_a_module_count_as_weights():
+    class Scaled(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+            self.scale = torch.ones(1)
+
+        def forward(self, x):
+            return super().forward(x) * self.scale
+
+    model = models.wrap(Scaled(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
+    before = stamp(model)
+    model.module.scale *= -1
+    assert stamp(model) != before
+
+
+def test_layers_are_looked_for_again_when_the_network_has_changed():
+    model = build("residual")
+    suffix(model, "conv1")
+    assert "extra" not in {layer.name for layer in model.layers}
+    model.module.extra = nn.Conv2d(3, 3, 1)
+    model.module.stem = nn.Sequential(model.module.extra, model.module.stem).eval().requires_grad_(False)
+    suffix(model, "conv1")
+    assert "stem.0" in {layer.name for layer in model.layers}
+
+
+def test_what_is_kept_is_made_once_and_asked_for_once_within_a_steady_run(monkeypatch):
+    model, made = build("plain"), []
+    looks = []
+    original = zlib.crc32
+    monkeypatch.setattr(zlib, "crc32", lambda data: looks.append(1) or original(data))
+    assert [keep(model, "thing", 1, lambda: made.append(1) or "a") for _ in range(3)] == ["a"] * 3
+    assert len(made) == 1
+    tensors = len(model.module.state_dict())
+    assert len(looks) == 3 * tensors
+    looks.clear()
+    with steady(model):
+        keep(model, "thing", 1, lambda: "b")
+        keep(model, "thing", 2, lambda: keep(model, "thing", 1, lambda: "b"))
+    assert len(looks) == tensors
+
+
+def test_a_family_with_a_bound_lets_the_least_recently_used_go_in_all_models():
+    first, second = build("plain"), build("plain", seed=1)
+    for model, key in ((first, 1), (second, 1), (first, 1), (first, 2)):
+        keep(model, "bounded", key, object, most=2)
+    assert [keep(model, "bounded", key, lambda: None) is None for model, key in ((first, 1), (second, 1), (first, 2))] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_one_canonical_network_is_kept_in_all():
+    first, second = build("plain"), build("residual")
+    network = weakref.ref(canonical_of(first))
+    assert canonical_of(first) is network()
+    canonical_of(second)
+    gc.collect()
+    assert network() is None
+
+
+def test_a_model_and_what_is_kept_of_it_go_together():
+    model = build("residual")
+    for method in ("lime", "lrp", "visual_tcav"):
+        explain(model, method)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_copy_of_a_model_has_nothing_of_the_original():
+    model = build("residual")
+    explain(model, "smooth_grad")
+    twin = copy.deepcopy(model)
+    twin.module.fc.weight.data.neg_()
+    fresh = models.wrap(copy.deepcopy(twin.module), labels=model.labels, input=model.input)
+    np.testing.assert_array_equal(explain(twin, "smooth_grad"), explain(fresh, "smooth_grad"))
+
+
+def test_directions_depend_on_how_inputs_are_prepared():
+    """The same module and weights under another normalisation: the examples look different to the network."""
+    module = build("plain").module
+    labels = [f"class {i}" for i in range(3)]
+    plain, shifted = (
+        models.wrap(module, labels=labels, input=models.ImageInput(size=(32, 32), mean=(mean,) * 3, std=(std,) * 3))
+        for mean, std in ((0.5, 0.5), (0.0, 1.0))
+    )
+    assert plain.digest == shifted.digest
+    library = Library()
+    vectors = [library.vector(model, "4", "striped") for model in (plain, shifted)]
+    assert vectors[0].digest != vectors[1].digest
+    expected = backend.concept_vector(shifted, "4", library.examples(shifted, "striped"), library.counter_examples(shifted))
+    assert torch.equal(vectors[1].direction, expected.direction)
+    assert not torch.allclose(vectors[0].direction, vectors[1].direction)
+
+
+def test_folders_are_read_again_when_a_file_has_changed(tmp_path):
+    from PIL import Image
+
+    def fill(shade):
+        for number in range(10):
+            Image.new("RGB", (32, 32), (shade, 10 * number, 0)).save(tmp_path / f"{number}.png")
+
+    model = build("plain")
+    fill(0)
+    library = FolderLibrary()
+    before = library.vector(model, "4", str(tmp_path))
+    assert library.vector(model, "4", str(tmp_path)) is before
+    fill(250)
+    assert library.vector(model, "4", str(tmp_path)).digest != before.digest
+
+
+def test_the_shelf_of_directions_is_bounded():
+    model, library = build("plain"), Library()
+    first = library.vector(model, "4", "striped")
+    for seed in range(KEPT):
+        library.pseudo(model, "4", 10, 20, seed=seed)
+    assert library.vector(model, "4", "striped") is not first
