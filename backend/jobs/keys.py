@@ -1,16 +1,23 @@
-"""A job's key is what it computes: the same request on the same weights by the same code is the same job."""
+"""A job's key is what it computes: the same request on the same weights by the same code and libraries is the same job."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPUTING = ("models", "backend/attribution", "backend/tasks")
-"""Packages whose code decides the numbers; routes, pages and the store do not."""
+"""Packages whose code decides the numbers; routes, pages and the store do not. A test runs every kind of job and holds what it loads
+against this list."""
+LIBRARIES = (
+    "torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "scikit-learn", "librosa", "soundfile", "soxr", "av",
+    "pillow",
+)  # fmt: skip
+"""Libraries whose arithmetic, decoders or architectures decide the numbers."""
 
 
 def canonical(value: Any) -> str:
@@ -29,10 +36,19 @@ def job_key(kind: str, payload: dict[str, Any], digest: str | None) -> str:
 
 @lru_cache
 def code_version() -> str:
-    """Hash of the sources that decide a result, so that an upgrade recomputes instead of serving yesterday's maps."""
-    digest = hashlib.sha256()
+    """Hash of the sources and the versions of the libraries that decide a result, so that an upgrade, ours or torch's, recomputes instead
+    of serving yesterday's maps. Read once per process: neither changes while it runs."""
+    digest = hashlib.sha256(canonical([(name, _version(name)) for name in LIBRARIES]).encode())
     files = [path for part in COMPUTING for path in (ROOT / part).rglob("*.py")]
     for path in sorted(files):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _version(name: str) -> str | None:
+    """Of a web process without the computing libraries: none, its workers bring them."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
