@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from app.core.errors import Incompatible, ModelRejected
+from models.media.levels import Scale
 from models.probing import Probe, probe
 from models.spec import InputSpec, Layer, ModelSpec
 
@@ -36,9 +37,10 @@ class Model:
     def input(self) -> InputSpec:
         return self.spec.input
 
-    def prepare(self, raw: Any, *, start: float | None = None) -> Tensor:
-        """path, bytes, PIL image, array or `(waveform, rate)` -> float32 `[1, C, H, W]` on the model's device."""
-        return self.input.prepare(raw, start=start).x.to(self.device)
+    def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Tensor:
+        """path, bytes, PIL image, array or `(waveform, rate)` -> float32 `[1, C, H, W]` on the model's device. scale: `db`, `power`,
+        `amplitude` or `unit`, for a spectrogram whose numbers leave a doubt."""
+        return self.input.prepare(raw, start=start, scale=scale).x.to(self.device)
 
     @property
     def single_logit(self) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from models.media.levels import Scale
     from models.outputs import Ending
 
 Modality = Literal["image", "audio", "spectrogram"]
@@ -68,8 +69,9 @@ class InputSpec(ABC):
         """`(C, H, W)` of one prepared input."""
 
     @abstractmethod
-    def prepare(self, raw: Any, *, start: float | None = None) -> Prepared:
+    def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Prepared:
         """raw: path, bytes, PIL image, array, or `(waveform, rate)`. start: first second of the window, None takes the loudest event.
+        scale: of the numbers of a spectrogram, None lets them tell.
 
         Raises InvalidInput for what cannot be used (silence, too short, wrong rank, non-finite).
         """

@@ -12,7 +12,7 @@ HELP = "Explain one image, spectrogram or recording and write maps (.npy), pictu
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="PNG, JPEG, WebP, TIFF, WAV, FLAC, OGG, MP3, M4A, WebM or a spectrogram as .npy")
+    parser.add_argument("input", type=Path, help="PNG, JPEG, WebP, TIFF, GIF, WAV, FLAC, OGG, MP3, M4A, WebM or a spectrogram as .npy")
     parser.add_argument(
         "--model", default="cnnexplain", help="a model of the catalogue, `timm:NAME` or `torchvision:NAME` (default cnnexplain)"
     )
@@ -23,6 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", help="layer for the methods that use one (default: the model's)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=float, help="first second of the window of a recording (default: the loudest event)")
+    parser.add_argument("--scale", choices=["db", "power", "amplitude", "unit"], help="what the numbers of a .npy spectrogram are")
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a parameter, e.g. lime.n_samples=200")
 
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = [METHODS[key.strip()] for key in args.methods.split(",") if key.strip()]
     params = _params(args.set)
     model = models.load(args.model, weights=args.weights)
-    prepared = model.input.prepare(args.input, start=args.start)
+    prepared = model.input.prepare(args.input, start=args.start, scale=args.scale)
     x = prepared.x.to(model.device)
     scores = model.predict(x)[0].tolist()
     target = args.target if args.target is not None else max(range(len(scores)), key=scores.__getitem__)

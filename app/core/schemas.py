@@ -67,6 +67,8 @@ class Input(BaseModel):
     waveform: list[float] = []
     """Peak envelope for drawing, at most 600 values in 0..1."""
     checks: list[Check] = []
+    scale: Literal["db", "power", "amplitude", "unit"] | None = None
+    """What the numbers of a spectrogram are."""
     notes: list[str] = []
     sample: str | None = None
     """Key of the bundled sample, when it is one."""

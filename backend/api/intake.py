@@ -12,6 +12,7 @@ from app.core.schemas import Input
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import InputRow
+from models.media.levels import Scale
 
 if TYPE_CHECKING:
     from backend.api.services import Services
@@ -28,12 +29,15 @@ class Arrival:
     sha: str
     name: str
     read_as: As = "auto"
+    scale: Scale | None = None
     sample: str | None = None
 
     @property
     def id(self) -> str:
         """The same bytes read the same way have the same id."""
-        return self.sha if self.read_as == "auto" else hashlib.sha256(f"{self.read_as}:{self.sha}".encode()).hexdigest()
+        if self.read_as == "auto" and self.scale is None:
+            return self.sha
+        return hashlib.sha256(":".join(filter(None, (self.read_as, self.scale, self.sha))).encode()).hexdigest()
 
 
 class Intake:
@@ -71,7 +75,7 @@ class Intake:
 
     async def _decode(self, arrival: Arrival, client: str) -> InputRow:
         services, limits = self.services, self.services.settings.limits
-        payload = {"blob": arrival.sha, "name": arrival.name, "as": arrival.read_as, "limits": limits.model_dump()}
+        payload = {"blob": arrival.sha, "name": arrival.name, "as": arrival.read_as, "scale": arrival.scale, "limits": limits.model_dump()}
         key = job_key("decode", {"id": arrival.id, "limits": payload["limits"]}, None)
         await services.jobs.submit("decode", payload, key=key, title="Read an upload", client=client)
         job = await services.jobs.wait(key, limits.decode_seconds + GRACE)

@@ -9,7 +9,7 @@ from backend.tasks import Outcome, Report, Task, register
 
 @register
 class Decode(Task):
-    """payload: `{blob: sha256 of the upload, name, as: "auto" | "spectrogram", limits}`.
+    """payload: `{blob: sha256 of the upload, name, as: "auto" | "spectrogram", scale: of an array's numbers or None, limits}`.
 
     Result: the fields of `app.core.schemas.Input` except its id. Blobs: `canonical`, what every other task reads; `preview.png` or
     `audio.wav`, rebuilt from it for people, so that nothing hidden in the upload is ever sent on.
@@ -23,7 +23,7 @@ class Decode(Task):
         from models.media import decode
 
         data = files.get(payload["blob"])
-        decoded = decode(data, Limits(**payload["limits"]), payload["as"])
+        decoded = decode(data, Limits(**payload["limits"]), payload["as"], payload.get("scale"))
         facts = {"modality": decoded.modality, "name": payload["name"], "bytes": len(data), **decoded.facts}
         if decoded.modality == "audio":
             facts |= _events(decoded.canonical, decoded.facts["rate"])
@@ -36,8 +36,10 @@ def _shown(decoded: Any) -> dict[str, bytes]:
 
         return {"audio.wav": write_wav(decoded.canonical, decoded.facts["rate"])}
     from models.media.images import preview
+    from models.media.levels import decibels
 
-    return {"preview.png": preview(decoded.canonical)}
+    scale = decoded.facts.get("scale", "unit")
+    return {"preview.png": preview(decoded.canonical if scale == "unit" else decibels(decoded.canonical, scale))}
 
 
 def _events(waveform: Any, rate: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from app.core.errors import Incompatible, NotFound
+from app.core.errors import NotFound
 from app.core.settings import MiB, get_settings
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _uploaded(upload: dict[str, Any], files: Blobs) -> Model:
 
 
 def raw_of(row: dict[str, Any], files: Blobs) -> Any:
-    """The decoded input of a payload: PIL image, `(waveform, rate)` or float32 `[F, T]`. Raises NotFound."""
+    """The decoded input of a payload: PIL image, `(waveform, rate)` or a Spectrogram. Raises NotFound."""
     array = files.array(row["blobs"]["canonical"])
     if row["modality"] == "image":
         from PIL import Image
@@ -87,16 +87,18 @@ def raw_of(row: dict[str, Any], files: Blobs) -> Any:
         return Image.fromarray(array)
     if row["modality"] == "audio":
         return array.copy(), int(row["meta"]["rate"])
-    return array.copy()
+    from models.media.arrays import Spectrogram, spectrogram
+
+    scale = row["meta"].get("scale")
+    return spectrogram(array) if scale is None else Spectrogram(array.copy(), (), scale)
 
 
 def prepare(model: Model, payload: dict[str, Any], files: Blobs) -> Prepared:
     """The payload's input on the model's grid. Raises Incompatible, InvalidInput, NotFound."""
+    from models.inputs.files import check_modality
+
     row = payload["input"]
-    if row["modality"] not in model.input.modalities:
-        takes = {"image": "photos", "audio": "recordings", "spectrogram": "spectrograms"}
-        wanted = " and ".join(takes[modality] for modality in model.input.modalities)
-        raise Incompatible(f"This model takes {wanted}; choose another model or another input.", field="model", code="wrong_modality")
+    check_modality(row["modality"], model.input.modalities)
     return model.input.prepare(raw_of(row, files), start=payload.get("start"))
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
+from app.core.errors import InvalidInput, TooLarge
 from app.core.settings import get_settings
+from models.inputs.files import is_file, read_file
+from models.media.images import from_pillow
+from models.media.levels import Scale
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 BLUR = 0.05
 """Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): shapes and texture go, colours stay."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -61,13 +61,13 @@ class ImageInput(InputSpec):
     def shape(self) -> tuple[int, int, int]:
         return (self.channels, *self.size)
 
-    def prepare(self, raw: Any, *, start: float | None = None) -> Prepared:
+    def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Prepared:
         """raw: path, bytes, PIL image, uint8 0..255 or float 0..1 array `[H, W]`, `[H, W, C]`, `[C, H, W]`, or a Tensor of such.
 
         The axes hold the centres of the grid's cells in pixels of the (upright) photo, where pixel k covers k..k+1.
         Raises NotFound (path), NotDecodable, TooLarge, InvalidInput (rank, range, not finite).
         """
-        pixels = read(raw)
+        pixels, notes = read(raw)
         height, width = pixels.shape[:2]
         rows, columns = self._placement(height, width)
         resized = _resize(pixels, (rows.length, columns.length), Image.Resampling[self.interpolation.upper()])
@@ -82,7 +82,7 @@ class ImageInput(InputSpec):
             display=np.ascontiguousarray(np.broadcast_to(shown, (*self.size, 3))),
             y_axis=Axis("y", "px", rows.centres(self.size[0], height)),
             x_axis=Axis("x", "px", columns.centres(self.size[1], width)),
-            notes=self._notes(height, width),
+            notes=(*notes, *self._notes(height, width)),
         )
 
     def normalise(self, x: Tensor) -> Tensor:
@@ -156,33 +156,20 @@ class _Side:
         return (self.start + np.arange(cells) + 0.5) * (original / self.length)
 
 
-def read(raw: Any) -> np.ndarray:
-    """Any accepted raw photo as upright RGB: uint8 `[H, W, 3]`, or float32 `[H, W, 3]` in 0..1 when floats came in."""
-    if isinstance(raw, str | Path):
-        path = Path(raw)
-        if not path.is_file():
-            raise NotFound("There is no photo at that place.", field="input")
-        raw = path.read_bytes()
-    if isinstance(raw, bytes | bytearray | memoryview):
-        return _decode(bytes(raw))
+def read(raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Any accepted raw photo as upright RGB, and what was changed: uint8 `[H, W, 3]`, or float32 in 0..1 when floats came in."""
+    if is_file(raw):
+        found = read_file(raw, ("image",))
+        return found.canonical, tuple(found.facts["notes"])
     if isinstance(raw, Image.Image):
-        return to_rgb(raw)
+        _check_size(raw.size)
+        picture = from_pillow(raw)
+        return picture.pixels, picture.notes
     if isinstance(raw, Tensor):
-        return _from_array(raw.detach().cpu().numpy(), channels_first=True)
+        return _from_array(raw.detach().cpu().numpy(), channels_first=True), ()
     if isinstance(raw, np.ndarray):
-        return _from_array(raw, channels_first=False)
+        return _from_array(raw, channels_first=False), ()
     raise InvalidInput("A photo must be a file, its bytes, a PIL image or an array of pixels.", field="input")
-
-
-def _decode(data: bytes) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size)
-            return to_rgb(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
-        raise NotDecodable(
-            "The file could not be read as a photo; send a whole JPEG, PNG, WebP, TIFF, BMP or GIF file.", field="input"
-        ) from None
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -194,34 +181,6 @@ def _check_size(size: tuple[int, int]) -> None:
             code="image_too_large",
             field="input",
         )
-
-
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """uint8 `[H, W, 3]`: turned upright by its EXIF orientation, transparency laid on white, 16 bits and floats brought to 8."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F" or image.mode.startswith("I"):
-        return np.repeat(_deep(np.asarray(image), image.mode)[..., None], 3, axis=2)
-    if image.has_transparency_data or image.mode in ("RGBa", "La"):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
-
-
-def _deep(values: np.ndarray, mode: str) -> np.ndarray:
-    """Grey values of more than 8 bits as uint8; the range that the values span tells the scale."""
-    if not np.isfinite(values).all():
-        raise InvalidInput("The photo holds values that are not numbers (NaN or infinite).", field="input")
-    top = float(values.max(initial=0))
-    if values.min(initial=0) < 0 or top > 65535:
-        raise InvalidInput("The photo holds values outside 0 to 65535; save it with 8 or 16 bits per channel.", field="input")
-    if mode == "F" and top <= 1:
-        scale = 255.0
-    elif mode.startswith("I;16") or top > 255:
-        scale = 255 / 65535
-    else:
-        scale = 1.0
-    return np.round(values.astype(np.float64) * scale).astype(np.uint8)
 
 
 def _from_array(values: np.ndarray, *, channels_first: bool) -> np.ndarray:
@@ -263,7 +222,7 @@ def _unit_range(values: np.ndarray) -> np.ndarray:
 
 def _on_white(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
-        return to_rgb(Image.fromarray(values, "RGBA"))
+        return from_pillow(Image.fromarray(values, "RGBA")).pixels
     alpha = values[..., 3:]
     return values[..., :3] * alpha + (1 - alpha)
 

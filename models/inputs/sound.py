@@ -22,9 +22,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from app.core.errors import InvalidInput
-from models.inputs import recordings
+from models.inputs.files import is_file, read_file
 from models.inputs.image import BLUR, gaussian_blur
 from models.inputs.segment import loudest_start, mono
+from models.media.arrays import Spectrogram, spectrogram
+from models.media.images import as_spectrogram, from_pillow
+from models.media.levels import Scale, decibels
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
 SHORTEST = 0.2
@@ -64,18 +67,19 @@ class SoundInput(InputSpec):
         """Samples `features` needs: the window and half an STFT frame on both sides, less one hop."""
         return (self.frames - 1) * self.hop + self.n_fft
 
-    def prepare(self, raw: Any, *, start: float | None = None) -> Prepared:
-        """raw: path, bytes, `(waveform [n] or [n, channels], rate)`, or a spectrogram: array `[F, T]` (row 0 the lowest frequency; dB, or
-        0..1) or PIL image (lowest frequency at the bottom, bright is loud).
+    def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Prepared:
+        """raw: path, bytes, `(waveform [n] or [n, channels], rate)`, or a spectrogram: array `[F, T]` (row 0 the lowest frequency; its
+        numbers as `scale` says, or as they tell) or PIL image (lowest frequency at the bottom, bright is loud).
 
         start: first second of the window. None: a little before the loudest sound event. Column t of the grid is centred on
         `start + (t + 1/2) hop`; the axes are absolute seconds of the recording and the bands' centre frequencies.
         Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput (silent, shorter than 0.2 s, not finite, wrong rank, start beyond the end).
         """
-        raw = recordings.read(raw)
-        if isinstance(raw, Image.Image | np.ndarray):
+        raw, told = _read(raw, scale)
+        if isinstance(raw, Spectrogram):
             return self._from_spectrogram(raw, start)
         waveform, rate, notes = _checked(*raw)
+        notes = [*told, *notes]
         sound = waveform if rate == self.rate else soxr.resample(waveform, rate, self.rate)
         duration = len(sound) / self.rate
         first = loudest_start(sound, self.rate, self.seconds) if start is None else _checked_start(start, duration)
@@ -154,8 +158,8 @@ class SoundInput(InputSpec):
             notes=tuple(notes),
         )
 
-    def _from_spectrogram(self, raw: Image.Image | np.ndarray, start: float | None) -> Prepared:
-        values, notes = _levels(raw, self.floor)
+    def _from_spectrogram(self, raw: Spectrogram, start: float | None) -> Prepared:
+        values, notes = _levels(raw, self.floor), list(raw.notes)
         if values.shape[0] != self.bands:
             notes.append(f"Resized from {values.shape[0]} to {self.bands} rows.")
             values = _resized(values, (self.bands, values.shape[1]))
@@ -223,27 +227,35 @@ def _checked_start(start: float, duration: float) -> float:
     return float(start)
 
 
-def _levels(raw: Image.Image | np.ndarray, floor: float) -> tuple[np.ndarray, list[str]]:
-    """float32 `[F, T]` in 0..1, row 0 the lowest frequency, and notes."""
-    notes: list[str] = []
+def _read(raw: Any, scale: Scale | None) -> tuple[Spectrogram | tuple[Any, Any], tuple[str, ...]]:
+    """A spectrogram or `(samples, rate)`, and what was noted on the way."""
+    if is_file(raw):
+        found = read_file(raw, SoundInput.modalities, scale)
+        if found.modality == "audio":
+            return (found.canonical, int(found.facts["rate"])), tuple(found.facts["notes"])
+        return Spectrogram(found.canonical, tuple(found.facts["notes"]), found.facts["scale"]), ()
+    if isinstance(raw, Spectrogram):
+        return raw, ()
     if isinstance(raw, Image.Image):
-        if raw.mode not in ("L", "LA", "1"):
-            notes.append("A coloured picture was turned grey: its colours may not stand for loudness evenly.")
-        values = np.asarray(raw.convert("L"))[::-1]
-    else:
-        values = raw[0] if raw.ndim == 3 and raw.shape[0] == 1 else raw
-    if values.ndim != 2 or min(values.shape) < 8 or values.dtype.kind not in "iuf":
+        return as_spectrogram(from_pillow(raw)), ()
+    if isinstance(raw, tuple) and len(raw) == 2:
+        return raw, ()
+    values = np.asarray(raw)
+    if values.ndim == 1:
+        raise InvalidInput("A waveform needs its sampling rate: give (waveform, rate).", field="input")
+    values = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
+    if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "iuf":
         raise InvalidInput("A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.", field="input")
-    if not np.isfinite(values).all():
-        raise InvalidInput("The spectrogram holds values that are not numbers (NaN or infinite).", code="not_finite", field="input")
-    if values.max() == values.min():
-        raise InvalidInput("The spectrogram is the same everywhere: there is nothing to hear.", code="silent", field="input")
-    if values.dtype == np.uint8:
-        return values.astype(np.float32) / 255, notes
-    values = values.astype(np.float32)
-    if values.min() >= 0 and values.max() <= 1:
-        return values, notes
-    return np.clip(1 - (values - values.max()) / floor, 0, 1), [*notes, "Read as decibels below the loudest cell."]
+    return spectrogram(values, scale), ()
+
+
+def _levels(raw: Spectrogram, floor: float) -> np.ndarray:
+    """float32 `[F, T]` in 0..1, row 0 the lowest frequency."""
+    if min(raw.values.shape) < 8:
+        raise InvalidInput("A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.", field="input")
+    if raw.scale == "unit":
+        return raw.values
+    return np.clip(1 - decibels(raw.values, raw.scale) / floor, 0, 1).astype(np.float32)
 
 
 def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.core.errors import InvalidInput, NotDecodable, TooLarge
 from app.core.settings import Limits
+from models.media.levels import NOTES, Scale, scale_of
 
 MAX_HEADER = 10_000
 MIN_SIDE = 2
@@ -17,14 +18,18 @@ MIN_SIDE = 2
 
 @dataclass(frozen=True, eq=False)
 class Spectrogram:
-    """values: float32 `[F, T]`, row 0 the lowest frequency. notes: what was changed."""
+    """values: float32 `[F, T]`, row 0 the lowest frequency, on the scale that `scale` names. notes: what was changed or assumed."""
 
     values: np.ndarray
     notes: tuple[str, ...]
+    scale: Scale
 
 
-def decode_npy(data: bytes, limits: Limits) -> Spectrogram:
-    """A `.npy` file with `[F, T]` or `[1, F, T]` numbers, row 0 the lowest frequency. Raises NotDecodable, InvalidInput, TooLarge."""
+def decode_npy(data: bytes, limits: Limits, scale: Scale | None = None) -> Spectrogram:
+    """A `.npy` file with `[F, T]` or `[1, F, T]` numbers, row 0 the lowest frequency; bytes are levels from 0 to 255.
+
+    scale: what the numbers are, None lets them tell. Raises NotDecodable, InvalidInput, TooLarge.
+    """
     shape, fortran, dtype, offset = _header(data)
     if dtype.hasobject or dtype.kind not in "fiu":
         raise InvalidInput(
@@ -47,7 +52,16 @@ def decode_npy(data: bytes, limits: Limits) -> Spectrogram:
     if math.prod(shape) * dtype.itemsize != len(data) - offset:
         raise NotDecodable("The array file is damaged: its length does not match the shape that it states.", field="file")
     values = np.frombuffer(data, dtype, offset=offset).reshape(shape, order="F" if fortran else "C")
-    return Spectrogram(as_float32(values), ())
+    return spectrogram(values, scale)
+
+
+def spectrogram(values: np.ndarray, scale: Scale | None = None) -> Spectrogram:
+    """Numbers `[F, T]` of any real type, checked, with their scale. Raises InvalidInput."""
+    if values.dtype == np.uint8:
+        return Spectrogram(as_float32(values / np.float32(255)), (), "unit")
+    numbers = as_float32(values)
+    told = scale_of(numbers, scale)
+    return Spectrogram(numbers, (NOTES[told],), told)
 
 
 def as_float32(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ import numpy as np
 
 from app.core.errors import InvalidInput, TooLarge, UnsupportedType
 from app.core.settings import Limits
+from models.media.arrays import Spectrogram
+from models.media.levels import Scale
 from models.media.sniff import ACCEPTED, FAMILY, check_bytes, sniff
 
 As = Literal["auto", "spectrogram"]
@@ -23,13 +25,14 @@ class Decoded:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def decode(data: bytes, limits: Limits, read_as: As = "auto") -> Decoded:
-    """Decode one upload. `read_as="spectrogram"` takes a picture as a spectrogram, its top row as the highest frequency.
+def decode(data: bytes, limits: Limits, read_as: As = "auto", scale: Scale | None = None) -> Decoded:
+    """Decode one upload. `read_as="spectrogram"` takes a picture as a spectrogram, its top row as the highest frequency. scale: of the
+    numbers of an array, None lets them tell.
 
     Raises UnsupportedType, TooLarge, NotDecodable, InvalidInput.
     """
     try:
-        return _decode(data, limits, read_as)
+        return _decode(data, limits, read_as, scale)
     except MemoryError:
         raise TooLarge(
             "The file needs more memory to read than it may take; send a smaller one, or save it in another format.",
@@ -38,7 +41,7 @@ def decode(data: bytes, limits: Limits, read_as: As = "auto") -> Decoded:
         ) from None
 
 
-def _decode(data: bytes, limits: Limits, read_as: As) -> Decoded:
+def _decode(data: bytes, limits: Limits, read_as: As, scale: Scale | None) -> Decoded:
     kind = sniff(data[:64])
     family = FAMILY[kind]
     check_bytes(len(data), family, limits)
@@ -49,8 +52,7 @@ def _decode(data: bytes, limits: Limits, read_as: As) -> Decoded:
     if family == "array":
         from models.media.arrays import decode_npy
 
-        found = decode_npy(data, limits)
-        return _spectrogram(found.values, found.notes)
+        return _spectrogram(decode_npy(data, limits, scale))
     if read_as == "spectrogram":
         raise InvalidInput("A recording cannot be read as a spectrogram picture; send it as it is.", field="as")
     from models.media.sounds import decode_sound, envelope
@@ -67,20 +69,15 @@ def _decode(data: bytes, limits: Limits, read_as: As) -> Decoded:
 
 
 def _image(data: bytes, limits: Limits, read_as: As) -> Decoded:
-    from models.media.arrays import as_float32
-    from models.media.images import decode_image
+    from models.media.images import as_spectrogram, decode_image
 
     picture = decode_image(data, limits)
     if read_as == "spectrogram":
-        # ITU-R 601 luma, turned so that row 0 is the lowest frequency.
-        grey = picture.pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255.0
-        return _spectrogram(
-            as_float32(grey[::-1]), (*picture.notes, "The picture is read as a spectrogram, its top row as the highest frequency.")
-        )
+        return _spectrogram(as_spectrogram(picture))
     height, width = picture.pixels.shape[:2]
     return Decoded("image", picture.pixels, {"width": width, "height": height, "notes": list(picture.notes)})
 
 
-def _spectrogram(values: np.ndarray, notes: tuple[str, ...]) -> Decoded:
-    height, width = values.shape
-    return Decoded("spectrogram", values, {"width": width, "height": height, "notes": list(notes)})
+def _spectrogram(found: Spectrogram) -> Decoded:
+    height, width = found.values.shape
+    return Decoded("spectrogram", found.values, {"width": width, "height": height, "scale": found.scale, "notes": list(found.notes)})

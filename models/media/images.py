@@ -1,4 +1,4 @@
-"""Pictures: PNG, JPEG, WebP and TIFF to upright 8-bit RGB. Every change made on the way is told in a note."""
+"""Pictures: PNG, JPEG, WebP, TIFF and the first frame of a GIF to upright 8-bit RGB. Every change made on the way is told in a note."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from PIL import Image, ImageOps
 
 from app.core.errors import InvalidInput, NotDecodable, TooLarge
 from app.core.settings import Limits
+from models.media.arrays import Spectrogram, as_float32
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF")
 """The only decoders Pillow may use: it knows more than forty, and any of them could be reached by a crafted file."""
 
 _ORIENTATION = 0x0112
@@ -37,16 +38,31 @@ def _decode(data: bytes, limits: Limits) -> Picture:
     image = _open(data, limits)
     _check_size(image.size, limits)
     notes: list[str] = []
-    if _frames(image) > 1:
+    if _has_several(image):
         notes.append("The file holds several pictures; the first one is used.")
     deep = image.format == "PNG" and data[24:25] == b"\x10"  # bit depth in the PNG header: Pillow reads 16-bit colour as 8
+    if deep and not image.mode.startswith(("I", "F")):
+        notes.append("16-bit colours were reduced to 8 bits.")
+    return from_pillow(image, notes)
+
+
+def from_pillow(image: Image.Image, notes: list[str] | None = None) -> Picture:
+    """An opened picture, loaded, turned upright and brought to 8-bit RGB. Raises NotDecodable, InvalidInput."""
+    notes = [] if notes is None else notes
     turned = _is_turned(image, notes)
     image = _load(image)
     if turned:
         image = _upright(image, notes)
-    if deep and not image.mode.startswith(("I", "F")):
-        notes.append("16-bit colours were reduced to 8 bits.")
     return Picture(_to_rgb(image, notes), tuple(notes))
+
+
+def as_spectrogram(picture: Picture) -> Spectrogram:
+    """ITU-R 601 luma as levels from 0 to 1, turned so that row 0 is the lowest frequency. Raises InvalidInput (constant)."""
+    grey = picture.pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255.0
+    notes = [*picture.notes, "The picture is read as a spectrogram, its top row as the highest frequency."]
+    if np.ptp(picture.pixels, axis=2).any():
+        notes.append("A coloured picture was turned grey: its colours may not stand for loudness evenly.")
+    return Spectrogram(as_float32(grey[::-1]), tuple(notes), "unit")
 
 
 def _damaged() -> NotDecodable:
@@ -82,9 +98,11 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         raise _too_large(limits)
 
 
-def _frames(image: Image.Image) -> int:
+def _has_several(image: Image.Image) -> bool:
     try:
-        return int(getattr(image, "n_frames", 1))
+        if image.format == "GIF":  # counting the frames of a GIF decodes them all
+            return bool(getattr(image, "is_animated", False))
+        return int(getattr(image, "n_frames", 1)) > 1
     except MemoryError:
         raise
     except Exception:
@@ -93,7 +111,8 @@ def _frames(image: Image.Image) -> int:
 
 def _load(image: Image.Image) -> Image.Image:
     try:
-        image.seek(0)
+        if getattr(image, "is_animated", False):
+            image.seek(0)
         image.load()
         return image
     except MemoryError:
@@ -120,7 +139,7 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """uint8 `[H, W, 3]` from any mode Pillow gives for the four formats."""
+    """uint8 `[H, W, 3]` from any mode Pillow gives for these formats."""
     try:
         if image.mode.startswith("I") or image.mode == "F":
             return _from_numbers(np.asarray(image), image.mode, notes)

@@ -8,28 +8,27 @@ from typing import Literal
 from app.core.errors import NotDecodable, TooLarge, UnsupportedType
 from app.core.settings import Limits, MiB
 
-Kind = Literal["png", "jpeg", "webp", "tiff", "wav", "flac", "ogg", "opus", "mp3", "mp4", "webm", "npy", "safetensors", "zip"]
+Kind = Literal["png", "jpeg", "webp", "tiff", "gif", "wav", "flac", "ogg", "opus", "mp3", "mp4", "webm", "npy", "safetensors", "zip"]
 Family = Literal["image", "audio", "array", "model", "bundle"]
 
 HEAD = 64
 """Bytes that `sniff` looks at."""
 
 FAMILY: dict[Kind, Family] = {
-    "png": "image", "jpeg": "image", "webp": "image", "tiff": "image",
+    "png": "image", "jpeg": "image", "webp": "image", "tiff": "image", "gif": "image",
     "wav": "audio", "flac": "audio", "ogg": "audio", "opus": "audio", "mp3": "audio", "mp4": "audio", "webm": "audio",
     "npy": "array", "safetensors": "model", "zip": "bundle",
 }  # fmt: skip
 
 EXTENSIONS = (
-    ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff",
+    ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif",
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".mp4", ".webm", ".weba", ".npy",
 )  # fmt: skip
 
-ACCEPTED = "Send PNG, JPEG, WebP or TIFF pictures, WAV, FLAC, OGG, MP3, M4A or WebM sound, or a .npy spectrogram."
+ACCEPTED = "Send PNG, JPEG, WebP, TIFF or GIF pictures, WAV, FLAC, OGG, MP3, M4A or WebM sound, or a .npy spectrogram."
 
 # Formats people do send, so that the refusal can name the way out.
 _REFUSED: tuple[tuple[bytes, str], ...] = (
-    (b"GIF8", "This is a GIF picture, which is not accepted; save it as PNG."),
     (b"BM", "This is a BMP picture, which is not accepted; save it as PNG."),
     (b"%PDF", "This is a PDF document, which is not accepted; save the figure as PNG."),
     (b"PK\x03\x04", "This is a ZIP archive (or .npz), which is not accepted; save one array as .npy."),
@@ -73,6 +72,8 @@ def _by_magic(head: bytes) -> Kind | None:
         (b"\xff\xd8\xff", "jpeg"),
         (b"II*\x00", "tiff"),
         (b"MM\x00*", "tiff"),
+        (b"GIF87a", "gif"),
+        (b"GIF89a", "gif"),
         (b"fLaC", "flac"),
         (b"\x1a\x45\xdf\xa3", "webm"),
         (b"\x93NUMPY", "npy"),

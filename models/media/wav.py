@@ -39,7 +39,7 @@ def _damaged() -> NotDecodable:
 
 
 def read_header(data: bytes) -> WavHeader:
-    """Walk the chunks up to `data`. Raises NotDecodable, and UnsupportedType for encodings other than PCM 16/24/32 and float 32/64."""
+    """Walk the chunks up to `data`. Raises NotDecodable, and UnsupportedType for encodings other than PCM 8/16/24/32 and float 32/64."""
     place, form = 12, None
     for _ in range(_MAX_CHUNKS):
         if place + 8 > len(data):
@@ -63,9 +63,9 @@ def _format(chunk: bytes) -> tuple[int, int, int, int]:
     encoding, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", chunk)
     if encoding == EXTENSIBLE and len(chunk) >= 40 and chunk[26:40] == _GUID:
         encoding = struct.unpack_from("<H", chunk, 24)[0]
-    if (encoding, bits) not in {(PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64)}:
+    if (encoding, bits) not in {(PCM, 8), (PCM, 16), (PCM, 24), (PCM, 32), (FLOAT, 32), (FLOAT, 64)}:
         raise UnsupportedType(
-            "This WAV encoding is not accepted: save the recording as PCM with 16, 24 or 32 bits, or as float.",
+            "This WAV encoding is not accepted: save the recording as PCM with 8, 16, 24 or 32 bits, or as float.",
             code="wav_encoding",
             field="file",
         )
@@ -86,9 +86,12 @@ def _samples(form: tuple[int, int, int, int], data: bytes, start: int, size: int
 def read_samples(data: bytes, header: WavHeader) -> np.ndarray:
     """float32 `[frames, channels]`, whole numbers scaled to -1..1."""
     raw = memoryview(data)[header.start : header.end]
+    samples: np.ndarray
     if header.encoding == FLOAT:
         with np.errstate(over="ignore"):
             samples = np.frombuffer(raw, f"<f{header.bits // 8}").astype(np.float32)
+    elif header.bits == 8:  # the one width that is stored without a sign
+        samples = (np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128
     elif header.bits == 24:
         # Three bytes become the top three of a 32-bit whole number, which keeps the sign.
         wide = np.zeros((len(raw) // 3, 4), np.uint8)

@@ -13,10 +13,15 @@ from PIL import Image
 
 import models
 from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
-from models.inputs.image import gaussian_blur, read
+from models.inputs.image import gaussian_blur
+from models.inputs.image import read as read_with_notes
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def read(raw):
+    return read_with_notes(raw)[0]
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import models
-from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
+from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge, UnsupportedType
 from models.inputs.sound import SoundInput, mel_filterbank
 
 SPEC = SoundInput()
@@ -154,11 +154,11 @@ def test_a_chosen_window_is_taken_as_asked():
         ((noise(1).reshape(2, -1), 8000), "invalid_input"),
         ((np.array(["a", "b"]), 8000), "invalid_input"),
         (noise(1), "invalid_input"),
-        (np.zeros((64, 128), np.float32), "silent"),
+        (np.zeros((64, 128), np.float32), "constant"),
         (np.full((64, 128), np.nan, np.float32), "not_finite"),
         (np.ones((3, 64, 128), np.float32), "invalid_input"),
-        (np.ones((4, 4), np.float32), "invalid_input"),
-        (Image.new("L", (128, 64)), "silent"),
+        (np.eye(4, dtype=np.float32), "invalid_input"),
+        (Image.new("L", (128, 64)), "constant"),
     ],
 )
 def test_what_cannot_be_heard_is_refused_in_plain_words(raw, code):
@@ -215,12 +215,12 @@ def test_files_that_are_no_recordings(tmp_path, monkeypatch):
     with pytest.raises(NotFound):
         SPEC.prepare(tmp_path / "none.wav")
     for junk in (b"", b"RIFF", b"hello" * 100, b"\x93NUMPY" + b"x" * 50):
-        with pytest.raises(NotDecodable) as error:
+        with pytest.raises((NotDecodable, UnsupportedType)) as error:
             SPEC.prepare(junk)
         assert "Traceback" not in error.value.detail
     buffer = io.BytesIO()
     soundfile.write(buffer, noise(1), 8000, format="WAV", subtype="IMA_ADPCM")
-    with pytest.raises(NotDecodable):
+    with pytest.raises(UnsupportedType):
         SPEC.prepare(buffer.getvalue())
     buffer = io.BytesIO()
     soundfile.write(buffer, np.zeros((700 * 4000,), np.int16), 4000, format="FLAC")
@@ -228,7 +228,7 @@ def test_files_that_are_no_recordings(tmp_path, monkeypatch):
         SPEC.prepare(buffer.getvalue())
     objects = io.BytesIO()
     np.save(objects, np.array([{}]), allow_pickle=True)
-    with pytest.raises(NotDecodable):
+    with pytest.raises(InvalidInput):
         SPEC.prepare(objects.getvalue())
 
 
@@ -243,7 +243,8 @@ def test_spectrograms_made_elsewhere(tmp_path):
     torch.testing.assert_close(SPEC.prepare(picture).x, x, atol=0.5 / 255 + 1e-6, rtol=0)
     picture.save(tmp_path / "picture.png")
     torch.testing.assert_close(SPEC.prepare(tmp_path / "picture.png").x, x, atol=0.5 / 255 + 1e-6, rtol=0)
-    assert "coloured" in " ".join(SPEC.prepare(picture.convert("RGB")).notes)
+    assert "coloured" not in " ".join(SPEC.prepare(picture.convert("RGB")).notes)
+    assert "coloured" in " ".join(SPEC.prepare(Image.merge("RGB", (picture, picture, picture.rotate(180)))).notes)
 
 
 def test_spectrograms_of_other_sizes_are_placed_with_a_note():

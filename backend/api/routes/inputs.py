@@ -14,6 +14,7 @@ from backend.api.http.forms import receive
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, As, Intake
 from backend.store import InputRow
+from models.media.levels import SCALES, Scale
 
 router = APIRouter(tags=["inputs"], route_class=StrictRoute)
 _FORM = {
@@ -27,6 +28,7 @@ _FORM = {
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         "as": {"type": "string", "enum": ["auto", "spectrogram"], "default": "auto"},
+                        "scale": {"type": "string", "enum": list(SCALES), "description": "What the numbers of an array are."},
                     },
                 }
             }
@@ -46,20 +48,36 @@ Taking = Annotated[Intake, Depends(_intake)]
 async def upload(request: Request, services: Backend, client: Client, intake: Taking) -> Response:
     """One picture, recording or `.npy` spectrogram. 201 when it is new, 200 when the same bytes are known."""
     sent = await receive(
-        request, services.blobs, services.settings.limits, file_field="file", text_fields=("as",), families=("image", "audio", "array")
+        request,
+        services.blobs,
+        services.settings.limits,
+        file_field="file",
+        text_fields=("as", "scale"),
+        families=("image", "audio", "array"),
     )
-    row, new = await intake.take(Arrival(sent.sha, sent.name, await _read_as(sent.texts.get("as", "auto"), intake, sent.sha)), client)
+    try:
+        arrival = Arrival(sent.sha, sent.name, _read_as(sent.texts.get("as", "")), _scale(sent.texts.get("scale", "")))
+    except BadParameter:
+        await intake.forget(sent.sha)
+        raise
+    row, new = await intake.take(arrival, client)
     shown = view(row).model_copy(update={"name": sent.name})
     return Response(shown.model_dump_json(), 201 if new else 200, media_type="application/json")
 
 
-async def _read_as(text: str, intake: Intake, sha: str) -> As:
+def _read_as(text: str) -> As:
     if text == "spectrogram":
         return "spectrogram"
     if text in ("auto", ""):
         return "auto"
-    await intake.forget(sha)
     raise BadParameter("as must be auto or spectrogram.", field="as")
+
+
+def _scale(text: str) -> Scale | None:
+    found: Scale | None = next((scale for scale in SCALES if scale == text), None)
+    if text and found is None:
+        raise BadParameter(f"scale must be one of {', '.join(SCALES)}.", field="scale")
+    return found
 
 
 @router.get("/inputs/{id}")

@@ -309,7 +309,7 @@ def hostile_files() -> dict[str, tuple[bytes, set[int]]]:
         "empty": (b"", {422}),
         "one byte": (b"\x89", {415}),
         "text": (CANARY.encode() * 100, {415}),
-        "gif": (b"GIF89a" + b"\0" * 100, {415}),
+        "gif": (b"GIF89a" + b"\0" * 100, {422}),
         "svg": (f"<svg onload='{CANARY}'/>".encode(), {415}),
         "zip bomb": (archive.getvalue(), {415}),
         "pickle": (pickle.dumps(CANARY), {415}),

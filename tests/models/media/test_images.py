@@ -171,7 +171,7 @@ def test_prefixes_and_flips_never_surprise(format: str) -> None:
 
 
 @pytest.mark.parametrize(("data", "word"), [
-    (b"GIF89a" + b"\0" * 60, "GIF"), (b"BM" + b"\0" * 60, "BMP"), (b"%PDF-1.7" + b"\0" * 60, "PDF"), (b"PK\x03\x04" + b"\0" * 60, "ZIP"),
+    (b"BM" + b"\0" * 60, "BMP"), (b"%PDF-1.7" + b"\0" * 60, "PDF"), (b"PK\x03\x04" + b"\0" * 60, "ZIP"),
     (b"\0\0\0\x18ftypheic" + b"\0" * 60, "HEIC"), (b"<svg xmlns='http://www.w3.org/2000/svg'/>" + b" " * 40, "not accepted"),
     (b"\x80\x04\x95" + b"\0" * 60, "pickle"), (b"#EXTM3U\nhttp://127.0.0.1/x" + b"\n" * 60, "not accepted"), (b"\0" * 200, "not accepted"),
 ])  # fmt: skip

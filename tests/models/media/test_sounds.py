@@ -119,7 +119,7 @@ def test_too_short() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "bits"),
-    [(2, 4), (6, 8), (7, 8), (17, 4), (49, 0), (80, 0), (85, 0), (1, 8), (1, 64), (3, 16), (1, 7), (0, 0), (65534, 16)],
+    [(2, 4), (6, 8), (7, 8), (17, 4), (49, 0), (80, 0), (85, 0), (1, 64), (3, 16), (1, 7), (0, 0), (65534, 16)],
 )
 def test_odd_wav_encodings(encoding: int, bits: int) -> None:
     with pytest.raises(EvidentError) as caught:
@@ -128,7 +128,7 @@ def test_odd_wav_encodings(encoding: int, bits: int) -> None:
 
 
 def test_adpcm_as_written_by_a_real_encoder() -> None:
-    for subtype in ("IMA_ADPCM", "MS_ADPCM", "ULAW", "ALAW", "GSM610", "PCM_U8"):
+    for subtype in ("IMA_ADPCM", "MS_ADPCM", "ULAW", "ALAW", "GSM610"):
         rate = 8_000 if subtype == "GSM610" else 16_000
         with pytest.raises(UnsupportedType, match="encoding"):
             decode(sndfile(TONE, rate, subtype=subtype), LIMITS)
