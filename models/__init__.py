@@ -27,7 +27,7 @@ _LAZY = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """torch is imported when it is first asked for: the process that decodes uploads uses `models.inputs.segment` without it."""
+    """torch is imported when it is first asked for: the process that decodes uploads uses `models.media.segment` without it."""
     if name in _LAZY:
         import importlib
 

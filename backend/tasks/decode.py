@@ -46,7 +46,7 @@ def _events(waveform: Any, rate: int) -> dict[str, Any]:
     """Coughs and the fit-for-use checks of a recording."""
     from dataclasses import asdict, is_dataclass
 
-    from models.inputs.segment import quality, segment
+    from models.media.segment import quality, segment
 
     def plain(item: Any) -> Any:
         return (

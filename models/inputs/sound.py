@@ -24,10 +24,10 @@ from torch.nn import functional as F
 from app.core.errors import InvalidInput
 from models.inputs.files import is_file, read_file
 from models.inputs.image import BLUR, gaussian_blur
-from models.inputs.segment import loudest_start, mono
 from models.media.arrays import Spectrogram, spectrogram
 from models.media.images import as_spectrogram, from_pillow
 from models.media.levels import Scale, decibels
+from models.media.segment import loudest_start, mono
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
 SHORTEST = 0.2

@@ -98,7 +98,7 @@ def decode_sound(data: bytes, kind: Kind, limits: Limits) -> Sound:
     if tape.broken:
         notes.append(f"The file is damaged or cut short: {tape.frames / tape.rate:.2f} s of it could be read.")
     # Channels of a telephone call are its two ends: which to take is decided where events are understood.
-    from models.inputs.segment import mono
+    from models.media.segment import mono
 
     waveform, note = mono(np.concatenate(tape.blocks))
     if note:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from models.inputs.segment import segment, window_start
 from models.inputs.sound import SoundInput
 from models.loading import load
+from models.media.segment import segment, window_start
 from models.model import Model
 from models.synthetic.coughs import LABELS, RATE, SyntheticCough, render
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from app.core.errors import BadParameter, InvalidInput
-from models.inputs.segment import Event, level_curve, mono, segment, window_start
 from models.inputs.sound import SoundInput
+from models.media.segment import Event, level_curve, mono, segment, window_start
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
 CONDITIONS = ("length", "loudest frame", "background (5 %)", "background (10 %)", "median level", "peak", "mean level")

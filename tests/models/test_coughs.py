@@ -12,8 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import models
-from models.inputs.segment import loudest, segment
 from models.inputs.sound import SoundInput
+from models.media.segment import loudest, segment
 from models.spec import Axis
 from models.synthetic.coughs import MARGIN_HZ, MARGIN_S, RATE, box_mask, evidence_mass, generate, render, uniform_mass
 from models.training.measures import auc

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 import models
-from models.inputs.segment import segment
+from models.media.segment import segment
 from models.samples.sounds import FOLDER, Recipe, by_event, pcm
 
 ENTRIES = json.loads((FOLDER / "sound.json").read_text(encoding="utf-8")) if (FOLDER / "sound.json").is_file() else []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.inputs.segment import envelope, loudest, loudest_start, mono, quality, segment, window_start
+from models.media.segment import envelope, loudest, loudest_start, mono, quality, segment, window_start
 
 RATE = 8000
 
