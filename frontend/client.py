@@ -140,8 +140,16 @@ class Client:
 
     async def values(self, key: str) -> np.ndarray:
         """The map itself, float32 `[H, W]`."""
-        answer = await self._call("GET", f"/explanations/{quote(key, safe='')}/values.npy")
-        return np.load(io.BytesIO(answer.content), allow_pickle=False)
+        return await self._array(f"/explanations/{quote(key, safe='')}/values.npy")
+
+    async def array(self, key: str, name: str) -> np.ndarray:
+        """What the method kept beside the map under a name that the record lists."""
+        return await self._array(f"/explanations/{quote(key, safe='')}/arrays/{quote(name, safe='')}.npy")
+
+    async def _array(self, path: str) -> np.ndarray:
+        answer = await self._call("GET", path)
+        array: np.ndarray = np.load(io.BytesIO(answer.content), allow_pickle=False)
+        return array
 
     async def explanation(self, key: str) -> Explanation:
         return await self._get(f"/explanations/{quote(key, safe='')}", Explanation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,24 +14,27 @@ from app.core.schemas import Explanation, Record
 from frontend.ui import figures, words
 from frontend.ui.common import aria, facts, note
 
+DRAWN = ("coefficients", "band", "errors")
+"""What a method may have kept beside its map that is drawn here."""
 
-def receipt(explanation: Explanation, values: np.ndarray | None = None) -> Component:
-    """Everything worth knowing about one map; while it grows, only how far it is. values: the map, `[H, W]`."""
+
+def receipt(explanation: Explanation, values: np.ndarray | None = None, arrays: Mapping[str, np.ndarray] | None = None) -> Component:
+    """Everything worth knowing about one map; while it grows, only how far it is. values: the map, `[H, W]`. arrays: by name, of `DRAWN`."""
     if explanation.record is None:
         progress = explanation.progress
         text = f"{explanation.state.capitalize()}: {progress.done:,} of {progress.total:,} {progress.unit}. The numbers follow when the map is finished."
         return note(text)
     record = explanation.record
     notes = [note(text) for text in record.notes]
-    drawn = [chart(title, figure) for title, figure in [*figures.of_record(record), *of_map(values)]]
+    drawn = [chart(title, figure) for title, figure in [*figures.of_arrays(arrays or {}), *of_map(values, pieces=not arrays)]]
     return html.Div([facts(numbers(record)), *notes, *drawn, html.H3("Conditions", className="card-title"), facts(conditions(record))])
 
 
-def of_map(values: np.ndarray | None) -> list[tuple[str, go.Figure]]:
-    """What the map itself says in numbers: its pieces, if it is made of pieces, and how concentrated it is."""
+def of_map(values: np.ndarray | None, pieces: bool = True) -> list[tuple[str, go.Figure]]:
+    """What the map itself says in numbers: its pieces, if it is made of pieces and they are wanted, and how concentrated it is."""
     if values is None or not values.any():
         return []
-    made = figures.pieces(values)
+    made = figures.pieces(values) if pieces else None
     return [
         *([("Values of its pieces", made)] if made is not None else []),
         ("How concentrated the evidence is", figures.concentration(values)),

@@ -12,9 +12,6 @@ import numpy as np
 import plotly.graph_objects as go
 from dash import dcc
 
-from app.core.schemas import Record
-from frontend.ui.words import sentence
-
 CONFIG: Any = {"displaylogo": False, "showSendToCloud": False, "displayModeBar": False, "responsive": True}
 FOR, AGAINST, PLAIN = "#b40426", "#3b4cc0", "#4a7bc8"
 """Ends of the coolwarm scale (supports, speaks against), and the accent for numbers without a sign."""
@@ -113,37 +110,19 @@ def plain_bars(names: Sequence[str], values: Sequence[float], x: str) -> go.Figu
     return figure.update_xaxes(title_text=x, showticklabels=False)
 
 
-def of_record(record: Record) -> list[tuple[str, go.Figure]]:
-    """Every series among a record's extras as a titled figure; a new method's series appear without a change here.
+def of_arrays(arrays: Mapping[str, np.ndarray]) -> list[tuple[str, go.Figure]]:
+    """The weights of a map's pieces with how sure each is, from what a method kept beside its map; nothing for other methods.
 
-    A list of numbers is a curve. A mapping of equally long lists with `values` or `coefficients`, and perhaps `low` and `high`, is a set of bars.
+    coefficients `[S]`; band `[2, S]`, lower and upper ends, or errors `[S]`, standard errors.
     """
-    found = []
-    for name, extra in record.extras.items():
-        if _is_series(extra):
-            found.append((sentence(name), curve(extra, sentence(name))))
-        elif isinstance(extra, Mapping):
-            figure = _of_mapping(extra)
-            if figure is not None:
-                found.append((sentence(name), figure))
-    return found
-
-
-def _is_series(value: Any) -> bool:
-    return (
-        isinstance(value, (list, tuple)) and len(value) >= 3 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in value)
-    )
-
-
-def _of_mapping(extra: Mapping[str, Any]) -> go.Figure | None:
-    values = next((extra[key] for key in ("values", "coefficients", "weights") if _is_series(extra.get(key))), None)
-    if values is None:
-        series = {key: value for key, value in extra.items() if _is_series(value)}
-        if len(series) == 2:
-            (x_name, x), (name, y) = series.items()
-            return curve(y, sentence(name), x, sentence(x_name)) if len(x) == len(y) else None
-        return None
-    names = extra.get("names") or [str(i + 1) for i in range(len(values))]
-    low, high = extra.get("low"), extra.get("high")
-    whole = isinstance(low, list) and isinstance(high, list) and len(low) == len(high) == len(values)
-    return signed_bars(names, values, low if whole else None, high if whole else None)
+    if "coefficients" not in arrays:
+        return []
+    values = arrays["coefficients"].astype(np.float64)
+    title, low, high = "Weights of its pieces", None, None
+    if "band" in arrays:
+        title, (low, high) = "Weights of its pieces, with their 90 % bands", arrays["band"].tolist()
+    elif "errors" in arrays and arrays["errors"].any():
+        title, low, high = "Weights of its pieces, with their standard errors", *(values + sign * arrays["errors"] for sign in (-1, 1))
+    names = [str(piece) for piece in range(len(values))]
+    figure = signed_bars(names, values.tolist(), low, high)
+    return [(title, figure.update_xaxes(title_text=f"number of the piece, the {min(SHOWN, len(values))} strongest of {len(values)}"))]

@@ -1,4 +1,5 @@
-"""Answers of the API as it would give them, for tests that need no server. Built from the wire schemas, so that they cannot drift."""
+"""Answers of the API as it would give them, for tests that need no server. Records are real ones; the rest is invented, and test_canned.py
+holds it against real answers."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from app.core.schemas import (
     Record,
     Sample,
 )
+from tests.frontend import recorded
 
 Y = AxisInfo(name="frequency", unit="Hz", origin="lower", values=[50 + 3950 * i / 63 for i in range(64)])
 X = AxisInfo(name="time", unit="s", origin="upper", values=[2 * i / 127 for i in range(128)])
@@ -40,10 +42,10 @@ METHODS = [
     ("lime", "LIME", "perturbation", True, False, True),
     ("smooth_grad", "SmoothGrad", "gradient", True, False, True),
     ("lrp", "LRP", "propagation", True, False, True),
-    ("fused", "Fused Grad-CAM × LRP", "fusion", True, True, True),
+    ("fused", "Grad-CAM x LRP", "fusion", True, True, True),
     ("grad_cam_pp", "Grad-CAM++", "cam", False, True, False),
     ("integrated_gradients", "Integrated gradients", "gradient", True, False, False),
-    ("guided_grad_cam", "Guided Grad-CAM", "gradient", True, True, False),
+    ("guided_grad_cam", "Guided Grad-CAM", "cam", True, True, False),
     ("occlusion", "Occlusion", "perturbation", True, False, False),
 ]
 
@@ -130,12 +132,11 @@ def prediction(model_key: str = "cnnexplain", value: Input = SOUND) -> Predictio
 
 def explanation(request: ExplanationRequest, state: str = "done") -> Explanation:
     chosen = next(found for found in CATALOGUE.methods if found.key == request.method)
-    record = Record(
-        method=chosen.key, method_title=chosen.title, model=request.model, weights_sha256="ab" * 32, target=request.target or 0, target_label="Covid-like",
-        layer=request.layer, params=request.params, seed=request.seed, signed=chosen.signed, shape=(64, 128), native=(8, 16), vmin=-0.4, vmax=1.2, gap=0.004,
-        extras={"r2": 0.83, "segments": {"coefficients": [0.3, -0.2, 0.1], "low": [0.2, -0.3, 0.0], "high": [0.4, -0.1, 0.2]}, "convergence": [0.5, 0.2, 0.1, 0.05]},
-        seconds=0.31, forwards=1000, backwards=0, device="cpu", versions={"torch": "2.13.0"}, created="2026-11-21T01:00:00Z", values_sha256="cd" * 32, y_axis=Y, x_axis=X,
-    )  # fmt: skip
+    given = {
+        "model": request.model, "target": request.target or 0, "target_label": "Covid-like", "layer": request.layer, "params": request.params,
+        "seed": request.seed,
+    }  # fmt: skip
+    record = Record(**{**recorded.records()[chosen.key], **given})
     return Explanation.model_validate(
         {"id": (request.method.encode().hex() * 8)[:64], "state": state, "title": chosen.title, "created": "2026-11-21T01:00:00Z", "request": request.model_dump(),
          "estimate": 0.3, "record": record.model_dump() if state == "done" else None, "progress": {"done": 640, "total": 1000, "unit": "samples"}}

@@ -47,6 +47,7 @@ test("class and seed make every map stale, a layer only maps that used one, a pa
   assert.deepEqual(now({ params: { lrp: { steps: 51 } } }), [["1", "0", "0", "0"], one]);
   assert.deepEqual(now({ params: { lrp: { steps: 50 }, rise: { cells: 8 } } }), [["0", "1", "0", "0"], one]);
   assert.deepEqual(now({ seed: -1 })[0], ["0", "0", "0", "0"], "no seed is sent as 0");
+  assert.deepEqual(now({ seed: 2 ** 31 })[0], ["0", "0", "0", "0"], "nor is one too large for a request");
 });
 
 test("the address of Compare holds what differs from nothing", () => {

@@ -1,53 +1,37 @@
-"""Series among a record's extras become charts with those very numbers; words and single numbers do not."""
+"""What a method kept beside its map becomes charts with those very numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from app.core.schemas import ExplanationRequest, Record
 from frontend.ui import figures, words
-from tests.frontend import canned
+
+COEFFICIENTS, BAND = np.array([0.1, -0.4, 0.2], np.float32), np.array([[0.0, -0.5, 0.15], [0.15, -0.3, 0.3]], np.float32)
 
 
-def record(extras: dict[str, object]) -> Record:
-    found = canned.explanation(ExplanationRequest(input="a", model="cnnexplain", method="lime")).record
-    assert found
-    return found.model_copy(update={"extras": extras})
-
-
-def test_a_list_is_a_curve():
-    [(title, figure)] = figures.of_record(record({"convergence": [0.5, 0.2, 0.1], "r2": 0.8, "note": "x"}))
-    assert title == "Convergence"
-    assert list(figure.data[0].y) == [0.5, 0.2, 0.1]
-    assert list(figure.data[0].x) == [1, 2, 3]
-
-
-def test_coefficients_are_bars_in_order_of_size_with_their_band():
-    extras = {"segments": {"coefficients": [0.1, -0.4, 0.2], "low": [0.0, -0.5, 0.15], "high": [0.15, -0.3, 0.3]}}
-    [(_, figure)] = figures.of_record(record(extras))
+def test_weights_are_bars_in_order_of_size_with_their_band():
+    [(title, figure)] = figures.of_arrays({"coefficients": COEFFICIENTS, "band": BAND})
     bars = figure.data[0]
-    assert list(bars.y) == [-0.4, 0.2, 0.1]
-    assert list(bars.x) == ["2", "3", "1"]
+    assert "90 % band" in title
+    assert list(bars.y) == pytest.approx([-0.4, 0.2, 0.1])
+    assert list(bars.x) == ["1", "2", "0"]  # as `segments.npy` numbers them
     assert list(bars.error_y.array) == pytest.approx([0.1, 0.1, 0.05])
     assert list(bars.error_y.arrayminus) == pytest.approx([0.1, 0.05, 0.1])
     assert list(bars.marker.color) == [figures.AGAINST, figures.FOR, figures.FOR]
 
 
-def test_a_band_of_the_wrong_length_is_not_drawn():
-    [(_, figure)] = figures.of_record(record({"segments": {"coefficients": [0.1, -0.4, 0.2], "low": [0.0], "high": [1.0]}}))
+def test_standard_errors_are_whiskers_of_their_length():
+    [(title, figure)] = figures.of_arrays({"coefficients": COEFFICIENTS, "errors": np.array([0.01, 0.02, 0.03])})
+    assert "standard error" in title
+    assert list(figure.data[0].error_y.array) == list(figure.data[0].error_y.arrayminus) == pytest.approx([0.02, 0.03, 0.01])
+
+
+def test_exact_weights_have_no_whiskers_and_other_methods_no_weights():
+    [(title, figure)] = figures.of_arrays({"coefficients": COEFFICIENTS, "errors": np.zeros(3)})
+    assert title == "Weights of its pieces"
     assert figure.data[0].error_y.array is None
-
-
-def test_two_series_are_x_and_y():
-    [(_, figure)] = figures.of_record(record({"deletion": {"share": [0, 0.5, 1], "score": [0.9, 0.4, 0.1]}}))
-    assert (list(figure.data[0].x), list(figure.data[0].y)) == ([0, 0.5, 1], [0.9, 0.4, 0.1])
-
-
-def test_what_is_no_series_is_no_chart():
-    assert (
-        figures.of_record(record({"flags": [True, False, True], "pair": [1, 2], "names": ["a", "b", "c"], "deep": {"a": {"b": 1}}})) == []
-    )
+    assert figures.of_arrays({}) == []
 
 
 def test_no_button_sends_a_chart_anywhere():

@@ -1,7 +1,7 @@
 /* Which finished maps were made under other conditions than the controls now show. Pure: nothing is computed again by itself. */
 
 /** A seed as it is sent in a request. */
-export const seedOf = (value) => (Number.isInteger(value) && value >= 0 ? value : 0);
+export const seedOf = (value) => (Number.isInteger(value) && value >= 0 && value < 2 ** 31 ? value : 0);
 
 /** Structural equality of JSON values. */
 export function equal(a, b) {
