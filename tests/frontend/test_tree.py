@@ -330,7 +330,7 @@ def test_the_receipt_states_the_conditions():
         )
     )
     said = texts(receipt.receipt(done))
-    for fact in ("cnnexplain", "features.conv4", "N samples 500", "400 forward", "0.3 s", "torch 2.13.0", "Covid-like"):
+    for fact in ("cnnexplain", "features.conv4", "N samples 500", "400 forward", "torch 2.13.0", "Covid-like"):
         assert fact in said, fact
     running = canned.explanation(ExplanationRequest(input="a", model="cnnexplain", method="lime"), state="running")
     assert "640 of 1,000 samples" in texts(receipt.receipt(running))

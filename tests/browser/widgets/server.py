@@ -82,7 +82,7 @@ def record(values: np.ndarray, axes: dict[str, Any], **given: Any) -> dict[str, 
     made = {
         "method": "grad_cam", "method_title": "Grad-CAM", "model": "cnnexplain", "weights_sha256": "ab" * 32, "target": 1, "target_label": "Covid-like",
         "layer": "conv4", "params": {"n_samples": 1000}, "seed": 0, "signed": bool((values < 0).any()), "shape": list(values.shape),
-        "native": list(values.shape), "vmin": float(values.min()), "vmax": float(values.max()), "gap": None, "stages": [], "arrays": [], "extras": {}, "notes": [],
+        "native": list(values.shape), "vmin": float(values.min()), "vmax": float(values.max()), "gap": None, "stages": [], "arrays": [], "plan": "", "engine": "", "extras": {}, "notes": [],
         "seconds": 0.31, "forwards": 1, "backwards": 1, "device": "cpu", "precision": "float32", "versions": {"torch": "2.13"},
         "created": "2026-01-01T00:00:00Z", "values_sha256": "cd" * 32, "window": None, **axes,
     }  # fmt: skip
