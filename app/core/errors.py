@@ -13,6 +13,7 @@ EvidentError                 code                    status
 ├── Conflict                 conflict                 409
 ├── Busy                     busy                     503   queue full: retry later
 ├── NoSpace                  no_space                 507   the data folder cannot take more
+├── StorageUnavailable       storage_unavailable      503   the database or the data folder does not answer
 ├── WeightsUnavailable       weights_unavailable      503   weights could not be fetched or verified
 └── JobFailed                job_failed               500   a job ended without a result (never an HTTP 500: state `failed`)
     ├── WorkerKilled         worker_killed                  its worker died twice
@@ -96,6 +97,10 @@ class Busy(EvidentError):
 
 class NoSpace(EvidentError):
     code, status, title = "no_space", 507, "No space left"
+
+
+class StorageUnavailable(EvidentError):
+    code, status, title = "storage_unavailable", 503, "The store does not answer"
 
 
 class WeightsUnavailable(EvidentError):

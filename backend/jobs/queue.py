@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import psutil
-from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
 
 from app.core.errors import Busy, NotFound
 from app.core.settings import Limits
-from backend.jobs.workers.protocol import Group, Stored
+from backend.jobs.workers.protocol import Group, Stored, group_of
 from backend.store import Store
 from backend.store.rows import ACTIVE, JobRow
 from backend.store.tables import jobs
 
 LEASE = 8.0
 """Seconds after its last sign of life that an owner counts as dead."""
-LANES: dict[Group, tuple[str, ...]] = {"compute": ("interactive", "batch"), "decode": ("decode",)}
+LANES: dict[Group, tuple[str, ...]] = {"compute": ("interactive", "batch"), "short": ("short",), "decode": ("decode",)}
 
 
 def owner_name() -> str:
@@ -51,10 +52,10 @@ class Queue:
             state = connection.execute(select(jobs.c.state).where(jobs.c.key == key)).scalar()
             if state in ("queued", "running", "done"):
                 return self._get(connection, key)
-            self._make_room(connection, client)
+            self._make_room(connection, client, lane)
             values = {
                 "kind": kind, "lane": lane, "title": title, "client": client, "state": "queued", "rank": rank,
-                "turn": self._turn(connection, client), "payload": payload, "result": None, "error": None, "attempts": 0,
+                "turn": self._turn(connection, client, lane), "payload": payload, "result": None, "error": None, "attempts": 0,
                 "owner": None, "lease": None, "created": time.time(), "started": None, "finished": None,
             }  # fmt: skip
             statement = self.store.insert(jobs).values(key=key, results=0, **values)
@@ -63,18 +64,20 @@ class Queue:
             fresh = connection.execute(again.returning(jobs.c.key)).first() is not None
             return self._get(connection, key, fresh=fresh)
 
-    def _make_room(self, connection: Connection, client: str) -> None:
+    def _make_room(self, connection: Connection, client: str, lane: str) -> None:
+        """Every kind of worker has its own line: who waits for long work can still have short work done."""
         if not client:
             return  # our own work (the catalogue) is never refused
-        waiting = select(func.count()).where(jobs.c.state == "queued")
+        waiting = select(func.count()).where(jobs.c.state == "queued", _same_line(lane))
         if connection.execute(waiting.where(jobs.c.client == client)).scalar_one() >= self.limits.jobs_per_client:
             raise Busy(f"You already have {self.limits.jobs_per_client} jobs waiting; wait for some to finish, or stop them.")
         if connection.execute(waiting).scalar_one() >= self.limits.jobs_waiting:
             raise Busy("Too many jobs are waiting on this server; try again in a moment.")
 
-    def _turn(self, connection: Connection, client: str) -> int:
+    def _turn(self, connection: Connection, client: str, lane: str) -> int:
         """Start-time fair queueing: one after the client's last waiting job, but never before what is running now."""
-        last = select(func.max(jobs.c.turn)).where(or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client)))
+        mine = or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client))
+        last = select(func.max(jobs.c.turn)).where(mine, _same_line(lane))
         return (connection.execute(last).scalar() or 0) + 1
 
     def claim(self, group: Group) -> tuple[JobRow, str] | None:
@@ -139,22 +142,18 @@ class Queue:
             mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
             connection.execute(update(jobs).where(mine).values(state="queued", owner=None, lease=None))
 
-    def renew(self) -> None:
-        """A sign of life for all that we run."""
+    def renew(self, keys: Iterable[str]) -> None:
+        """A sign of life for those of our jobs that are really under way; one that nobody follows (a fault came between) runs out."""
         with self.store.write() as connection:
-            mine = and_(jobs.c.state == "running", jobs.c.owner == self.owner)
+            mine = and_(jobs.c.state == "running", jobs.c.owner == self.owner, jobs.c.key.in_(list(keys)))
             connection.execute(update(jobs).where(mine).values(lease=time.time() + LEASE))
 
     def reclaim(self, ours: bool = False) -> int:
-        """Jobs whose owner died wait again. ours: also those under our own name (at shutdown). Returns how many."""
+        """Jobs whose owner died or lost sight of them wait again. ours: all under our own name (at shutdown). Returns how many."""
         with self.store.write() as connection:
             running = connection.execute(select(jobs.c.key, jobs.c.owner, jobs.c.lease).where(jobs.c.state == "running")).all()
             now = time.time()
-            lost = [
-                row.key
-                for row in running
-                if (ours and row.owner == self.owner) or (row.owner != self.owner and (row.lease < now or is_dead(row.owner)))
-            ]
+            lost = [row.key for row in running if row.lease < now or (ours if row.owner == self.owner else is_dead(row.owner))]
             if lost:
                 statement = update(jobs).where(jobs.c.key.in_(lost), jobs.c.state == "running")
                 connection.execute(statement.values(state="queued", owner=None, lease=None))
@@ -196,6 +195,11 @@ class Queue:
             loose = self.store.release(connection, f"job:{key}")
         for sha in loose:
             self.store.blobs.delete(sha)
+
+
+def _same_line(lane: str) -> ColumnElement[bool]:
+    """Jobs that wait for the same workers."""
+    return jobs.c.lane.in_(LANES[group_of(lane)])  # type: ignore[arg-type]
 
 
 def _row(row: Any, fresh: bool) -> JobRow:

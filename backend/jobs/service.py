@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from app.core import errors
-from app.core.errors import Cancelled, EvidentError, JobFailed, NotFound
+from app.core.errors import Cancelled, EvidentError, JobFailed, NoSpace, NotFound, StorageUnavailable
 from app.core.schemas import JobState, Progress
 from app.core.settings import Limits
 from backend.jobs.queue import LEASE, Queue
 from backend.jobs.workers import Engine, Lost, Spool, Stored
 from backend.jobs.workers.protocol import Group, group_of
 from backend.store import JobRow, Store
+from backend.store.blobs import full_disk
 from backend.tasks import TASKS
 
 log = logging.getLogger("evident.jobs")
@@ -170,8 +171,8 @@ class Jobs:
             try:
                 for group in self.engine.capacity:
                     await self._feed(group)
-            except Exception:
-                log.exception("the dispatcher could not read the job table; it tries again")
+            except Exception as error:
+                log.warning("the dispatcher could not read the job table; it tries again: %s", type(error).__name__)
                 await asyncio.sleep(POLL)
             await _set_within(self._wake, POLL)
 
@@ -181,14 +182,21 @@ class Jobs:
             if claimed is None:
                 return
             row, lane = claimed
-            self.spool.open(row.key)
             self._running[row.key] = (group_of(lane), asyncio.create_task(self._follow(row, lane)))  # type: ignore[arg-type]
             self._signal(row.key)
 
     async def _follow(self, row: JobRow, lane: Any) -> None:
         """One job from the engine's future to its row."""
         try:
-            future = self.engine.submit(row.kind, row.payload, row.key, lane)
+            try:
+                with full_disk():
+                    self.spool.open(row.key)
+                future = self.engine.submit(row.kind, row.payload, row.key, lane)
+            except Exception as error:  # it has not begun: it waits until the disk or the cluster is there again
+                log.warning("a job could not be started; it waits: %s", type(error).__name__)
+                await asyncio.sleep(POLL)
+                await self.store.run(self.queue.give_back, row.key)
+                return
             try:
                 outcome: Stored | EvidentError | None = await asyncio.wrap_future(future)
             except EvidentError as error:
@@ -204,6 +212,8 @@ class Jobs:
                 await self.store.run(self.queue.give_back, row.key)
             else:
                 await self._end(row.key, outcome)
+        except (StorageUnavailable, NoSpace) as fault:  # nobody renews its lease from here on: it will be taken up again
+            log.warning("a job could not be given back; it waits for its lease to run out: %s", fault.instance_code)
         finally:
             del self._running[row.key]
             self._wake.set()
@@ -217,9 +227,14 @@ class Jobs:
                 else:
                     await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
                 break
-            except Exception:  # a locked or full database: the result is safe in the blobs, so keep trying while we live
-                log.exception("a result could not be written; trying again")
+            except (StorageUnavailable, NoSpace) as fault:  # the result is safe on disk, so keep trying while we live
+                log.warning("a result could not be written; trying again: %s", fault.instance_code)
                 await asyncio.sleep(POLL)
+            except Exception as error:
+                if isinstance(outcome, JobFailed):
+                    raise
+                log.error("a result could not be accepted: %s", type(error).__name__)
+                outcome = JobFailed("The job failed because its result could not be stored; see the server's log.")
         self.spool.remove(key)
         self._signal(key)
 
@@ -228,11 +243,11 @@ class Jobs:
         while True:
             await asyncio.sleep(HEARTBEAT)
             try:
-                await self.store.run(self.queue.renew)
+                await self.store.run(self.queue.renew, list(self._running))
                 if await self.store.run(self.queue.reclaim):
                     self._wake.set()
-            except Exception:
-                log.exception("no sign of life could be written; trying again")
+            except Exception as error:
+                log.warning("no sign of life could be written; trying again: %s", type(error).__name__)
 
     # Inside
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from app.core.errors import NoSpace, NotFound
+from app.core.errors import NotFound
+from backend.store.faults import fault_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,12 +162,13 @@ class Blobs:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """A full disk is not a bug: say so in plain words."""
+    """A disk that is full, read-only or gone is not a bug: say so in plain words. Raises NoSpace, StorageUnavailable."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise NoSpace("The data folder is full; delete old inputs or results, or give it more room.") from None
+        fault = fault_of(OSError(errno.EIO, "") if error.errno == errno.ENOENT else error)  # the folder itself went away
+        if fault is not None:
+            raise fault from None
         raise
 
 

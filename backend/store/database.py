@@ -19,11 +19,14 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
-from app.core.errors import NotFound
+from app.core.errors import EvidentError, NotFound
 from backend.store import tables
 from backend.store.blobs import Blobs
+from backend.store.faults import fault_of
 from backend.store.rows import ACTIVE, InputRow, ModelRow
 
+LOCK_SECONDS = 3.0
+"""How long a call waits for a lock or a connection that somebody else holds, before it is refused."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,11 +42,29 @@ class Store:
         self.engine = _open(url)
         self._writer = self.engine.execution_options(write=True)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._fault: EvidentError | None = None
+        self._fault_time = 0.0
         self._threads = ThreadPoolExecutor(2 if self.is_sqlite else 8, thread_name_prefix="store")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A store call from the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        """A store call from the event loop. Raises, beside what the call raises, StorageUnavailable and NoSpace."""
+        asked = time.monotonic()
+
+        def call() -> T:
+            if self._fault is not None and asked < self._fault_time:
+                raise self._fault  # it stood in line behind a call that waited in vain, and would wait as long for the same thing
+            began = time.monotonic()
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                fault = fault_of(error)
+                if fault is None:
+                    raise
+                if time.monotonic() - began > LOCK_SECONDS / 2:
+                    self._fault, self._fault_time = fault, time.monotonic()
+                raise fault from None
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def migrate(self) -> None:
         """Brings the tables up to date; safe when several processes start at once."""
@@ -182,8 +203,10 @@ class Store:
 def _open(url: str) -> Engine:
     """SQLite: WAL, so that readers never wait for the writer; transactions are begun by us (pysqlite's own begin comes too late)."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=8, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 10.0, "check_same_thread": False}, pool_size=8)
+        # A server that went away is noticed in seconds, also when nothing says so (a network that swallows packets).
+        network = {"connect_timeout": 3, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
+        return create_engine(url, pool_size=8, pool_pre_ping=True, pool_timeout=LOCK_SECONDS, connect_args=network)
+    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False}, pool_size=8)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from backend.store.blobs import Blobs
 
-Lane = Literal["interactive", "batch", "decode"]
+Lane = Literal["interactive", "batch", "short", "decode"]
 
 
 class Report(Protocol):
@@ -42,7 +42,8 @@ class Task(ABC):
 
     key: ClassVar[str]
     lane: ClassVar[Lane] = "batch"
-    """`decode`: a light process under tight limits, for foreign bytes. `interactive` goes before `batch`; both share the workers."""
+    """`decode`: a light process under tight limits, for foreign bytes. `short`: a worker of its own for what takes a second or two and is
+    waited for. `interactive` goes before `batch`; both share the workers."""
     rank: ClassVar[int] = 0
     """Waiting jobs with a larger rank (plus the priority given at submission) start first."""
 

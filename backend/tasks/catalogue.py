@@ -26,7 +26,7 @@ class Catalogue(Task):
     """
 
     key = "catalogue"
-    lane = "interactive"
+    lane = "short"
     rank = 30
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:

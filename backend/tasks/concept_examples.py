@@ -21,7 +21,7 @@ class ConceptExamples(Task):
     """payload: {ref}. result: {count, sound}. Blobs: `N.png` for each of the first 16, and `N.wav` for sounds."""
 
     key = "concept_examples"
-    lane = "interactive"
+    lane = "short"
     rank = 15
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:

@@ -33,7 +33,7 @@ class Prediction(Task):
     """
 
     key = "prediction"
-    lane = "interactive"
+    lane = "short"
     rank = 20
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:

@@ -47,6 +47,11 @@ class EchoBatch(Echo):
 
 
 @register
+class EchoShort(Echo):
+    key, lane = "toy_short", "short"
+
+
+@register
 class EchoFirst(Echo):
     key, lane, rank = "toy_first", "interactive", 50
 

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from app.core.errors import BadParameter, EvidentError, JobFailed
 from app.core.schemas import Problem
+from backend.store.faults import fault_of
 
 log = logging.getLogger("evident.api")
 
@@ -44,6 +45,10 @@ PROTOCOL: dict[int, tuple[str, str, str]] = {
     501: ("not_implemented", "Not available", "This is not available."),
     503: ("busy", "Busy", "The server is busy; try again in a moment."),
 }
+
+
+RETRY_SECONDS = {503: "2", 507: "30"}
+"""When it makes sense to try again: a lock is gone in seconds, a disk is emptied by a person."""
 
 
 def problem(
@@ -82,10 +87,18 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(EvidentError)
     async def evident(request: Request, error: EvidentError) -> Response:
-        headers = {"Retry-After": "2"} if error.status == 503 else {}
+        headers = {"Retry-After": RETRY_SECONDS[error.status]} if error.status in RETRY_SECONDS else {}
         if isinstance(error, JobFailed):  # the outcome of a job, reported by the route that waited for it; not a fault of the server
             error = _outcome(error)
         return problem_response(from_error(error, request_id(request)), headers)
+
+    @api.exception_handler(OSError)
+    async def files(request: Request, error: OSError) -> Response:
+        fault = fault_of(error)
+        if fault is not None:
+            return await evident(request, fault)
+        log_bug(error, request.scope)
+        return problem_response(problem(500, request_id=request_id(request)))
 
     @api.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> Response:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -12,6 +15,10 @@ from backend.api.http.errors import problem, problem_response
 
 if TYPE_CHECKING:
     from backend.api.services import Services
+
+
+PATIENCE = 2.0
+"""Seconds after which a part that has not answered counts as one that does not."""
 
 
 def health_router(services: Services) -> APIRouter:
@@ -25,27 +32,33 @@ def health_router(services: Services) -> APIRouter:
 
     @router.get("/readyz", response_model=None)
     async def readyz() -> dict[str, Any] | Response:
-        """Workers answer and the store can be written."""
-        checks = {"workers": services.ready(), "store": await _writable(services)}
+        """Workers answer, the database and the data folder can be written; names what does not."""
+        database, folder = await asyncio.gather(_writable(services, _write_row), _writable(services, _write_file))
+        checks = {"workers": services.ready(), "database": database, "data folder": folder}
         if all(checks.values()):
             return {"status": "ready", "checks": checks}
         missing = " and ".join(name for name, fine in checks.items() if not fine)
-        found = problem(503, code="not_ready", title="Not ready", detail=f"Not ready yet: {missing}.")
+        found = problem(503, code="not_ready", title="Not ready", detail=f"Not ready: {missing}.")
         return problem_response(found, {"Retry-After": "1"})
 
     return router
 
 
-async def _writable(services: Services) -> bool:
-    def probe() -> None:
-        with services.store.write() as connection:
-            connection.execute(text("SELECT 1"))
-        mark = services.blobs.temporary / ".ready"
-        mark.write_bytes(b"")
-        mark.unlink(missing_ok=True)
-
+async def _writable(services: Services, write: Callable[[Services], None]) -> bool:
     try:
-        await services.store.run(probe)
+        async with asyncio.timeout(PATIENCE):
+            await services.store.run(write, services)
     except Exception:  # whatever the disk or the database says, the answer is "no"
         return False
     return True
+
+
+def _write_row(services: Services) -> None:
+    with services.store.write() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _write_file(services: Services) -> None:
+    with tempfile.TemporaryFile(dir=services.blobs.temporary) as file:
+        file.write(b"ready")
+        file.flush()

@@ -70,7 +70,9 @@ class DaskEngine:
 
     @property
     def capacity(self) -> Mapping[Group, int]:
-        return {"compute": self._workers, "decode": self._decoding.capacity["decode"]}
+        # One worker is left free for short work where there are several; tasks are handed over only when a worker is free for them.
+        busy = self._workers
+        return {"compute": max(min(1, busy), busy - 1), "short": min(1, busy), "decode": self._decoding.capacity["decode"]}
 
     def start(self) -> None:
         self._decoding.start()
@@ -213,7 +215,7 @@ async def _serve_workers(address: str, workers: int, settings: Settings, with_sc
             scheduler = Scheduler(host=host, port=int(port), dashboard=False)
             address = (await stack.enter_async_context(scheduler)).address
         await _answers(address)
-        for _ in range(workers):
+        for _ in range(workers + 1):  # one more, which the engine leaves free for short work
             # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill it.
             nanny = Nanny(address, nthreads=1, memory_limit=0, local_directory=str(folder), env=environment)
             await stack.enter_async_context(nanny)

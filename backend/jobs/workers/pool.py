@@ -230,10 +230,11 @@ class Slot:
 
 
 class LocalEngine:
-    """`workers` processes for computing and one light process for decoding foreign bytes."""
+    """`workers` processes for computing, one more for short work, and one light process for decoding foreign bytes."""
 
     def __init__(self, config: WorkerConfig, workers: int) -> None:
-        self.capacity: dict[Group, int] = {"compute": workers, "decode": 1}
+        """workers: 0 leaves computing to others, and only decodes."""
+        self.capacity: dict[Group, int] = {"compute": workers, "short": min(1, workers), "decode": 1}
         self._spool = Spool(config.data / "spool")
         self._queues: dict[Group, queue.SimpleQueue[Item | None]] = {group: queue.SimpleQueue() for group in self.capacity}
         self._slots = [

@@ -18,7 +18,8 @@ from app.core.errors import EvidentError, JobFailed, OutOfMemory, WorkerKilled
 from app.core.settings import get_settings
 from backend.jobs.spool import Spool
 from backend.jobs.workers.protocol import TRIES, Group, Stored, WorkerConfig
-from backend.store.blobs import Blobs
+from backend.store.blobs import Blobs, full_disk
+from backend.store.faults import fault_of
 
 log = logging.getLogger("evident.worker")
 
@@ -66,7 +67,7 @@ def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
     """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until the pipe ends."""
     settle(config, group)
     pipe.send("ready")
-    if group == "compute" and config.preload:
+    if group != "decode" and config.preload:
         _preload(config.threads)
     pipe.send("warm")
     while True:
@@ -113,8 +114,10 @@ def execute(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id
     """Runs one task and files what it made. Raises only EvidentError."""
     from backend.tasks import TASKS
 
-    spool, blobs = Spool(config.data / "spool"), Blobs(config.data / "blobs")
-    if spool.begin(job_id) > TRIES:
+    with full_disk():
+        spool, blobs = Spool(config.data / "spool"), Blobs(config.data / "blobs")
+        starts = spool.begin(job_id)
+    if starts > TRIES:
         raise worker_killed()
     if lane == "decode":
         _limit_cpu(config.decode_seconds)
@@ -142,7 +145,10 @@ def worker_killed() -> WorkerKilled:
 
 
 def explain_failure(error: Exception) -> EvidentError:
-    """Running out of memory is told in plain words; anything else is a bug, logged under an id without the message (it may quote data)."""
+    """Running out of memory or of disk is told in plain words; anything else is a bug, logged under an id without the message (it may quote data)."""
+    fault = fault_of(error)
+    if fault is not None:
+        return fault
     text = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text or "cannot allocate memory" in text:
         return OutOfMemory("The job needed more memory than a worker may use; try a smaller input, a smaller model or fewer samples.")

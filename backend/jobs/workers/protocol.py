@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from backend.tasks import Lane
 
-Group = Literal["compute", "decode"]
-"""Workers come in two kinds; `interactive` and `batch` tasks share the first."""
+Group = Literal["compute", "short", "decode"]
+"""Workers come in three kinds, so that long work never holds up short work; `interactive` and `batch` tasks share the first."""
 
 TRIES = 3
 """A task whose worker dies is started again at most twice."""
 
 
 def group_of(lane: Lane) -> Group:
-    return "decode" if lane == "decode" else "compute"
+    return lane if lane in ("decode", "short") else "compute"
 
 
 @dataclass(frozen=True)

@@ -172,8 +172,29 @@ def test_a_sign_of_life_keeps_the_job(store):
     submit(first, "k")
     first.claim("compute")
     expire(store)
-    first.renew()
+    first.renew(["k"])
     assert second.reclaim() == 0
+
+
+def test_a_job_that_its_owner_lost_sight_of_waits_again(store):
+    """A fault between claiming and following: the owner lives, renews its other jobs, and takes this one up again."""
+    queue = Queue(store, Limits())
+    submit(queue, "followed"), submit(queue, "lost")
+    assert {queue.claim("compute")[0].key for _ in range(2)} == {"followed", "lost"}
+    expire(store)
+    queue.renew(["followed"])
+    assert queue.reclaim() == 1
+    assert (queue.get("followed").state, queue.get("lost").state) == ("running", "queued")
+
+
+def test_every_line_has_its_own_limit(store):
+    queue = Queue(store, Limits(jobs_per_client=1, jobs_waiting=2))
+    for lane in ("interactive", "short", "decode"):
+        submit(queue, lane, lane=lane)
+        with pytest.raises(Busy):
+            submit(queue, f"{lane} again", lane=lane)
+    with pytest.raises(Busy):
+        submit(queue, "batch", lane="batch")  # waits for the same workers as interactive
 
 
 def expire(store):
