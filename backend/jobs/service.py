@@ -29,6 +29,8 @@ POLL = 1.0
 """Seconds between looks at the table, for what other processes did; our own changes are signalled at once."""
 WATCH = 0.2
 """Seconds between looks at a running job's progress."""
+ACCEPT_TRIES = 3
+"""How often a result that the table does not take for no known reason is offered to it."""
 HEARTBEAT = LEASE / 4
 
 
@@ -219,7 +221,7 @@ class Jobs:
             self._wake.set()
 
     async def _end(self, key: str, outcome: Stored | EvidentError) -> None:
-        tries = self.spool.starts(key)
+        tries, mistakes = self.spool.starts(key), 0
         while True:
             try:
                 if isinstance(outcome, Stored):
@@ -229,12 +231,12 @@ class Jobs:
                 break
             except (StorageUnavailable, NoSpace) as fault:  # the result is safe on disk, so keep trying while we live
                 log.warning("a result could not be written; trying again: %s", fault.instance_code)
-                await asyncio.sleep(POLL)
-            except Exception as error:
-                if isinstance(outcome, JobFailed):
-                    raise
+            except Exception as error:  # a mistake of ours does not go away by itself
+                mistakes += 1
                 log.error("a result could not be accepted: %s", type(error).__name__)
-                outcome = JobFailed("The job failed because its result could not be stored; see the server's log.")
+                if mistakes > ACCEPT_TRIES:
+                    outcome = JobFailed("The job failed because its result could not be stored; see the server's log.")
+            await asyncio.sleep(POLL)
         self.spool.remove(key)
         self._signal(key)
 
