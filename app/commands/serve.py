@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import socket
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
 
 NAME = "serve"
 HELP = "Serve the dashboard and its API at http://127.0.0.1:8050."
@@ -20,35 +26,80 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Whatever keeps it from starting is found out before anything is started, and said in one sentence. SIGTERM ends it with 0."""
+    signal.signal(signal.SIGTERM, _leave)
     import uvicorn
-    from pydantic import ValidationError
 
-    from app.core.errors import BadParameter
-    from app.core.settings import Settings
+    from app.core.settings import load_settings
+    from app.web.clients import TrustedProxies
+    from app.web.connections import Register
+    from app.web.guard import check_exposure
     from app.web.main import create_app
 
     given = {name: value for name in ("host", "port", "workers", "data") if (value := getattr(args, name)) is not None}
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise BadParameter(f"The setting {'.'.join(map(str, first['loc']))} is not usable: {first['msg']}.") from None
-    from app.web.guard import check_exposure
-
+    settings = load_settings(**given)
     check_exposure(settings)
+    _check(settings, args.part)
+    listener = _listen(settings)
     print(f"Evident is starting at http://{settings.host}:{settings.port} (Ctrl+C stops it)", file=sys.stderr, flush=True)
+    limits = settings.limits
+    register = Register(limits.connections, limits.connections_per_client, limits.header_seconds, TrustedProxies(settings.trusted_proxies))
     config = uvicorn.Config(
         create_app(settings, args.part),
         host=settings.host,
         port=settings.port,
-        http="h11",  # strict about malformed requests
+        http=register.protocol(),  # h11 is strict about malformed requests
+        ws="none",
         log_level="warning",
-        limit_concurrency=512,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=3,
         server_header=False,
         proxy_headers=False,
     )
     server = uvicorn.Server(config)
-    server.run()
+    server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _leave(*_: object) -> None:
+    """uvicorn shuts down first and then hands the signal on."""
+    raise SystemExit(0)
+
+
+def _check(settings: Settings, part: str) -> None:
+    from app.core.errors import InvalidInput
+
+    if part == "ui":
+        if settings.api_url is None:
+            raise InvalidInput("The dashboard alone needs the backend's address: set EVIDENT_API_URL, e.g. http://127.0.0.1:8051.")
+        return
+    from backend.api.startup import check_start
+
+    check_start(settings)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The socket, bound. Raises InvalidInput."""
+    from app.core.errors import InvalidInput
+
+    host, port = settings.host.strip("[]"), settings.port
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, number)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        raise InvalidInput(_why(error, port), code="cannot_listen", field="port") from None
+    listener.set_inheritable(False)
+    return listener
+
+
+def _why(error: OSError, port: int) -> str:
+    import errno
+
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use: another program (or another Evident) listens there; choose another with --port or EVIDENT_PORT."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs rights that this user does not have; choose one above 1023 with --port or EVIDENT_PORT."
+    return "This machine has no such address to listen on; check --host or EVIDENT_HOST."

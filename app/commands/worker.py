@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 
 NAME = "worker"
 HELP = "Start attribution workers that take jobs from a Dask scheduler (EVIDENT_ENGINE=dask, EVIDENT_SCHEDULER=tcp://...)."
@@ -15,15 +16,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, _leave)
     from app.core.errors import BadParameter
-    from app.core.settings import get_settings
+    from app.core.settings import get_settings, load_settings
 
-    settings = get_settings()
+    settings = get_settings() if args.workers is None else load_settings(workers=args.workers)
     address = args.scheduler or settings.scheduler
     if not address:
         raise BadParameter(
             "Give the scheduler's address with --scheduler or EVIDENT_SCHEDULER, e.g. tcp://127.0.0.1:8786.", field="scheduler"
         )
+    from backend.api.startup import check_folder
     from backend.jobs.workers.cluster import run_workers
 
-    return run_workers(address, workers=args.workers or settings.workers, settings=settings, with_scheduler=args.with_scheduler)
+    check_folder(settings.data)
+    return run_workers(address, workers=settings.workers, settings=settings, with_scheduler=args.with_scheduler)
+
+
+def _leave(*_: object) -> None:
+    """Until the workers run, which then end in order."""
+    raise SystemExit(0)

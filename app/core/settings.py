@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from app.core.errors import BadParameter
 
 MiB = 1024 * 1024
 
 
-class Limits(BaseModel, frozen=True):
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Limits(BaseModel):
     """What one request or one job may use. Shown by `GET /api/v1/limits` and on the upload card before anything is sent."""
 
-    image_bytes: int = 25 * MiB
-    image_pixels: int = 50_000_000
-    image_side: int = 16_384
-    audio_bytes: int = 50 * MiB
-    audio_seconds: float = 600.0
-    audio_channels: int = 8
-    audio_rate_min: int = 4_000
-    audio_rate_max: int = 192_000
-    array_bytes: int = 50 * MiB
-    model_bytes: int = 1024 * MiB
-    model_tensors: int = 10_000
-    model_header_bytes: int = MiB
-    json_bytes: int = 256 * 1024
-    json_depth: int = 32
-    jobs_per_client: int = 20
-    jobs_waiting: int = 200
-    job_seconds: float = 600.0
-    job_bytes: int = 4 * 1024 * MiB
-    decode_seconds: float = 30.0
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
+
+    image_bytes: Count = 25 * MiB
+    image_pixels: Count = 50_000_000
+    image_side: Count = 16_384
+    audio_bytes: Count = 50 * MiB
+    audio_seconds: Seconds = 600.0
+    audio_channels: Count = 8
+    audio_rate_min: Count = 4_000
+    audio_rate_max: Count = 192_000
+    array_bytes: Count = 50 * MiB
+    model_bytes: Count = 1024 * MiB
+    model_tensors: Count = 10_000
+    model_header_bytes: Count = MiB
+    json_bytes: Count = 256 * 1024
+    json_depth: Annotated[int, Field(ge=1, le=500)] = 32
+    jobs_per_client: Count = 20
+    """Waiting jobs of one client, in each line by itself: for long work, for short work, for reading uploads."""
+    jobs_waiting: Count = 200
+    job_seconds: Seconds = 600.0
+    job_bytes: Annotated[int, Field(ge=256 * MiB)] = 4 * 1024 * MiB
+    decode_seconds: Seconds = 30.0
+    connections: Count = 512
+    """Requests under way at once."""
+    connections_per_client: Count = 128
+    """Of one address, trusted proxies excepted."""
+    header_seconds: Seconds = 10.0
 
 
 class Settings(BaseSettings):
@@ -54,19 +71,49 @@ class Settings(BaseSettings):
     """Threads of one worker; None shares the cores out among the workers."""
     device: str = "auto"
     """`auto` takes CUDA when there is one, else the CPU."""
-    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "localhost", "[::1]")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks (`10.0.0.0/8`) of proxies in front of this server. Only what they say about the client is believed."""
+    downloads: bool = True
+    """Whether published weights may be fetched when somebody asks for them on purpose; false never asks the net."""
     api_url: str | None = None
     """Where the backend is when the dashboard runs on its own; None means the same process."""
     weights: Path | None = None
     """A folder of local `.safetensors` files (`timm:resnet18.safetensors`, ...) looked at before any download."""
     limits: Limits = Limits()
 
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """A JSON list, or names with commas between."""
+        if not isinstance(value, str):
+            return value
+        return json.loads(value) if re.match(r'\s*\[\s*["\]]', value) else [name.strip() for name in value.split(",") if name.strip()]
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data.resolve() / 'evident.db'}"
 
 
+def load_settings(**given: Any) -> Settings:
+    """Settings from the environment, with these in place of them. Raises BadParameter, which names the setting and not its value."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise BadParameter(f"The setting {'.'.join(map(str, first['loc']))} is not usable: {first['msg']}.") from None
+    except SettingsError:
+        raise BadParameter("A setting is not written as JSON, as lists and groups of settings have to be; check EVIDENT_LIMITS.") from None
+
+
 @lru_cache
 def get_settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()
+    """The process's settings, read once. Raises BadParameter."""
+    return load_settings()

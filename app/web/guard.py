@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.errors import BadParameter, InvalidInput
 from app.core.settings import MiB, Settings
 from app.core.text import decoded
+from app.web.clients import TrustedProxies
 from app.web.dash_requests import Pages
 from backend.api.http.errors import BodyRefused, install, log_bug, problem, problem_response
 
@@ -91,6 +92,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, csp_hashes: Hashes) -> None:
         self.app, self.settings, self._hashes = app, settings, csp_hashes
         limits = settings.limits
+        self._proxies = TrustedProxies(settings.trusted_proxies)
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._uploads = {
             "/api/v1/inputs": max(limits.image_bytes, limits.audio_bytes, limits.array_bytes) + FORM_OVERHEAD,
@@ -102,6 +104,8 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        if scope.get("client"):
+            scope["client"] = (self._proxies.client(scope["client"][0], Headers(scope=scope))[:80], scope["client"][1])
         identifier = secrets.token_hex(6)
         scope.setdefault("state", {})["request_id"] = identifier
         refused = self._refuse(scope)

@@ -10,7 +10,21 @@ from app.core.settings import Settings
 
 # Connection-level headers belong to one hop and are not passed on (RFC 9110, 7.6.1); the length is set anew by the server.
 # The origin was checked against our own name by the stack in front of this; the backend goes by another.
-_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host", "content-length", "origin", "sec-fetch-site"}
+# Who the client is, the same stack found out; what came with the request about it ends here.
+_HOP = {
+    "forwarded",
+    "x-forwarded-for",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
+    "origin",
+    "sec-fetch-site",
+}
 
 
 def forward(root: FastAPI, settings: Settings) -> None:
@@ -19,10 +33,17 @@ def forward(root: FastAPI, settings: Settings) -> None:
 
     if settings.api_url is None:
         raise SystemExit("The dashboard alone needs the backend's address: set EVIDENT_API_URL, e.g. http://127.0.0.1:8051.")
-    client = httpx.AsyncClient(base_url=settings.api_url, timeout=httpx.Timeout(660.0, connect=5.0))
+    client = httpx.AsyncClient(
+        base_url=settings.api_url,
+        timeout=httpx.Timeout(660.0, connect=5.0, pool=5.0),
+        limits=httpx.Limits(max_connections=settings.limits.connections, max_keepalive_connections=20),  # an event stream keeps one
+        trust_env=False,
+    )
 
     async def passed(request: Request) -> Response:
         headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in _HOP]
+        if request.client:
+            headers.append((b"x-forwarded-for", request.client.host.encode()))
         if "accept-encoding" not in request.headers:
             headers.append((b"accept-encoding", b"identity"))  # httpx would ask for compression that this client did not ask for
         outgoing = client.build_request(

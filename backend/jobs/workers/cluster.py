@@ -200,7 +200,7 @@ def run_workers(address: str, workers: int, settings: Settings, with_scheduler: 
 
 
 async def _serve_workers(address: str, workers: int, settings: Settings, with_scheduler: bool) -> int:
-    from distributed import Nanny, Scheduler
+    from distributed import Nanny
 
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -211,9 +211,7 @@ async def _serve_workers(address: str, workers: int, settings: Settings, with_sc
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
         if with_scheduler:
-            host, _, port = address.rpartition("://")[2].rpartition(":")
-            scheduler = Scheduler(host=host, port=int(port), dashboard=False)
-            address = (await stack.enter_async_context(scheduler)).address
+            address = await _own_scheduler(stack, address)
         await _answers(address)
         for _ in range(workers + 1):  # one more, which the engine leaves free for short work
             # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill it.
@@ -221,6 +219,22 @@ async def _serve_workers(address: str, workers: int, settings: Settings, with_sc
             await stack.enter_async_context(nanny)
         await stopped.wait()
     return 0
+
+
+async def _own_scheduler(stack: AsyncExitStack, address: str) -> str:
+    """Its address. Raises BadParameter."""
+    from distributed import Scheduler
+
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise BadParameter("The scheduler's address must end in a port, e.g. tcp://127.0.0.1:8786.", field="scheduler")
+    try:
+        scheduler = await stack.enter_async_context(Scheduler(host=host, port=int(port), dashboard=False))
+    except (OSError, RuntimeError, ValueError):  # Dask wraps what happened to the socket
+        raise BadParameter(
+            f"The scheduler cannot listen there: port {port} is in use, or this machine has no such address.", field="scheduler"
+        ) from None
+    return str(scheduler.address)
 
 
 async def _answers(address: str) -> None:
