@@ -8,10 +8,12 @@ timm's pages on the hub where every name and shape agrees (the ResNet and DenseN
 from __future__ import annotations
 
 import difflib
+import io
 import json
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -280,8 +282,10 @@ def _from_hub(found: Entry) -> Path:
         path = _cached(hub) or _download(hub)
         if path is not None:
             return path
+    allowed = get_settings().downloads
+    why = "could not be fetched; connect to the internet once" if allowed else "may not be fetched (EVIDENT_DOWNLOADS); allow it"
     raise WeightsUnavailable(
-        f"The weights of {found.title} are not on this machine and could not be fetched; connect to the internet once, or put "
+        f"The weights of {found.title} are not on this machine and {why}, or put "
         f"{found.key.partition(':')[2]}.safetensors into the weights folder (EVIDENT_WEIGHTS).",
         field="model",
     )
@@ -309,6 +313,35 @@ def _twins(found: Entry) -> tuple[str, ...]:
     return tuple(hub for hub in hubs if hub)
 
 
+def is_reporting() -> bool:
+    """Whether somebody asked for a download and follows it."""
+    return _reporting.get() not in (None, on_screen)
+
+
+def on_screen(*_: object, **__: object) -> None:
+    """Stands for the library's own progress bar."""
+
+
+_reporting: ContextVar[Callable[..., None] | None] = ContextVar("reporting", default=on_screen)
+
+
+def _bar(report: Callable[..., None]) -> Any:
+    """A progress bar that reports in place of drawing."""
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            options.pop("name", None)
+            super().__init__(*args, **{**options, "disable": False, "file": io.StringIO()})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            report(int(self.n), int(max(self.total or 0, self.n, 1)), unit="bytes")
+            return shown
+
+    return Bar
+
+
 def _cached(hub: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
@@ -316,7 +349,21 @@ def _cached(hub: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
+@contextmanager
+def downloads(report: Callable[..., None] | None) -> Iterator[None]:
+    """Inside, weights are fetched with `report(done, total, unit="bytes")`, or not at all where it is None. Outside, with a bar on the screen."""
+    token = _reporting.set(report)
+    try:
+        yield
+    finally:
+        _reporting.reset(token)
+
+
 def _download(hub: str) -> Path | None:
+    """None when downloads are forbidden or nobody answers."""
+    report = _reporting.get()
+    if report is None or not get_settings().downloads:
+        return None
     import httpx
     from huggingface_hub import hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
@@ -324,5 +371,6 @@ def _download(hub: str) -> Path | None:
     with suppress(OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
         # the hub's client tries again for half a minute and more: ask once whether anybody answers
         httpx.head(hf_hub_url(hub, "model.safetensors"), timeout=HUB_SECONDS)
-        return Path(hf_hub_download(hub, "model.safetensors", etag_timeout=HUB_SECONDS))
+        bar = None if report is on_screen else _bar(report)
+        return Path(hf_hub_download(hub, "model.safetensors", etag_timeout=HUB_SECONDS, tqdm_class=bar))
     return None

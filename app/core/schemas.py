@@ -13,7 +13,7 @@ from app.core.text import Name
 
 Modality = Literal["image", "audio", "spectrogram"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["decode", "prediction", "explanation", "model", "catalogue", "concept_examples", "concept_analysis"]
+JobKind = Literal["decode", "prediction", "explanation", "model", "fetch", "catalogue", "concept_examples", "concept_analysis"]
 
 
 class Request(BaseModel):
@@ -308,6 +308,12 @@ class KnownEvidence(BaseModel):
     label: str | None = None
     """The class that the region `evidence` speaks for, when there is one."""
     regions: list[KnownRegion]
+
+
+class ModelRequest(Request):
+    """A published network whose weights are to be fetched: `timm:resnet18`, `torchvision:resnet50`."""
+
+    name: Name = Field(pattern=r"^(timm|torchvision):[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 
 
 class ExampleRef(Request):

@@ -155,7 +155,7 @@ class Guard:
 
     def body_limit(self, scope: Scope) -> int:
         path = scope["path"]
-        if path in self._uploads:
+        if path in self._uploads and Headers(scope=scope).get("content-type", "").startswith("multipart/"):
             return self._uploads[path]
         return self.settings.limits.json_bytes if path.startswith("/api/") else PAGE_BYTES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
@@ -27,6 +28,7 @@ def create_api(services: Services) -> FastAPI:
     api = FastAPI(title="Evident", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     api.state.services = services
     api.state.intake = Intake(services)
+    services.preparations.append(partial(concepts.draw_all, services))
     errors.install(api)
     v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS)
     for module in (catalogue, models, samples, inputs, predictions, explanations, concepts, concept_analyses, jobs, docs):

@@ -57,15 +57,15 @@ def _starting() -> Busy:
 
 
 async def catalogue(services: Services) -> Catalogue:
-    """Models (bundled, at hand, uploaded) and methods. Raises Busy while starting."""
-    return Catalogue(**await _soon(services.catalogue()))
+    """Models (bundled, at hand, uploaded, fetched) and methods. Starts nothing. Raises Busy while starting."""
+    return Catalogue(**await _soon(services.catalogue(start=False)))
 
 
-async def model(services: Services, key: str) -> KnownModel:
-    """Raises NotFound, WeightsUnavailable, ModelRejected, Busy while starting."""
+async def model(services: Services, key: str, start: bool = False) -> KnownModel:
+    """start: whether it may be looked at now, when it was not before. Raises NotFound, ModelRejected, Busy while starting."""
     if not 1 <= len(key) <= 200 or not key.isprintable():
         raise NotFound("There is no model of that name; choose one of the catalogue.", code="unknown_model", field="model")
-    info, fits = await _soon(services.model(plain_text(key)))
+    info, fits = await _soon(services.model(plain_text(key), start=start))
     return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
 
 

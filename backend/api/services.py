@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,13 +13,14 @@ from app.core.settings import Settings
 from backend.jobs.keys import job_key
 from backend.jobs.service import Jobs, from_problem
 from backend.jobs.workers import Spool, create_engine
-from backend.store import Blobs, ModelRow, Store
+from backend.store import Blobs, JobRow, ModelRow, Store
 
 log = logging.getLogger("evident")
 
 ZOO = ("timm:", "torchvision:")
 """Model keys that are not listed but may be asked for by name."""
 CATALOGUE_SECONDS = 120.0
+PREPARE_SECONDS = 5.0
 
 
 class Services:
@@ -34,6 +36,8 @@ class Services:
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits)
         self._known: dict[str, dict[str, Any]] = {}
         self._preload = preload
+        self.preparations: list[Callable[[], Awaitable[None]]] = []
+        """Run once the catalogue is there: what requests that only read are to find done."""
         self._background: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -61,63 +65,123 @@ class Services:
 
     # What there is
 
-    async def catalogue(self) -> dict[str, Any]:
-        """`app.core.schemas.Catalogue` as JSON: bundled models first, then those at hand on this machine, then uploaded ones."""
-        base = await self._described({})
+    async def catalogue(self, start: bool = True) -> dict[str, Any]:
+        """`app.core.schemas.Catalogue` as JSON: bundled models first, then those at hand on this machine, uploaded and fetched ones.
+
+        start: whether what was not looked at yet is looked at now; a request that only reads waits for those who may.
+        """
+        base = await self._described({}, start)
         others = [{"model": key, "upload": None} for key in base["more"]]
         others += [_upload(row) for row in await self.store.run(self.store.models)]
-        found = [one for payload in others if (one := await self._try(payload)) is not None]
+        found = [one for payload in others if (one := await self._try(payload, start)) is not None]
         models = [*base["catalogue"]["models"], *(info for one in found for info in one["catalogue"]["models"])]
+        listed = {info["key"] for info in models}
+        models += [row.result["info"] for row in await self._fetched() if row.result and row.result["info"]["key"] not in listed]
         return {**base["catalogue"], "models": models}
 
-    async def model(self, key: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    async def model(self, key: str, start: bool = True) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """`app.core.schemas.ModelInfo` of a model, and per method its `app.core.schemas.Fit`. Raises NotFound, WeightsUnavailable, ModelRejected."""
-        found = await self._described({})
+        found = await self._described({}, start)
         if key not in found["fits"]:
-            found = await self._described(await self._locate(key))
+            if key.startswith(ZOO) and key not in found["more"]:
+                return await self._published(key)
+            found = await self._described(await self._locate(key, found), start)
         return next(info for info in found["catalogue"]["models"] if info["key"] == key), found["fits"][key]
 
     async def source(self, input_id: str, model_key: str) -> dict[str, Any]:
         """The parts of a job's payload that say on what and by whom: {input, model, upload}. Raises NotFound."""
         row = await self.store.run(self.store.input, input_id)
-        found = await self._described({})
-        located = {"model": model_key, "upload": None} if model_key in found["fits"] else await self._locate(model_key)
+        found = await self._described({}, start=False)
+        located = {"model": model_key, "upload": None} if model_key in found["fits"] else await self._locate(model_key, found)
         return {"input": row.as_payload(), **located}
 
-    async def _locate(self, key: str) -> dict[str, Any]:
+    async def fetch(self, key: str, client: str) -> JobRow:
+        """Starts fetching a published network, or returns the job that does or did."""
+        payload = {"model": key, "online": True}
+        return await self.jobs.submit("fetch", payload, key=fetch_key(key), title=f"Fetch {key}", client=client)
+
+    async def _published(self, key: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """A published network that was fetched. Raises NotFound, which says how to."""
+        with suppress(NotFound):
+            row = await self.jobs.get(fetch_key(key))
+            if row.result is not None:
+                return row.result["info"], row.result["fits"]
+        raise NotFound(
+            "This network was not fetched to this machine; fetch it on the Models page (POST /api/v1/models with its name).",
+            code="not_fetched",
+            field="model",
+        )
+
+    async def _fetched(self) -> list[JobRow]:
+        """Jobs that fetched a network, by this version of the code."""
+        rows = await self.store.run(self.jobs.queue.done_of_kind, "fetch")
+        return [row for row in rows if row.key == fetch_key(row.payload["model"])]
+
+    async def _locate(self, key: str, base: dict[str, Any]) -> dict[str, Any]:
+        if key in base["more"]:
+            return {"model": key, "upload": None}
         if key.startswith(ZOO):
+            await self._published(key)
             return {"model": key, "upload": None}
         with suppress(NotFound):
             return _upload(await self.store.run(self.store.model, key))
-        known = ", ".join(sorted((await self._described({}))["fits"]))
+        known = ", ".join(sorted(base["fits"]))
         raise NotFound(f"There is no model of that name. There are: {known}.", code="unknown_model", field="model")
 
-    async def _described(self, payload: dict[str, Any]) -> dict[str, Any]:
+    async def _described(self, payload: dict[str, Any], start: bool = True) -> dict[str, Any]:
         """The catalogue job's result for the bundled models ({}) or one other; computed once per version of the code."""
         digest = payload["upload"]["digest"] if payload.get("upload") else None
         key = job_key("catalogue", {**payload, "weights": str(self.settings.weights)}, digest)
         if key not in self._known:
-            await self.jobs.submit("catalogue", payload, key=key, title="Catalogue")
-            row = await self.jobs.wait(key, CATALOGUE_SECONDS)
+            if start:
+                await self.jobs.submit("catalogue", payload, key=key, title="Catalogue")
+            try:
+                row = await self.jobs.wait(key, CATALOGUE_SECONDS)
+            except NotFound:  # nobody has started it yet
+                raise _not_ready() from None
             if row.error is not None:
                 raise from_problem(row.error)
             if row.result is None:
-                raise JobFailed("The list of models is still being prepared; try again in a moment.", code="not_ready")
+                raise _not_ready()
             self._known[key] = row.result
         return self._known[key]
 
-    async def _try(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+    async def _try(self, payload: dict[str, Any], start: bool) -> dict[str, Any] | None:
         try:
-            return await self._described(payload)
+            return await self._described(payload, start)
         except EvidentError:
             log.warning("a model at hand could not be described and is left out of the catalogue")
             return None
 
     async def _prepare(self) -> None:
-        try:
-            await self.catalogue()
-        except EvidentError as error:
-            log.error("the catalogue could not be computed: %s", error.instance_code)
+        """What requests that only read find ready: the catalogue, fetched networks as this version sees them, pictures of concepts."""
+        while True:
+            try:
+                await self.catalogue()
+                await self._look_again()
+                for prepare in self.preparations:
+                    await prepare()
+                return
+            except EvidentError as error:
+                log.error("the catalogue could not be computed; trying again: %s", error.instance_code)
+                await asyncio.sleep(PREPARE_SECONDS)
+
+    async def _look_again(self) -> None:
+        """Networks that an earlier version fetched are described anew, from this machine alone."""
+        for row in await self.store.run(self.jobs.queue.done_of_kind, "fetch"):
+            name = row.payload["model"]
+            if row.key != fetch_key(name):
+                payload = {"model": name, "online": False}
+                await self.jobs.submit("fetch", payload, key=fetch_key(name), title=f"Look at {name}")
+
+
+def fetch_key(name: str) -> str:
+    """Of the job that fetches a published network."""
+    return job_key("fetch", {"model": name}, None)
+
+
+def _not_ready() -> JobFailed:
+    return JobFailed("The list of models is still being prepared; try again in a moment.", code="not_ready")
 
 
 def _upload(row: ModelRow) -> dict[str, Any]:

@@ -184,6 +184,12 @@ class Queue:
         with self.store.engine.connect() as connection:
             return [_row(row, False) for row in connection.execute(statement).mappings()]
 
+    def done_of_kind(self, kind: str) -> list[JobRow]:
+        """Oldest first."""
+        statement = select(jobs).where(jobs.c.kind == kind, jobs.c.state == "done").order_by(jobs.c.created)
+        with self.store.engine.connect() as connection:
+            return [_row(row, False) for row in connection.execute(statement).mappings()]
+
     def active(self) -> list[str]:
         with self.store.engine.connect() as connection:
             return list(connection.execute(select(jobs.c.key).where(jobs.c.state.in_(ACTIVE))).scalars())

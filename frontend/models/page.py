@@ -12,7 +12,7 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Catalogue, ModelInfo
+from app.core.schemas import Catalogue, Job, ModelInfo
 from frontend.client import ApiProblem, Client
 from frontend.compare.input_card import widget
 from frontend.models.card import model_card
@@ -28,6 +28,8 @@ def layout(open: str | None = None, **_query: str) -> Component:
             dcc.Store(id="open-store", data=open),
             dcc.Store(id="model-upload-store"),
             dcc.Store(id="model-change-store"),
+            dcc.Store(id="fetch-store"),
+            dcc.Interval(id="fetch-tick", interval=1000, disabled=True),
             html.Div(
                 [
                     html.H1("Models"),
@@ -48,14 +50,14 @@ def layout(open: str | None = None, **_query: str) -> Component:
 def body(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     """The list, and the upload form."""
     rows = [model_row(model) for model in catalogue.models]
-    return html.Div([html.Ul(rows, className="models"), upload_form(catalogue, limits)], className="models-page")
+    return html.Div([html.Ul(rows, className="models"), html.Div([fetch_form(), upload_form(catalogue, limits)])], className="models-page")
 
 
 def model_row(model: ModelInfo) -> Component:
     """One model: what it takes, where it comes from, whether it can be used now."""
     state = common.chip("ready", "ok") if model.available else common.chip("not available", "warning", model.reason)
     kinds = [common.chip(words.MODALITY[name], "unknown", glyph="sound" if name == "audio" else "image") for name in model.modalities]
-    digest = html.Code(model.digest[:12], title=model.digest) if model.digest else html.Span("fetched on first use")
+    digest = html.Code(model.digest[:12], title=model.digest) if model.digest else html.Span("not on this machine")
     line = [
         f"{len(model.labels):,} classes",
         " · ",
@@ -93,6 +95,27 @@ def model_row(model: ModelInfo) -> Component:
         ],
         className="card model",
     )  # fmt: skip
+
+
+def fetch_form() -> Component:
+    """A published network by name. Nothing is fetched before the button is pressed."""
+    return common.card(
+        "Fetch a published network",
+        html.P("Any convolutional network of timm or torchvision. Its weights are fetched from the internet once; nothing of yours is sent."),
+        _text("fetch-name", "Name", "timm:NAME or torchvision:NAME", "timm:resnet18"),
+        html.Button("Fetch", id="fetch-model", className="ev-button", n_clicks=0),
+        html.Div(id="fetch-note", role="status"),
+        className="upload-card",
+    )  # fmt: skip
+
+
+def fetch_words(job: Job) -> str:
+    """How far the fetching is."""
+    if job.state == "queued":
+        return "Waiting for a worker."
+    if job.progress.unit != "bytes" or not job.progress.total:
+        return "Asking for the weights."
+    return f"{words.megabytes(job.progress.done)} of {words.megabytes(job.progress.total)} fetched."
 
 
 def upload_form(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
@@ -139,6 +162,51 @@ def register(app: Dash, client: Client) -> None:
             return body(*await asyncio.gather(client.catalogue(), client.limits()))
         except ApiProblem as refusal:
             return common.card("", common.problem(refusal, html.A("Try again", href="/models", className="ev-button")))
+
+    progress = [
+        Output("fetch-note", "children"),
+        Output("fetch-store", "data"),
+        Output("fetch-tick", "disabled"),
+        Output("model-change-store", "data", allow_duplicate=True),
+    ]
+
+    @app.callback(
+        *progress,
+        Input("fetch-model", "n_clicks"),
+        State("fetch-name", "value"),
+        State("model-change-store", "data"),
+        prevent_initial_call=True,
+    )
+    async def fetch(clicks: int | None, name: str | None, count: int | None) -> Any:
+        if not clicks:
+            raise PreventUpdate
+        try:
+            answer = await client.fetch_model((name or "").strip())
+        except ApiProblem as refusal:
+            return common.problem(refusal), None, True, no_update
+        if isinstance(answer, ModelInfo):
+            return f"{answer.title} is here.", None, True, (count or 0) + 1
+        return fetch_words(answer), answer.id, False, no_update
+
+    @app.callback(
+        *(Output(output.component_id, output.component_property, allow_duplicate=True) for output in progress),
+        Input("fetch-tick", "n_intervals"),
+        State("fetch-store", "data"),
+        State("model-change-store", "data"),
+        prevent_initial_call=True,
+    )
+    async def follow(_ticks: int | None, key: str | None, count: int | None) -> Any:
+        if not key:
+            raise PreventUpdate
+        try:
+            job = await client.job(key)
+        except ApiProblem as refusal:
+            return common.problem(refusal), None, True, no_update
+        if job.state in ("queued", "running"):
+            return fetch_words(job), key, False, no_update
+        if job.error is not None:
+            return common.problem(ApiProblem(job.error)), None, True, no_update
+        return "It is here.", None, True, (count or 0) + 1
 
     card = [Output("model-drawer", "opened"), Output("model-drawer", "title"), Output("model-card", "children")]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from contextlib import suppress
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.core.errors import BadParameter, Conflict, InvalidInput, JobFailed, NotFound
+from app.core.errors import BadParameter, Busy, Conflict, InvalidInput, NotFound
 from app.core.schemas import Concept, ConceptChange, ConceptRequest, ExampleRef, ExamplesRequest
 from backend.api.http.context import Backend, Client, bytes_of
 from backend.api.http.forms import receive
@@ -45,7 +48,7 @@ async def concepts(services: Backend) -> list[Concept]:
 async def create(body: ConceptRequest, services: Backend) -> Concept:
     """A concept made of inputs, or of boxes on inputs. It can be used from ten examples on."""
     examples, modality = await _examples(services, body.examples)
-    return view(await services.store.run(rows.put_concept, services.store, body.name, modality, examples))
+    return await _drawn(services, await services.store.run(rows.put_concept, services.store, body.name, modality, examples))
 
 
 @router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
@@ -65,7 +68,7 @@ async def bring(request: Request, services: Backend, client: Client) -> Concept:
         row, _ = await request.app.state.intake.take(Arrival(sha, part.name), client)
         refs.append(ExampleRef(input=row.id, box=None if part.box is None else list(part.box)))
     examples, modality = await _examples(services, refs)
-    return view(await services.store.run(rows.put_concept, services.store, bundle.name, modality, examples))
+    return await _drawn(services, await services.store.run(rows.put_concept, services.store, bundle.name, modality, examples))
 
 
 @router.get("/concepts/{id}")
@@ -87,7 +90,7 @@ async def change(id: str, body: ConceptChange, services: Backend) -> Concept:
     kept = [one for number, one in enumerate(row.examples) if number not in gone]
     if not kept:
         raise InvalidInput("A concept keeps at least one example; delete the concept instead.", code="too_few_examples", field="remove")
-    return view(await services.store.run(rows.put_concept, services.store, body.name or row.name, row.modality, kept, id))
+    return await _drawn(services, await services.store.run(rows.put_concept, services.store, body.name or row.name, row.modality, kept, id))
 
 
 @router.post("/concepts/{id}/examples")
@@ -97,7 +100,9 @@ async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
     more, modality = await _examples(services, body.examples)
     if modality != row.modality:
         raise InvalidInput(f"This concept is made of {row.modality} examples; add more of those.", code="wrong_modality", field="examples")
-    return view(await services.store.run(rows.put_concept, services.store, row.name, modality, _unique([*row.examples, *more]), id))
+    return await _drawn(
+        services, await services.store.run(rows.put_concept, services.store, row.name, modality, _unique([*row.examples, *more]), id)
+    )
 
 
 @router.delete("/concepts/{id}", status_code=204)
@@ -108,12 +113,12 @@ async def remove(id: str, services: Backend) -> None:
 
 
 @router.get("/concepts/{id}/examples/{name}", response_class=Response, responses={200: {"content": {"image/png": {}, "audio/wav": {}}}})
-async def example(id: str, name: str, services: Backend, client: Client) -> Response:
+async def example(id: str, name: str, services: Backend) -> Response:
     """`N.png`, a small picture of example N (the first 16), or `N.wav`, its sound."""
     stem, _, kind = name.rpartition(".")
     if kind not in ("png", "wav") or not stem.isdecimal() or len(stem) > 2:
         raise NotFound("Examples are called 0.png, 1.png and so on, sounds 0.wav.", code="unknown_example")
-    key = await _rendered(id, services, client)
+    key = await _rendered(id, services)
     path = await services.jobs.file_path(key, name)
     if path is None:
         raise NotFound("This concept has no such example to show.", code="unknown_example")
@@ -133,18 +138,41 @@ async def export(id: str, services: Backend) -> Response:
     )
 
 
-async def _rendered(id: str, services: Backend, client: str) -> str:
-    """The key of the job that left the strip's pictures and sounds."""
-    found = await concept(id, services)
-    payload = {"ref": found.ref}
-    key = job_key("concept_examples", payload, None)
-    await services.jobs.submit("concept_examples", payload, key=key, title=f"Examples of {found.name}", client=client)
-    row = await services.jobs.wait(key, WAIT)
-    if row.error is not None:
-        raise from_problem(row.error)
-    if row.result is None:
-        raise JobFailed("The examples are still being drawn; ask again in a moment.", code="not_ready")
-    return key
+async def _drawn(services: Backend, row: ConceptRow) -> Concept:
+    """The concept as it is now, its strip of pictures and sounds being drawn for those who will ask for it."""
+    await draw(services, row.digest)
+    return view(row)
+
+
+async def draw(services: Backend, ref: str) -> None:
+    """Starts drawing the examples of a concept, unless that was done."""
+    await services.jobs.submit("concept_examples", {"ref": ref}, key=_strip(ref), title="Examples of a concept")
+
+
+async def draw_all(services: Backend) -> None:
+    """At the start: those of the built-in concepts and of everybody's own, as this version draws them."""
+    for ref in [found.ref for found in _builtin()] + [row.digest for row in await services.store.run(rows.concepts, services.store)]:
+        await draw(services, ref)
+
+
+def _strip(ref: str) -> str:
+    return job_key("concept_examples", {"ref": ref}, None)
+
+
+async def _rendered(id: str, services: Backend) -> str:
+    """The key of the job that left the strip's pictures and sounds; it is waited for, and started elsewhere."""
+    key = _strip((await concept(id, services)).ref)
+    deadline = time.monotonic() + WAIT
+    while True:
+        with suppress(NotFound):
+            row = await services.jobs.wait(key, deadline - time.monotonic())
+            if row.error is not None:
+                raise from_problem(row.error)
+            if row.result is not None:
+                return key
+        if time.monotonic() > deadline:
+            raise Busy("The examples are still being drawn; ask again in a moment.", code="not_ready")
+        await asyncio.sleep(0.2)
 
 
 async def _own(id: str, services: Backend) -> ConceptRow:

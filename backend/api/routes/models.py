@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
 
-from app.core.errors import Conflict, ModelRejected
-from app.core.schemas import Fit, Job, ModelInfo
+from app.core.errors import Conflict, ModelRejected, NotFound
+from app.core.schemas import Fit, Job, ModelInfo, ModelRequest
 from app.core.text import plain_text
 from backend.api import known
 from backend.api.http.context import Backend, Client
+from backend.api.http.errors import from_validation
 from backend.api.http.forms import Upload, receive, require_text, shown_name
-from backend.api.http.strict import StrictRoute
+from backend.api.http.strict import StrictRoute, loads
+from backend.api.services import ZOO, fetch_key
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow, ModelRow
@@ -27,6 +31,7 @@ _FORM = {
     "requestBody": {
         "required": True,
         "content": {
+            "application/json": {"schema": ModelRequest.model_json_schema()},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
@@ -63,14 +68,17 @@ async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
     responses={201: {"model": ModelInfo}, 200: {"model": ModelInfo}, 202: {"model": Job}},
 )
 async def upload(request: Request, services: Backend, client: Client) -> Response:
-    """Weights as safetensors for one of our architectures; checked by a worker before they are listed."""
+    """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as JSON, the name of a published
+    network whose weights are to be fetched."""
     limits = services.settings.limits
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
+        return await _fetch(await request.body(), services, client)
     sent = await receive(
         request, services.blobs, limits, file_field="weights", text_fields=("architecture", "labels", "title"), families=("model",)
     )
     row = _row(sent)
     if row.key in {known.key for known in await services.store.run(services.store.models)}:
-        return _answer((await known.model(services, row.key)).info, 200)
+        return _answer((await known.model(services, row.key, start=True)).info, 200)
     payload = {"model": row.key, "upload": row.as_payload()}
     key = job_key("model", payload, row.digest)
     await services.jobs.submit("model", payload, key=key, title=f"Check {row.title}", client=client)
@@ -83,13 +91,33 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
     job = ended.result()
     if job.error is not None:
         raise from_problem(job.error)
-    return _answer((await known.model(services, row.key)).info, 201)
+    return _answer((await known.model(services, row.key, start=True)).info, 201)
+
+
+async def _fetch(body: bytes, services: Backend, client: str) -> Response:
+    """202 with the job while it is being fetched, 201 once it is there, 200 when it was. Raises WeightsUnavailable when it cannot be had."""
+    try:
+        name = ModelRequest.model_validate(loads(body, services.settings.limits.json_depth)).name
+    except ValidationError as error:
+        raise from_validation(error.errors()) from None
+    job = await services.fetch(name, client)
+    fresh = job.fresh
+    job = await services.jobs.wait(job.key, WAIT)
+    if job.error is not None:
+        raise from_problem(job.error)
+    if job.result is None:
+        return _answer(job.as_job(), 202)
+    return _answer(ModelInfo(**job.result["info"]), 201 if fresh else 200)
 
 
 @router.delete("/models/{key}", status_code=204)
 async def remove(key: str, services: Backend) -> None:
     """Only uploaded models can be deleted."""
     found = await known.model(services, key)
+    if key.startswith(ZOO) and not found.info.bundled:
+        with suppress(NotFound):  # not one of the folder of weights
+            await services.jobs.delete(fetch_key(key))
+            return
     if key not in {row.key for row in await services.store.run(services.store.models)}:
         raise Conflict(f"{found.info.title} came with the program and cannot be deleted.", code="bundled")
     await services.store.run(services.store.delete_model, key)

@@ -63,6 +63,7 @@ class DaskEngine:
         self._decoding = LocalEngine(config, workers=0)
         self._client: Client | None = None
         self._workers = 0
+        self._lost = False
         self._items: dict[str, Item] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -84,11 +85,12 @@ class DaskEngine:
     def submit(self, task_key: str, payload: dict[str, Any], job_id: str, lane: Lane) -> Future[Stored]:
         if lane == "decode":
             return self._decoding.submit(task_key, payload, job_id, lane)
-        if self._client is None:
+        client = self._client
+        if client is None or self._lost:
             lost: Future[Stored] = Future()
             lost.set_exception(Lost())
             return lost
-        remote = self._client.submit(execute_remote, self.config, task_key, payload, job_id, lane, pure=False)
+        remote = client.submit(execute_remote, self.config, task_key, payload, job_id, lane, pure=False)
         item = Item(job_id, self.config.seconds(lane), remote)
         item.future.set_running_or_notify_cancel()
         with self._lock:
@@ -158,15 +160,32 @@ class DaskEngine:
                 self._workers = len(client.nthreads())
                 for item in list(self._items.values()):
                     self._look(client, item)
+                if self._lost:
+                    log.warning("the scheduler answers again")
+                self._lost = False
             except Exception as error:
-                self._workers = 0
-                log.warning("the scheduler does not answer: %s", type(error).__name__)
+                if not self._lost:
+                    log.warning("the scheduler does not answer; trying again until it does: %s", type(error).__name__)
+                self._lost = True
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        """Lets go of a scheduler that is gone. What ran there is lost and goes back to the job table; a new one knows nothing of it."""
+        self._workers = 0
+        client, self._client = self._client, None
+        for item in list(self._items.values()):
+            self._settle(item, None)
+        if client is not None:
+            with suppress(Exception):
+                client.close(timeout=1)
 
     def _connected(self) -> Client:
         if self._client is None:
             from distributed import Client
 
             self._client = Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)
+        if self._client.status != "running":  # it noticed that its scheduler went away, and tries for itself; a new one is surer
+            raise ConnectionError
         return self._client
 
     def _look(self, client: Client, item: Item) -> None:
@@ -200,8 +219,6 @@ def run_workers(address: str, workers: int, settings: Settings, with_scheduler: 
 
 
 async def _serve_workers(address: str, workers: int, settings: Settings, with_scheduler: bool) -> int:
-    from distributed import Nanny
-
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     folder = settings.data.resolve() / "cache" / "workers"
@@ -213,12 +230,34 @@ async def _serve_workers(address: str, workers: int, settings: Settings, with_sc
         if with_scheduler:
             address = await _own_scheduler(stack, address)
         await _answers(address)
-        for _ in range(workers + 1):  # one more, which the engine leaves free for short work
-            # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill it.
-            nanny = Nanny(address, nthreads=1, memory_limit=0, local_directory=str(folder), env=environment)
-            await stack.enter_async_context(nanny)
-        await stopped.wait()
+        # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill it.
+        options: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "local_directory": str(folder), "env": environment}
+        # One more than asked for, which the engine leaves free for short work.
+        await asyncio.gather(*(_keep_a_worker(address, options, stopped) for _ in range(workers + 1)))
     return 0
+
+
+async def _keep_a_worker(address: str, options: dict[str, Any], stopped: asyncio.Event) -> None:
+    """A nanny with its worker, and a new one after the scheduler went away and came back (Dask's own end with it)."""
+    from distributed import Nanny
+
+    while not stopped.is_set():
+        try:
+            async with Nanny(address, **options) as nanny:
+                while nanny.status.name in ("running", "init") and not stopped.is_set():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK):
+                            await stopped.wait()
+        except Exception as error:
+            log.warning("a worker could not be kept with the scheduler; trying again: %s", type(error).__name__)
+        while not stopped.is_set():
+            try:
+                await _answers(address)
+                break
+            except BadParameter:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await stopped.wait()
 
 
 async def _own_scheduler(stack: AsyncExitStack, address: str) -> str:
