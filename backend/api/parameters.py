@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from app.core.cost import estimate, ratio, scaling
 from app.core.errors import BadParameter, TooExpensive
 from app.core.schemas import Fit
 
@@ -89,32 +90,13 @@ def _refusal(error: ValidationError) -> BadParameter:
     return BadParameter(f"{name} {sentence}", field=f"params.{name}" if error.absolute_path else "params")
 
 
-def estimate(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any]) -> float | None:
-    """Seconds on this machine: the measured time with default parameters, times the ratio of every parameter that scales the cost."""
-    if fit.seconds is None:
-        return None
-    return fit.seconds * math.prod(_ratio(name, schema, fit, params) for name in _scaling(schema))
-
-
-def _scaling(schema: Mapping[str, Any]) -> list[str]:
-    return [name for name, part in schema.get("properties", {}).items() if part.get("scales_cost")]
-
-
-def _ratio(name: str, schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any]) -> float:
-    usual = fit.defaults.get(name, schema["properties"][name].get("default"))
-    value = params.get(name)
-    if not isinstance(usual, int | float) or not isinstance(value, int | float) or usual <= 0:
-        return 1.0
-    return float(value) / float(usual)
-
-
 def check_cost(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any], limit: float) -> float | None:
     """The estimate. Raises TooExpensive, saying what would fit, when it is above `limit` seconds."""
     seconds = estimate(schema, fit, params)
     if seconds is None or seconds <= limit:
         return seconds
     took = f"This would take about {_duration(seconds)}, and {_duration(limit)} are allowed"
-    names = sorted(_scaling(schema), key=lambda name: -_ratio(name, schema, fit, params))
+    names = sorted(scaling(schema), key=lambda name: -ratio(name, schema, fit, params))
     if not names:
         raise TooExpensive(f"{took}; choose a lighter method or a smaller model.", field="method")
     name = names[0]

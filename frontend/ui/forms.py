@@ -15,6 +15,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from app.core import cost
 from app.core.schemas import Fit
 from frontend import ids
 from frontend.ui.common import aria
@@ -38,7 +39,6 @@ class Field:
     maximum: float | None = None
     choices: tuple[Any, ...] = ()
     optional: bool = False
-    scales_cost: bool = False
     choices_from: str = ""
 
     @property
@@ -99,7 +99,6 @@ def _field(name: str, part: Mapping[str, Any], definitions: Mapping[str, Any], w
         maximum=merged.get("maximum", merged.get("exclusiveMaximum")),
         choices=choices,
         optional=optional,
-        scales_cost=bool(part.get("scales_cost")),
         choices_from=str(part.get("choices_from", "")),
     )
 
@@ -149,15 +148,8 @@ def given(names: Iterable[Mapping[str, str]], values: Iterable[Any]) -> dict[str
 
 
 def estimate(schema: Mapping[str, Any], fit: Fit, values: Mapping[str, Any]) -> float | None:
-    """Seconds expected with these parameters: the measured time with defaults, times the parameters that multiply the work."""
-    if fit.seconds is None:
-        return None
-    factor = 1.0
-    for field in fields(schema, fit.defaults):
-        value = _typed(field, values.get(field.name))
-        if field.scales_cost and isinstance(field.default, (int, float)) and field.default and isinstance(value, (int, float)):
-            factor *= value / field.default
-    return fit.seconds * factor
+    """Seconds expected with what the form's controls hold."""
+    return cost.estimate(schema, fit, clean(schema, fit.defaults, values))
 
 
 def lists_needed(schema: Mapping[str, Any]) -> set[str]:

@@ -49,7 +49,7 @@ def test_each_kind_of_parameter_gets_its_control():
 
 def test_titles_descriptions_bounds_and_defaults_come_from_the_schema():
     samples = FIELDS["n_samples"]
-    assert (samples.title, samples.minimum, samples.maximum, samples.default, samples.scales_cost) == ("Samples", 16, 5000, 1000, True)
+    assert (samples.title, samples.minimum, samples.maximum, samples.default) == ("Samples", 16, 5000, 1000)
     drawn = forms.control("lime", samples, 1000)
     assert (drawn.label, drawn.description, drawn.min, drawn.max) == ("Samples", "Random patterns. Default 1,000.", 16, 5000)
     assert FIELDS["n_steps"].title == "N Steps"
