@@ -23,6 +23,7 @@ NOT_COMPUTING = {
     "backend": "names of the Python interface",
     "backend.store": "bytes, checked against their sha256",
     "backend.store.blobs": "bytes, checked against their sha256",
+    "backend.store.faults": "words of refusals",
 }
 EVERY_JOB = """
 import json, sys
@@ -69,6 +70,7 @@ spec = models.specs()["shapes"]
 upload = {"key": "u", "title": "u", "architecture": "shapes", "labels": list(spec.labels), "digest": files.put(spec.weights.read_bytes())}
 run("catalogue", model="u", upload=upload)
 run("model", model="u", upload=upload)
+run("fetch", model="shapes", online=False)
 ours = sorted(name for name in sys.modules if name.partition(".")[0] in ("app", "backend", "frontend", "models"))
 print(json.dumps({"ran": sorted(ran), "loaded": ours}))
 """
