@@ -28,6 +28,9 @@ BATCH = 16
 KEEP_BYTES = 256 * 1024 * 1024
 """Activations of an example set are kept between the two passes up to this size; beyond it they are computed again."""
 
+BLOCK_BYTES = 4 * 1024 * 1024
+"""Projections of one batch on many directions are made and summed up in blocks of this size."""
+
 Examples = Tensor | Callable[[], Iterable[Tensor]]
 """`[N, C, H, W]`, or a function that yields batches of that form each time it is called (for sets too large to hold)."""
 
@@ -87,12 +90,17 @@ class Activations:
                 yield part, split.features(part)
 
     def emblems(self, directions: Tensor) -> Tensor:
-        """e(x) for each example and direction: `[N, K]` from directions `[K, C]`."""
+        """e(x) for each example and direction: `[N, K]` from directions `[K, C]`, in blocks that stay in the processor's cache."""
         found = []
         features_of = iter(self._kept) if self._kept is not None else (features for _, features in self._run())
         for features in features_of:
-            p = torch.relu(torch.einsum("kc,nchw->nkhw", directions, features))
-            found.append(p.square().sum((2, 3)) / (p.sum((2, 3)) + EPS))
+            places = features.flatten(2)
+            block = max(1, BLOCK_BYTES // (4 * places.shape[0] * places.shape[2]))
+            parts = []
+            for some in directions.split(block):
+                p = torch.matmul(some, places).relu_()
+                parts.append(torch.linalg.vector_norm(p, dim=2).square() / (p.sum(2) + EPS))
+            found.append(torch.cat(parts, dim=1))
         return torch.cat(found)
 
 
