@@ -18,17 +18,22 @@ import torch
 from torch import Tensor
 
 from app.core.errors import InvalidInput, NotFound
-from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts
+from backend.attribution.concepts.domains import Kind, picture_classifier
+from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts, redrawn
 from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
 from backend.attribution.network.kept import keep
 from models.model import Model
+from models.photographs import photographs
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
 if TYPE_CHECKING:
     from backend.store.blobs import Blobs
 
 RANDOM = "random"
-"""Reference of the generated counter-examples."""
+"""Counter-examples of the concept's own kind: one of the three below."""
+PHOTOGRAPHS, PICTURES, ROOMS = "photographs", "random_pictures", "random_rooms"
+COUNTER_NAMES = {PHOTOGRAPHS: "Photographs", PICTURES: "Drawn pictures", ROOMS: "Generated rooms"}
+COUNTER_KINDS: dict[str, Kind] = {PHOTOGRAPHS: "photographs", PICTURES: "drawn pictures", ROOMS: "generated sounds"}
 EXAMPLES = 40
 COUNTERS = 100
 KEPT = 64
@@ -53,6 +58,8 @@ class Library:
         """What a person calls it."""
         if ref in CONCEPTS:
             return CONCEPTS[ref].title
+        if ref in COUNTER_NAMES:
+            return COUNTER_NAMES[ref]
         return str(self._manifest(ref).get("name", "Your concept"))
 
     def examples(self, model: Model, ref: str) -> Tensor:
@@ -66,7 +73,9 @@ class Library:
 
     def raw_examples(self, ref: str, most: int) -> list[Any]:
         """The first examples as people see or hear them: uint8 pictures, `(waveform, rate)`, or spectrogram arrays; boxes cut out."""
-        everything = {**CONCEPTS, RANDOM: COUNTER_EXAMPLES["image"], "random_rooms": COUNTER_EXAMPLES["audio"]}
+        if ref == PHOTOGRAPHS:
+            return list(photographs(most))
+        everything = {**CONCEPTS, RANDOM: COUNTER_EXAMPLES["image"], PICTURES: COUNTER_EXAMPLES["image"], ROOMS: COUNTER_EXAMPLES["audio"]}
         if ref in everything:
             made = everything[ref].make(most)
             return [(one, RATE) if one.ndim == 1 else one for one in made]
@@ -75,18 +84,42 @@ class Library:
         return [_cut(_raw(self.blobs, one), one.get("box")) for one in manifest["examples"][:most]]
 
     def counter_examples(self, model: Model, ref: str = RANDOM) -> Tensor:
-        """Prepared counter-examples: generated random pictures or rooms, or a set of the user's."""
-        if ref != RANDOM:
+        """Prepared counter-examples: the bundled photographs, generated pictures or rooms, or a set of the user's. RANDOM: the generated ones."""
+        if ref == RANDOM:
+            ref = PICTURES if "image" in model.input.modalities else ROOMS
+        if ref not in COUNTER_NAMES:
             return self.examples(model, ref)
-        modality = "image" if "image" in model.input.modalities else "audio"
-        return _generated(model, COUNTER_EXAMPLES[modality].make(COUNTERS))
+        _same_modality("audio" if ref == ROOMS else "image", model)
+        if ref == PHOTOGRAPHS:
+            return torch.cat([model.prepare(photo) for photo in photographs()])
+        return _generated(model, COUNTER_EXAMPLES["audio" if ref == ROOMS else "image"].make(COUNTERS))
+
+    def kind(self, model: Model, ref: str) -> Kind:
+        """Of what kind the examples are; of pictures that we did not make ourselves, by their texture."""
+        if ref in COUNTER_KINDS:
+            return COUNTER_KINDS[ref]
+        if ref in CONCEPTS:
+            return "drawn pictures" if CONCEPTS[ref].modality == "image" else "generated sounds"
+        if "image" not in model.input.modalities:
+            return "recordings"
+        classify = self._once(model, ("kinds",), lambda: picture_classifier(model))
+        return self._once(model, ("kind", self.content(ref)), lambda: classify(self.examples(model, ref)))
+
+    def against(self, model: Model, ref: str, negatives: str = RANDOM) -> str:
+        """The counter-examples that a concept is told apart from: the given ones, or for RANDOM those of its own kind."""
+        if negatives != RANDOM:
+            return negatives
+        if "image" not in model.input.modalities:
+            return ROOMS
+        return PHOTOGRAPHS if self.kind(model, ref) == "photographs" else PICTURES
 
     def vector(self, model: Model, layer: str, ref: str, negatives: str = RANDOM) -> ConceptVector:
         """Direction and emblems."""
+        against = self.against(model, ref, negatives)
         return self._once(
             model,
-            ("vector", layer, self.content(ref), self.content(negatives)),
-            lambda: vector_from(model, self.plus(model, layer, ref), self.minus(model, layer, negatives), name=self.name(ref)),
+            ("vector", layer, self.content(ref), self.content(against)),
+            lambda: vector_from(model, self.plus(model, layer, ref), self.minus(model, layer, against), name=self.name(ref)),
         )
 
     def plus(self, model: Model, layer: str, ref: str) -> Activations:
@@ -103,6 +136,11 @@ class Library:
         """Random pseudo-concepts of that size."""
         key = ("pseudo", layer, self.content(negatives), size, count, seed)
         return self._once(model, key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed))
+
+    def redrawn(self, model: Model, layer: str, ref: str, count: int, *, negatives: str, seed: int = 0) -> PseudoConcepts:
+        """The concept with its examples and its counter-examples drawn anew."""
+        key = ("redrawn", layer, self.content(ref), self.content(negatives), count, seed)
+        return self._once(model, key, lambda: redrawn(self.plus(model, layer, ref), self.minus(model, layer, negatives), count, seed=seed))
 
     def _once(self, model: Model, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
         return keep(model, "concepts", key, make, most=KEPT)
