@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.concept_results import ConceptAnalysisResult
 from app.core.text import Name
 
 Modality = Literal["image", "audio", "spectrogram"]
@@ -367,12 +368,12 @@ class ConceptAnalysisRequest(Request):
     layers: list[Name] = Field(min_length=1, max_length=8)
     classes: list[int] | None = Field(None, min_length=1, max_length=20)
     negatives: Name = Field("random", max_length=64)
-    n_random: int = Field(50, ge=20, le=200)
+    n_random: int = Field(200, ge=20, le=20_000)
+    """Random concepts per layer, at least; 20 per test are drawn where that is more."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
 
 
 class ConceptAnalysis(Job):
     kind: JobKind = "concept_analysis"
     request: ConceptAnalysisRequest
-    result: dict[str, Any] | None = None
-    """plan, names, labels, inputs, rows, directions, overall, cosines, random_95 (backend/attribution/concepts/analysis.py)."""
+    result: ConceptAnalysisResult | None = None

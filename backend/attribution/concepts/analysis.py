@@ -1,45 +1,63 @@
 """Inputs x concepts x layers x classes: the local maps and numbers, the global picture, and what chance would give.
 
-Per layer the directions are made once; per input and layer one attribution field serves every concept, class and pseudo-concept.
-Global (step 7 of Visual-TCAV): mean over the inputs of a class, deviation with ddof 0, standard error, mean +- 2 SE; tested against the
-means of the pseudo-concepts over the same inputs; p-values adjusted over concepts x layers (Benjamini-Hochberg) for each class.
+Per layer the directions are made once; per input and layer one attribution field serves every concept, class, pseudo-concept and redrawn
+concept. Global (step 7 of Visual-TCAV): mean over the inputs of a class, deviation with ddof 0, standard error, mean +- 2 SE; tested
+against the means of the pseudo-concepts over the same inputs. P-values are adjusted over concepts x layers x classes (Benjamini-Hochberg):
+those of one input together, those over the inputs of a class together.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from app.core.concept_results import ConceptCurve, ConceptDirection, ConceptOverall, ConceptRow, RandomLevel, Verdict
 from backend.attribution.concepts.attribution import attribution_field as field_of
 from backend.attribution.concepts.attribution import concept_maps, concept_scores
 from backend.attribution.concepts.curves import concept_curves, probability, without
-from backend.attribution.concepts.library import RANDOM, Library
+from backend.attribution.concepts.domains import unlike_words
+from backend.attribution.concepts.library import COUNTER_KINDS, RANDOM, Library
 from backend.attribution.concepts.separability import HeldOut, held_out, logistic, mean_difference
-from backend.attribution.concepts.significance import PseudoConcepts, benjamini_hochberg, empirical_p, tcav_test
+from backend.attribution.concepts.significance import (
+    PERMUTATIONS,
+    PseudoConcepts,
+    benjamini_hochberg,
+    draws_for,
+    empirical_p,
+    redrawn,
+    tcav_test,
+)  # fmt: skip
 from backend.attribution.concepts.vectors import ConceptVector
+from backend.attribution.concepts.verdict import ALPHA, Evidence, interval, judge_together, strongest
 from backend.attribution.network.head import suffix
 from backend.attribution.types import Progress, silent
 from models.model import Model
 
 CONTROLS = 10
-"""Pseudo-concepts whose erasing curves are drawn beside a concept's."""
+"""Pseudo-concepts that are erased from the network beside a concept: each costs passes."""
+REDRAWS = 100
+"""Times that both sets of a concept are drawn anew."""
+KIND_SETS = 50
+"""Random sets of the concept's kind that are tried where the counter-examples are of another kind."""
+Numbers = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to analyse. classes: None takes each input's predicted class."""
+    """What to analyse. classes: None takes each input's predicted class. negatives: RANDOM takes counter-examples of each concept's own
+    kind. n_random: at least so many random concepts, and 20 per test."""
 
     concepts: tuple[str, ...]
     layers: tuple[str, ...]
     classes: tuple[int, ...] | None = None
     negatives: str = RANDOM
-    n_random: int = 50
+    n_random: int = 200
     seed: int = 0
 
 
@@ -47,116 +65,189 @@ class Plan:
 class Analysis:
     """rows: one per input x layer x concept x class. directions: one per layer x concept. overall: one per layer x concept x class.
     cosines: per layer `[K, K]`. maps: `(input, layer) -> [K, h, w]`. random_95: per layer and class, what 95 % of pseudo-concepts' means
-    stay below."""
+    stay below. curves: erasing and insertion of the first input, one per layer x concept, for its first class. verdicts: the strongest of
+    each concept. n_random: pseudo-concepts drawn, for so many tests."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    directions: list[dict[str, Any]] = field(default_factory=list)
-    overall: list[dict[str, Any]] = field(default_factory=list)
+    n_random: int
+    tests: int
+    rows: list[ConceptRow] = field(default_factory=list)
+    directions: list[ConceptDirection] = field(default_factory=list)
+    overall: list[ConceptOverall] = field(default_factory=list)
     cosines: dict[str, list[list[float]]] = field(default_factory=dict)
     maps: dict[tuple[int, str], np.ndarray] = field(default_factory=dict)
-    random_95: list[dict[str, Any]] = field(default_factory=list)
-    curves: list[dict[str, Any]] = field(default_factory=list)
-    """Erasing and insertion curves of the first input, one per layer x concept, for its first class."""
+    random_95: list[RandomLevel] = field(default_factory=list)
+    curves: list[ConceptCurve] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
 class _Layer:
-    """Directions and pseudo-concepts of one layer. Concepts of equal size share their pseudo-concepts."""
+    """Directions and pseudo-concepts of one layer, and the scores on the inputs so far. Concepts of equal size and with the same
+    counter-examples share their pseudo-concepts."""
 
-    def __init__(self, model: Model, books: Library, plan: Plan, name: str) -> None:
+    def __init__(self, model: Model, library: Library, plan: Plan, name: str, n_random: int) -> None:
         self.name = name
-        self.vectors = [books.vector(model, name, ref, plan.negatives) for ref in plan.concepts]
-        self.minus = books.minus(model, name, plan.negatives)
-        self.plus = [books.plus(model, name, ref) for ref in plan.concepts]
-        self.pseudo = [
-            books.pseudo(model, name, vector.positives, plan.n_random, negatives=plan.negatives, seed=plan.seed) for vector in self.vectors
-        ]
+        self.counters = [library.against(model, ref, plan.negatives) for ref in plan.concepts]
+        pairs = list(zip(plan.concepts, self.counters, strict=True))
+        self.vectors = [library.vector(model, name, ref, counter) for ref, counter in pairs]
+        self.minus = [library.minus(model, name, counter) for counter in self.counters]
+        self.plus = [library.plus(model, name, ref) for ref in plan.concepts]
+        self.groups = list(dict.fromkeys((vector.positives, counter) for vector, counter in zip(self.vectors, self.counters, strict=True)))
+        self.group = [self.groups.index((vector.positives, counter)) for vector, counter in zip(self.vectors, self.counters, strict=True)]
+        self.chance = [library.pseudo(model, name, size, n_random, negatives=counter, seed=plan.seed) for size, counter in self.groups]
+        self.redrawn = [library.redrawn(model, name, ref, REDRAWS, negatives=counter, seed=plan.seed + 1) for ref, counter in pairs]
         self.directions = torch.stack([vector.direction for vector in self.vectors])
         self.emblems = torch.tensor([vector.emblems for vector in self.vectors], device=self.directions.device)
+        self.kinds = [(library.kind(model, ref), library.kind(model, counter)) for ref, counter in pairs]
+        self.counter_names = [library.name(counter) for counter in self.counters]
+        self.same_kind = [self._random_of_kind(model, library, k, plan) for k in range(len(pairs))]
+        self.beyond: list[list[float]] = [[] for _ in pairs]  # per concept: whether random sets of its kind score above chance
         self.scores: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K]
-        self.chance: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K, P]
+        self.redrawn_scores: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K, R]
+        self.chance_means: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K]
+        self.chance_sums: dict[int, np.ndarray] = {}  # class -> [groups, P], summed over its inputs
         self.slopes: dict[int, list[Tensor]] = defaultdict(list)
 
+    def pseudo(self, k: int) -> PseudoConcepts:
+        """What concept k is compared with."""
+        return self.chance[self.group[k]]
 
-def analyse(model: Model, inputs: Sequence[Tensor], plan: Plan, books: Library, report: Progress = silent) -> Analysis:
+    def _random_of_kind(self, model: Model, library: Library, k: int, plan: Plan) -> PseudoConcepts | None:
+        kind, other = self.kinds[k]
+        pool = next((ref for ref, known in COUNTER_KINDS.items() if known == kind), None)
+        if kind == other or pool is None:
+            return None
+        random = library.minus(model, self.name, pool)
+        return redrawn(random, self.minus[k], KIND_SETS, size=self.vectors[k].positives, seed=plan.seed)
+
+    def random_share(self, k: int) -> float | None:
+        """Share of random sets of the concept's kind that score above chance, over all inputs and classes so far."""
+        return float(np.mean(self.beyond[k])) if self.beyond[k] else None
+
+    def unlike(self, k: int) -> str | None:
+        return unlike_words(*self.kinds[k], self.random_share(k))
+
+
+def analyse(model: Model, inputs: Sequence[Tensor], plan: Plan, library: Library, report: Progress = silent) -> Analysis:
     """inputs: prepared, `[1, C, H, W]` each. report's partial is the table so far: mean attribution `[layers, concepts]`, NaN if unknown.
 
     Raises NotFound, InvalidInput (concepts), Incompatible (layers), Cancelled.
     """
-    found = Analysis()
+    wanted = [plan.classes if plan.classes is not None else (int(model.predict(x).argmax()),) for x in inputs]
+    tests = len(plan.concepts) * len(plan.layers) * len({target for classes in wanted for target in classes})
+    found = Analysis(draws_for(tests, plan.n_random), tests)
+    rows: list[tuple[Numbers, Evidence]] = []
+    overall: list[tuple[Numbers, Evidence]] = []
     table = np.full((len(plan.layers), len(plan.concepts)), np.nan, dtype=np.float32)
     total = len(plan.layers) * (len(inputs) + 1)
-    wanted = [plan.classes if plan.classes is not None else (int(model.predict(x).argmax()),) for x in inputs]
     done = 0
     report(done, total)
     for place, name in enumerate(plan.layers):
-        layer = _Layer(model, books, plan, name)
+        layer = _Layer(model, library, plan, name, found.n_random)
         done += 1
+        local: list[tuple[Numbers, Evidence]] = []
         for number, (x, classes) in enumerate(zip(inputs, wanted, strict=True)):
-            found.rows.extend(_local(model, layer, plan, number, x, classes, found.maps))
+            local.extend(_local(model, layer, plan, number, x, classes, found.maps))
             table[place] = np.mean([scores for column in layer.scores.values() for scores in column], axis=0)
             done += 1
             report(done, total, table)
+        unlike = {ref: layer.unlike(k) for k, ref in enumerate(plan.concepts)}
+        rows.extend((numbers, replace(evidence, unlike=unlike[numbers["concept"]])) for numbers, evidence in local)
         found.directions.extend(_direction(layer, place, plan) for place in range(len(plan.concepts)))
         found.curves.extend(_curves(model, layer, plan, inputs[0], wanted[0][0]))
         found.cosines[name] = _cosines(layer.directions)
         for target in sorted(layer.scores):
-            found.overall.extend(_overall(layer, plan, target))
-            chance = np.mean(layer.chance[target], axis=0)
-            found.random_95.append({"layer": name, "class": target, "value": float(np.quantile(chance, 0.95))})
-    _adjust(found.overall)
+            overall.extend(_overall(layer, plan, target, tests))
+            chance = layer.chance_sums[target] / len(layer.scores[target])
+            found.random_95.append(RandomLevel(layer=name, target=target, value=float(np.quantile(chance, 0.95))))
+    for number in range(len(inputs)):
+        found.rows.extend(
+            ConceptRow(**numbers) for numbers in _judged([pair for pair in rows if pair[0]["input"] == number], found.n_random)
+        )
+    found.overall = _adjusted_tcav(_judged(overall, found.n_random))
+    found.verdicts = {ref: strongest(row.verdict for row in found.overall if row.concept == ref) for ref in plan.concepts}
     return found
 
 
+def _judged(family: Sequence[tuple[Numbers, Evidence]], draws: int) -> Iterator[Numbers]:
+    """Each test with what the rule says of it."""
+    judgements = judge_together([evidence for _, evidence in family], draws)
+    for (numbers, evidence), judgement in zip(family, judgements, strict=True):
+        yield {
+            **numbers, "p": evidence.p, "p_adjusted": judgement.p_adjusted, "range_low": evidence.low, "range_high": evidence.high,
+            "random_mean": evidence.chance, "random_95": evidence.chance_95, "verdict": judgement.verdict, "because": judgement.because,
+        }  # fmt: skip
+
+
 def _local(
-    model: Model, layer: _Layer, plan: Plan, number: int, x: Tensor, classes: Sequence[int], kept: dict[tuple[int, str], np.ndarray]
-) -> Iterator[dict[str, Any]]:
+    model: Model, layer: _Layer, plan: Plan, number: int, x: Tensor, classes: Sequence[int], maps_of: dict[tuple[int, str], np.ndarray]
+) -> Iterator[tuple[Numbers, Evidence]]:
     at = suffix(model, layer.name).at(x)
     field_ = field_of(model, x, layer.name, classes, at=at)
     _, maps = concept_maps(field_.features, layer.directions, layer.emblems)
     scores, against = (concept_scores(field_, layer.directions, maps, against=side).cpu().numpy() for side in (False, True))
-    chance = np.stack([pseudo.scores(field_).cpu().numpy() for pseudo in layer.pseudo])  # [K, P, T]
+    chance = np.stack([pseudo.scores(field_).cpu().numpy() for pseudo in layer.chance])  # [groups, P, T]
+    again = np.stack([draws.scores(field_).cpu().numpy() for draws in layer.redrawn])  # [K, R, T]
     erased = without(model, x, layer.name, layer.directions, layer.emblems, classes, at=at).cpu().numpy()
-    control = without(model, x, layer.name, layer.pseudo[0].directions, layer.pseudo[0].emblems, classes, at=at).cpu().numpy()
-    kept[number, layer.name] = maps.cpu().numpy().astype(np.float32)
+    few = layer.chance[0].first(CONTROLS)
+    control = without(model, x, layer.name, few.directions, few.emblems, classes, at=at).cpu().numpy()
+    maps_of[number, layer.name] = maps.cpu().numpy().astype(np.float32)
+    for k, draws in enumerate(layer.same_kind):
+        if draws is not None:
+            levels = np.quantile(chance[layer.group[k]], 1 - ALPHA, axis=0)
+            layer.beyond[k].extend((draws.scores(field_).cpu().numpy() > levels).ravel().tolist())
     for t, target in enumerate(classes):
         layer.scores[target].append(scores[:, t])
-        layer.chance[target].append(chance[:, :, t])
+        layer.redrawn_scores[target].append(again[:, :, t])
+        layer.chance_means[target].append(chance[layer.group, :, t].mean(1))
+        layer.chance_sums[target] = layer.chance_sums.get(target, 0) + chance[:, :, t]
         layer.slopes[target].append(field_.slopes[t])
         for k, ref in enumerate(plan.concepts):
-            yield {
+            numbers = {
                 "input": number, "layer": layer.name, "concept": ref, "class": target, "score": float(scores[k, t]),
-                "against": float(against[k, t]), "share": float(field_.shares[t]), "p": empirical_p(float(scores[k, t]), chance[k, :, t]),
+                "against": float(against[k, t]), "share": float(field_.shares[t]),
                 "probability": float(probability(model, field_.logits[None], target)), "without": float(erased[k, t]), "without_random": float(np.median(control[:, t])),
                 "recognised": layer.vectors[k].recognised, "coverage": float((maps[k] > 0).float().mean()),
             }  # fmt: skip
+            yield (
+                numbers,
+                _evidence(scores[k : k + 1, t], again[k, :, t], chance[layer.group[k], :, t], layer.chance_means[target][-1][k : k + 1]),
+            )
 
 
-def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> Iterator[dict[str, Any]]:
+def _evidence(scores: np.ndarray, again: np.ndarray, chance: np.ndarray, chance_means: np.ndarray, **more: Any) -> Evidence:
+    """scores `[N]` of a concept on inputs; again `[R]`, chance `[P]`: means over those inputs of the redrawn and of the random concepts;
+    chance_means `[N]`: of the random concepts on each input."""
+    low, high, by_inputs = interval(scores, again, chance_means)
+    p = empirical_p(float(scores.mean()), chance)
+    return Evidence(p, low, high, float(chance.mean()), float(np.quantile(chance, 1 - ALPHA)), by_inputs=by_inputs, **more)
+
+
+def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> Iterator[ConceptCurve]:
     at = suffix(model, layer.name).at(x)
     for k, ref in enumerate(plan.concepts):
-        pseudo = layer.pseudo[k]
-        few = PseudoConcepts(pseudo.directions[:CONTROLS], pseudo.emblems[:CONTROLS], pseudo.size)
-        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, pseudo=few, at=at)
-        yield {
-            "layer": layer.name, "concept": ref, "class": target, "share": curves.share.tolist(), "erasing": curves.erasing.tolist(),
-            "insertion": curves.insertion.tolist(), "control": curves.control.median(0).values.tolist(),
-        }  # fmt: skip
+        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, pseudo=layer.pseudo(k).first(CONTROLS), at=at)
+        yield ConceptCurve(
+            layer=layer.name, concept=ref, target=target, share=curves.share.tolist(), erasing=curves.erasing.tolist(),
+            insertion=curves.insertion.tolist(), control=curves.control.median(0).values.tolist(),
+        )  # fmt: skip
 
 
-def _direction(layer: _Layer, k: int, plan: Plan) -> dict[str, Any]:
-    vector, pseudo = layer.vectors[k], layer.pseudo[k]
+def _direction(layer: _Layer, k: int, plan: Plan) -> ConceptDirection:
+    vector, pseudo = layer.vectors[k], layer.pseudo(k)
     gap = vector.emblems[0] - vector.emblems[1]
     others = [_cosine(layer.directions[k], other) if j != k else -2.0 for j, other in enumerate(layer.directions)]
     nearest = int(np.argmax(others)) if len(others) > 1 else None
-    own, trained = (held_out(layer.plus[k], layer.minus, rule, plan.seed) for rule in (mean_difference, logistic))
-    return {
-        "layer": layer.name, "concept": plan.concepts[k], "name": vector.name, "emblem_plus": vector.emblems[0],
-        "emblem_minus": vector.emblems[1], "recognised": vector.recognised, "length": vector.length,
-        "length_over_random": vector.length / max(float(pseudo.lengths.median()), 1e-12),
-        "p_length": empirical_p(vector.length, pseudo.lengths.cpu().numpy()), "emblem_gap": gap, "p_gap": empirical_p(gap, pseudo.gaps.cpu().numpy()),
-        **_separability(own), **_separability(trained, "trained_"), "examples": vector.positives, "counter_examples": vector.negatives,
-        "nearest": None if nearest is None else plan.concepts[nearest], "nearest_cosine": None if nearest is None else others[nearest],
-    }  # fmt: skip
+    own, trained = (held_out(layer.plus[k], layer.minus[k], rule, plan.seed) for rule in (mean_difference, logistic))
+    return ConceptDirection(
+        layer=layer.name, concept=plan.concepts[k], name=vector.name, emblem_plus=vector.emblems[0],
+        emblem_minus=vector.emblems[1], recognised=vector.recognised, length=vector.length,
+        length_over_random=vector.length / max(float(pseudo.lengths.median()), 1e-12),
+        p_length=empirical_p(vector.length, pseudo.lengths.cpu().numpy()), emblem_gap=gap, p_gap=empirical_p(gap, pseudo.gaps.cpu().numpy()),
+        **_separability(own), **_separability(trained, "trained_"), examples=vector.positives, counter_examples=vector.negatives,
+        counter=layer.counters[k], counter_name=layer.counter_names[k], kind=layer.kinds[k][0], counter_kind=layer.kinds[k][1],
+        unlike=layer.unlike(k), random_share=layer.random_share(k),
+        nearest=None if nearest is None else plan.concepts[nearest], nearest_cosine=None if nearest is None else others[nearest],
+    )  # fmt: skip
 
 
 def _separability(found: HeldOut, lead: str = "") -> dict[str, Any]:
@@ -168,28 +259,31 @@ def _separability(found: HeldOut, lead: str = "") -> dict[str, Any]:
     return {f"{lead}{name}": value for name, value in named.items()}
 
 
-def _overall(layer: _Layer, plan: Plan, target: int) -> Iterator[dict[str, Any]]:
+def _overall(layer: _Layer, plan: Plan, target: int, tests: int) -> Iterator[tuple[Numbers, Evidence]]:
     values = np.stack(layer.scores[target])  # [N, K]
-    chance = np.stack(layer.chance[target])  # [N, K, P]
+    again = np.mean(layer.redrawn_scores[target], axis=0)  # [K, R]
+    chance = layer.chance_sums[target] / len(values)  # [groups, P]
+    chance_means = np.stack(layer.chance_means[target])  # [N, K]
     slopes = torch.stack(layer.slopes[target])
     for k, ref in enumerate(plan.concepts):
         mean, deviation = float(values[:, k].mean()), float(values[:, k].std())
         error = deviation / np.sqrt(len(values))
-        tcav = tcav_test(slopes, layer.plus[k], layer.minus, layer.pseudo[k], seed=plan.seed)
-        yield {
+        tcav = tcav_test(slopes, layer.plus[k], layer.minus[k], layer.pseudo(k), count=max(PERMUTATIONS, draws_for(tests)), seed=plan.seed)
+        numbers = {
             "layer": layer.name, "concept": ref, "class": target, "n": len(values), "mean": mean, "sd": deviation, "se": error,
-            "low": mean - 2 * error, "high": mean + 2 * error, "p": empirical_p(mean, chance[:, k].mean(0)),
-            "tcav": tcav.score, "tcav_p": tcav.p, "tcav_random": tcav.random_mean,
+            "low": mean - 2 * error, "high": mean + 2 * error, "tcav": tcav.score, "tcav_low": tcav.low, "tcav_high": tcav.high,
+            "tcav_p": tcav.p, "tcav_random": tcav.random_mean,
         }  # fmt: skip
+        yield (
+            numbers,
+            _evidence(values[:, k], again[k], chance[layer.group[k]], chance_means[:, k], inputs=len(values), unlike=layer.unlike(k)),
+        )
 
 
-def _adjust(overall: list[dict[str, Any]]) -> None:
-    for target in {row["class"] for row in overall}:
-        rows = [row for row in overall if row["class"] == target]
-        adjusted = benjamini_hochberg(np.array([row["p"] for row in rows]))
-        tcav = benjamini_hochberg(np.array([row["tcav_p"] for row in rows]))
-        for row, p, tcav_p in zip(rows, adjusted, tcav, strict=True):
-            row["p_adjusted"], row["tcav_p_adjusted"] = float(p), float(tcav_p)
+def _adjusted_tcav(overall: Iterator[Numbers]) -> list[ConceptOverall]:
+    rows = list(overall)
+    adjusted = benjamini_hochberg(np.array([row["tcav_p"] for row in rows]))
+    return [ConceptOverall(**row, tcav_p_adjusted=float(p)) for row, p in zip(rows, adjusted, strict=True)]
 
 
 def _cosine(a: Tensor, b: Tensor) -> float:

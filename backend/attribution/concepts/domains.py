@@ -12,6 +12,7 @@ the kind of most of its examples. Sounds are told by where they come from: those
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -20,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.photographs import photographs
 from models.model import Model
+from models.photographs import photographs
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES
 
 Kind = Literal["photographs", "drawn pictures", "recordings", "generated sounds"]
@@ -91,7 +92,7 @@ def _spectrum(x: Tensor) -> Tensor:
     power = torch.fft.rfft2(x).abs().square().sum(1)
     radius = torch.hypot(torch.fft.fftfreq(x.shape[2])[:, None], torch.fft.rfftfreq(x.shape[3])[None])
     edges = (0.02, 0.06, 0.12, 0.25, 0.4, 0.8)
-    bands = [power[:, (radius >= low) & (radius < high)].mean(1) for low, high in zip(edges, edges[1:], strict=False)]
+    bands = [power[:, (radius >= low) & (radius < high)].mean(1) for low, high in itertools.pairwise(edges)]
     return torch.log10(torch.stack(bands, dim=1) + 1e-12).diff(dim=1)
 
 

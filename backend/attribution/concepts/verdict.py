@@ -11,12 +11,14 @@ only one input is at hand. The rule speaks of the class. Whether the layer knows
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from app.core.schemas import Verdict
+from app.core.concept_results import Verdict
+from backend.attribution.concepts.significance import benjamini_hochberg
 
 ALPHA = 0.05
 NORMAL = float(stats.norm.ppf(1 - ALPHA / 2))
@@ -24,39 +26,57 @@ NORMAL = float(stats.norm.ppf(1 - ALPHA / 2))
 
 @dataclass(frozen=True)
 class Evidence:
-    """score, its 95 % interval low to high, p_adjusted; chance: mean of the random concepts' scores, chance_95: what 95 % of them stay below;
-    smallest_p: the smallest adjusted p-value that the draws can reach; unlike: why the two sets cannot be compared, in words, None if they
-    can; inputs: of a statement about a class, None for one about a single input; by_inputs: the inputs make the larger part of the interval."""
+    """p: against random concepts; low, high: 95 % interval of the score; chance, chance_95: the random concepts' mean score, and what 95 % of
+    them stay below; unlike: why the two sets cannot be compared, in words, None if they can; inputs: of a statement about a class, None for
+    one about a single input; by_inputs: the inputs make the larger part of the interval."""
 
-    p_adjusted: float
+    p: float
     low: float
     high: float
     chance: float
     chance_95: float
-    smallest_p: float
-    unlike: str | None = None
     inputs: int | None = None
     by_inputs: bool = False
+    unlike: str | None = None
 
 
-def judge(evidence: Evidence) -> tuple[Verdict, str]:
-    """The verdict and one sentence that says why, or what would decide it."""
+@dataclass(frozen=True)
+class Judgement:
+    """because: one sentence that says why, or what would decide it."""
+
+    p_adjusted: float
+    verdict: Verdict
+    because: str
+
+
+def judge_together(family: Sequence[Evidence], draws: int) -> list[Judgement]:
+    """Every test of a family, adjusted for all of them. draws: number of random concepts behind each p-value."""
+    smallest = len(family) / (1 + draws)
+    adjusted = benjamini_hochberg(np.array([evidence.p for evidence in family]))
+    return [Judgement(float(p), *judge(evidence, float(p), smallest)) for evidence, p in zip(family, adjusted, strict=True)]
+
+
+def judge(evidence: Evidence, p_adjusted: float, smallest: float = 0.0) -> tuple[Verdict, str]:
+    """The verdict and because. smallest: the smallest adjusted p-value that one test alone can reach."""
     if evidence.unlike:
         return "undecided", evidence.unlike
     if evidence.inputs == 1:
         return "undecided", "One input says nothing about the class: add inputs."
-    if evidence.p_adjusted <= ALPHA and evidence.low > evidence.chance:
+    if p_adjusted <= ALPHA and evidence.low > evidence.chance:
         return "counts", "It scores more than random concepts of the same size, after adjusting for the number of questions."
     if evidence.high <= evidence.chance_95:
         return "not_more_than_chance", "Random concepts of the same size score as much."
-    if evidence.smallest_p > ALPHA:
-        return (
-            "undecided",
-            "Too many questions at once for so few random concepts: ask for fewer concepts, layers or classes, or for more random concepts.",
-        )
+    if smallest > ALPHA:
+        return "undecided", "Too many questions for so few random concepts: ask about fewer concepts, layers or classes at once."
     if evidence.by_inputs:
         return "undecided", "The inputs differ too much to tell: add inputs."
     return "undecided", "Other examples of the same concept could give another answer: add examples and counter-examples."
+
+
+def strongest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Of one concept over layers and classes."""
+    there = set(verdicts)
+    return "counts" if "counts" in there else "undecided" if "undecided" in there else "not_more_than_chance"
 
 
 def interval(scores: np.ndarray, redrawn: np.ndarray, chance: np.ndarray) -> tuple[float, float, bool]:
