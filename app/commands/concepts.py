@@ -34,10 +34,16 @@ def _add_analyse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="cnnexplain", help="a model of the catalogue, `timm:NAME` or `torchvision:NAME`")
     parser.add_argument("--weights", type=Path, help="a local .safetensors file for that model")
     parser.add_argument("--concepts", required=True, help="comma-separated: built-in concepts, or folders with at least 10 files")
-    parser.add_argument("--negatives", default="random", help="counter-examples: a folder, or generated ones (default)")
+    parser.add_argument(
+        "--negatives",
+        default="random",
+        help="counter-examples: a folder, photographs, random_pictures or random_rooms (default: of each concept's own kind)",
+    )
     parser.add_argument("--layers", help="comma-separated (default: the model's)")
     parser.add_argument("--classes", help="comma-separated class numbers (default: each input's predicted class)")
-    parser.add_argument("--random", type=int, default=50, dest="n_random", help="random concepts for the p-values (default 50)")
+    parser.add_argument(
+        "--random", type=int, default=200, dest="n_random", help="random concepts per layer at least; 20 per test are drawn (default 200)"
+    )
     parser.add_argument("--out", type=Path, default=Path("concepts"), help="folder to write to (default ./concepts)")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -117,26 +123,30 @@ def _bar(unit: str) -> Iterator[Callable[..., None]]:
 
 
 def _table(files: Sequence[Path], names: dict[str, str], model: Any, found: Any) -> Iterator[str]:
-    """One line per input, layer, concept and class; then how good the concepts are at each layer."""
-    yield f"{'input':24s} {'layer':14s} {'concept':14s} {'class':18s} {'score':>6s} {'share':>6s} {'p':>6s}"
+    """One line per input, layer, concept and class; then the classes; then what each layer knows."""
+    yield f"{'input':24s} {'layer':14s} {'concept':14s} {'class':18s} {'score':>6s} {'share':>6s} {'p adj.':>6s}"
     for row in found.rows:
-        beats = "" if row["recognised"] and row["p"] <= 0.05 else "  does not beat random" if row["recognised"] else "  not recognised"
+        said = row.verdict.replace("_", " ") if row.recognised else "not recognised"
         yield (
-            f"{files[row['input']].name[:24]:24s} {row['layer'][:14]:14s} {names[row['concept']][:14]:14s} "
-            f"{model.labels[row['class']][:18]:18s} {row['score']:6.3f} {row['share']:6.3f} {row['p']:6.3f}{beats}"
+            f"{files[row.input].name[:24]:24s} {row.layer[:14]:14s} {names[row.concept][:14]:14s} "
+            f"{model.labels[row.target][:18]:18s} {row.score:6.3f} {row.share:6.3f} {row.p_adjusted:6.3f}  {said}"
         )
-    yield f"\n{'layer':14s} {'concept':14s} {'class':18s} {'mean':>6s} {'p adj.':>6s} {'TCAV':>6s} {'p':>7s}   {'held-out accuracy':17s}"
-    quality = {(row["layer"], row["concept"]): row for row in found.directions}
+    yield f"\n{'layer':14s} {'concept':14s} {'class':18s} {'mean':>6s} {'p adj.':>6s} {'TCAV':>6s} {'p adj.':>7s}  for the class"
     for row in found.overall:
         yield (
-            f"{row['layer'][:14]:14s} {names[row['concept']][:14]:14s} {model.labels[row['class']][:18]:18s} {row['mean']:6.3f} "
-            f"{row['p_adjusted']:6.3f} {row['tcav']:6.2f} {row['tcav_p']:7.4f}   {_held_out(quality[row['layer'], row['concept']])}"
+            f"{row.layer[:14]:14s} {names[row.concept][:14]:14s} {model.labels[row.target][:18]:18s} {row.mean:6.3f} "
+            f"{row.p_adjusted:6.3f} {row.tcav:6.2f} {row.tcav_p_adjusted:7.4f}  {row.verdict.replace('_', ' ')}"
         )
-
-
-def _held_out(row: dict[str, Any]) -> str:
-    unclear = "" if row["told_apart"] else "  cannot be told apart"
-    return f"{row['accuracy']:.2f} ({row['accuracy_low']:.2f} to {row['accuracy_high']:.2f}){unclear}"
+    yield f"\n{'layer':14s} {'concept':14s} {'told apart from':18s} held-out accuracy"
+    for row in found.directions:
+        unclear = "" if row.told_apart else "  cannot be told apart"
+        yield (
+            f"{row.layer[:14]:14s} {names[row.concept][:14]:14s} {row.counter_name[:18]:18s} "
+            f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f}){unclear}"
+        )
+    yield f"\n{found.n_random:,} random concepts per layer for {found.tests} tests, p adjusted for all of them."
+    for words in dict.fromkeys(row.because for row in (*found.rows, *found.overall) if row.verdict == "undecided"):
+        yield f"Undecided: {words}"
 
 
 def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, found: Any) -> None:
@@ -145,15 +155,16 @@ def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, 
 
     out.mkdir(parents=True, exist_ok=True)
     rows = [
-        {**row, "input": files[row["input"]].name, "concept": names[row["concept"]], "label": model.labels[row["class"]]}
+        {**row.model_dump(), "input": files[row.input].name, "concept": names[row.concept], "label": model.labels[row.target]}
         for row in found.rows
     ]
     with (out / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    record = {"model": model.key, "weights_sha256": model.digest, "inputs": [path.name for path in files], "rows": rows,
-              "directions": found.directions, "overall": found.overall, "cosines": found.cosines, "random_95": found.random_95}  # fmt: skip
+    parts = {name: [row.model_dump() for row in getattr(found, name)] for name in ("directions", "overall", "random_95")}
+    record = {"model": model.key, "weights_sha256": model.digest, "inputs": [path.name for path in files], "rows": rows, **parts,
+              "verdicts": found.verdicts, "cosines": found.cosines, "n_random": found.n_random, "tests": found.tests}  # fmt: skip
     (out / "analysis.json").write_text(json.dumps(record, indent=1, default=float) + "\n", encoding="utf-8")
     for (number, layer), maps in found.maps.items():
         for place, (name, values) in enumerate(zip(names.values(), maps, strict=True)):

@@ -7,8 +7,10 @@ import io
 from typing import Any
 
 from fastapi import APIRouter, Response
+from pydantic import ValidationError
 from starlette.responses import StreamingResponse
 
+from app.core.concept_results import ConceptAnalysisResult
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
 from backend.api import known
@@ -21,6 +23,10 @@ from backend.store import JobRow
 
 router = APIRouter(tags=["concepts"], route_class=StrictRoute)
 KIND = "concept_analysis"
+COLUMNS = (
+    "input", "layer", "concept", "class", "label", "score", "against", "share", "p", "probability", "without", "without_random", "recognised", "coverage",
+    "p_adjusted", "range_low", "range_high", "random_mean", "random_95", "verdict", "because",
+)  # fmt: skip
 
 
 @router.post("/concept-analyses", response_model=None, responses={200: {"model": ConceptAnalysis}, 202: {"model": ConceptAnalysis}})
@@ -84,33 +90,13 @@ async def maps(id: str, number: int, layer: str, services: Backend) -> Response:
 @router.get("/concept-analyses/{id}/rows.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 async def rows_csv(id: str, services: Backend) -> Response:
     """One line per input, layer, concept and class."""
-    found = await _result(id, services)
+    result = await _result(id, services)
     buffer = io.StringIO()
-    names = [
-        "input",
-        "layer",
-        "concept",
-        "class",
-        "label",
-        "score",
-        "against",
-        "share",
-        "p",
-        "probability",
-        "without",
-        "without_random",
-        "recognised",
-        "coverage",
-    ]
-    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for row in found["rows"]:
-        named = {
-            "input": found["inputs"][row["input"]],
-            "concept": found["names"][row["concept"]],
-            "label": found["labels"][str(row["class"])],
-        }
-        writer.writerow({name: _harmless(value) for name, value in {**row, **named}.items()})
+    for row in result.rows:
+        named = {"input": result.inputs[row.input], "concept": result.names[row.concept], "label": result.labels[str(row.target)]}
+        writer.writerow({name: _harmless(value) for name, value in {**row.model_dump(), **named}.items()})
     return Response(buffer.getvalue(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="concepts.csv"'})
 
 
@@ -131,12 +117,20 @@ def _harmless(value: Any) -> Any:
 def view(row: JobRow) -> ConceptAnalysis:
     """The row as the wire knows it."""
     return ConceptAnalysis(
-        **row.fields(), request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False), result=row.result
+        **row.fields(), request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False), result=_read(row.result)
     )
 
 
-async def _result(id: str, services: Backend) -> dict[str, Any]:
-    row = await job_of_kind(services, id, KIND)
-    if row.result is None:
-        raise NotFound("This analysis has no result yet; ask again when it is done.", code="not_ready")
-    return row.result
+def _read(stored: dict[str, Any] | None) -> ConceptAnalysisResult | None:
+    """A result in the form of an earlier version is none: the same request makes it again, because its key has changed too."""
+    try:
+        return None if stored is None else ConceptAnalysisResult.model_validate(stored)
+    except ValidationError:
+        return None
+
+
+async def _result(id: str, services: Backend) -> ConceptAnalysisResult:
+    result = _read((await job_of_kind(services, id, KIND)).result)
+    if result is None:
+        raise NotFound("This analysis has no result that can be shown; ask again when it is done, or make it again.", code="not_ready")
+    return result

@@ -12,13 +12,16 @@ from torch.nn import functional as F
 
 from app.core.errors import Incompatible
 from backend.attribution.concepts.attribution import POINTS, concept_attribution
+from backend.attribution.concepts.domains import unlike_words
 from backend.attribution.concepts.library import RANDOM, Library
 from backend.attribution.concepts.significance import empirical_p
+from backend.attribution.concepts.vectors import ConceptVector
+from backend.attribution.concepts.verdict import Evidence, Judgement, interval, judge_together
 from backend.attribution.methods import register
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
-SIGNIFICANT = 0.05
+REDRAWS = 100
 
 
 class VisualTcavParams(Params):
@@ -31,7 +34,7 @@ class VisualTcavParams(Params):
         json_schema_extra={"choices_from": "concepts"},
     )  # fmt: skip
     n_random: int = Field(
-        50, ge=20, le=200, title="Random concepts", description="How many random concepts of the same size it is compared with."
+        200, ge=20, le=2000, title="Random concepts", description="How many random concepts of the same size it is compared with."
     )
 
 
@@ -41,7 +44,7 @@ class VisualTcav(Method[VisualTcavParams]):
 
     M is the same for every class and never scaled per input, so maps of different inputs can be compared; how much the concept adds to
     the chosen class is the number beside it. Significance (ours): the attribution against random pseudo-concepts of equal size on the
-    same attribution field.
+    same attribution field, and the verdict of backend/attribution/concepts/verdict.py.
     """
 
     key: ClassVar[str] = "visual_tcav"
@@ -72,9 +75,15 @@ class VisualTcav(Method[VisualTcavParams]):
         report(1, 3)
         out = concept_attribution(model, x, layer, [vector], [context.target])
         report(2, 3)
-        pseudo = library.pseudo(model, layer, vector.positives, params.n_random, negatives=params.negatives, seed=context.seed)
+        counter = library.against(model, params.concept, params.negatives)
+        pseudo = library.pseudo(model, layer, vector.positives, params.n_random, negatives=counter, seed=context.seed)
+        again = library.redrawn(model, layer, params.concept, REDRAWS, negatives=counter, seed=context.seed + 1)
         score, chance = float(out.scores[0, 0]), pseudo.scores(out.field)[:, 0].cpu().numpy()
         p = empirical_p(score, chance)
+        low, high, _ = interval(np.array([score]), again.scores(out.field)[:, 0].cpu().numpy(), np.array([chance.mean()]))
+        unlike = unlike_words(library.kind(model, params.concept), library.kind(model, counter), None)
+        level = float(np.quantile(chance, 0.95))
+        judged = judge_together([Evidence(p, low, high, float(chance.mean()), level, unlike=unlike)], params.n_random)[0]
         report(3, 3)
         native = tuple(out.maps.shape[-2:])
         return Attribution(
@@ -87,23 +96,27 @@ class VisualTcav(Method[VisualTcavParams]):
                 "field": Stage("Attribution field of the class, all concepts", out.field.values[0].sum(0).cpu().numpy(), False),
             },
             extras={
-                "concept": vector.name, "score": score, "share": float(out.shares[0]), "p_value": p, "beats_random": p <= SIGNIFICANT,
-                "random_95": float(np.quantile(chance, 0.95)), "emblem_plus": vector.emblems[0], "emblem_minus": vector.emblems[1],
+                "concept": vector.name, "score": score, "share": float(out.shares[0]), "p_value": p, "verdict": judged.verdict, "because": judged.because,
+                "range_low": low, "range_high": high, "counter": library.name(counter),
+                "random_95": level, "emblem_plus": vector.emblems[0], "emblem_minus": vector.emblems[1],
                 "length": vector.length, "length_over_random": vector.length / max(float(pseudo.lengths.median()), 1e-12),
                 "examples": vector.positives, "counter_examples": vector.negatives,
             },
-            notes=_notes(vector.name, vector.recognised, score, p),
+            notes=_notes(vector, score, judged),
             forwards=POINTS + 3,
             backwards=POINTS,
         )  # fmt: skip
 
 
-def _notes(name: str, recognised: bool, score: float, p: float) -> tuple[str, ...]:
-    if not recognised:
-        return (f"{name} is not recognised at this layer: its examples light up no more than the counter-examples. Try another layer.",)
-    if p > SIGNIFICANT:
-        return (f"{name} does not beat random concepts at this layer (score {score:.3f}, p = {p:.2f}): do not read this map as evidence.",)
-    return ()
+def _notes(vector: ConceptVector, score: float, judged: Judgement) -> tuple[str, ...]:
+    if not vector.recognised:
+        return (
+            f"{vector.name} is not recognised at this layer: its examples light up no more than the counter-examples. Try another layer.",
+        )
+    if judged.verdict == "counts":
+        return ()
+    words = "does not count for more than chance" if judged.verdict == "not_more_than_chance" else "may or may not count: undecided"
+    return (f"{vector.name} {words} at this layer (score {score:.3f}, p = {judged.p_adjusted:.2f}). {judged.because}",)
 
 
 def enlarged(maps: Tensor, size: torch.Size | tuple[int, ...]) -> np.ndarray:
