@@ -58,7 +58,7 @@ class Link:
             link = link.without("a layer", layers=_kept(link.layers, layers) or None)
         if link.target and not (link.target.isdecimal() and int(link.target) < len(model.labels)):
             link = link.without("the class", target="")
-        if link.negatives not in (None, "random", *usable):
+        if link.negatives not in (None, "random", "photographs", "random_pictures", "random_rooms", *usable):
             link = link.without("the counter-examples", negatives="random")
         return link
 

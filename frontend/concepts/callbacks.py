@@ -195,8 +195,8 @@ def _register_run(app: Dash, client: Client) -> None:
             job, concepts = await asyncio.gather(client.analysis(ended["id"]), client.concepts())
             if job.result is None:
                 raise PreventUpdate
-            number = min((shown or {}).get("input", 0), len(job.result["inputs"]) - 1)
-            prediction = await _still_there(client, job.result["inputs"][number], job.request.model)
+            number = min((shown or {}).get("input", 0), len(job.result.inputs) - 1)
+            prediction = await _still_there(client, job.result.inputs[number], job.request.model)
         except ApiProblem as refusal:
             return common.problem(refusal), no_update, no_update
         by_ref = {concept.ref: concept for concept in concepts}
@@ -244,7 +244,7 @@ def _register_library(app: Dash, client: Client) -> None:
         result = job.result if job else None
         if picked is None and result:
             by_ref = {one.ref: one.id for one in concepts}
-            picked = next((by_ref[ref] for ref in result["plan"]["concepts"] if ref in by_ref), None)
+            picked = next((by_ref[ref] for ref in result.plan.concepts if ref in by_ref), None)
         concept = next((one for one in concepts if one.id == picked), None)
         if concept is None:
             raise PreventUpdate

@@ -12,6 +12,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from app.core.concept_results import ConceptAnalysisResult
 from app.core.schemas import Catalogue, Concept, ModelInfo, Sample
 from frontend.client import href
 from frontend.compare.input_card import widget
@@ -80,7 +81,7 @@ def body(
                 allowDeselect=False,
                 **common.aria(label="Counter-examples"),
             ),
-            html.P("What every concept is told apart from.", className="muted small"),
+            html.P("What a concept is told apart from. Take them from the same source as its examples.", className="muted small"),
         ),
     ]
     centre = [
@@ -155,9 +156,15 @@ def analysis_path(job: str) -> str:
 
 
 def negatives(concepts: list[Concept], model: ModelInfo) -> list[dict[str, str]]:
-    drawn = "Random pictures · 100" if "image" in model.modalities else "Random rooms · 100"
+    """First those of each concept's own kind, then one's own."""
+    bundled = [("random", "Of each concept's own kind")]
+    bundled += (
+        [("photographs", "Photographs · 64"), ("random_pictures", "Drawn pictures · 100")]
+        if "image" in model.modalities
+        else [("random_rooms", "Generated rooms · 100")]
+    )
     own = [concept for concept in fitting(concepts, model) if concept.kind == "yours" and concept.usable]
-    return [{"value": "random", "label": drawn}, *({"value": one.ref, "label": f"{one.name} · {one.count}"} for one in own)]
+    return [{"value": value, "label": label} for value, label in (*bundled, *((one.ref, f"{one.name} · {one.count}") for one in own))]
 
 
 def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link) -> list[Component]:
@@ -232,12 +239,12 @@ def export(job: str) -> Component:
     )  # fmt: skip
 
 
-def overall(result: dict[str, Any]) -> Component:
+def overall(result: ConceptAnalysisResult) -> Component:
     """The classes' global pictures."""
     cards = []
-    for target in sorted({row["class"] for row in result["overall"]}):
-        label = result["labels"][str(target)]
-        n = max(row["n"] for row in result["overall"] if row["class"] == target)
+    for target in sorted({row.target for row in result.overall}):
+        label = result.labels[str(target)]
+        n = max(row.n for row in result.overall if row.target == target)
         title = f"Over {n} input{'' if n == 1 else 's'} of {label}: mean and 2 SE, a dot per input"
         cards.append(
             common.card(
@@ -245,7 +252,10 @@ def overall(result: dict[str, Any]) -> Component:
                 figures.graph(parts.overall_figure(result, target)),
                 html.P("Dashed: 95 % of random concepts stay below.", className="muted small"),
                 figures.graph(parts.heat_figure(result, target)),
-                html.P("* beats random concepts, adjusted over concepts and layers (Benjamini-Hochberg, 5 %).", className="muted small"),
+                html.P(
+                    f"* counts: more than {result.plan.n_random:,} random concepts of the same size give, adjusted for {result.plan.tests} tests (Benjamini-Hochberg, 5 %).",
+                    className="muted small",
+                ),
             )
         )
     return html.Div(cards, className="column")

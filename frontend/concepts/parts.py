@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
@@ -11,12 +11,12 @@ import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from app.core.concept_results import ConceptAnalysisResult, ConceptDirection, ConceptOverall, ConceptRow, Verdict
 from app.core.schemas import Concept, Prediction
 from frontend.client import href
 from frontend.compare.input_card import widget
 from frontend.ui import common, figures
 
-SIGNIFICANT = 0.05
 STRIP = 8
 ALIKE = 0.9
 """Cosine from which two concepts count as one."""
@@ -91,14 +91,17 @@ def _drop(number: int) -> Component:
     )
 
 
-def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
+def detail(concept: Concept, result: ConceptAnalysisResult | None) -> Component:
     """Examples, and how real the concept is at each layer."""
     parts: list[Component] = [strip(concept), html.P(concept.description, className="muted")]
     parts += [common.note(text, "warning") for text in concept.notes]
-    known = [row for row in (result or {}).get("directions", []) if row["concept"] == concept.ref]
+    known = [row for row in (result.directions if result else []) if row.concept == concept.ref]
     if known and result:
+        parts.extend(_unlike(known))
+        parts.append(html.P(f"Told apart from: {known[0].counter_name} · {known[0].counter_examples}.", className="muted small"))
+        parts.extend(_open_questions(result, concept.ref))
         parts.extend(_unclear(known))
-        parts.extend(_twins(known, result["names"]))
+        parts.extend(_twins(known, result.names))
         parts.append(_quality(known, result, concept.ref))
         parts.append(_curves(result, concept.ref))
     if concept.kind == "yours":
@@ -106,28 +109,46 @@ def detail(concept: Concept, result: Mapping[str, Any] | None) -> Component:
     return common.card(concept.name, *parts, className="concept-detail", aside=_badge(result, concept.ref))
 
 
-def _badge(result: Mapping[str, Any] | None, ref: str) -> Component | None:
-    rows = [row for row in (result or {}).get("overall", []) if row["concept"] == ref]
-    if not rows:
+VERDICTS: dict[Verdict, tuple[str, str]] = {
+    "counts": ("counts", "ok"),
+    "undecided": ("undecided", "unknown"),
+    "not_more_than_chance": ("not more than chance", "warning"),
+}
+
+
+def verdict(value: Verdict, because: str) -> Component:
+    """The one word for it everywhere; why, or what would decide it, on pointing."""
+    words, state = VERDICTS[value]
+    return common.chip(words, state, because)
+
+
+def _badge(result: ConceptAnalysisResult | None, ref: str) -> Component | None:
+    if result is None or ref not in result.verdicts:
         return None
-    best = min(row["p_adjusted"] for row in rows)
-    if best <= SIGNIFICANT:
-        return common.chip("beats random", "ok", f"Smallest adjusted p-value over layers and classes: {best:.3f}")
-    return common.chip("does not beat random", "warning", f"Smallest adjusted p-value over layers and classes: {best:.3f}")
+    value = result.verdicts[ref]
+    row = min((row for row in result.overall if row.concept == ref and row.verdict == value), key=lambda row: row.p_adjusted)
+    return verdict(
+        value, f"For {result.labels[str(row.target)]} at {row.layer}, over its inputs: {row.because} Adjusted p {row.p_adjusted:.3f}."
+    )
 
 
-def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: str) -> Component:
-    names = result["names"]
-    columns = [(row, _first(result["overall"], ref, row["layer"]), _first(result["rows"], ref, row["layer"])) for row in rows]
+def _unlike(rows: Sequence[ConceptDirection]) -> list[Component]:
+    """Examples and counter-examples of different kinds, once."""
+    return [common.note(words, "warning") for words in dict.fromkeys(row.unlike for row in rows if row.unlike)][:1]
+
+
+def _quality(rows: Sequence[ConceptDirection], result: ConceptAnalysisResult, ref: str) -> Component:
+    names = result.names
+    columns = [(row, _first(result.overall, ref, row.layer), _first(result.rows, ref, row.layer)) for row in rows]
     body: list[list[Any]] = [
         ["told apart", *(_told(row) for row, _, _ in columns)],
-        *([["trained", *(_told(row, "trained_") for row, _, _ in columns)]] if all("trained_accuracy" in row for row in rows) else []),
-        ["length", *(f"{row['length_over_random']:.1f} ×" for row, _, _ in columns)],
-        ["TCAV", *(f"{over['tcav']:.2f} ({_p(over['tcav_p'])})" if over else "" for _, over, _ in columns)],
-        ["nearest", *(f"{names[row['nearest']]} {row['nearest_cosine']:.2f}" if row["nearest"] else "none" for row, _, _ in columns)],
-        ["against", *(f"{local['against']:.2f}" if local else "" for _, _, local in columns)],
-        ["without it", *(f"{local['probability']:.2f} → {local['without']:.2f}" if local else "" for _, _, local in columns)],
-        ["random erased", *(f"{local['without_random']:.2f}" if local else "" for _, _, local in columns)],
+        ["trained", *(_told(row, "trained_") for row, _, _ in columns)],
+        ["length", *(f"{row.length_over_random:.1f} ×" for row, _, _ in columns)],
+        ["TCAV", *(f"{over.tcav:.2f} ({_p(over.tcav_p_adjusted)})" if over else "" for _, over, _ in columns)],
+        ["nearest", *(f"{names[row.nearest]} {row.nearest_cosine:.2f}" if row.nearest else "none" for row, _, _ in columns)],
+        ["against", *(f"{local.against:.2f}" if local else "" for _, _, local in columns)],
+        ["without it", *(f"{local.probability:.2f} → {local.without:.2f}" if local else "" for _, _, local in columns)],
+        ["random erased", *(f"{local.without_random:.2f}" if local else "" for _, _, local in columns)],
     ]
     legend = (
         "Told apart: share of held-out examples on the right side of the concept's own direction, with its 95 % interval; an interval that reaches 0.5 "
@@ -135,69 +156,73 @@ def _quality(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], ref: 
         "the class. Against: how much it speaks against the class. Without it: score of the first input with the concept erased, and with a "
         "random direction erased."
     )
-    head = ["", *(row["layer"] for row, _, _ in columns)]
+    head = ["", *(row.layer for row, _, _ in columns)]
     return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="muted small")])
+
+
+def _open_questions(result: ConceptAnalysisResult, ref: str) -> list[Component]:
+    """What would decide it, where nothing is decided."""
+    unlike = {row.unlike for row in result.directions}
+    reasons = dict.fromkeys(
+        row.because for row in result.overall if row.concept == ref and row.verdict == "undecided" and row.because not in unlike
+    )
+    return [html.P(f"Undecided for the class. {because}", className="muted small") for because in list(reasons)[:1]]
 
 
 def _p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p {value:.3f}"
 
 
-def _curves(result: Mapping[str, Any], ref: str) -> Component:
+def _curves(result: ConceptAnalysisResult, ref: str) -> Component:
     """What the first input's score does when the concept is taken away, or shown alone."""
     figure = go.Figure()
-    for place, row in enumerate(row for row in result["curves"] if row["concept"] == ref):
+    for place, row in enumerate(row for row in result.curves if row.concept == ref):
         colour = LAYER_COLOURS[place % len(LAYER_COLOURS)]
-        figure.add_scatter(x=row["share"], y=row["erasing"], name=f"{row['layer']} erased", line={"color": colour, "width": 2})
-        figure.add_scatter(
-            x=row["share"], y=row["control"], name=f"{row['layer']} random", line={"color": colour, "width": 1, "dash": "dash"}
-        )
-        figure.add_scatter(
-            x=row["share"], y=row["insertion"], name=f"{row['layer']} shown", line={"color": colour, "width": 1, "dash": "dot"}
-        )
+        figure.add_scatter(x=row.share, y=row.erasing, name=f"{row.layer} erased", line={"color": colour, "width": 2})
+        figure.add_scatter(x=row.share, y=row.control, name=f"{row.layer} random", line={"color": colour, "width": 1, "dash": "dash"})
+        figure.add_scatter(x=row.share, y=row.insertion, name=f"{row.layer} shown", line={"color": colour, "width": 1, "dash": "dot"})
     figure = figures.plain(figure, 200, "share", "score")
     figure.update_yaxes(range=[0, 1.02])
     words = "Solid: the concept erased step by step. Dashed: random directions erased. Dotted: only the places where it is recognised, strongest first."
     return html.Div([figures.graph(figure), html.P(words, className="muted small")])
 
 
-def _told(row: Mapping[str, Any], lead: str = "") -> Component:
+def _told(row: ConceptDirection, lead: str = "") -> Component:
     """The share never stands alone: its interval below it, and a plain no where that reaches chance."""
-    low, high = (row.get(f"{lead}accuracy_{side}") for side in ("low", "high"))
-    said = f"{row[f'{lead}accuracy']:.2f}"
-    if low is None or high is None:  # a result of an earlier version
-        return html.Span(said)
-    share = html.Span(said if row[f"{lead}told_apart"] else f"no: {said}")
-    return html.Div([share, html.Div(f"{low:.2f} to {high:.2f}", className="muted")])
+    share, low, high, apart = (getattr(row, lead + name) for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart"))
+    return html.Div([html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"), html.Div(f"{low:.2f} to {high:.2f}", className="muted")])
 
 
-def _unclear(rows: Sequence[Mapping[str, Any]]) -> list[Component]:
+def _unclear(rows: Sequence[ConceptDirection]) -> list[Component]:
     """Layers where the concept is nothing: what else is said of them there means little."""
     found = []
     for row in rows:
-        if row.get("told_apart", True):
+        if row.told_apart:
             continue
-        words = f"At {row['layer']}: {row['separability'][0].lower()}{row['separability'][1:]}"
-        if row["trained_told_apart"]:
-            words += f" A classifier trained for it tells them apart ({row['trained_accuracy']:.2f}): the layer knows the concept, its own direction does not catch it."
+        words = f"At {row.layer}: {row.separability[0].lower()}{row.separability[1:]}"
+        if row.trained_told_apart:
+            words += f" A classifier trained for it tells them apart ({row.trained_accuracy:.2f}): the layer knows the concept, its own direction does not catch it."
         found.append(common.note(words, "warning"))
     return found
 
 
-def _twins(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Component]:
+def _twins(rows: Sequence[ConceptDirection], names: Mapping[str, str]) -> list[Component]:
     """Two concepts with one direction get one another's credit: the experiment with planted evidence fails exactly there."""
-    alike = [row for row in rows if row["nearest"] and row["nearest_cosine"] > ALIKE]
+    alike = [row for row in rows if row.nearest and (row.nearest_cosine or 0.0) > ALIKE]
     return [
         common.note(
-            f"At {row['layer']} its direction is nearly that of {names[row['nearest']]} (cosine {row['nearest_cosine']:.2f}): the two cannot be told apart there.",
+            f"At {row.layer} its direction is nearly that of {names.get(row.nearest or '', '')} (cosine {row.nearest_cosine:.2f}): the two cannot be told apart there.",
             "warning",
         )
         for row in alike
     ]
 
 
-def _first(rows: Sequence[Mapping[str, Any]], ref: str, layer: str) -> Mapping[str, Any] | None:
-    return next((row for row in rows if row["concept"] == ref and row["layer"] == layer), None)
+Placed = TypeVar("Placed", ConceptRow, ConceptOverall)
+
+
+def _first(rows: Sequence[Placed], ref: str, layer: str) -> Placed | None:
+    return next((row for row in rows if row.concept == ref and row.layer == layer), None)
 
 
 def _own_actions(concept: Concept) -> Component:
@@ -214,15 +239,17 @@ def _own_actions(concept: Concept) -> Component:
     )
 
 
-def table(result: Mapping[str, Any], job: str, number: int, prediction: Prediction | None, concepts: Mapping[str, Concept]) -> Component:
+def table(
+    result: ConceptAnalysisResult, job: str, number: int, prediction: Prediction | None, concepts: Mapping[str, Concept]
+) -> Component:
     """A row per concept, a column per layer: where the network recognises it, and how much it adds to the class. prediction: None when
     the input was deleted since."""
-    plan = result["plan"]
-    rows = [row for row in result["rows"] if row["input"] == number]
-    target = next((row["class"] for row in rows), 0)
-    label = result["labels"].get(str(target), "")
-    head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan["layers"])])
-    body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan["concepts"])]
+    plan = result.plan
+    rows = [row for row in result.rows if row.input == number]
+    target = next((row.target for row in rows), 0)
+    label = result.labels.get(str(target), "")
+    head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan.layers)])
+    body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan.concepts)]
     title = html.P(
         ["Where the network recognises it, and how much it adds to ", html.Strong(label), html.Span(_extent(prediction), className="muted")]
     )
@@ -248,22 +275,18 @@ def _extent(prediction: Prediction | None) -> str:
 def _row(
     index: int,
     ref: str,
-    result: Mapping[str, Any],
+    result: ConceptAnalysisResult,
     job: str,
     number: int,
     target: int,
     prediction: Prediction | None,
     concept: Concept | None,
 ) -> Component:
-    name = result["names"][ref]
+    name = result.names[ref]
     cells = []
-    for layer in result["plan"]["layers"]:
+    for layer in result.plan.layers:
         row = next(
-            (
-                one
-                for one in result["rows"]
-                if one["input"] == number and one["concept"] == ref and one["layer"] == layer and one["class"] == target
-            ),
+            (one for one in result.rows if one.input == number and one.concept == ref and one.layer == layer and one.target == target),
             None,
         )
         cells.append(html.Td(_cell(index, name, row, job, number, layer, prediction) if row else ""))
@@ -272,47 +295,43 @@ def _row(
     return html.Tr([head, *cells])
 
 
-def _cell(index: int, name: str, row: Mapping[str, Any], job: str, number: int, layer: str, prediction: Prediction | None) -> Component:
-    if not row["recognised"]:
+def _cell(index: int, name: str, row: ConceptRow, job: str, number: int, layer: str, prediction: Prediction | None) -> Component:
+    if not row.recognised:
         words = common.chip("not recognised", "unknown", "Its examples light up no more than the counter-examples at this layer.")
-    elif row["p"] <= SIGNIFICANT:
-        words = common.chip(f"p {row['p']:.3f}", "ok", "Scores more than random concepts of the same size.")
     else:
-        words = common.chip(
-            f"p {row['p']:.2f}", "warning", "Does not beat random concepts of the same size: do not read this map as evidence."
-        )
-    alt = f"{name} at {layer}: recognised on {100 * row['coverage']:.0f} % of the input, attribution {row['score']:.3f}, p {row['p']:.3f}."
+        words = verdict(row.verdict, f"{row.because} Adjusted {_p(row.p_adjusted)}.")
+    alt = f"{name} at {layer}: recognised on {100 * row.coverage:.0f} % of the input, attribution {row.score:.3f}, {VERDICTS[row.verdict][0]}."
     return html.Div(
         [
             None if prediction is None else widget(
                 "concept-map", maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"), index=str(index),
                 display=href(prediction.display), origin=prediction.y_axis.origin, alt=alt,
             ),
-            html.Div([html.Strong(f"{row['score']:.2f}"), words], className="concept-score"),
+            html.Div([html.Strong(f"{row.score:.2f}"), words], className="concept-score"),
         ],
-        className="concept-cell" if row["recognised"] and row["p"] <= SIGNIFICANT else "concept-cell concept-cell--weak",
+        className="concept-cell" if row.recognised and row.verdict == "counts" else "concept-cell concept-cell--weak",
     )  # fmt: skip
 
 
-def overall_figure(result: Mapping[str, Any], target: int) -> go.Figure:
+def overall_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
     """Mean attribution and 2 SE per concept and layer, a point per input, and what 95 % of random concepts stay below."""
-    plan, names = result["plan"], result["names"]
+    plan, names = result.plan, result.names
     figure = go.Figure()
-    for place, layer in enumerate(plan["layers"]):
+    for place, layer in enumerate(plan.layers):
         colour = LAYER_COLOURS[place % len(LAYER_COLOURS)]
-        rows = {row["concept"]: row for row in result["overall"] if row["layer"] == layer and row["class"] == target}
-        shown = [ref for ref in plan["concepts"] if ref in rows]
+        rows = {row.concept: row for row in result.overall if row.layer == layer and row.target == target}
+        shown = [ref for ref in plan.concepts if ref in rows]
         figure.add_bar(
-            x=[names[ref] for ref in shown], y=[rows[ref]["mean"] for ref in shown], name=layer, marker_color=colour, offsetgroup=layer,
-            error_y={"type": "data", "array": [2 * rows[ref]["se"] for ref in shown], "thickness": 1, "width": 2},
+            x=[names[ref] for ref in shown], y=[rows[ref].mean for ref in shown], name=layer, marker_color=colour, offsetgroup=layer,
+            error_y={"type": "data", "array": [2 * rows[ref].se for ref in shown], "thickness": 1, "width": 2},
             hovertemplate="%{x}, " + layer + ": %{y:.3f}<extra></extra>",
         )  # fmt: skip
-        points = [row for row in result["rows"] if row["layer"] == layer and row["class"] == target]
+        points = [row for row in result.rows if row.layer == layer and row.target == target]
         figure.add_scatter(
-            x=[names[row["concept"]] for row in points], y=[row["score"] for row in points], mode="markers", offsetgroup=layer,
+            x=[names[row.concept] for row in points], y=[row.score for row in points], mode="markers", offsetgroup=layer,
             marker={"size": 3, "color": "#7b858f"}, hoverinfo="skip", showlegend=False, xaxis="x", yaxis="y",
         )  # fmt: skip
-    lines = [row["value"] for row in result["random_95"] if row["class"] == target]
+    lines = [row.value for row in result.random_95 if row.target == target]
     if lines:
         figure.add_hline(y=max(lines), line={"dash": "dash", "color": "#a3262a", "width": 1})
     figure = figures.plain(figure, 260, "", "adds to the class")
@@ -320,31 +339,31 @@ def overall_figure(result: Mapping[str, Any], target: int) -> go.Figure:
     return figure
 
 
-def heat_figure(result: Mapping[str, Any], target: int) -> go.Figure:
-    """Concepts by layers: mean attribution, with a star where it beats random after adjustment."""
-    plan, names = result["plan"], result["names"]
-    rows = {(row["concept"], row["layer"]): row for row in result["overall"] if row["class"] == target}
-    z = [[rows[ref, layer]["mean"] if (ref, layer) in rows else None for layer in plan["layers"]] for ref in plan["concepts"]]
+def heat_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
+    """Concepts by layers: mean attribution, with a star where it counts."""
+    plan, names = result.plan, result.names
+    rows = {(row.concept, row.layer): row for row in result.overall if row.target == target}
+    z = [[rows[ref, layer].mean if (ref, layer) in rows else None for layer in plan.layers] for ref in plan.concepts]
     text = [
         [
-            f"{rows[ref, layer]['mean']:.2f}{' *' if rows[ref, layer]['p_adjusted'] <= SIGNIFICANT else ''}" if (ref, layer) in rows else ""
-            for layer in plan["layers"]
+            f"{rows[ref, layer].mean:.2f}{' *' if rows[ref, layer].verdict == 'counts' else ''}" if (ref, layer) in rows else ""
+            for layer in plan.layers
         ]
-        for ref in plan["concepts"]
+        for ref in plan.concepts
     ]
     figure = go.Figure(
         go.Heatmap(
             z=z,
-            x=plan["layers"],
-            y=[names[ref] for ref in plan["concepts"]],
+            x=plan.layers,
+            y=[names[ref] for ref in plan.concepts],
             text=text,
             texttemplate="%{text}",
             colorscale="Cividis",
             showscale=False,
             zmin=0,
-            zmax=max([FAINT, *(row["mean"] for row in rows.values())]),
+            zmax=max([FAINT, *(row.mean for row in rows.values())]),
         )
     )
-    figure = figures.plain(figure, 60 + 34 * len(plan["concepts"]), "", "")
+    figure = figures.plain(figure, 60 + 34 * len(plan.concepts), "", "")
     figure.update_yaxes(autorange="reversed")
     return figure

@@ -61,7 +61,11 @@ def test_the_global_picture_is_mean_deviation_and_two_standard_errors(found):
 def test_curves_begin_at_the_score_and_end_where_the_rows_say(model, found):
     assert len(found.curves) == 4
     for curve in found.curves:
-        row = next(r for r in found.rows if r.input == 0 and all(getattr(r, name) == getattr(curve, name) for name in ("layer", "concept", "target")))
+        row = next(
+            r
+            for r in found.rows
+            if r.input == 0 and all(getattr(r, name) == getattr(curve, name) for name in ("layer", "concept", "target"))
+        )
         assert curve.erasing[0] == curve.control[0] == pytest.approx(row.probability, abs=1e-5)
         assert curve.erasing[-1] == pytest.approx(row.without, abs=1e-5)
         assert curve.insertion[-1] == pytest.approx(row.probability, abs=1e-5)

