@@ -108,6 +108,11 @@ def test_a_concept_of_ones_own_is_used_like_a_built_in_one(api: httpx.Client, mi
     stripes = [row for row in result["directions"] if row["concept"] != "red"]
     assert all(row["recognised"] and row["accuracy"] > 0.75 for row in stripes)
     assert all(row["told_apart"] and row["separability"].startswith("Told apart") and row["accuracy_low"] > 0.5 for row in stripes)
+    assert (result["plan"]["n_random"], result["plan"]["tests"]) == (20 * 3 * 2, 3 * 2)  # twenty per test, although fewer were asked for
+    assert {row["verdict"] for row in result["rows"] + result["overall"]} <= {"counts", "undecided", "not_more_than_chance"}
+    assert set(result["verdicts"]) == {"striped", mine["ref"], "red"}
+    assert {row["counter_name"] for row in result["directions"]} == {"Drawn pictures"}  # of the kind of the user's drawings too
+    assert all(row["p"] <= row["p_adjusted"] for row in result["rows"])
     assert result["cosines"]["relu2"][0][1] > 0.8  # the user's stripes and the built-in ones point the same way
     maps = np.load(io.BytesIO(api.get(f"/concept-analyses/{id}/maps/1/relu2.npy").content))
     assert maps.shape[0] == 3
@@ -115,6 +120,7 @@ def test_a_concept_of_ones_own_is_used_like_a_built_in_one(api: httpx.Client, mi
     lines = api.get(f"/concept-analyses/{id}/rows.csv").text.splitlines()
     assert len(lines) == 1 + len(result["rows"])
     assert lines[0].startswith("input,layer,concept,class,label,score")
+    assert lines[0].endswith("verdict,because")
 
 
 def test_the_method_takes_the_reference_too(api: httpx.Client, mine: dict[str, Any], striped_inputs: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.core.concept_results import AnalysisPlan, ConceptAnalysisResult, ConceptDirection, ConceptOverall
 from app.core.schemas import Concept, ConceptAnalysis
 from frontend.concepts import parts as concept_parts
 from frontend.concepts.address import Link, read
@@ -55,23 +56,68 @@ def test_dead_parts_are_taken_out_and_named_and_nothing_else_is():
     assert whole.words is None
 
 
+def direction(**changed):
+    row = {"layer": "l1", "concept": "a", "accuracy": 0.62, "accuracy_low": 0.49, "accuracy_high": 0.73, "told_apart": False}
+    row |= {
+        "separability": "Cannot be told apart from its counter-examples (…).",
+        "trained_told_apart": True,
+        "trained_accuracy": 0.9,
+        "unlike": None,
+    }
+    return ConceptDirection.model_construct(**{**row, **changed})
+
+
 def test_a_share_that_reaches_chance_is_no():
-    row = {"layer": "l1", "accuracy": 0.62, "accuracy_low": 0.49, "accuracy_high": 0.73, "told_apart": False}
-    row |= {"separability": "Cannot be told apart from its counter-examples (…).", "trained_told_apart": True, "trained_accuracy": 0.9}
-    assert texts([concept_parts._told(row)]).split() == ["no:", "0.62", "0.49", "to", "0.73"]
-    words = texts(concept_parts._unclear([row]))
+    assert texts([concept_parts._told(direction())]).split() == ["no:", "0.62", "0.49", "to", "0.73"]
+    words = texts(concept_parts._unclear([direction()]))
     assert "At l1: cannot be told apart from its counter-examples" in words
     assert "A classifier trained for it tells them apart (0.90)" in words
-    assert "classifier" not in texts(concept_parts._unclear([{**row, "trained_told_apart": False}]))
-    assert concept_parts._unclear([{**row, "told_apart": True}]) == []
+    assert "classifier" not in texts(concept_parts._unclear([direction(trained_told_apart=False)]))
+    assert concept_parts._unclear([direction(told_apart=True)]) == []
+
+
+def result(means, verdicts=("undecided", "undecided")):
+    """Two concepts at one layer for one class."""
+    plan = AnalysisPlan(concepts=["a", "b"], layers=["l"], classes=None, negatives="random", n_random=200, tests=2, seed=0)
+    rows = [
+        ConceptOverall.model_construct(
+            layer="l", concept=ref, target=0, mean=mean, p_adjusted=0.5, verdict=verdict, because=f"Because {ref}."
+        )
+        for ref, mean, verdict in zip("ab", means, verdicts, strict=True)
+    ]
+    return ConceptAnalysisResult.model_construct(
+        plan=plan,
+        names={"a": "A", "b": "B"},
+        labels={"0": "cat"},
+        overall=rows,
+        directions=[],
+        verdicts=dict(zip("ab", verdicts, strict=True)),
+    )
 
 
 def test_next_to_nothing_is_not_painted_strong():
-    plan = {"concepts": ["a", "b"], "layers": ["l"]}
     for means, top in (((0.001, 0.0), concept_parts.FAINT), ((0.4, 0.2), 0.4)):
-        rows = [{"concept": ref, "layer": "l", "class": 0, "mean": mean, "p_adjusted": 1.0} for ref, mean in zip("ab", means, strict=True)]
-        heat = concept_parts.heat_figure({"plan": plan, "names": {"a": "A", "b": "B"}, "overall": rows}, 0).data[0]
+        heat = concept_parts.heat_figure(result(means), 0).data[0]
         assert (heat.zmin, heat.zmax) == (0, top)
+
+
+def test_the_three_words_stand_wherever_a_verdict_is_shown():
+    found = result((0.4, 0.2), ("counts", "not_more_than_chance"))
+    assert [list(row) for row in concept_parts.heat_figure(found, 0).data[0].text] == [["0.40 *"], ["0.20"]]
+    for ref, words in (("a", "counts"), ("b", "not more than chance")):
+        badge = concept_parts._badge(found, ref)
+        assert texts([badge]).strip().endswith(words)
+        assert f"Because {ref}." in str(badge)
+    assert concept_parts._badge(None, "a") is None
+    assert concept_parts._badge(found, "unknown") is None
+
+
+def test_what_would_decide_it_and_sets_of_different_kinds_are_said_once():
+    assert texts(concept_parts._open_questions(result((0.4, 0.2)), "a")).strip() == "Undecided for the class. Because a."
+    assert concept_parts._open_questions(result((0.4, 0.2), ("counts", "counts")), "a") == []
+    unlike = "The examples are photographs, the counter-examples drawn pictures."
+    assert texts(concept_parts._unlike([direction(unlike=unlike), direction(layer="l2", unlike=unlike)])).count(unlike) == 1
+    assert concept_parts._unlike([direction()]) == []
 
 
 @pytest.mark.parametrize("colour", concept_parts.LAYER_COLOURS)
