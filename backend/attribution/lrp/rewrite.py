@@ -275,8 +275,7 @@ class _Rewriter:
 
         args, kwargs = fx.node.map_arg((node.args, dict(node.kwargs)), bind)
         bound = {key: value for key, value in kwargs.items() if key != "inplace"}
-        target: Callable[..., Any] = getattr(Tensor, str(node.target)) if node.op == "call_method" else node.target  # type: ignore[assignment]
-        return kind(target, args, bound), *inputs
+        return kind(_not_overwriting(node), args, bound), *inputs
 
     def _constant(self, node: fx.Node) -> Any:
         return self.values[node]
@@ -342,6 +341,15 @@ class _Rewriter:
         if isinstance(layer, (Move, Average)) and node.args:
             return self._is_gate(node.args[0])  # type: ignore[arg-type]
         return isinstance(layer, (nn.Sigmoid, nn.Hardsigmoid))
+
+
+def _not_overwriting(node: fx.Node) -> Callable[..., Any]:
+    """The function that a node calls; of `clamp_` and its like, the one that leaves its argument alone."""
+    name = str(node.target if node.op == "call_method" else getattr(node.target, "__name__", "")).strip("_")
+    if node.op == "call_method" or works_in_place(node, nn.Module()):
+        function: Callable[..., Any] = getattr(Tensor, name) if hasattr(Tensor, name) else getattr(F, name)
+        return function
+    return node.target  # type: ignore[return-value]
 
 
 def _part(*tensors: Tensor, split: Move, index: int) -> Tensor:

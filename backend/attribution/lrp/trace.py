@@ -60,9 +60,9 @@ def record(traced: fx.GraphModule, example: Tensor) -> dict[fx.Node, Any]:
 
 
 def operation(node: fx.Node) -> str:
-    """`add` for operator.add, torch.add and Tensor.add alike; torch hides the pooling functions behind one dispatcher."""
+    """`add` for operator.add, torch.add, Tensor.add and Tensor.add_ alike; torch hides the pooling functions behind one dispatcher."""
     if node.op == "call_method":
-        return str(node.target)
+        return str(node.target).removesuffix("_")
     for name in ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d"):
         if node.target is getattr(F, name):
             return name

@@ -136,7 +136,7 @@ class FunctionalNorms(Norms):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.group_norm(self.first(x), 4, self.group.weight, self.group.bias, eps=1e-4).clamp(min=0)
-        x = torch.maximum(self.second(x), torch.zeros(())).permute(0, 2, 3, 1)
+        x = torch.maximum(self.second(x).clamp_(min=-1e9), torch.zeros(())).permute(0, 2, 3, 1)
         x = F.threshold(F.layer_norm(x, [8], self.layer.weight, self.layer.bias), 0.0, 0.0).permute(0, 3, 1, 2)
         return self.fc(x.mean((2, 3)))
 
