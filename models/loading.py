@@ -23,6 +23,10 @@ from models.spec import InputSpec, ModelSpec
 from models.weights_file import brief, check_fit, fit, read, tensors
 
 HUB = ("timm", "torchvision")
+UNNAMED = (
+    "The last activation or sum is a function call that could not be given a name, so no layer holds it: the default layer is the nearest "
+    "one that has a name."
+)
 
 
 def specs() -> Mapping[str, ModelSpec]:
@@ -207,6 +211,6 @@ def _as_explained(model: Model, trials: Sequence[Tensor], overwritten: bool) -> 
         rewriting.copy_input_first(model.module)
     if ending is not None:
         model.spec = replace(model.spec, ending=ending, card={**model.spec.card, "outputs": ending.note})
-    if model.spec.default_layer is None:
-        probing.name_last_step(model.module, model.input.shape, model.device)
+    if model.spec.default_layer is None and not probing.name_last_step(model.module, model.input.shape, model.device):
+        model.spec = replace(model.spec, card={**model.spec.card, "layers": UNNAMED})
     return model

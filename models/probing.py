@@ -109,28 +109,67 @@ def probe(module: nn.Module, shape: tuple[int, int, int], device: torch.device) 
 
 
 @torch.no_grad()
-def name_last_step(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> None:
+def name_last_step(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> bool:
     """Where the last activation or sum before the head is a function call whose result no module returns, give the steps of the
-    module that makes the call modules of their own. Changes `module` (its parts get a subclass): give it a copy."""
+    module that makes the call modules of their own; where its code cannot be traced, that call alone, counted as it runs. Changes
+    `module` (its parts get a subclass): give it a copy.
+
+    False where neither leaves the outputs as they were: that tensor then stays without a name.
+    """
     x = _noise(shape, device)
     events, out = _watch(module, x)
     last = _default(_groups(_without_class_maps(_channels_first(events), events, out)))
     if last is None or not last.call:
-        return
+        return True
     owner = module.get_submodule(last.name)
     graph = rewriting.trace(owner)
-    steps = _add_steps(owner, graph) if graph is not None else []
-    if graph is None or not steps:
-        return
-    rewriting.write(owner, graph)
+    if graph is not None:
+        steps = _add_steps(owner, graph)
+        rewriting.write(owner, graph)
+        return _is_unchanged(module, x, out) or _taken_back(owner, owner, steps)
+    number = [event for event in events if event.call].index(last)
+    name = _new_name(owner, last.call)
+    owner.add_module(name, Step(last.call).train(owner.training))
+    _pass_through(module, f"{last.name}.{name}".lstrip("."), number)
+    return _is_unchanged(module, x, out) or _taken_back(module, owner, [name])
+
+
+def _is_unchanged(module: nn.Module, x: Tensor, out: Tensor) -> bool:
     try:
-        unchanged = torch.equal(module(x.clone()), out)
+        return torch.equal(module(x.clone()), out)
     except Exception:  # edited code that fails is taken back
-        unchanged = False
-    if not unchanged:
-        rewriting.restore(owner)
-        for name in steps:
-            delattr(owner, name)
+        return False
+
+
+def _taken_back(edited: nn.Module, owner: nn.Module, steps: list[str]) -> bool:
+    rewriting.restore(edited)
+    for name in steps:
+        delattr(owner, name)
+    return False
+
+
+def _pass_through(module: nn.Module, path: str, number: int) -> None:
+    """Let the result of one call, counted in the order of running, go through the step at `path`."""
+    kind = type(module)
+
+    def forward(self: nn.Module, x: Tensor) -> Any:
+        left, step = [number], self.get_submodule(path)
+
+        def passed(output: Tensor, _call: str) -> Tensor:
+            left[0] -= 1
+            return step(output) if left[0] == -1 else output
+
+        with _Calls(passed):
+            return kind.forward(self, x)
+
+    rewriting.replace_forward(module, forward)
+
+
+def _new_name(owner: nn.Module, operation: str) -> str:
+    name, again = operation, 1
+    while hasattr(owner, name):
+        name, again = f"{operation}_{again}", again + 1
+    return name
 
 
 def _add_steps(owner: nn.Module, graph: fx.Graph) -> list[str]:
@@ -140,9 +179,7 @@ def _add_steps(owner: nn.Module, graph: fx.Graph) -> list[str]:
         operation = _operation(node.target) if node.op in ("call_function", "call_method") else ""
         if operation not in RECTIFIERS | SUMS | JOINTS:
             continue
-        name, again = operation, 1
-        while hasattr(owner, name):
-            name, again = f"{operation}_{again}", again + 1
+        name = _new_name(owner, operation)
         owner.add_module(name, Step(operation).train(owner.training))
         with graph.inserting_after(node):
             step = graph.call_module(name, (node,))
@@ -177,9 +214,13 @@ def _watch(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
 
     with rewriting.Owners(module) as owners:
         handles = [part.register_forward_hook(watch(name)) for name, part in module.named_modules() if name]
-        calls = _Calls(lambda output, call: note(owners.path, module.get_submodule(owners.path), output, call))
+
+        def see(output: Tensor, call: str) -> Tensor:
+            note(owners.path, module.get_submodule(owners.path), output, call)
+            return output
+
         try:
-            with calls:
+            with _Calls(see):
                 return events, module(x)
         finally:
             for handle in handles:
@@ -187,11 +228,11 @@ def _watch(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
 
 
 class _Calls(TorchFunctionMode):
-    """Tells of activations, sums and concatenations of feature maps that are function calls."""
+    """Hands on the results of activations, sums and concatenations of feature maps that are function calls; what comes back is used."""
 
-    def __init__(self, note: Callable[[Tensor, str], None]) -> None:
+    def __init__(self, see: Callable[[Tensor, str], Tensor]) -> None:
         super().__init__()
-        self.note = note
+        self.see = see
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -199,7 +240,7 @@ class _Calls(TorchFunctionMode):
         out = func(*args, **(kwargs or {}))
         name = _operation(func)
         if name in RECTIFIERS | JOINTS or (name in SUMS and _is_residual(out, args)):
-            self.note(out, name)
+            return self.see(out, name)
         return out
 
 

@@ -266,6 +266,21 @@ def test_the_default_layer_holds_the_last_activation() -> None:
     assert float(seen[0].min()) == 0
 
 
+class Fresh(WithFunctions):
+    """Makes a tensor of the batch's size, which cannot be traced."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.zeros(x.shape[0], 3)
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "guided_grad_cam"])
+def test_a_last_step_in_code_that_cannot_be_traced(method: str) -> None:
+    model, x = wrap(Fresh()), tiny.picture(4)
+    assert model.default_layer == "relu"
+    found, wanted = backend.explain(model, x, method, target=1), backend.explain(wrap(WithModules()), x, method, target=1)
+    np.testing.assert_allclose(found.values, wanted.values, atol=1e-5 * np.abs(wanted.values).max(), rtol=1e-4)
+
+
 class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()

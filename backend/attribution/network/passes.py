@@ -377,6 +377,15 @@ class _HalfBack(nn.Module):
         self.layer = layer
         self.narrow = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
 
+    @property
+    def weight(self) -> nn.Parameter:
+        """For code that reads a convolution's weights itself (positional embeddings, weight standardisation)."""
+        return self.layer.weight
+
+    @property
+    def bias(self) -> nn.Parameter | None:
+        return self.layer.bias
+
     def forward(self, x: Tensor) -> Tensor:
         return _Convolution.apply(x, self.layer, self.narrow)
 

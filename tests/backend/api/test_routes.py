@@ -16,7 +16,7 @@ from PIL import Image
 from backend.api.http.strict import StrictRoute
 from tests.backend.api.conftest import Running, finished, send, upload
 from tests.backend.api.walk import api_routes, files, tables
-from tests.models.media.encoders import image, picture
+from tests.models.media.encoders import image, npy, picture
 
 NOWHERE = "0" * 64
 WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "weights" / "shapes.safetensors"
@@ -414,3 +414,22 @@ def test_refusals_of_a_prediction(client: httpx.Client, photo: str, sound: str, 
     assert post(input=sound, model="tiny_sound", start=-1.0)["field"] == "start"
     assert post(input=sound, model="tiny_sound", start=999.0)["status"] == 422
     assert post(input=7, model="tiny")["status"] == 422
+
+
+def test_the_scale_of_an_array_is_recognised_or_asked_for(client: httpx.Client) -> None:
+    """The same numbers read in two ways are two inputs."""
+    level = np.where(np.arange(64 * 80).reshape(64, 80) % 80 < 20, 1.0, 0.01)
+    amplitude = npy((level * np.random.default_rng(5).uniform(0.5, 1, level.shape)).astype(np.float32))
+    asked = send(client, amplitude)
+    assert (asked.status_code, asked.json()["code"]) == (422, "ambiguous_scale")
+    ids = set()
+    for scale in ("amplitude", "power"):
+        answer = send(client, amplitude, scale=scale)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["scale"] == scale
+        ids.add(answer.json()["id"])
+    assert len(ids) == 2
+    assert send(client, amplitude, scale="loud").status_code == 422
+    power = send(client, npy(np.where(level > 0.5, 1.0, 1e-6).astype(np.float32)))
+    assert power.json()["scale"] == "power"
+    assert "power" in " ".join(power.json()["notes"])

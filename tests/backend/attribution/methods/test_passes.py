@@ -259,3 +259,12 @@ def test_estimate_is_passes_times_measured_seconds():
     assert many == pytest.approx(10 * few)
     assert many == pytest.approx(1000 * seconds["forward"], rel=0.3)
     assert estimate(smooth, model, smooth.Params(n_samples=10)) == pytest.approx(10 * sum(seconds.values()), rel=0.3)
+
+
+def test_code_that_reads_the_weights_of_a_convolution_itself() -> None:
+    """EdgeNeXt takes the type of a projection's weight: the copy with narrow gradients had none."""
+    from backend.attribution.network.passes import _HalfBack
+
+    layer = torch.nn.Conv2d(3, 4, 3)
+    assert _HalfBack(layer).weight is layer.weight
+    assert _HalfBack(layer).bias is layer.bias
