@@ -378,12 +378,12 @@ class _HalfBack(nn.Module):
         self.narrow = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
 
     @property
-    def weight(self) -> nn.Parameter:
+    def weight(self) -> Tensor:
         """For code that reads a convolution's weights itself (positional embeddings, weight standardisation)."""
         return self.layer.weight
 
     @property
-    def bias(self) -> nn.Parameter | None:
+    def bias(self) -> Tensor | None:
         return self.layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
