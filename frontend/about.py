@@ -55,14 +55,14 @@ PARTS = (
 def layout(**_query: str) -> Component:
     return html.Div(
         [
-            html.Div([html.H1("About Evident"), html.P("See why a CNN decided as it did: attribution maps side by side, on images, spectrograms and cough recordings.", className="muted")], className="page-head"),
+            html.Div([html.H1("About Evident"), html.P("See why a CNN decided as it did: attribution maps side by side, on images, spectrograms and cough recordings.", className="ev-muted")], className="ev-page-head"),
             dcc.Store(id="about-store", data=0),
-            html.Div([intended(), not_intended()], className="two"),
+            html.Div([intended(), not_intended()], className="ev-two"),
             html.Div(common.card("Methods", common.skeleton(6)), id="about-methods"),
-            html.Div([keyboard(), papers()], className="two"),
+            html.Div([keyboard(), papers()], className="ev-two"),
             licences(),
         ],
-        className="page",
+        className="ev-page",
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def not_found(**_query: str) -> Component:
     back = dcc.Link("Go to Compare", href="/", className="ev-button")
     return html.Div(
         common.card("", html.H1("There is no such page"), html.P("The address may be mistyped or from another version."), back),
-        className="page lost",
+        className="ev-page ev-lost",
     )
 
 
@@ -94,15 +94,15 @@ def not_intended() -> Component:
 
 
 def method_table(catalogue: Catalogue) -> Component:
-    return common.card("Methods", html.Div([method_entry(method) for method in catalogue.methods], className="method-list"))
+    return common.card("Methods", html.Div([method_entry(method) for method in catalogue.methods], className="ev-method-list"))
 
 
 def method_entry(method: MethodInfo) -> Component:
     return html.Article(
         [
-            html.H3([method.title, html.Span(words.FAMILY.get(method.family, method.family), className="muted")]),
+            html.H3([method.title, html.Span(words.FAMILY.get(method.family, method.family), className="ev-muted")]),
             html.P(method.summary),
-            html.P(method.paper, className="muted small"),
+            html.P(method.paper, className="ev-muted ev-small"),
         ]
     )
 
@@ -117,9 +117,10 @@ def papers() -> Component:
     return common.card(
         "Papers",
         html.Ul(
-            [html.Li([title, html.Br(), html.Span(source, className="muted small")]) for title, source in PAPERS], className="plain-list"
+            [html.Li([title, html.Br(), html.Span(source, className="ev-muted ev-small")]) for title, source in PAPERS],
+            className="ev-plain-list",
         ),
-        html.P("Where a paper leaves something open, the method's own entry says what is our reading.", className="muted small"),
+        html.P("Where a paper leaves something open, the method's own entry says what is our reading.", className="ev-muted ev-small"),
     )
 
 

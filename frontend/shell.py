@@ -57,14 +57,14 @@ def shell() -> Component:
     return dmc.MantineProvider(
         html.Div(
             [
-                html.A("Skip to content", href="#content", className="skip"),
+                html.A("Skip to content", href="#content", className="ev-skip"),
                 header(),
                 banner(),
                 html.Main(dash.page_container, id="content", tabIndex=-1),
                 html.Div(id="live", role="status", className="ev-visually-hidden", **aria(live="polite")),
                 html.Div(id="notice", role="alert"),
             ],
-            className="app",
+            className="ev-app",
         ),
         theme=THEME,
         defaultColorScheme="auto",
@@ -73,16 +73,16 @@ def shell() -> Component:
 
 def header() -> Component:
     links = [
-        dmc.Anchor(page.name, href=page.path, id={"type": "nav", "path": page.path}, className="nav-link", underline="never")
+        dmc.Anchor(page.name, href=page.path, id={"type": "nav", "path": page.path}, className="ev-nav-link", underline="never")
         for page in pages()
     ]
     return html.Header(
         [
-            html.Span("Evident", className="brand"),
-            html.Nav(links, className="nav", **aria(label="Pages")),
-            html.Div([level(), theme_toggle(), help_button()], className="header-tools"),
+            html.Span("Evident", className="ev-brand"),
+            html.Nav(links, className="ev-nav", **aria(label="Pages")),
+            html.Div([level(), theme_toggle(), help_button()], className="ev-header-tools"),
         ],
-        className="header",
+        className="ev-header",
     )
 
 
@@ -95,20 +95,20 @@ def level() -> Component:
         size="xs",
         persistence=True,
         persistence_type="local",
-        className="level",
+        className="ev-level-switch",
         **aria(label="Level of detail"),
     )
 
 
 def theme_toggle() -> Component:
     return dmc.ColorSchemeToggle(
-        lightIcon=icon("contrast"), darkIcon=icon("contrast"), variant="subtle", size="md", className="theme-toggle", **aria(label="Switch between light and dark")
+        lightIcon=icon("contrast"), darkIcon=icon("contrast"), variant="subtle", size="md", className="ev-theme-toggle", **aria(label="Switch between light and dark")
     )  # fmt: skip
 
 
 def help_button() -> Component:
     return html.Button(
-        [icon("help"), hidden("Keyboard help")], id="help-button", className="icon-button", title="Keyboard help (?)", n_clicks=0
+        [icon("help"), hidden("Keyboard help")], id="help-button", className="ev-icon-button", title="Keyboard help (?)", n_clicks=0
     )
 
 
@@ -118,8 +118,8 @@ def banner() -> Component:
         [
             icon("warning"),
             html.P([html.Strong(words.BANNER_LEAD), " ", html.Span(words.BANNER)], title=words.BANNER_FULL),
-            html.Span([dmc.Anchor("Intended use", href="/about")], className="banner-links"),
+            html.Span([dmc.Anchor("Intended use", href="/about")], className="ev-banner-links"),
         ],
-        className="banner",
+        className="ev-banner",
         role="note",
     )

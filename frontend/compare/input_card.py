@@ -37,7 +37,7 @@ def sources(limits: Mapping[str, Any]) -> Component:
             widget("record", store="input-store", limits=dict(limits), compact="1"),
             action("Samples", id="samples-open"),
         ],
-        className="sources",
+        className="ev-sources",
     )
 
 
@@ -45,17 +45,17 @@ def loaded(value: Input, title: str = "") -> list[Component]:
     """Name, player or picture, checks and notes of one input. title: of the bundled sample, when it is one."""
     head = html.Div(
         [
-            html.Strong(title or value.name or words.MODALITY[value.modality], className="input-name", title=value.name),
-            html.Span(words.describe_input(value), className="muted"),
+            html.Strong(title or value.name or words.MODALITY[value.modality], className="ev-input-name", title=value.name),
+            html.Span(words.describe_input(value), className="ev-muted"),
             html.Button(
                 [icon("close"), hidden("Close this input")],
                 id="input-remove",
-                className="icon-button",
+                className="ev-icon-button",
                 n_clicks=0,
                 title="Close this input",
             ),
         ],
-        className="input-head",
+        className="ev-input-head",
     )
     if value.modality == "audio":
         view = widget(
@@ -68,13 +68,13 @@ def loaded(value: Input, title: str = "") -> list[Component]:
             store="window-store",
         )
     else:
-        view = widget("picture", input=value.id, className="picture")
+        view = widget("picture", input=value.id)
     parts = [head, view]
     if value.checks:
         parts.append(checks(value.checks))
     parts.extend(note(text) for text in value.notes)
     if value.sample is None:
-        parts.append(html.Button("Delete this file from the server", id="input-delete", className="link-button small", n_clicks=0))
+        parts.append(html.Button("Delete this file from the server", id="input-delete", className="ev-link-button ev-small", n_clicks=0))
     return parts
 
 
@@ -85,24 +85,24 @@ def title_of(value: Input, samples: Sequence[Sample]) -> str:
 
 def nothing() -> list[Component]:
     """The input card before there is an input."""
-    return [html.P("No input yet. Drop a recording, a photo or a spectrogram, or open a sample.", className="muted")]
+    return [html.P("No input yet. Drop a recording, a photo or a spectrogram, or open a sample.", className="ev-muted")]
 
 
 def drop_zone(limits: Mapping[str, Any]) -> Component:
     """The large way in; the widget itself states formats, limits, and where the file goes."""
     return html.Section(
         [
-            html.H2("Drop a cough recording, a photo or a spectrogram", className="drop-title"),
-            widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, word="Choose file", className="drop-widget"),
+            html.H2("Drop a cough recording, a photo or a spectrogram", className="ev-start-title"),
+            widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, word="Choose file", className="ev-start-upload"),
             html.Div(
                 [
                     widget("record", store="input-store", limits=dict(limits), compact="1"),
                     dmc.Checkbox(id="as-spectrogram", label="Read pictures as spectrograms (top row = highest frequency)", size="xs"),
                 ],
-                className="drop-more",
+                className="ev-start-more",
             ),
         ],
-        className="card drop",
+        className="ev-card ev-start-drop",
         **aria(label="Bring an input"),
     )
 
@@ -111,22 +111,24 @@ def gallery(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component
     """Bundled cases; what is known about each is said before it is opened."""
     if not samples:
         return note("There are no bundled samples on this server.")
-    return html.Ul([html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="gallery")
+    return html.Ul([html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="ev-gallery")
 
 
 def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component:
     """One case as a button. `key`: its id, where the same sample stands twice on the page."""
-    picture = html.Span(html.Img(src=thumbnail(sample, value), alt="", className=f"thumb thumb--{sample.modality}"), className="thumb-box")
+    picture = html.Span(
+        html.Img(src=thumbnail(sample, value), alt="", className=f"ev-thumb ev-thumb--{sample.modality}"), className="ev-thumb-box"
+    )
     role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
     told = [
-        html.Span(sample.title, className="sample-title"),
-        html.Span(sample.description, className="sample-text"),
-        html.Span([html.Span("Known: ", className="sample-label"), sample.known], className="sample-known"),
+        html.Span(sample.title, className="ev-sample-title"),
+        html.Span(sample.description, className="ev-sample-text"),
+        html.Span([html.Span("Known: ", className="ev-sample-label"), sample.known], className="ev-sample-known"),
     ]
     return html.Button(
-        [html.Span([picture, role], className="sample-side"), html.Span(told, className="sample-words")],
+        [html.Span([picture, role], className="ev-sample-side"), html.Span(told, className="ev-sample-words")],
         id=ids.sample(key or sample.key),
-        className="sample",
+        className="ev-sample",
         n_clicks=0,
         type="button",
     )
@@ -153,5 +155,5 @@ def waveform(levels: Sequence[float]) -> str:
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """The gallery again, while an input is open."""
     items = [html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples]
-    shown = html.Ul(items, className="gallery gallery--narrow") if items else note("There are no bundled samples on this server.")
+    shown = html.Ul(items, className="ev-gallery ev-gallery--narrow") if items else note("There are no bundled samples on this server.")
     return dmc.Drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)

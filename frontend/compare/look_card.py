@@ -24,14 +24,14 @@ def look_card(look: Look, evidence: bool = True) -> Component:
         _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps"),
         known_evidence(evidence),
         aside=colours(look.colours),
-        className="look-card",
+        className="ev-look-card",
     )  # fmt: skip
 
 
 def known_evidence(shown: bool) -> Component:
     """Seen only for inputs made by a program, whose evidence is known; the widget says what the outline means."""
     box = dmc.Checkbox(id="look-evidence", label="Known evidence", checked=shown, size="xs")
-    return html.Div([box, widget("evidence", id="evidence", known="")], id="evidence-row", className="evidence-row", hidden=True)
+    return html.Div([box, widget("evidence", id="evidence", known="")], id="evidence-row", className="ev-evidence-row", hidden=True)
 
 
 def _slider(key: str, label: str, value: int, low: int) -> Component:
@@ -39,9 +39,9 @@ def _slider(key: str, label: str, value: int, low: int) -> Component:
         [
             html.Span(label, id=f"{key}-label"),
             dmc.Slider(id=key, value=value, min=low, max=100, size="sm", thumbSize=14, label=None, thumbLabel=label, updatemode="drag"),
-            html.Output(f"{value} %", id=f"{key}-value", className="value"),
+            html.Output(f"{value} %", id=f"{key}-value", className="ev-value"),
         ],
-        className="row row--slider",
+        className="ev-control ev-control--slider",
     )
 
 
@@ -49,7 +49,7 @@ def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint:
     data = [{"value": option, "label": sentence(option)} for option in options]
     return html.Div(
         [html.Span(label), dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **aria(label=label))],
-        className="row",
+        className="ev-control",
         title=hint,
     )
 
@@ -66,4 +66,4 @@ def colours(value: str) -> Component:
         comboboxProps={"width": 190, "position": "bottom-end"},
         w=88,
     )
-    return html.Label([hidden("Colours"), select], className="compact lab-only", title="Colours of maps without a sign")
+    return html.Label([hidden("Colours"), select], className="ev-compact ev-lab-only", title="Colours of maps without a sign")

@@ -33,30 +33,32 @@ def methods_card(
         id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=True, w=52
     )
     seeded = html.Label(
-        ["Seed", number], className="compact lab-only", title="Start of the random numbers: the same seed gives the same map"
+        ["Seed", number], className="ev-compact ev-lab-only", title="Start of the random numbers: the same seed gives the same map"
     )
     return card(
         "Methods",
-        html.Div([html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")], className="row row--model"),
+        html.Div(
+            [html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")], className="ev-control ev-control--model"
+        ),
         dmc.CheckboxGroup(html.Div(list(rows), id="methods-list"), id="methods", value=list(ticked), **aria(label="Methods to run")),
-        html.Div([html.Label("Layer", htmlFor="layer-select"), layer], className="row row--layer lab-only"),
+        html.Div([html.Label("Layer", htmlFor="layer-select"), layer], className="ev-control ev-control--layer ev-lab-only"),
         dmc.Button("Run", id="run", fullWidth=True, size="xs", n_clicks=0),
-        html.Div(id="run-note", className="small run-note", role="status"),
+        html.Div(id="run-note", className="ev-small ev-run-note", role="status"),
         html.Div(id="run-problem"),
         aside=seeded,
-        className="methods-card",
+        className="ev-methods-card",
     )
 
 
 def model_note(model: ModelInfo | None) -> Component:
     """A way to the model's card; which weights, and for how many classes, on hover."""
     if model is None:
-        return html.Span("No model on this server takes this kind of input.", className="muted small")
+        return html.Span("No model on this server takes this kind of input.", className="ev-muted ev-small")
     weights = f"weights {model.digest[:12]}" if model.digest else "weights on first use"
     return dcc.Link(
         [icon("info"), hidden(f"Card of {model.title}")],
         href=f"/models?open={quote(model.key, safe='')}",
-        className="icon-button",
+        className="ev-icon-button",
         title=f"{len(model.labels):,} classes, {weights}. Open the model card.",
     )
 
@@ -70,7 +72,7 @@ def method_rows(
     rows = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in front]
     if rest:
         more = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in rest]
-        rows.append(html.Details([html.Summary(f"{len(rest)} more methods"), *more], className="more"))
+        rows.append(html.Details([html.Summary(f"{len(rest)} more methods"), *more], className="ev-more"))
     return rows
 
 
@@ -81,24 +83,24 @@ def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -
     reason = "" if fits or fit is None else fit.reason
     return html.Div(
         [
-            dmc.Checkbox(label=method.title, value=method.key, size="xs", disabled=not fits, className="method-tick", **aria(description=reason or method.summary)),
-            html.Span(words.seconds(seconds), className="muted method-cost", title="Expected time on this machine") if fits else _reason(reason),
+            dmc.Checkbox(label=method.title, value=method.key, size="xs", disabled=not fits, className="ev-method-tick", **aria(description=reason or method.summary)),
+            html.Span(words.seconds(seconds), className="ev-muted ev-method-cost", title="Expected time on this machine") if fits else _reason(reason),
             html.Button(
                 [icon("sliders"), hidden(f"Parameters of {method.title}{' (changed)' if params else ''}")],
                 id=ids.tune(method.key),
-                className="icon-button lab-only tune tune--on" if params else "icon-button lab-only tune",
+                className="ev-icon-button ev-lab-only ev-tune ev-tune--on" if params else "ev-icon-button ev-lab-only ev-tune",
                 n_clicks=0,
                 disabled=not fits,
                 title=f"Parameters of {method.title}",
             ),
         ],
-        className="method" if fits else "method method--off",
+        className="ev-method" if fits else "ev-method ev-method--off",
         title=reason or method.summary,
     )  # fmt: skip
 
 
 def _reason(reason: str) -> Component:
-    return html.Span([icon("info"), "does not fit", hidden(f": {reason}")], className="muted method-cost", title=reason)
+    return html.Span([icon("info"), "does not fit", hidden(f": {reason}")], className="ev-muted ev-method-cost", title=reason)
 
 
 def params_drawer() -> Component:
@@ -120,12 +122,12 @@ def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any], 
     return html.Div(
         [
             html.P(method.summary),
-            html.P(method.paper, className="muted small"),
+            html.P(method.paper, className="ev-muted ev-small"),
             forms.form(method.key, method.schema_, fit.defaults if fit else None, values, lists),
-            html.P("Changes wait for Run; maps already drawn stay as they are and say so.", className="muted small"),
+            html.P("Changes wait for Run; maps already drawn stay as they are and say so.", className="ev-muted ev-small"),
             action(f"Run {method.title}", "play", id=ids.run_one(f"drawer:{method.key}")),
         ],
-        className="params",
+        className="ev-params",
     )
 
 

@@ -43,14 +43,16 @@ def skeleton() -> Component:
     return html.Div(
         [
             html.Div(
-                [common.card("Input", common.skeleton(4)), common.card("Methods", common.skeleton(9))], className="column column--left"
+                [common.card("Input", common.skeleton(4)), common.card("Methods", common.skeleton(9))],
+                className="ev-column ev-column--left",
             ),
-            html.Div([html.Div(panels.waiting(6), className="panels")], className="column column--centre"),
+            html.Div([html.Div(panels.waiting(6), className="ev-panels")], className="ev-column ev-column--centre"),
             html.Div(
-                [common.card("Readout", common.skeleton(6)), common.card("Agreement", common.skeleton(4))], className="column column--right"
+                [common.card("Readout", common.skeleton(6)), common.card("Agreement", common.skeleton(4))],
+                className="ev-column ev-column--right",
             ),
         ],
-        className="compare",
+        className="ev-compare",
         **common.aria(busy="true"),
     )
 
@@ -97,16 +99,16 @@ def body(opened: Opened, view: View) -> Component:
             *stores(opened, view),
             html.Div(
                 [input_section(opened), methods(opened, view), look_card.look_card(view.look, view.evidence), side.keep_card()],
-                className="column column--left",
+                className="ev-column ev-column--left",
             ),
-            html.Div([start(opened), *centre()], className="column column--centre"),
-            html.Div([side.readout_card(), side.agreement_card()], className="column column--right"),
+            html.Div([start(opened), *centre()], className="ev-column ev-column--centre"),
+            html.Div([side.readout_card(), side.agreement_card()], className="ev-column ev-column--right"),
             input_card.samples_drawer(opened.samples, opened.inputs),
             methods_card.params_drawer(),
             numbers_drawer(),
         ],
         id="compare",
-        className="compare" if opened.value else "compare compare--empty",
+        className="ev-compare" if opened.value else "ev-compare ev-compare--empty",
     )
 
 
@@ -131,7 +133,7 @@ def input_section(opened: Opened) -> Component:
         "",
         html.Div([*trouble, *shown], id="input-view"),
         input_card.sources(opened.limits),
-        className="input-card",
+        className="ev-input-card",
         **common.aria(label="Input"),
     )
 
@@ -153,21 +155,23 @@ def start(opened: Opened) -> Component:
         [
             input_card.drop_zone(opened.limits),
             html.Section(
-                [html.H2("Or start from a sample", className="card-title"), input_card.gallery(opened.samples, opened.inputs)],
-                className="card",
+                [html.H2("Or start from a sample", className="ev-card-title"), input_card.gallery(opened.samples, opened.inputs)],
+                className="ev-card",
                 **common.aria(label="Samples"),
             ),
         ],
-        className="start",
+        className="ev-start",
     )
 
 
 def centre() -> list[Component]:
     """Prediction and maps of the open input."""
     return [
-        html.Section(common.skeleton(3), id="prediction-card", className="card prediction when-open", **common.aria(label="Prediction")),
-        html.Section(input_card.widget("summary"), className="card summary-card when-open", **common.aria(label="In words")),
-        html.Div(panels.waiting(3), id="panels", className="panels when-open"),
+        html.Section(
+            common.skeleton(3), id="prediction-card", className="ev-card ev-prediction ev-when-open", **common.aria(label="Prediction")
+        ),
+        html.Section(input_card.widget("summary"), className="ev-card ev-summary-card ev-when-open", **common.aria(label="In words")),
+        html.Div(panels.waiting(3), id="panels", className="ev-panels ev-when-open"),
     ]
 
 
@@ -179,7 +183,7 @@ def numbers_drawer() -> Component:
 
 def unreachable(refusal: ApiProblem) -> Component:
     """The page when the computing side does not answer."""
-    return html.Div(common.card("", common.problem(refusal, html.A("Try again", href="/", className="ev-button"))), className="page")
+    return html.Div(common.card("", common.problem(refusal, html.A("Try again", href="/", className="ev-button"))), className="ev-page")
 
 
 def register(app: Dash, client: Client) -> None:

@@ -32,7 +32,7 @@ def panels(
             input=prediction.input,
             axes={"y_axis": prediction.y_axis.model_dump(), "x_axis": prediction.x_axis.model_dump()},
         ),
-        className="card panel panel--input",
+        className="ev-card ev-panel ev-panel--input",
         id="panel-input",
     )
     return [
@@ -45,9 +45,9 @@ def panel(
     method: MethodInfo, fit: Fit | None, run: Mapping[str, Any] | None, params: Mapping[str, Any], prediction: Prediction
 ) -> Component:
     """A map, a refusal, or the offer to compute it."""
-    kind = "panel--map"
+    kind = "ev-panel--map"
     if run is None:
-        kind = "panel--offer"
+        kind = "ev-panel--offer"
         inside: list[Component] = offer(method, fit, params)
     elif "problem" in run:
         inside = [_head(method), problem(ApiProblem(Problem.model_validate(run["problem"])), _again(method, "Try again"))]
@@ -64,11 +64,13 @@ def panel(
                 stale="0",
             ),
         ]  # fmt: skip
-    return html.Section(inside, className=f"card panel {kind}", id={"type": "panel", "method": method.key}, **aria(label=method.title))
+    return html.Section(
+        inside, className=f"ev-card ev-panel {kind}", id={"type": "panel", "method": method.key}, **aria(label=method.title)
+    )
 
 
 def _head(method: MethodInfo) -> Component:
-    return html.Div(html.H3(method.title, className="panel-title"), className="panel-head")
+    return html.Div(html.H3(method.title, className="ev-panel-title"), className="ev-panel-head")
 
 
 def _again(method: MethodInfo, text: str) -> Component:
@@ -81,10 +83,12 @@ def offer(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> lis
     price = f"About {words.seconds(expected)} on this machine." if expected is not None else "Not measured on this machine yet."
     return [
         _head(method),
-        html.Div([html.P(method.summary), html.P(price, className="muted"), _again(method, "Run")], className="offer"),
+        html.Div([html.P(method.summary), html.P(price, className="ev-muted"), _again(method, "Run")], className="ev-offer"),
     ]
 
 
 def waiting(count: int = 3) -> list[Component]:
     """Panels before anything is known."""
-    return [html.Div([dmc.Skeleton(height=16, width=110, mb=10), dmc.Skeleton(height=240)], className="card panel") for _ in range(count)]
+    return [
+        html.Div([dmc.Skeleton(height=16, width=110, mb=10), dmc.Skeleton(height=240)], className="ev-card ev-panel") for _ in range(count)
+    ]

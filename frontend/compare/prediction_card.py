@@ -16,8 +16,8 @@ SHOWN = 3
 
 def prediction_view(prediction: Prediction, target: int, model: ModelInfo, sample: Sample | None, value: Input | None) -> list[Component]:
     """Left the bars and the class picker, right the words."""
-    left = html.Div([bars(prediction), picker(prediction, target)], className="prediction-bars")
-    return [left, html.Div(remarks(prediction, model, sample, value), className="prediction-words")]
+    left = html.Div([bars(prediction), picker(prediction, target)], className="ev-prediction-bars")
+    return [left, html.Div(remarks(prediction, model, sample, value), className="ev-prediction-words")]
 
 
 def ranked(prediction: Prediction, shown: int = SHOWN) -> list[ClassScore]:
@@ -28,25 +28,25 @@ def ranked(prediction: Prediction, shown: int = SHOWN) -> list[ClassScore]:
 def bars(prediction: Prediction) -> Component:
     """One row per class: name, bar with interval, score."""
     rows = [bar(score, prediction.interval.get(score.index), score.index == prediction.top) for score in ranked(prediction)]
-    return html.Div(rows, className="bars")
+    return html.Div(rows, className="ev-scores")
 
 
 def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> Component:
     """The bracket over the bar is the interval; the numbers say the same."""
-    parts: list[Component] = [html.Span(className="bar-fill", style={"width": f"{100 * score.probability:.1f}%"})]
+    parts: list[Component] = [html.Span(className="ev-score-fill", style={"width": f"{100 * score.probability:.1f}%"})]
     spoken = f"{score.label}: score {score.probability:.2f}"
     if interval:
         low, high = interval
-        parts.append(html.Span(className="bar-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
+        parts.append(html.Span(className="ev-score-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
         spoken += f", interval {low:.2f} to {high:.2f}"
     return html.Div(
         [
-            html.Span(score.label, className="bar-label", title=score.label),
-            html.Span(parts, className="bar-track", role="img", **aria(label=spoken)),
-            html.Strong(f"{score.probability:.2f}", className="bar-value"),
-            html.Span(f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "", className="muted bar-range"),
+            html.Span(score.label, className="ev-score-label", title=score.label),
+            html.Span(parts, className="ev-score-track", role="img", **aria(label=spoken)),
+            html.Strong(f"{score.probability:.2f}", className="ev-score-value"),
+            html.Span(f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "", className="ev-muted ev-score-range"),
         ],
-        className="bar bar--top" if top else "bar",
+        className="ev-score ev-score--top" if top else "ev-score",
     )
 
 
@@ -61,7 +61,7 @@ def picker(prediction: Prediction, target: int) -> Component:
         [
             html.Span(
                 [words.SCORE, hidden(f". Interval: {prediction.interval_means}")],
-                className="muted small",
+                className="ev-muted ev-small",
                 title=f"Interval: {prediction.interval_means}" if prediction.interval_means else None,
             ),
             dmc.Select(
@@ -76,7 +76,7 @@ def picker(prediction: Prediction, target: int) -> Component:
                 **aria(label="Class to explain"),
             ),
         ],
-        className="picker",
+        className="ev-picker",
     )
 
 
@@ -85,23 +85,23 @@ def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, val
     found: list[Component] = []
     if sample is not None:
         found.append(
-            html.P([icon(words.ROLE_ICON[sample.role]), html.Strong(f" {words.ROLE[sample.role]}. "), sample.known], className="remark")
+            html.P([icon(words.ROLE_ICON[sample.role]), html.Strong(f" {words.ROLE[sample.role]}. "), sample.known], className="ev-remark")
         )
     seen = {(check.key, check.state) for check in (value.checks if value else [])}
     new = [check for check in prediction.quality if (check.key, check.state) not in seen]
     if new:
         found.append(checks(new))
     found += [
-        html.P([icon("warning"), f" {check.label}: {check.detail}"], className="remark remark--warning")
+        html.P([icon("warning"), f" {check.label}: {check.detail}"], className="ev-remark ev-remark--warning")
         for check in new
         if check.state in {"warning", "bad"}
     ]
     caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
     if isinstance(caution, str) and caution:
-        found.append(html.P([icon("warning"), f" {caution}"], className="remark remark--warning"))
+        found.append(html.P([icon("warning"), f" {caution}"], className="ev-remark ev-remark--warning"))
     if not found:
         shown = f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. Maps show which parts of the input spoke for or against the class above."
-        found.append(html.P([shown, hidden(value.name) if value else ""], className="remark"))
+        found.append(html.P([shown, hidden(value.name) if value else ""], className="ev-remark"))
     return found
 
 

@@ -27,7 +27,7 @@ def receipt(explanation: Explanation, values: np.ndarray | None = None, arrays: 
     record = explanation.record
     notes = [note(text) for text in record.notes]
     drawn = [chart(title, figure) for title, figure in [*figures.of_arrays(arrays or {}), *of_map(values, pieces=not arrays)]]
-    return html.Div([facts(numbers(record)), *notes, *drawn, html.H3("Conditions", className="card-title"), facts(conditions(record))])
+    return html.Div([facts(numbers(record)), *notes, *drawn, html.H3("Conditions", className="ev-card-title"), facts(conditions(record))])
 
 
 def of_map(values: np.ndarray | None, pieces: bool = True) -> list[tuple[str, go.Figure]]:
@@ -42,7 +42,7 @@ def of_map(values: np.ndarray | None, pieces: bool = True) -> list[tuple[str, go
 
 
 def chart(title: str, figure: go.Figure) -> Component:
-    return html.Section([html.H3(title, className="card-title"), figures.graph(figure)], className="chart", **aria(label=title))
+    return html.Section([html.H3(title, className="ev-card-title"), figures.graph(figure)], className="ev-chart", **aria(label=title))
 
 
 def numbers(record: Record) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from frontend.ui.common import aria, card, icon
 
 
 def readout_card() -> Component:
-    return card("Readout", widget("readout"), className="readout-card")
+    return card("Readout", widget("readout"), className="ev-readout-card")
 
 
 def agreement_card() -> Component:
-    return card("Agreement", widget("agreement"), className="agreement-card lab-only")
+    return card("Agreement", widget("agreement"), className="ev-agreement-card ev-lab-only")
 
 
 def keep_card() -> Component:
@@ -31,13 +31,13 @@ def keep_card() -> Component:
             [
                 dmc.CopyButton(id="copy-link", value="", children="Copy link", copiedChildren="Copied", size="xs", variant="default", color="accent", copiedColor="accent"),
                 html.Details(
-                    [html.Summary([icon("download"), "Downloads"], className="ev-button"), html.Div(downloads([], {}, {}), id="downloads", className="drop-menu")]
+                    [html.Summary([icon("download"), "Downloads"], className="ev-button"), html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads")]
                 ),
             ],
-            className="keep",
+            className="ev-keep",
             title="The link holds model, input, class, methods, parameters and look",
         ),
-        className="keep-card",
+        className="ev-keep-card",
     )  # fmt: skip
 
 
@@ -45,10 +45,10 @@ def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any
     """Picture, numbers and record of every finished map."""
     ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
     if not ready:
-        return [html.P("Nothing finished yet", className="muted small")]
+        return [html.P("Nothing finished yet", className="ev-muted ev-small")]
     parts: list[Component] = []
     for method, key in ready:
-        parts.append(html.P(method.title, className="muted small"))
+        parts.append(html.P(method.title, className="ev-muted ev-small"))
         for text, path, name in (
             ("Picture (PNG)", "overlay.png", "png"),
             ("Numbers (NPY)", "values.npy", "npy"),
@@ -56,6 +56,6 @@ def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any
         ):
             link = href(f"/explanations/{key}/{path}".rstrip("/"))
             parts.append(
-                html.A(text, href=link, download=f"{method.key}.{name}", className="menu-link", **aria(label=f"{method.title}: {text}"))
+                html.A(text, href=link, download=f"{method.key}.{name}", className="ev-menu-link", **aria(label=f"{method.title}: {text}"))
             )
     return parts

@@ -45,7 +45,7 @@ def layout(**query: str) -> Component:
             dcc.Store(id="concept-open"),
             dcc.Store(id="concept-address"),
             html.H1("Concepts", className="ev-visually-hidden"),
-            html.Div(common.card("Concepts", common.skeleton(8)), id="concepts-body", className="concepts-page"),
+            html.Div(common.card("Concepts", common.skeleton(8)), id="concepts-body", className="ev-concepts-page"),
         ]
     )
 
@@ -81,11 +81,11 @@ def body(
                 allowDeselect=False,
                 **common.aria(label="Counter-examples"),
             ),
-            html.P("What a concept is told apart from. Take them from the same source as its examples.", className="muted small"),
+            html.P("What a concept is told apart from. Take them from the same source as its examples.", className="ev-muted ev-small"),
         ),
     ]
     centre = [
-        common.card("", html.Div(controls(catalogue, samples, limits, model, link), className="concept-controls")),
+        common.card("", html.Div(controls(catalogue, samples, limits, model, link), className="ev-concept-controls")),
         html.Div(
             widget(
                 "job-bar",
@@ -97,21 +97,21 @@ def body(
         ),
         html.Div(common.note(link.words, "warning") if link.words else None, id="concept-lost"),
         html.Div(id="concept-problem"),
-        common.card("", html.Div(empty(), id="concept-table"), className="concept-main"),
+        common.card("", html.Div(empty(), id="concept-table"), className="ev-concept-main"),
         trust(),
     ]
     right = [html.Div(id="concept-detail"), html.Div(id="concept-overall")]
     return [
-        html.Div(left, className="column"),
-        html.Div(centre, className="column"),
-        html.Div(right, className="column"),
+        html.Div(left, className="ev-column"),
+        html.Div(centre, className="ev-column"),
+        html.Div(right, className="ev-column"),
         dmc.Drawer(
             html.Div(
                 [
                     widget("concept-maker", id="concept-maker", store="concept-made-store", limits=limits),
-                    html.Div([html.Span("Or record an example: ", className="muted"), widget("record", store="concept-record-store", limits=limits, compact="1")], className="ev-row"),
+                    html.Div([html.Span("Or record an example: ", className="ev-muted"), widget("record", store="concept-record-store", limits=limits, compact="1")], className="ev-row"),
                 ],
-                className="concept-making",
+                className="ev-concept-making",
             ),
             id="concept-drawer",
             title="Make a concept",
@@ -133,7 +133,7 @@ def trust() -> Component:
     picture = html.Img(
         src="/assets/planted_ranking.png",
         alt="Share of inputs ranked rightly per method, pictures and recordings",
-        className="concept-trust",
+        className="ev-concept-trust",
     )
     return common.card(
         "", html.Details([html.Summary("How far can this be trusted? An experiment with planted evidence"), html.P(words), picture])
@@ -170,7 +170,7 @@ def negatives(concepts: list[Concept], model: ModelInfo) -> list[dict[str, str]]
 def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link) -> list[Component]:
     options = [{"value": one.key, "label": one.title} for one in models_of(catalogue)]
     return [
-        html.Div(id="concept-inputs-view", className="concept-inputs"),
+        html.Div(id="concept-inputs-view", className="ev-concept-inputs"),
         html.Div(
             [
                 widget("upload", store="concept-input-store", limits=limits, **{"as": "auto"}, compact="1", word="Add input"),
@@ -220,7 +220,7 @@ def thumbs(inputs: list[dict[str, Any]], shown: int) -> list[Component]:
         html.Button(
             html.Img(src=href(one["display"]), alt=f"Input {number + 1}", width=56, height=56),
             id={"type": "concept-pick", "index": number},
-            className="concept-pick",
+            className="ev-concept-pick",
             n_clicks=0,
             **common.aria(pressed=str(number == shown).lower(), label=f"Show input {number + 1}"),
         )
@@ -250,12 +250,12 @@ def overall(result: ConceptAnalysisResult) -> Component:
             common.card(
                 title,
                 figures.graph(parts.overall_figure(result, target)),
-                html.P("Dashed: 95 % of random concepts stay below.", className="muted small"),
+                html.P("Dashed: 95 % of random concepts stay below.", className="ev-muted ev-small"),
                 figures.graph(parts.heat_figure(result, target)),
                 html.P(
                     f"* counts: more than {result.plan.n_random:,} random concepts of the same size give, adjusted for {result.plan.tests} tests (Benjamini-Hochberg, 5 %).",
-                    className="muted small",
+                    className="ev-muted ev-small",
                 ),
             )
         )
-    return html.Div(cards, className="column")
+    return html.Div(cards, className="ev-column")

@@ -30,7 +30,7 @@ def library(concepts: Sequence[Concept], chosen: Sequence[str]) -> Component:
     """A box to tick per concept; one's own can be shown, extended and deleted."""
     if not concepts:
         return common.note("There is no concept for this kind of input yet; make one.")
-    return html.Div([_entry(concept, concept.ref in chosen) for concept in concepts], className="concept-list")
+    return html.Div([_entry(concept, concept.ref in chosen) for concept in concepts], className="ev-concept-list")
 
 
 def _entry(concept: Concept, ticked: bool) -> Component:
@@ -44,17 +44,18 @@ def _entry(concept: Concept, ticked: bool) -> Component:
     )
     show = html.Button(
         [
-            html.Img(src=example(concept, 0), alt="", className="concept-thumb", width=40, height=40),
+            html.Img(src=example(concept, 0), alt="", className="ev-concept-thumb", width=40, height=40),
             html.Span(
-                [html.Strong(concept.name), html.Span(f"{kind} · {concept.count}", className="muted small")], className="concept-words"
+                [html.Strong(concept.name), html.Span(f"{kind} · {concept.count}", className="ev-muted ev-small")],
+                className="ev-concept-words",
             ),
         ],
         id={"type": "concept-show", "id": concept.id},
-        className="concept-button",
+        className="ev-concept-button",
         n_clicks=0,
         type="button",
     )
-    return html.Div([show, box], className="concept-entry")
+    return html.Div([show, box], className="ev-concept-entry")
 
 
 def example(concept: Concept, number: int, kind: str = "png") -> str:
@@ -69,23 +70,23 @@ def strip(concept: Concept) -> Component:
         html.Img(src=example(concept, i), alt=f"Example {i + 1} of {concept.name}", width=60, height=60) for i in shown
     ]
     if concept.kind == "yours" and concept.count > 1:
-        cells = [html.Div([cell, _drop(i)], className="concept-own") for i, cell in enumerate(cells)]
+        cells = [html.Div([cell, _drop(i)], className="ev-concept-own") for i, cell in enumerate(cells)]
     if concept.modality != "audio":
-        return html.Div(cells, className="concept-strip")
+        return html.Div(cells, className="ev-concept-strip")
     heard = [
         html.Figure(
             [cell, html.Audio(src=example(concept, i, "wav"), controls=True, preload="none", **common.aria(label=f"Example {i + 1}"))]
         )
         for i, cell in zip(range(3), cells, strict=False)
     ]
-    return html.Div(heard, className="concept-strip concept-strip--sound")
+    return html.Div(heard, className="ev-concept-strip ev-concept-strip--sound")
 
 
 def _drop(number: int) -> Component:
     return html.Button(
         [common.icon("close"), common.hidden(f"Take out example {number + 1}")],
         id={"type": "concept-drop", "index": number},
-        className="icon-button",
+        className="ev-icon-button",
         title=f"Take out example {number + 1}",
         n_clicks=0,
     )
@@ -93,12 +94,12 @@ def _drop(number: int) -> Component:
 
 def detail(concept: Concept, result: ConceptAnalysisResult | None) -> Component:
     """Examples, and how real the concept is at each layer."""
-    parts: list[Component] = [strip(concept), html.P(concept.description, className="muted")]
+    parts: list[Component] = [strip(concept), html.P(concept.description, className="ev-muted")]
     parts += [common.note(text, "warning") for text in concept.notes]
     known = [row for row in (result.directions if result else []) if row.concept == concept.ref]
     if known and result:
         parts.extend(_unlike(known))
-        parts.append(html.P(f"Told apart from: {known[0].counter_name} · {known[0].counter_examples}.", className="muted small"))
+        parts.append(html.P(f"Told apart from: {known[0].counter_name} · {known[0].counter_examples}.", className="ev-muted ev-small"))
         parts.extend(_open_questions(result, concept.ref))
         parts.extend(_unclear(known))
         parts.extend(_twins(known, result.names))
@@ -106,7 +107,7 @@ def detail(concept: Concept, result: ConceptAnalysisResult | None) -> Component:
         parts.append(_curves(result, concept.ref))
     if concept.kind == "yours":
         parts.append(_own_actions(concept))
-    return common.card(concept.name, *parts, className="concept-detail", aside=_badge(result, concept.ref))
+    return common.card(concept.name, *parts, className="ev-concept-detail", aside=_badge(result, concept.ref))
 
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
@@ -157,7 +158,7 @@ def _quality(rows: Sequence[ConceptDirection], result: ConceptAnalysisResult, re
         "random direction erased."
     )
     head = ["", *(row.layer for row, _, _ in columns)]
-    return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="muted small")])
+    return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="ev-muted ev-small")])
 
 
 def _open_questions(result: ConceptAnalysisResult, ref: str) -> list[Component]:
@@ -166,7 +167,7 @@ def _open_questions(result: ConceptAnalysisResult, ref: str) -> list[Component]:
     reasons = dict.fromkeys(
         row.because for row in result.overall if row.concept == ref and row.verdict == "undecided" and row.because not in unlike
     )
-    return [html.P(f"Undecided for the class. {because}", className="muted small") for because in list(reasons)[:1]]
+    return [html.P(f"Undecided for the class. {because}", className="ev-muted ev-small") for because in list(reasons)[:1]]
 
 
 def _p(value: float) -> str:
@@ -184,13 +185,13 @@ def _curves(result: ConceptAnalysisResult, ref: str) -> Component:
     figure = figures.plain(figure, 200, "share", "score")
     figure.update_yaxes(range=[0, 1.02])
     words = "Solid: the concept erased step by step. Dashed: random directions erased. Dotted: only the places where it is recognised, strongest first."
-    return html.Div([figures.graph(figure), html.P(words, className="muted small")])
+    return html.Div([figures.graph(figure), html.P(words, className="ev-muted ev-small")])
 
 
 def _told(row: ConceptDirection, lead: str = "") -> Component:
     """The share never stands alone: its interval below it, and a plain no where that reaches chance."""
     share, low, high, apart = (getattr(row, lead + name) for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart"))
-    return html.Div([html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"), html.Div(f"{low:.2f} to {high:.2f}", className="muted")])
+    return html.Div([html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"), html.Div(f"{low:.2f} to {high:.2f}", className="ev-muted")])
 
 
 def _unclear(rows: Sequence[ConceptDirection]) -> list[Component]:
@@ -235,7 +236,7 @@ def _own_actions(concept: Concept) -> Component:
             html.A("Export", href=href(f"/concepts/{concept.id}/export.zip"), className="ev-button"),
             html.Button([common.icon("trash"), "Delete"], id="concept-delete", className="ev-button", n_clicks=0),
         ],
-        className="concept-actions",
+        className="ev-concept-actions",
     )
 
 
@@ -251,11 +252,15 @@ def table(
     head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan.layers)])
     body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan.concepts)]
     title = html.P(
-        ["Where the network recognises it, and how much it adds to ", html.Strong(label), html.Span(_extent(prediction), className="muted")]
+        [
+            "Where the network recognises it, and how much it adds to ",
+            html.Strong(label),
+            html.Span(_extent(prediction), className="ev-muted"),
+        ]
     )
     scroll = html.Div(
-        html.Table([html.Thead(head), html.Tbody(body)], className="concept-table"),
-        className="table-box",
+        html.Table([html.Thead(head), html.Tbody(body)], className="ev-concept-table"),
+        className="ev-table-box",
         tabIndex=0,
         role="region",
         **common.aria(label="Concept maps"),
@@ -291,7 +296,7 @@ def _row(
         )
         cells.append(html.Td(_cell(index, name, row, job, number, layer, prediction) if row else ""))
     thumbs = [html.Img(src=example(concept, i), alt="", width=32, height=32) for i in range(4)] if concept else []
-    head = html.Th([html.Strong(name), html.Div(thumbs, className="concept-thumbs")], scope="row")
+    head = html.Th([html.Strong(name), html.Div(thumbs, className="ev-concept-thumbs")], scope="row")
     return html.Tr([head, *cells])
 
 
@@ -307,9 +312,9 @@ def _cell(index: int, name: str, row: ConceptRow, job: str, number: int, layer: 
                 "concept-map", maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"), index=str(index),
                 display=href(prediction.display), origin=prediction.y_axis.origin, alt=alt,
             ),
-            html.Div([html.Strong(f"{row.score:.2f}"), words], className="concept-score"),
+            html.Div([html.Strong(f"{row.score:.2f}"), words], className="ev-concept-score"),
         ],
-        className="concept-cell" if row.recognised and row.verdict == "counts" else "concept-cell concept-cell--weak",
+        className="ev-concept-cell" if row.recognised and row.verdict == "counts" else "ev-concept-cell ev-concept-cell--weak",
     )  # fmt: skip
 
 

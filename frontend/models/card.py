@@ -29,9 +29,10 @@ def model_card(model: ModelInfo) -> Component:
     rest = {name: value for name, value in card.items() if not (name in FIRST and isinstance(value, str))}
     measured = [part for name, value in rest.items() for part in figures(words.sentence(name), rows_of(value))]
     told = [part for name, value in rest.items() for part in section(name, without_figures(value))]
-    paper = [html.P(model.paper, className="muted")] if model.paper else []
+    paper = [html.P(model.paper, className="ev-muted")] if model.paper else []
     return html.Div(
-        [*paper, *warnings, *measured, *told, html.H3("Network", className="card-title"), facts(network(model))], className="model-card"
+        [*paper, *warnings, *measured, *told, html.H3("Network", className="ev-card-title"), facts(network(model))],
+        className="ev-model-card",
     )
 
 
@@ -43,7 +44,7 @@ def network(model: ModelInfo) -> dict[str, Any]:
         "Input": ", ".join(f"{words.sentence(name).lower()} {_plain(value)}" for name, value in model.input.items()),
         "Classes": _some(model.labels),
         "Layers": _some(layers),
-        "Weights (sha256)": html.Code(model.digest or "fetched on first use", className="breaks"),
+        "Weights (sha256)": html.Code(model.digest or "fetched on first use", className="ev-breaks"),
         "Source": model.source or "not stated",
         "Licence": model.licence or "not stated",
     }
@@ -79,9 +80,9 @@ def without_figures(value: Any) -> Any:
 def figures(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Component]:
     """Bars from 0 to 1 with the interval, for AUC with a line at chance; the numbers beside them say the same."""
     if rows:
-        yield html.H3(title, className="card-title")
+        yield html.H3(title, className="ev-card-title")
         chance = "AUC" in title
-        yield html.Div([figure_row(row, chance or "AUC" in str(row["label"])) for row in rows], className="figures")
+        yield html.Div([figure_row(row, chance or "AUC" in str(row["label"])) for row in rows], className="ev-measures")
 
 
 def figure_row(row: Mapping[str, Any], chance: bool) -> Component:
@@ -91,21 +92,22 @@ def figure_row(row: Mapping[str, Any], chance: bool) -> Component:
         if low is not None and high is not None
         else (f"± {row['spread']:.2f}" if row.get("spread") is not None else "")
     )
-    marks: list[Component] = [html.Span(className="bar-fill", style={"width": f"{100 * min(max(value, 0), 1):.1f}%"})]
+    marks: list[Component] = [html.Span(className="ev-score-fill", style={"width": f"{100 * min(max(value, 0), 1):.1f}%"})]
     if low is not None and high is not None:
-        marks.append(html.Span(className="bar-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
+        marks.append(html.Span(className="ev-score-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
     if chance:
-        marks.append(html.Span(className="bar-chance", title="chance"))
+        marks.append(html.Span(className="ev-score-chance", title="chance"))
     return html.Div(
         [
             html.Span(
-                [row["label"], html.Span(f" {row['note']}", className="muted") if row.get("note") else None], className="figure-label"
+                [row["label"], html.Span(f" {row['note']}", className="ev-muted") if row.get("note") else None],
+                className="ev-measure-label",
             ),
-            html.Span(marks, className="bar-track", role="img", **aria(label=f"{row['label']}: {value:.2f} {interval}")),
-            html.Strong(f"{value:.2f}", className="bar-value"),
-            html.Span(interval, className="muted bar-range"),
+            html.Span(marks, className="ev-score-track", role="img", **aria(label=f"{row['label']}: {value:.2f} {interval}")),
+            html.Strong(f"{value:.2f}", className="ev-score-value"),
+            html.Span(interval, className="ev-muted ev-score-range"),
         ],
-        className="figure",
+        className="ev-measure",
     )
 
 
@@ -113,7 +115,7 @@ def section(name: str, value: Any) -> Iterator[Component]:
     """Any other entry: prose, list, table or names and values."""
     if value in (None, "", [], {}):
         return
-    yield html.H3(words.sentence(name), className="card-title")
+    yield html.H3(words.sentence(name), className="ev-card-title")
     if isinstance(value, Mapping):
         yield facts({words.sentence(str(key)): _plain(part) for key, part in value.items()})
     elif isinstance(value, Sequence) and not isinstance(value, str):

@@ -35,22 +35,22 @@ def layout(open: str | None = None, **_query: str) -> Component:
                     html.H1("Models"),
                     html.P(
                         "What can be explained here, and how well it really does. Figures are shown as they are, flattering or not.",
-                        className="muted",
+                        className="ev-muted",
                     ),
                 ],
-                className="page-head",
+                className="ev-page-head",
             ),
             html.Div(common.card("Models", common.skeleton(6)), id="models-body"),
             dmc.Drawer(html.Div(id="model-card"), id="model-drawer", title="Model card", position="right", size=560),
         ],
-        className="page",
+        className="ev-page",
     )
 
 
 def body(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     """The list, and the upload form."""
     rows = [model_row(model) for model in catalogue.models]
-    return html.Div([html.Ul(rows, className="models"), html.Div([fetch_form(), upload_form(catalogue, limits)])], className="models-page")
+    return html.Div([html.Ul(rows, className="ev-models"), html.Div([fetch_form(), upload_form(catalogue, limits)])], className="ev-models-page")
 
 
 def model_row(model: ModelInfo) -> Component:
@@ -76,7 +76,7 @@ def model_row(model: ModelInfo) -> Component:
         )
     ]
     if model.available:
-        actions.append(dmc.Anchor("Use in Compare", href=f"/?model={quote(model.key, safe='')}", className="ev-button", underline="never"))
+        actions.append(dcc.Link("Use in Compare", href=f"/?model={quote(model.key, safe='')}", className="ev-button"))
     if not model.bundled:
         actions.append(
             html.Button(
@@ -87,13 +87,13 @@ def model_row(model: ModelInfo) -> Component:
                 **common.aria(label=f"Delete {model.title}"),
             )
         )
-    reason = [html.P(model.reason, className="muted small")] if model.reason and not model.available else []
+    reason = [html.P(model.reason, className="ev-muted ev-small")] if model.reason and not model.available else []
     return html.Li(
         [
-            html.Div([html.Div([html.H2(model.title, className="model-title"), state, *kinds], className="model-head"), html.P(line, className="muted small"), *reason]),
-            html.Div(actions, className="model-actions"),
+            html.Div([html.Div([html.H2(model.title, className="ev-model-title"), state, *kinds], className="ev-model-head"), html.P(line, className="ev-muted ev-small"), *reason]),
+            html.Div(actions, className="ev-model-actions"),
         ],
-        className="card model",
+        className="ev-card ev-model",
     )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def fetch_form() -> Component:
         _text("fetch-name", "Name", "timm:NAME or torchvision:NAME", "timm:resnet18"),
         html.Button("Fetch", id="fetch-model", className="ev-button", n_clicks=0),
         html.Div(id="fetch-note", role="status"),
-        className="upload-card",
+        className="ev-upload-card",
     )  # fmt: skip
 
 
@@ -133,15 +133,15 @@ def upload_form(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
                 _text(FIELDS["architecture"], "Architecture", f"{known + '; or ' if known else ''}timm:NAME or torchvision:NAME", "timm:resnet18"),
                 dmc.Textarea(id=FIELDS["labels"], label="Labels", description="One per line, in the order of the outputs", autosize=True, minRows=3, maxRows=8, size="xs"),
             ],
-            className="form",
+            className="ev-form",
         ),
         widget(
             "upload", store="model-upload-store", endpoint="/models", file_field="weights", fields=FIELDS, accept=[".safetensors"],
-            max_bytes=limits.get("model_bytes"), limits=dict(limits), word="Choose weights", className="drop-widget",
+            max_bytes=limits.get("model_bytes"), limits=dict(limits), word="Choose weights", className="ev-start-upload",
         ),
-        html.P(f"Up to {words.megabytes(limits.get('model_bytes', 0))}. The file stays on this server until you delete the model.", className="muted small"),
+        html.P(f"Up to {words.megabytes(limits.get('model_bytes', 0))}. The file stays on this server until you delete the model.", className="ev-muted ev-small"),
         html.Div(id="model-upload-note", role="status"),
-        className="upload-card",
+        className="ev-upload-card",
     )  # fmt: skip
 
 

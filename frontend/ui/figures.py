@@ -21,7 +21,7 @@ SHOWN = 40
 def graph(figure: go.Figure, key: str | None = None) -> dcc.Graph:
     """A figure without the library's buttons: nothing on the page offers to send data anywhere."""
     named: dict[str, Any] = {"id": key} if key else {}
-    return dcc.Graph(figure=figure, config=CONFIG, className="graph", style={"height": f"{figure.layout.height}px"}, **named)
+    return dcc.Graph(figure=figure, config=CONFIG, className="ev-graph", style={"height": f"{figure.layout.height}px"}, **named)
 
 
 def plain(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:

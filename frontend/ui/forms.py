@@ -163,9 +163,9 @@ def form(
     """The method's controls, filled with the given values or the defaults, and a reset button."""
     drawn = [control(method, field, values.get(field.name, field.default), lists) for field in fields(schema, defaults)]
     if not drawn:
-        return html.P("This method has no parameters.", className="muted")
+        return html.P("This method has no parameters.", className="ev-muted")
     reset = html.Button("Reset to defaults", id=ids.reset(method), className="ev-button", n_clicks=0)
-    return html.Div([*drawn, reset], className="form")
+    return html.Div([*drawn, reset], className="ev-form")
 
 
 def control(method: str, field: Field, value: Any, lists: Lists | None = None) -> Component:
@@ -213,8 +213,8 @@ def _text(field: Field) -> str:
 def _slider(name: dict[str, str], field: Field, value: Any, text: str, bounds: Mapping[str, Any]) -> Component:
     return html.Div(
         [
-            html.Div(field.title, className="form-label"),
-            html.Div(text, className="form-text"),
+            html.Div(field.title, className="ev-form-label"),
+            html.Div(text, className="ev-form-text"),
             dmc.Slider(
                 id=name,
                 value=value,
@@ -237,8 +237,8 @@ def _choice(name: dict[str, str], field: Field, value: Any, label: Mapping[str, 
     if len(options) <= 4 and sum(len(option["label"]) for option in options) <= 30 and not field.optional:
         return html.Div(
             [
-                html.Div(field.title, className="form-label"),
-                html.Div(label["description"], className="form-text"),
+                html.Div(field.title, className="ev-form-label"),
+                html.Div(label["description"], className="ev-form-text"),
                 dmc.SegmentedControl(id=name, data=options, value=str(value), size="xs", **aria(label=field.title)),
             ]
         )

@@ -26,8 +26,8 @@ def open_sample(page: Page, site: str, modality: str = "audio", role: str | None
     """From the empty page to a prediction with its first finished map."""
     chosen = sample(site, modality, role)
     page.goto(site)
-    page.locator(".start .sample").filter(has=page.get_by_text(chosen["title"], exact=True)).first.click()
-    expect(page.locator(".bar").first).to_be_visible(timeout=SLOW)
+    page.locator(".ev-start .ev-sample").filter(has=page.get_by_text(chosen["title"], exact=True)).first.click()
+    expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     return chosen
 
@@ -59,40 +59,40 @@ def test_the_empty_page_offers_a_way_in_and_known_cases(site, page):
     expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
     expect(page.get_by_text("up to 25 MB")).to_be_visible()
     for words in ("Model right", "Model wrong", "Shortcut"):
-        expect(page.locator(".start").get_by_text(words, exact=True).first).to_be_visible()
+        expect(page.locator(".ev-start").get_by_text(words, exact=True).first).to_be_visible()
     expect(page.locator("#panels")).to_be_hidden()
 
 
 @pytest.mark.parametrize("modality", ["audio", "image"])
 def test_a_sample_gives_a_prediction_and_cheap_maps_by_itself(site, page, modality):
     chosen = open_sample(page, site, modality)
-    expect(page.locator(".prediction-words")).to_contain_text(chosen["known"][:40])
+    expect(page.locator(".ev-prediction-words")).to_contain_text(chosen["known"][:40])
     expect(page.get_by_text("Model score, not a probability")).to_be_visible()
     assert address(page)["input"] == chosen["input"]
     assert address(page)["model"] == chosen["model"]
     ticked = address(page)["methods"].split(",")
     assert len(ticked) >= 4
-    expect(page.locator("#panels > .panel")).to_have_count(len(ticked) + 1)
+    expect(page.locator("#panels > .ev-panel")).to_have_count(len(ticked) + 1)
 
 
 def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
     open_sample(page, site)
-    ticked = [key for key in address(page)["methods"].split(",") if page.locator(f'.method input[value="{key}"]').is_enabled()]
+    ticked = [key for key in address(page)["methods"].split(",") if page.locator(f'.ev-method input[value="{key}"]').is_enabled()]
     page.get_by_role("button", name="Run", exact=True).first.click()
     wait_for_maps(page, len(ticked))
     assert states(page) == dict.fromkeys(ticked, "done")
     page.locator("summary", has_text="Downloads").click()
-    links = page.locator(".menu-link")
+    links = page.locator(".ev-menu-link")
     expect(links).to_have_count(3 * len(ticked), timeout=SLOW)
     for path in ("overlay.png", "values.npy"):
-        link = page.locator(f'.menu-link[href$="{path}"]').first.get_attribute("href")
+        link = page.locator(f'.ev-menu-link[href$="{path}"]').first.get_attribute("href")
         assert httpx.get(site + str(link), timeout=30).status_code == 200
 
 
 def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, page):
     open_sample(page, site)
     page.get_by_role("button", name="Run", exact=True).first.click()
-    ticked = page.locator(".method input:checked:not(:disabled)").count()
+    ticked = page.locator(".ev-method input:checked:not(:disabled)").count()
     wait_for_maps(page, ticked)
     words = page.locator(".ev-summary")
     expect(words).to_contain_text(f"The {ticked} maps together")
@@ -108,7 +108,7 @@ def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, 
 def test_unticking_takes_the_panel_away_and_ticking_brings_the_same_map_back(site, page):
     open_sample(page, site)
     key = next(key for key, state in states(page).items() if state == "done")
-    tick = page.locator(f'.method input[value="{key}"]')
+    tick = page.locator(f'.ev-method input[value="{key}"]')
     shown = page.locator(f'[data-evident="map"][data-key="{key}"]')
     before = shown.get_attribute("data-explanation")
     tick.click()
@@ -153,7 +153,7 @@ def test_parameters_are_drawn_from_the_schema_and_travel_in_the_link(site, page)
 
 def test_a_link_restores_the_same_maps_and_settings(site, page):
     open_sample(page, site)
-    page.locator('.method input[value="lime"]').click()
+    page.locator('.ev-method input[value="lime"]').click()
     page.locator("#look-sign").get_by_text("For", exact=True).click()
     page.locator("#seed").fill("7")
     page.keyboard.press("Tab")
@@ -180,12 +180,12 @@ def test_a_link_restores_the_same_maps_and_settings(site, page):
 def test_a_link_to_an_input_that_is_gone_says_so_and_stays_usable(site, page):
     page.goto(f"{site}/?input={'0' * 64}&model=cnnexplain")
     expect(page.locator("#input-view").get_by_role("alert")).to_be_visible()
-    expect(page.locator(".start .sample").first).to_be_visible()
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible()
 
 
 def test_damaged_links_open_the_plain_page(site, page):
     page.goto(f"{site}/?target=x&seed=-3&params=%7B&look=1,2&methods=nothing&start=abc")
-    expect(page.locator(".start .sample").first).to_be_visible()
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible()
 
 
 def test_another_input_replaces_the_maps_of_the_first(site, page):
@@ -193,7 +193,7 @@ def test_another_input_replaces_the_maps_of_the_first(site, page):
     first = address(page)["input"]
     other = sample(site, "image")
     page.get_by_role("button", name="Samples").click()
-    page.get_by_role("dialog", name="Samples").locator(".sample").filter(has=page.get_by_text(other["title"], exact=True)).first.click()
+    page.get_by_role("dialog", name="Samples").locator(".ev-sample").filter(has=page.get_by_text(other["title"], exact=True)).first.click()
     wait_for_address(page, has=other["input"])
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     assert first not in page.url
@@ -211,14 +211,14 @@ def test_closing_the_input_leads_back_to_the_empty_page(site, page):
 def test_review_shows_two_maps_and_is_remembered(site, page):
     open_sample(page, site)
     wait_for_maps(page, page.locator('[data-evident="map"]').count())
-    page.locator(".level").get_by_text("Review").click()
-    expect(page.locator("#panels > .panel:visible")).to_have_count(2)
-    expect(page.locator(".agreement-card")).to_be_hidden()
+    page.locator(".ev-level-switch").get_by_text("Review").click()
+    expect(page.locator("#panels > .ev-panel:visible")).to_have_count(2)
+    expect(page.locator(".ev-agreement-card")).to_be_hidden()
     expect(page.get_by_role("button", name=re.compile("^Parameters of")).first).to_be_hidden()
     expect(page.locator('[data-evident="player"]')).to_be_visible()
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-evident-level", "review")
-    expect(page.locator("#panels > .panel:visible")).to_have_count(2, timeout=SLOW)
+    expect(page.locator("#panels > .ev-panel:visible")).to_have_count(2, timeout=SLOW)
 
 
 def test_the_numbers_of_a_map_are_in_a_drawer(site, page):

@@ -51,9 +51,9 @@ def drop(page: Page, name: str, content: bytes, kind: str) -> None:
 
 def run_all(page: Page) -> set[str]:
     """Every ticked method that fits, to the end; returns their keys."""
-    expect(page.locator("#panels > .panel--input")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#panels > .ev-panel--input")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Run", exact=True).first.click()
-    ticked = page.locator(".method input:checked:not(:disabled)").evaluate_all("nodes => nodes.map((node) => node.value)")
+    ticked = page.locator(".ev-method input:checked:not(:disabled)").evaluate_all("nodes => nodes.map((node) => node.value)")
     expect(page.locator(DONE)).to_have_count(len(ticked), timeout=SLOW)
     return set(ticked)
 
@@ -63,10 +63,10 @@ def run_all(page: Page) -> set[str]:
 )
 def test_a_file_of_one_s_own_gives_maps_on_the_right_axes(site, page, name, kind, content, unit):
     page.goto(site)
-    expect(page.locator(".start .sample").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, name, content, kind)
-    expect(page.locator(".input-name")).to_have_text(name, timeout=SLOW)
-    expect(page.locator(".bar").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-input-name")).to_have_text(name, timeout=SLOW)
+    expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     axes = json.loads(str(page.locator('[data-evident="input-map"]').get_attribute("data-axes")))
     assert axes["x_axis"]["unit"] == unit
@@ -79,7 +79,7 @@ def test_a_file_of_one_s_own_gives_maps_on_the_right_axes(site, page, name, kind
 
 def test_another_cough_of_the_recording_is_predicted_on_its_own(site, page):
     page.goto(site)
-    expect(page.locator(".start .sample").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, "two_coughs.wav", cough(6.0), "audio/wav")
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     before = page.locator('[data-evident="player"]').get_attribute("data-window")
@@ -96,12 +96,12 @@ def test_another_cough_of_the_recording_is_predicted_on_its_own(site, page):
 )
 def test_a_file_that_cannot_be_used_says_why_and_leaves_the_page_usable(site, page, name, kind, content, words):
     page.goto(site)
-    expect(page.locator(".start .sample").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, name, content, kind)
     problem = page.locator(".ev-problem:visible").first
     expect(problem).to_be_visible(timeout=SLOW)
     page.watch.allow("Failed to load resource")
-    page.locator(".start .sample").first.click()
+    page.locator(".ev-start .ev-sample").first.click()
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
 
 
@@ -111,10 +111,10 @@ def test_a_real_recording_gives_every_default_map(site, page, real_data):
         row = next(row for row in csv.DictReader(file) if row["set"] == "core" and row["file"].endswith(".mp3"))
     path = next(path for path in (real_data / row["file"], real_data / "cough" / row["file"]) if path.is_file())
     page.goto(site)
-    expect(page.locator(".start .sample").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, "call.mp3", path.read_bytes(), "audio/mpeg")
     assert {"grad_cam", "lime", "smooth_grad", "lrp", "fused"} <= run_all(page)
-    expect(page.locator(".prediction-words")).to_contain_text("room")
+    expect(page.locator(".ev-prediction-words")).to_contain_text("room")
 
 
 @pytest.mark.data
@@ -125,15 +125,15 @@ def test_a_real_recording_gives_every_default_map(site, page, real_data):
 def test_a_real_photo_through_a_public_network_brought_by_hand(site, page, real_data, architecture, weights):
     page.goto(f"{site}/models")
     title = f"My {weights}"
-    expect(page.locator(".upload-card")).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-upload-card")).to_be_visible(timeout=SLOW)
     page.locator("#upload-title").fill(title)
     page.locator("#upload-architecture").fill(architecture)
     page.locator("#upload-labels").fill("\n".join(labels(real_data, weights)))
-    page.locator('.upload-card input[type="file"]').set_input_files(real_data / "weights" / f"{weights}.safetensors")
-    mine = page.locator(".model").filter(has=page.get_by_role("heading", name=title, exact=True))
+    page.locator('.ev-upload-card input[type="file"]').set_input_files(real_data / "weights" / f"{weights}.safetensors")
+    mine = page.locator(".ev-model").filter(has=page.get_by_role("heading", name=title, exact=True))
     expect(mine).to_be_visible(timeout=SLOW)
     mine.get_by_role("link", name="Use in Compare").click()
-    expect(page.locator(".start .sample").first).to_be_visible(timeout=SLOW)
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     with (real_data / "images" / "labels.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["top1_hit"] == "1")
     path = next(path for path in (real_data / row["file"], real_data / "images" / row["file"]) if path.is_file())

@@ -22,20 +22,20 @@ SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
 def open_page(page: Page, site: str, model: str = "shapes") -> None:
     page.goto(f"{site}/concepts?model={model}")
     expect(page.locator("#concept-run")).to_be_visible()
-    expect(page.locator(".concept-entry").first).to_be_visible()
+    expect(page.locator(".ev-concept-entry").first).to_be_visible()
 
 
 def add_input(page: Page, name: str = "image_striped.png") -> None:
-    before = page.locator(".concept-pick").count()
+    before = page.locator(".ev-concept-pick").count()
     page.set_input_files("#concepts-body [data-store='concept-input-store'] input[type=file]", SAMPLES / name)
-    expect(page.locator(".concept-pick")).to_have_count(before + 1)
+    expect(page.locator(".ev-concept-pick")).to_have_count(before + 1)
 
 
 def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> None:
     open_page(page, site)
     add_input(page)
     page.click("#concept-run")
-    table = page.locator(".concept-table")
+    table = page.locator(".ev-concept-table")
     expect(table).to_be_visible(timeout=60_000)
     expect(table.locator("tbody tr")).to_have_count(4)
     expect(table.locator("[data-evident=concept-map] canvas")).to_have_count(12)
@@ -49,8 +49,8 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     label = table.locator("canvas").first.get_attribute("aria-label")
     assert label is not None
     assert label.startswith("Striped at ")
-    expect(page.locator(".concept-detail")).to_contain_text("told apart")
-    expect(page.locator(".concept-detail .graph")).to_be_visible()
+    expect(page.locator(".ev-concept-detail")).to_contain_text("told apart")
+    expect(page.locator(".ev-concept-detail .ev-graph")).to_be_visible()
     expect(page.locator("#concept-overall")).to_contain_text("random concepts stay below")
     with page.expect_download() as download:
         page.get_by_role("link", name="Numbers (CSV)").click()
@@ -69,13 +69,13 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(page: Page,
     page.set_input_files("#concept-maker input[type=file][multiple]", files)
     expect(page.locator("#concept-maker")).to_contain_text("11 examples.")
     page.get_by_role("button", name="Make concept").click()
-    entry = page.locator(".concept-entry", has_text="My zigzag")
+    entry = page.locator(".ev-concept-entry", has_text="My zigzag")
     expect(entry).to_be_visible()
     expect(entry.locator("input[type=checkbox]")).to_be_checked()
     entry.locator("button").click()
     page.wait_for_load_state("networkidle")  # pictures under way when their concept goes would be asked for in vain
     page.get_by_role("button", name="Take out example 3").click()
-    expect(page.locator(".concept-entry", has_text="My zigzag")).to_contain_text("10")
+    expect(page.locator(".ev-concept-entry", has_text="My zigzag")).to_contain_text("10")
     page.wait_for_load_state("networkidle")
     page.click("#concept-delete")
     expect(entry).to_have_count(0)
@@ -99,7 +99,7 @@ def test_a_box_drawn_on_the_input_becomes_an_example(page: Page, site: str) -> N
     expect(page.locator("#concept-maker")).to_contain_text("Give the concept a name.")
     page.fill("#concept-name", "Corner")
     page.get_by_role("button", name="Make concept").click()
-    entry = page.locator(".concept-entry", has_text="Corner")
+    entry = page.locator(".ev-concept-entry", has_text="Corner")
     expect(entry).to_contain_text("from boxes")
     expect(entry.locator("input[type=checkbox]")).to_be_disabled()
 
@@ -131,14 +131,14 @@ def finished(site: str, picture: Path = SAMPLES / "image_dotted.png") -> tuple[s
 def opened(page: Page, address: str) -> None:
     """With the maps drawn and the charts in place."""
     page.goto(address)
-    expect(page.locator(".concept-table canvas[data-drawn]").first).to_be_visible()
-    expect(page.locator(".concept-detail .graph .main-svg").first).to_be_visible()
-    expect(page.locator("#concept-overall .graph .main-svg").first).to_be_visible()
+    expect(page.locator(".ev-concept-table canvas[data-drawn]").first).to_be_visible()
+    expect(page.locator(".ev-concept-detail .ev-graph .main-svg").first).to_be_visible()
+    expect(page.locator("#concept-overall .ev-graph .main-svg").first).to_be_visible()
 
 
 def restored(page: Page, input: str) -> None:
-    expect(page.locator(".concept-pick")).to_have_count(1)
-    expect(page.locator(".concept-entry:has(input:checked)")).to_have_text(["Dotted" + "built in · 40", "Red" + "built in · 40"])
+    expect(page.locator(".ev-concept-pick")).to_have_count(1)
+    expect(page.locator(".ev-concept-entry:has(input:checked)")).to_have_text(["Dotted" + "built in · 40", "Red" + "built in · 40"])
     expect(page.locator("#concept-class")).to_have_value("dotted")
     expect(page).to_have_url(re.compile(rf"model=shapes&input={input}&concepts=dotted%2Cred&layers=relu4&class=1"))
 
@@ -147,21 +147,21 @@ def test_a_link_to_an_analysis_restores_choices_and_maps(page: Page, site: str) 
     id, input = finished(site)
     opened(page, f"{site}/concepts?analysis={id}")
     restored(page, input)
-    expect(page.locator(".concept-table tbody tr")).to_have_count(2)
+    expect(page.locator(".ev-concept-table tbody tr")).to_have_count(2)
     expect(page.locator("#concept-lost")).to_be_empty()
-    page.locator(".concept-entry", has_text="Striped").locator("input").click()
+    page.locator(".ev-concept-entry", has_text="Striped").locator("input").click()
     expect(page).to_have_url(re.compile(rf"concepts=striped%2Cdotted%2Cred.*analysis={id}"))
     # The address is the page: opened again, the tick is there and so is the analysis.
     opened(page, page.url)
-    expect(page.locator(".concept-entry:has(input:checked)")).to_have_count(3)
-    expect(page.locator(".concept-table tbody tr")).to_have_count(2)
+    expect(page.locator(".ev-concept-entry:has(input:checked)")).to_have_count(3)
+    expect(page.locator(".ev-concept-table tbody tr")).to_have_count(2)
 
 
 def test_the_address_follows_a_run(page: Page, site: str) -> None:
     open_page(page, site)
     add_input(page, "image_dotted.png")
     page.click("#concept-run")
-    expect(page.locator(".concept-table")).to_be_visible(timeout=60_000)
+    expect(page.locator(".ev-concept-table")).to_be_visible(timeout=60_000)
     expect(page).to_have_url(
         re.compile(r"model=shapes&input=[0-9a-f]{64}&concepts=\S+&layers=relu3%2Crelu4%2Crelu5&analysis=[0-9a-f]{64}$")
     )
@@ -177,7 +177,7 @@ def test_a_dead_link_says_what_is_gone_and_keeps_the_rest(page: Page, site: str)
     restored(page, input)
     expect(page).not_to_have_url(re.compile("analysis="))
     page.click("#concept-run")
-    expect(page.locator(".concept-table")).to_be_visible(timeout=60_000)
+    expect(page.locator(".ev-concept-table")).to_be_visible(timeout=60_000)
     expect(page.locator("#concept-lost")).to_be_empty()
     page.goto(f"{site}/concepts?model=nothing&analysis={id}")
     expect(page.locator("#concept-lost")).to_contain_text("no longer here: the model")
@@ -190,9 +190,9 @@ def test_an_analysis_outlives_its_input_in_numbers(page: Page, site: str, tmp_pa
     assert httpx.delete(f"{site}/api/v1/inputs/{input}", timeout=60).status_code == 204
     page.watch.allow("404", "Not Found")  # type: ignore[attr-defined]
     page.goto(f"{site}/concepts?analysis={id}")
-    expect(page.locator(".concept-table tbody tr")).to_have_count(2)
+    expect(page.locator(".ev-concept-table tbody tr")).to_have_count(2)
     expect(page.locator("#concept-table")).to_contain_text("This input was deleted since")
-    expect(page.locator(".concept-table .concept-score")).to_have_count(2)
+    expect(page.locator(".ev-concept-table .ev-concept-score")).to_have_count(2)
     expect(page.locator("#concept-problem")).to_contain_text("unknown_input")
 
 

@@ -21,7 +21,7 @@ def settled(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("main h1")).to_have_count(1)
     expect(page.locator('[aria-busy="true"]')).to_have_count(0, timeout=60_000)
-    expect(page.locator("main .skeleton:visible")).to_have_count(0, timeout=60_000)
+    expect(page.locator("main .ev-skeleton:visible")).to_have_count(0, timeout=60_000)
 
 
 def violations(page: Page) -> list[str]:
@@ -31,7 +31,7 @@ def violations(page: Page) -> list[str]:
 
 def open_first_sample(page: Page, site: str) -> None:
     settled(page, f"{site}/")
-    page.locator(".start .sample").first.click()
+    page.locator(".ev-start .ev-sample").first.click()
     expect(page.locator('.ev-map[data-state="done"]').first).to_be_visible(timeout=90_000)
 
 
@@ -76,7 +76,7 @@ def test_an_open_case_fits_a_phone(site, phone):
     open_first_sample(phone, site)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     order = phone.evaluate(
-        "['.input-card', '#prediction-card', '#panels', '.methods-card'].map((q) => document.querySelector(q).getBoundingClientRect().top)"
+        "['.ev-input-card', '#prediction-card', '#panels', '.ev-methods-card'].map((q) => document.querySelector(q).getBoundingClientRect().top)"
     )
     assert order == sorted(order), "input, prediction, maps, then controls"
 
@@ -108,9 +108,9 @@ def test_the_pages_are_reached_by_keyboard_and_say_where_one_is(site, page):
 def test_every_model_is_listed_with_its_state_and_can_be_used(site, page):
     models = httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["models"]
     settled(page, f"{site}/models")
-    expect(page.locator(".model")).to_have_count(len(models))
+    expect(page.locator(".ev-model")).to_have_count(len(models))
     usable = next(model for model in models if model["available"])
-    page.locator(".model").filter(has=page.get_by_role("heading", name=usable["title"], exact=True)).get_by_role(
+    page.locator(".ev-model").filter(has=page.get_by_role("heading", name=usable["title"], exact=True)).get_by_role(
         "link", name="Use in Compare"
     ).click()
     expect(page.locator("#model-select")).to_have_value(usable["title"])
@@ -118,27 +118,27 @@ def test_every_model_is_listed_with_its_state_and_can_be_used(site, page):
 
 def test_the_cough_model_s_card_shows_its_figures_side_by_side(site, page):
     settled(page, f"{site}/models?open=cnnexplain")
-    rows = page.get_by_role("dialog").locator(".figure")
+    rows = page.get_by_role("dialog").locator(".ev-measure")
     for words in ("by person", "shuffled labels", "alone", "nother channel"):
         row = rows.filter(has_text=words).first
         expect(row).to_be_visible()
-        assert re.fullmatch(r"[01]\.\d\d", row.locator(".bar-value").inner_text())
+        assert re.fullmatch(r"[01]\.\d\d", row.locator(".ev-score-value").inner_text())
 
 
 def test_a_card_named_in_the_address_opens_even_when_its_answer_is_the_last_to_come(site, page):
     def late(route):
         if '"open-store"' in (route.request.post_data or ""):
-            expect(page.locator(".model").first).to_be_attached(timeout=60_000)
+            expect(page.locator(".ev-model").first).to_be_attached(timeout=60_000)
         route.continue_()
 
     page.route(lambda address: "_dash-update-component" in address, late)
     settled(page, f"{site}/models?open=cough_check")
-    expect(page.get_by_role("dialog").locator(".figure").first).to_be_visible()
+    expect(page.get_by_role("dialog").locator(".ev-measure").first).to_be_visible()
 
 
 def test_a_model_is_brought_refused_or_listed_and_deleted(site, page, tmp_path):
     settled(page, f"{site}/models")
-    listed = page.locator(".model").count()
+    listed = page.locator(".ev-model").count()
     bad = tmp_path / "weights.safetensors"
     bad.write_bytes(b"not a model")
     page.locator("#upload-title").fill("My shapes")
@@ -147,19 +147,19 @@ def test_a_model_is_brought_refused_or_listed_and_deleted(site, page, tmp_path):
         "labels"
     ]
     page.locator("#upload-labels").fill("\n".join(labels))
-    page.locator('.upload-card input[type="file"]').set_input_files(bad)
-    expect(page.locator(".upload-card .ev-problem")).to_be_visible(timeout=60_000)
+    page.locator('.ev-upload-card input[type="file"]').set_input_files(bad)
+    expect(page.locator(".ev-upload-card .ev-problem")).to_be_visible(timeout=60_000)
     page.watch.allow("Failed to load resource")
-    page.locator('.upload-card input[type="file"]').set_input_files(ROOT / "models" / "weights" / "shapes.safetensors")
-    expect(page.locator(".model")).to_have_count(listed + 1, timeout=60_000)
+    page.locator('.ev-upload-card input[type="file"]').set_input_files(ROOT / "models" / "weights" / "shapes.safetensors")
+    expect(page.locator(".ev-model")).to_have_count(listed + 1, timeout=60_000)
     page.get_by_role("button", name="Delete My shapes").click()
-    expect(page.locator(".model")).to_have_count(listed, timeout=60_000)
+    expect(page.locator(".ev-model")).to_have_count(listed, timeout=60_000)
 
 
 def test_about_lists_every_method_with_its_paper(site, page):
     methods = httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["methods"]
     settled(page, f"{site}/about")
-    expect(page.locator(".method-list article")).to_have_count(len(methods))
+    expect(page.locator(".ev-method-list article")).to_have_count(len(methods))
     for method in methods:
         expect(page.get_by_text(method["summary"], exact=True).first).to_be_visible()
     expect(page.get_by_role("heading", name="Keyboard")).to_be_visible()

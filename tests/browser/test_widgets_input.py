@@ -128,7 +128,7 @@ def test_files_can_be_dropped_and_pasted_but_not_into_text_fields(bench: Page, s
         const kind = name === 'drop' ? DragEvent : ClipboardEvent;
         node.dispatchEvent(new kind(name, { bubbles: true, cancelable: true, [key]: data })); }; }""")
     bench.evaluate("send(document.querySelector('textarea'), 'paste', 'clipboardData')")
-    bench.evaluate("send(document.querySelector('.card'), 'drop', 'dataTransfer')")
+    bench.evaluate("send(document.querySelector('.ev-card'), 'drop', 'dataTransfer')")
     bench.wait_for_function("() => told.length === 1")
     bench.evaluate("send(document.body, 'paste', 'clipboardData')")
     bench.wait_for_function("() => told.length === 2")

@@ -16,7 +16,7 @@ ADD = """([name, into, data]) => {
   root.dataset.evident = name;
   for (const [key, value] of Object.entries(data)) root.setAttribute("data-" + key, value);
   const card = document.createElement("section");
-  card.className = "card panel";
+  card.className = "ev-card ev-panel";
   card.append(root);
   (document.querySelector(into) || document.querySelector("main")).append(card);
   root.id = data.id || "w" + document.querySelectorAll("[data-evident]").length;
@@ -102,7 +102,7 @@ def compare(page: Page, site: Site, sound: bool = True, size: int = 128) -> list
     window = [0.4, 2.4] if sound else None
     display = site.picture("/predictions/p/display.png", spectrogram(size, size) if sound else photo(size, size))
     page.evaluate("""() => { document.querySelector("main").innerHTML =
-      '<div class="column" id="left"></div><div class="grid" id="mid"></div><div class="column" id="right"></div>'; }""")
+      '<div class="ev-column" id="left"></div><div class="grid" id="mid"></div><div class="ev-column" id="right"></div>'; }""")
     if sound:
         peaks = (spectrogram(64, 600).mean(0) / 255).tolist()
         coughs = [{"index": i, "start": s, "end": s + 0.3, "peak": 0.5, "level_db": -10} for i, s in enumerate((0.8, 2.1, 3.6))]

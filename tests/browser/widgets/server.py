@@ -21,7 +21,6 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 ASSETS = Path(__file__).resolve().parents[3] / "frontend" / "assets"
-STYLES = ("theme.css", "icons.css", "base.css", "compare.css", "widgets.css")
 TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
@@ -246,5 +245,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def page() -> bytes:
     """The harness with the styles in the order in which Dash would load them."""
-    styles = "\n".join(f'<link rel="stylesheet" href="/assets/{name}">' for name in STYLES if (ASSETS / name).is_file())
+    styles = "\n".join(
+        f'<link rel="stylesheet" href="/assets/{name}">'
+        for name in ["layers.css", *sorted(f"styles/{path.name}" for path in ASSETS.glob("styles/*.css"))]
+    )
     return (HERE / "harness.html").read_text().replace("<!-- styles -->", styles).encode()

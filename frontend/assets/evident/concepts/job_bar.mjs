@@ -12,7 +12,7 @@ class JobBar {
   constructor(root) {
     this.root = root;
     this.line = el("div.ev-job-fill");
-    this.text = el("span.muted");
+    this.text = el("span.ev-muted");
     this.stop = el("button.ev-button", { type: "button", onclick: () => this.cancel() }, "Stop");
     root.append(
       el(

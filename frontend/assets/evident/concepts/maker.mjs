@@ -31,10 +31,10 @@ class Maker {
     this.files = el("input", { type: "file", multiple: true, hidden: true, onchange: () => this.take([...this.files.files]) });
     this.bundle = el("input", { type: "file", accept: ".zip", hidden: true, onchange: () => this.bring(this.bundle.files[0]) });
     this.canvas = el("canvas.ev-box-canvas", { width: 480, height: 360, tabIndex: 0, role: "img" });
-    this.count = el("p.muted", { role: "status" });
+    this.count = el("p.ev-muted", { role: "status" });
     this.problem = el("p.ev-problem", { hidden: true, role: "alert" });
     this.make = el("button.ev-button.ev-button--primary", { type: "button", onclick: () => this.save() }, "Make concept");
-    this.hint = el("p.muted");
+    this.hint = el("p.ev-muted");
     root.append(
       el("label.ev-field", {}, "Name", this.name),
       el(

@@ -28,7 +28,7 @@ export function level(value) {
 
 export const navigation = (pathname, ids) => ids.map(({ path }) => (path === pathname ? "page" : "false"));
 
-export const mode = (input) => (input ? "compare" : "compare compare--empty");
+export const mode = (input) => (input ? "ev-compare" : "ev-compare ev-compare--empty");
 
 /** Whether the row of the known evidence is hidden, and whose evidence it is. */
 export const known = (answer) => (answer?.known ? [false, JSON.stringify(answer.known)] : [true, ""]);

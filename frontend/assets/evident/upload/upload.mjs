@@ -60,7 +60,7 @@ class Upload {
   /** Drop on the zone (or the card around a compact button), paste anywhere outside text fields. */
   listen() {
     this.unlisten();
-    const target = (this.compact && this.root.closest(".card")) || this.zone;
+    const target = (this.compact && this.root.closest(".ev-card")) || this.zone;
     const on = (node, name, fn) => {
       node.addEventListener(name, fn);
       this.offs.push(() => node.removeEventListener(name, fn));
