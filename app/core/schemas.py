@@ -244,6 +244,7 @@ class MethodInfo(BaseModel):
     paper: str
     summary: str
     signed: bool
+    pieces: bool = False
     uses_layer: bool
     unit: str
     default_on: bool

@@ -123,6 +123,8 @@ class Method(ABC, Generic[P]):
     summary: ClassVar[str]
     """One sentence for a person who has not read the paper: what a bright cell means."""
     signed: ClassVar[bool]
+    pieces: ClassVar[bool] = False
+    """One value for each piece of the input (segment, tile): shown as it is, not interpolated."""
     uses_layer: ClassVar[bool] = False
     unit: ClassVar[str] = "steps"
     """What progress counts: samples, steps, windows."""

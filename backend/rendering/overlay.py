@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from backend.rendering.colours import CIVIDIS, COOLWARM, ramp
+from backend.rendering.colours import ramp
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
     shown = _selected(values.astype(np.float64), look)
     strongest = float(np.abs(shown).max(initial=0.0)) or 1.0
     share = shown / strongest
-    colour = ramp(COOLWARM, (share + 1.0) / 2.0) if look.signed else ramp(CIVIDIS, share)
+    colour = ramp("coolwarm", (share + 1.0) / 2.0) if look.signed else ramp("cividis", share)
     alpha = (look.opacity * np.abs(share))[..., None]
     picture = (1.0 - alpha) * _grey(grid, values.shape)[..., None] + alpha * colour
     pixels = np.rint(picture).astype(np.uint8)

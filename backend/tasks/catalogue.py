@@ -160,6 +160,7 @@ def method_info(method: Method[Any], models: list[dict[str, Any]], fits: dict[st
         "signed": method.signed,
         "uses_layer": method.uses_layer,
         "unit": method.unit,
+        "pieces": method.pieces,
         "default_on": method.default_on,
         "modalities": [kind for kind in ("image", "audio", "spectrogram") if kind in modalities],
         "schema": method.Params.model_json_schema(),

@@ -59,6 +59,7 @@ def panel(
                 explanation=run["id"],
                 title=method.title,
                 signed="1" if method.signed else "0",
+                pieces="1" if method.pieces else "0",
                 key=method.key,
                 display=prediction.display,
                 stale="0",

@@ -69,14 +69,14 @@ def conditions(record: Record) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "Method": record.method_title,
         "Model": record.model,
-        "Weights (sha256)": html.Code(record.weights_sha256[:16]),
+        "Weights (sha256)": html.Code(record.weights_sha256, className="ev-breaks"),
         "Layer": record.layer or "none",
         "Parameters": ", ".join(f"{words.sentence(name)} {_shown(value)}" for name, value in record.params.items()) or "none",
         "Seed": str(record.seed),
         "Grid": f"{record.shape[0]} × {record.shape[1]} cells, computed at {record.native[0]} × {record.native[1]}",
         "Cost": f"{words.seconds(record.seconds)}, {record.forwards:,} forward and {record.backwards:,} backward passes on {record.device} in {record.precision}",
         "Made": record.created,
-        "Map (sha256)": html.Code(record.values_sha256[:16]),
+        "Map (sha256)": html.Code(record.values_sha256, className="ev-breaks"),
     }
     if record.window:
         shown["Window"] = f"{record.window[0]:.2f} to {record.window[1]:.2f} s"

@@ -225,7 +225,7 @@ def test_the_numbers_of_a_map_are_in_a_drawer(site, page):
     open_sample(page, site)
     title = page.locator(DONE).first.locator(".ev-map-title").inner_text()
     page.locator(DONE).first.get_by_role("button", name=f"More about {title}").click()
-    page.get_by_role("menuitem", name="Numbers and charts").click()
+    page.get_by_role("menuitem", name="Numbers and conditions").click()
     drawer = page.get_by_role("dialog", name=title)
     for fact in ("Weights (sha256)", "Seed", "Cost", "Range"):
         expect(drawer.get_by_text(fact, exact=True)).to_be_visible()

@@ -383,12 +383,12 @@ def test_the_table_of_a_map_adds_up_and_lists_the_strongest_cells(bench: Page, s
     expect(bench.locator("dialog")).to_have_count(0)
 
 
-def test_the_conditions_of_a_map_are_shown(bench: Page, served: Site) -> None:
-    root = show(bench, served, np.eye(4, dtype=np.float32), pixel_axes(4, 4), notes=["Kept within the gate."])
+def test_the_page_is_asked_for_the_numbers_and_conditions_of_a_map(bench: Page, served: Site) -> None:
+    root = show(bench, served, np.eye(4, dtype=np.float32), pixel_axes(4, 4))
     open_menu(bench, root)
-    bench.get_by_role("menuitem", name="Conditions").click()
-    for text in ("ab" * 32, "Covid-like", "conv4", "n samples", "1 forward, 1 backward", "Kept within the gate."):
-        expect(bench.locator("dialog")).to_contain_text(text)
+    bench.get_by_role("menuitem", name="Numbers and conditions").click()
+    [asked] = told(bench, "numbers-store")
+    assert {key: asked["data"][key] for key in ("id", "method", "title")} == {"id": "m", "method": "lrp", "title": "LRP"}
 
 
 def test_downloads_carry_the_picture_the_numbers_and_the_record(bench: Page, served: Site, tmp_path: Path) -> None:

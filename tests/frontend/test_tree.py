@@ -332,6 +332,9 @@ def test_the_receipt_states_the_conditions():
     said = texts(receipt.receipt(done))
     for fact in ("cnnexplain", "features.conv4", "N samples 500", "400 forward", "torch 2.13.0", "Covid-like"):
         assert fact in said, fact
+    record = done.record
+    assert record.weights_sha256 in said, "hashes are told whole"
+    assert all(note in said for note in record.notes)
     running = canned.explanation(ExplanationRequest(input="a", model="cnnexplain", method="lime"), state="running")
     assert "640 of 1,000 samples" in texts(receipt.receipt(running))
 

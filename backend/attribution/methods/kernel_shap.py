@@ -51,6 +51,7 @@ class KernelShap(Method[KernelShapParams]):
     paper: ClassVar[str] = "Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, arXiv 1705.07874"
     summary: ClassVar[str] = "Each piece's fair share of the difference in score between everything covered and everything shown."
     signed: ClassVar[bool] = True
+    pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
     order: ClassVar[int] = 140
     Params = KernelShapParams

@@ -70,6 +70,7 @@ class Lime(Method[LimeParams]):
     paper: ClassVar[str] = "Ribeiro et al., Why Should I Trust You?, KDD 2016, arXiv 1602.04938"
     summary: ClassVar[str] = "How much each piece adds to the score when it is shown instead of covered: positive speaks for the class."
     signed: ClassVar[bool] = True
+    pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
     default_on: ClassVar[bool] = True
     order: ClassVar[int] = 20

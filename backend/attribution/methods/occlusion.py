@@ -43,6 +43,7 @@ class Occlusion(Method[OcclusionParams]):
     paper: ClassVar[str] = "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv 1311.2901"
     summary: ClassVar[str] = "How much the score falls when this place is covered; negative where covering raises it."
     signed: ClassVar[bool] = True
+    pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "windows"
     order: ClassVar[int] = 90
     Params = OcclusionParams

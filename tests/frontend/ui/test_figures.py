@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 
 from frontend.ui import figures, words
 
@@ -19,6 +21,10 @@ def test_weights_are_bars_in_order_of_size_with_their_band():
     assert list(bars.error_y.array) == pytest.approx([0.1, 0.1, 0.05])
     assert list(bars.error_y.arrayminus) == pytest.approx([0.1, 0.05, 0.1])
     assert list(bars.marker.color) == [figures.AGAINST, figures.FOR, figures.FOR]
+
+
+def test_bars_have_the_colours_of_the_ends_of_signed_maps():
+    assert tuple(to_hex(colormaps["coolwarm"](end)) for end in (0.0, 1.0)) == (figures.AGAINST, figures.FOR)
 
 
 def test_standard_errors_are_whiskers_of_their_length():

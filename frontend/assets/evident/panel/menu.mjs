@@ -1,10 +1,10 @@
-/* The menu of a map panel: stages, table, conditions, downloads, link. */
+/* The menu of a map panel: stages, table, numbers, downloads, link. */
 import { apiUrl } from "../core/api.mjs";
 import { el, icon } from "../core/elements.mjs";
 import { copyLink } from "../dash/address.mjs";
 import { tellDash } from "../dash/tell.mjs";
-import { showConditions, showTable } from "./dialogs.mjs";
 import { downloadPicture, fileName } from "./download.mjs";
+import { showTable } from "./table.mjs";
 
 export class PanelMenu {
   constructor(panel) {
@@ -74,8 +74,7 @@ export class PanelMenu {
       out.push(el("hr"));
     }
     if (view) out.push(this.action("table", "Show as table", () => showTable(panel)));
-    if (record) out.push(this.action("info", "Conditions", () => showConditions(panel)));
-    if (record) out.push(this.action("sliders", "Numbers and charts", () => this.numbers()));
+    if (record) out.push(this.action("sliders", "Numbers and conditions", () => this.numbers()));
     if (view) out.push(this.action("image", "Download PNG", () => downloadPicture(panel)));
     if (record) {
       out.push(this.link("numbers", "Download NPY", `${base}/values.npy`, `${file}.npy`));
@@ -85,7 +84,7 @@ export class PanelMenu {
     return out;
   }
 
-  /** Asks the page for its drawer with the numbers of this map. */
+  /** Asks the page for its drawer with the numbers and the conditions of this map. */
   numbers() {
     const { id, title, root } = this.panel;
     tellDash("numbers-store", { data: { id, method: root.dataset.key || "", title, at: Date.now() } });

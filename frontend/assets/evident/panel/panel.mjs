@@ -1,6 +1,6 @@
 /* The map panel: follows one explanation from queue to result, draws partial maps while they grow, and answers to the look controls.
 
-   data-explanation id · data-title · data-key · data-signed · data-display path of the input's picture · data-axes JSON · data-target-label
+   data-explanation id · data-title · data-key · data-signed · data-pieces "1": not interpolated · data-display path of the input's picture · data-axes JSON · data-target-label
    data-stale "1" · data-error sentence or problem JSON (the request was refused). Tells panel-store {id, state, method, title, seconds}. */
 import { callApi, Problem } from "../core/api.mjs";
 import { emit, nextFrame, on } from "../core/bus.mjs";
@@ -18,7 +18,20 @@ import { panels } from "./panels.mjs";
 import { sayReadout } from "./readout.mjs";
 import { redraw, styleOf } from "./redraw.mjs";
 
-const ATTRIBUTES = ["explanation", "title", "key", "signed", "display", "display-rows", "axes", "target-label", "stale", "error", "input"];
+const ATTRIBUTES = [
+  "explanation",
+  "title",
+  "key",
+  "signed",
+  "pieces",
+  "display",
+  "display-rows",
+  "axes",
+  "target-label",
+  "stale",
+  "error",
+  "input",
+];
 
 export class MapPanel {
   /** The explanation's id. @type {string | null} */
@@ -124,8 +137,7 @@ export class MapPanel {
   get smooth() {
     const { record } = this;
     if (this.stageField || !record) return false;
-    const blocky = /lime|occlusion/.test(this.root.dataset.key || "");
-    return !blocky && record.native[0] * record.native[1] < record.shape[0] * record.shape[1];
+    return this.root.dataset.pieces !== "1" && record.native[0] * record.native[1] < record.shape[0] * record.shape[1];
   }
 
   // ---- the job -------------------------------------------------------------------------------------------------------------

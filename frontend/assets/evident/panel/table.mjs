@@ -1,6 +1,6 @@
-/* A map as a table of numbers, and the conditions it holds under. */
+/* A map as a table of numbers. */
 import { openDialog } from "../core/dialog.mjs";
-import { el, icon } from "../core/elements.mjs";
+import { el } from "../core/elements.mjs";
 import { coordinate } from "../maps/axes.mjs";
 import * as describe from "../maps/describe.mjs";
 import * as stats from "../maps/statistics.mjs";
@@ -65,46 +65,4 @@ export function showTable(panel) {
     table("Share of all evidence in each part of the picture, %", ["", ...edges(both.x_axis, ACROSS)], blockRows(view, both)),
     table("The ten strongest cells", ["", both.x_axis.name, both.y_axis.name, "value"], topRows(view, both, 10)),
   );
-}
-
-const show = (x) =>
-  x === null || x === undefined
-    ? "none"
-    : typeof x === "number" && !Number.isInteger(x)
-      ? words.value(x)
-      : typeof x === "object"
-        ? JSON.stringify(x)
-        : String(x);
-
-/** [name, value] pairs of a record, in the order a reader asks. */
-export function conditions(record) {
-  const rows = [
-    ["Method", record.method_title],
-    ["Model", record.model],
-    ["Weights sha256", record.weights_sha256],
-    ["Class explained", record.target_label],
-    ["Layer", record.layer || "not used"],
-    ["Signed", record.signed ? "yes" : "no"],
-    ["Native grid", `${record.native.join(" \u00d7 ")} of ${record.shape.join(" \u00d7 ")}`],
-  ];
-  if (record.window) rows.push(["Window", `${record.window.map((s) => s.toFixed(2)).join("\u2013")} s`]);
-  for (const [key, x] of Object.entries(record.params)) rows.push([key.replace(/_/g, " "), show(x)]);
-  rows.push(["Seed", String(record.seed)]);
-  if (record.gap !== null && record.gap !== undefined) rows.push(["Completeness gap", show(record.gap)]);
-  for (const [key, x] of Object.entries(record.extras)) rows.push([key.replace(/_/g, " "), show(x)]);
-  rows.push(["Range of values", `${words.value(record.vmin, record.signed)} to ${words.value(record.vmax, record.signed)}`]);
-  rows.push(
-    ["Time", words.duration(record.seconds)],
-    ["Passes", `${words.integer(record.forwards)} forward, ${words.integer(record.backwards)} backward`],
-  );
-  rows.push(["Device", `${record.device}, ${record.precision}`], ["Made", record.created], ["Values sha256", record.values_sha256]);
-  for (const [name, version] of Object.entries(record.versions)) rows.push([name, version]);
-  return rows;
-}
-
-export function showConditions(panel) {
-  const { record } = panel;
-  const notes = record.notes.map((note) => el("p.ev-note", {}, icon("info"), note));
-  const rows = conditions(record).map(([name, text]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, text)));
-  openDialog(`${panel.title}: conditions`, ...notes, el("table.ev-table.ev-table--pairs", {}, el("tbody", {}, ...rows)));
 }
