@@ -160,6 +160,34 @@ def test_dash_s_websocket_is_gone(app):
     assert "/_dash-ws-callback" not in {getattr(route, "path", "") for route in app.server.router.routes}
 
 
+def test_styles_stand_in_one_order_of_layers_under_one_prefix():
+    styles = FRONTEND / "assets" / "styles"
+    [layers] = re.findall(r"^@layer (.*);", (FRONTEND / "assets" / "layers.css").read_text(), re.MULTILINE)
+    for path in styles.glob("*.css"):
+        css = re.sub(r"/\*.*?\*/|\"[^\"]*\"", "", path.read_text(), flags=re.DOTALL)
+        outside = re.findall(r"^(\S.*?)\s*\{", css, re.MULTILINE)
+        if path.name == "mantine.css":
+            assert not any(line.startswith("@") for line in outside)
+        else:
+            assert outside, path
+            assert {line.removeprefix("@layer ") for line in outside} <= set(layers.split(", ")), (path, outside)
+        assert len(css.splitlines()) <= 400, path
+        foreign = {"gridlayer", "zerolinelayer", "heatmap-label", "_dash-loading"}
+        selectors = [line for line in css.splitlines() if line.rstrip().endswith(("{", ","))]
+        classes = set(re.findall(r"\.(_?[a-zA-Z][\w-]*)", " ".join(selectors))) - foreign
+        assert all(name.startswith(("ev-", "mantine-")) for name in classes), (path, classes)
+
+
+def test_every_class_on_the_pages_has_the_prefix():
+    for name, tree in trees().items():
+        for part in parts(tree):
+            for word in str(getattr(part, "className", None) or "").split():
+                assert word.startswith("ev-"), (name, word)
+    for path in (FRONTEND / "assets" / "evident").rglob("*.mjs"):
+        for classes in re.findall(r"""\bel\(\s*["'`][a-z0-9]+\.([\w.-]+)""", path.read_text()):
+            assert all(word.startswith("ev-") for word in classes.split(".")), (path, classes)
+
+
 def test_every_icon_exists_as_a_file():
     css = (FRONTEND / "assets" / "styles" / "icons.css").read_text()
     for path in (FRONTEND / "assets" / "icons").glob("*.svg"):
