@@ -50,7 +50,9 @@ def layout(open: str | None = None, **_query: str) -> Component:
 def body(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     """The list, and the upload form."""
     rows = [model_row(model) for model in catalogue.models]
-    return html.Div([html.Ul(rows, className="ev-models"), html.Div([fetch_form(), upload_form(catalogue, limits)])], className="ev-models-page")
+    return html.Div(
+        [html.Ul(rows, className="ev-models"), html.Div([fetch_form(), upload_form(catalogue, limits)])], className="ev-models-page"
+    )
 
 
 def model_row(model: ModelInfo) -> Component:
