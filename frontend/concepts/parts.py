@@ -191,7 +191,9 @@ def _curves(result: ConceptAnalysisResult, ref: str) -> Component:
 def _told(row: ConceptDirection, lead: str = "") -> Component:
     """The share never stands alone: its interval below it, and a plain no where that reaches chance."""
     share, low, high, apart = (getattr(row, lead + name) for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart"))
-    return html.Div([html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"), html.Div(f"{low:.2f} to {high:.2f}", className="ev-muted")])
+    return html.Div(
+        [html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"), html.Div(f"{low:.2f} to {high:.2f}", className="ev-muted")]
+    )
 
 
 def _unclear(rows: Sequence[ConceptDirection]) -> list[Component]:

@@ -51,7 +51,8 @@ def body(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     """The list, and the upload form."""
     rows = [model_row(model) for model in catalogue.models]
     return html.Div(
-        [html.Ul(rows, className="ev-models"), html.Div([fetch_form(), upload_form(catalogue, limits)])], className="ev-models-page"
+        [html.Ul(rows, className="ev-models"), html.Div([fetch_form(), upload_form(catalogue, limits)], className="ev-column")],
+        className="ev-models-page",
     )
 
 
