@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ Case = tuple[Tensor, int, np.ndarray]
 @dataclass(frozen=True)
 class Row:
     """mass: mean share of positive relevance inside the evidence; low, high: 95 % bootstrap interval over inputs. uniform: what a map that
-    is the same everywhere gets. hit: share of inputs whose brightest cell lies in the evidence. empty: maps without positive relevance,
+    is the same everywhere gets. hit: share of inputs whose brightest cell lies in the evidence (of equally bright ones, their share). empty: maps without positive relevance,
     which count as uniform. seconds: mean per map."""
 
     method: str
@@ -68,7 +68,7 @@ CASES: dict[str, Callable[[Model, int], Iterator[Case]]] = {"cnnexplain_syntheti
 def evidence_table(
     model_key: str, n: int = 32, methods: Sequence[str] | None = None, report: Callable[[int, int], None] = lambda done, total: None
 ) -> list[dict[str, Any]]:
-    """Relevance mass inside the known evidence, per method, over `n` rightly classified inputs; best method first.
+    """Relevance mass inside the known evidence, per method, over `n` rightly classified inputs; best first, with the two baselines.
 
     methods: keys, None takes all that fit the model but the concept maps, which explain something else.
     Raises BadParameter for a model without known evidence, NotFound for an unknown method.
@@ -82,6 +82,7 @@ def evidence_table(
     rows, total = [], len(fitting) * len(cases)
     for i, key in enumerate(fitting):
         rows.append(asdict(_row(model, key, cases, lambda done, i=i: report(i * len(cases) + done, total))))  # type: ignore[misc]
+    rows += [asdict(row) for row in baseline_rows(cases)]
     return sorted(rows, key=lambda row: -row["mass"])
 
 
@@ -97,21 +98,43 @@ def known_cases(model: Model, n: int) -> list[Case]:
 
 
 def _row(model: Model, key: str, cases: Sequence[Case], report: Callable[[int], None]) -> Row:
+    def maps() -> Iterator[tuple[np.ndarray, float]]:
+        for done, (x, label, _) in enumerate(cases, 1):
+            result = explain(model, x, key, target=label)
+            yield result.values, result.seconds
+            report(done)
+
+    return _judged(key, METHODS[key].title, cases, maps())
+
+
+def _judged(key: str, title: str, cases: Sequence[Case], maps: Iterable[tuple[np.ndarray, float]]) -> Row:
+    """maps: one per case with its seconds."""
     masses, uniform, hits, seconds, empty = [], [], [], [], 0
-    for done, (x, label, mask) in enumerate(cases, 1):
-        result = explain(model, x, key, target=label)
-        mass = shapes.evidence_mass(result.values, mask)
+    for (_, _, mask), (values, took) in zip(cases, maps, strict=True):
+        mass = shapes.evidence_mass(values, mask)
         uniform.append(float(mask.mean()))
         empty += bool(np.isnan(mass))
         masses.append(uniform[-1] if np.isnan(mass) else mass)
-        hits.append(bool(mask.flat[int(np.argmax(result.values))]))
-        seconds.append(result.seconds)
-        report(done)
+        hits.append(float(mask[values == values.max()].mean()))
+        seconds.append(took)
     low, high = _interval(np.array(masses))
     mean, base = float(np.mean(masses)), float(np.mean(uniform))
-    return Row(
-        key, METHODS[key].title, mean, low, high, base, mean / base, float(np.mean(hits)), empty, len(cases), float(np.mean(seconds))
-    )
+    return Row(key, title, mean, low, high, base, mean / base, float(np.mean(hits)), empty, len(cases), float(np.mean(seconds)))
+
+
+def centre_blob(size: tuple[int, ...]) -> np.ndarray:
+    """float32 `[H, W]`: a Gaussian in the middle of the grid, its standard deviation a quarter of each side."""
+    rows, columns = (np.exp(-0.5 * ((np.arange(side) + 0.5 - side / 2) / (side / 4)) ** 2) for side in size)
+    return np.outer(rows, columns).astype(np.float32)
+
+
+def baseline_rows(cases: Sequence[Case]) -> list[Row]:
+    """What maps get that never looked at the input: the same everywhere, and the middle. A method that does no better has found nothing."""
+    sizes = [mask.shape for _, _, mask in cases]
+    return [
+        _judged("uniform", "(the same everywhere)", cases, [(np.ones(size, np.float32), 0.0) for size in sizes]),
+        _judged("centre", "(the middle of the grid)", cases, [(centre_blob(size), 0.0) for size in sizes]),
+    ]
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

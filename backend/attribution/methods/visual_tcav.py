@@ -34,7 +34,12 @@ class VisualTcavParams(Params):
         json_schema_extra={"choices_from": "concepts"},
     )  # fmt: skip
     n_random: int = Field(
-        200, ge=20, le=2000, title="Random concepts", description="How many random concepts of the same size it is compared with."
+        200,
+        ge=20,
+        le=2000,
+        title="Random concepts",
+        description="How many random concepts of the same size it is compared with.",
+        json_schema_extra={"same_map": "It sharpens the p-value beside the map."},
     )
 
 

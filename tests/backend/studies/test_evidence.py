@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
 import models
 from app.core.errors import BadParameter, NotFound
 from backend.attribution.methods import METHODS
 from backend.studies.evidence import CASES, as_markdown, evidence_table, known_cases
 
+BASELINES = ("uniform", "centre")
 WIDE = {
     "cnnexplain_synthetic": {
         "guided_grad_cam": 20, "integrated_gradients": 20, "smooth_grad": 15, "lrp": 15, "fused": 15, "occlusion": 8, "lime": 5,
@@ -32,13 +35,14 @@ def test_relevance_lies_inside_the_evidence(key, capsys):
     with capsys.disabled():
         print("\n" + as_markdown(key, rows))
     found = {row["method"]: row for row in rows}
-    assert set(found) == set(WIDE[key])
+    assert set(found) == {*WIDE[key], *BASELINES}
     for method, ratio in WIDE[key].items():
         row = found[method]
         assert row["ratio"] >= ratio, method
         assert row["low"] > row["uniform"], method
         assert row["n"] == 8
-    assert seen[-1] == (8 * len(rows), 8 * len(rows))
+        assert row["mass"] > max(found[name]["high"] for name in BASELINES), method
+    assert seen[-1] == (8 * len(WIDE[key]), 8 * len(WIDE[key]))
     assert [row["mass"] for row in rows] == sorted((row["mass"] for row in rows), reverse=True)
 
 
@@ -58,8 +62,6 @@ def test_an_arbitrary_map_gets_what_a_uniform_one_gets(monkeypatch):
     """The yardstick itself: a method that knows nothing scores 1 times uniform."""
     from dataclasses import replace
 
-    import numpy as np
-
     import backend.studies.evidence as study
 
     original = study.explain
@@ -68,9 +70,28 @@ def test_an_arbitrary_map_gets_what_a_uniform_one_gets(monkeypatch):
         return replace(original(model, x, "gradient", target=target), values=np.ones(tuple(x.shape[-2:]), np.float32))
 
     monkeypatch.setattr(study, "explain", blind)
-    (row,) = evidence_table("shapes", n=4, methods=["gradient"])
+    rows = {row["method"]: row for row in evidence_table("shapes", n=4, methods=["gradient"])}
+    row = rows["gradient"]
     assert row["ratio"] == pytest.approx(1)
     assert math.isclose(row["mass"], row["uniform"])
+    assert row["hit"] == pytest.approx(row["uniform"])
+    assert {**row, "method": 0, "title": 0, "seconds": 0} == {**rows["uniform"], "method": 0, "title": 0, "seconds": 0}
+
+
+def test_the_middle_is_a_baseline_of_its_own():
+    """Written out for one mask; evidence in the middle makes it look good, which is what it is there to show."""
+    from backend.studies.evidence import baseline_rows, centre_blob
+
+    blob = centre_blob((31, 41))
+    assert np.unravel_index(blob.argmax(), blob.shape) == (15, 20)
+    assert blob[15, 20] == pytest.approx(1)
+    assert blob[:, 20].sum() / 31 == pytest.approx(0.25 * np.sqrt(2 * np.pi) * 0.9545, rel=0.01)  # the part within two deviations
+    mask = np.zeros((31, 41), bool)
+    mask[10:21, 14:27] = True
+    uniform, centre = baseline_rows([(torch.zeros(1, 1, 31, 41), 0, mask)])
+    assert (uniform.ratio, uniform.hit) == (pytest.approx(1), pytest.approx(mask.mean()))
+    assert (centre.mass, centre.hit) == (pytest.approx(blob[mask].sum() / blob.sum()), 1)
+    assert centre.ratio > 2
 
 
 def test_models_without_known_evidence_are_refused():
@@ -82,4 +103,4 @@ def test_models_without_known_evidence_are_refused():
 
 def test_concept_maps_are_not_in_the_table():
     rows = evidence_table("shapes", n=1, methods=["visual_tcav", "grad_cam"] if "visual_tcav" in METHODS else ["grad_cam"])
-    assert [row["method"] for row in rows] == ["grad_cam"]
+    assert {row["method"] for row in rows} == {"grad_cam", *BASELINES}
