@@ -42,7 +42,7 @@ class Part:
         deadline = time.monotonic() + 120
         while True:
             try:
-                if httpx.get(f"{self.base}/readyz", timeout=5).status_code == 200:
+                if all(httpx.get(f"{self.base}{path}", timeout=30).status_code == 200 for path in ("/readyz", "/api/v1/catalogue")):
                     return
             except httpx.TransportError:
                 pass
