@@ -13,8 +13,8 @@ from backend.api.http.strict import StrictRoute
 from backend.store import JobRow
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
-SHOWN = frozenset(get_args(JobKind)) - {"catalogue"}
-"""The server's own work (the catalogue) is not listed."""
+SHOWN = frozenset(get_args(JobKind)) - {"catalogue", "concept_examples"}
+"""The server's own work (the catalogue, the strips of concepts) is not listed."""
 
 
 @router.get("/jobs")

@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from app.core.settings import Limits, Settings
 from app.web.guard import protect
 from backend.api import create_api, health_router
 from backend.api.services import Services
+from backend.store.tables import jobs
 from tests.backend.databases import postgres_schema
 from tests.models.media.encoders import image, npy, picture, sndfile, tone
 
@@ -102,11 +104,20 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     base = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
     _until(lambda: httpx.get(f"{base}/readyz").status_code == 200, 90)
     _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200, 90)
+    store = next(route.app for route in root.routes if getattr(route, "path", "") == "/api").state.services.store
+    _until(lambda: not _at_work(store), 90)
     try:
         yield Running(base, folder / "data", settings, root, lines)
     finally:
         running.should_exit = True
         thread.join(20)
+
+
+def _at_work(store: Any) -> bool:
+    """Whether the server is still doing what it does by itself at the start."""
+    with store.engine.connect() as connection:
+        kinds = connection.execute(select(jobs.c.kind, jobs.c.state)).all()
+    return "concept_examples" not in {kind for kind, _ in kinds} or any(state in ("queued", "running") for _, state in kinds)
 
 
 def _until(done: Callable[[], bool], seconds: float) -> None:

@@ -248,7 +248,7 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
     mine = next(job for job in listed if job["id"] == id)
     assert (mine["kind"], mine["state"], mine["title"]) == ("explanation", "done", "Ramp")
     assert client.get(f"/jobs/{id}").json() == mine
-    assert {job["kind"] for job in listed} <= {"explanation", "prediction", "model"}
+    assert {job["kind"] for job in listed} <= {"explanation", "prediction", "model", "fetch", "concept_analysis"}
     assert client.get("/jobs?limit=0").status_code == 422
     assert client.delete(f"/jobs/{id}").status_code == 204
     assert client.get(f"/jobs/{id}").status_code == 404
