@@ -131,25 +131,59 @@ def test_an_early_layer_shows_colour_and_contrast_instead(squeezenet, shelf, rea
 
 
 def test_no_drawn_pattern_beats_chance_for_a_dalmatian(squeezenet, shelf, real_data, photos):
-    """The maps say where; they are no evidence that the pattern speaks for the class, and the p-values say so."""
+    """The maps say where; they are no evidence that the pattern speaks for the class, and the verdict says so."""
     x = squeezenet.prepare(real_data / photos["dalmatian_0007"]["file"])
-    found = analyse(squeezenet, [x], Plan(("striped", "dotted"), ("features.12",), negatives="random_photos", n_random=30), shelf)
-    assert {squeezenet.labels[row["class"]] for row in found.rows} == {"dalmatian"}
-    assert all(row["p"] > 0.05 and row["recognised"] for row in found.rows)
-    assert all(row["accuracy"] > 0.9 for row in found.directions)  # although the network knows both patterns well
-    pseudo = shelf.pseudo(squeezenet, "features.12", 20, 30, negatives="random_photos")
+    found = analyse(squeezenet, [x], Plan(("striped", "dotted"), ("features.12",), negatives="random_photos", n_random=60), shelf)
+    assert {squeezenet.labels[row.target] for row in found.rows} == {"dalmatian"}
+    assert all(row.p > 0.05 and row.recognised and row.verdict != "counts" for row in found.rows)
+    assert all(row.accuracy > 0.9 for row in found.directions)  # although the network knows both patterns well
+    assert all((row.kind, row.counter_kind) == ("drawn pictures", "photographs") and row.unlike for row in found.directions)
+    pseudo = shelf.pseudo(squeezenet, "features.12", 20, 60, negatives="random_photos")
     vector = shelf.vector(squeezenet, "features.12", "dotted", "random_photos")
-    out = concept_attribution(squeezenet, x, "features.12", [vector], [found.rows[0]["class"]])
+    out = concept_attribution(squeezenet, x, "features.12", [vector], [found.rows[0].target])
     as_good = int((pseudo.scores(out.field)[:, 0] >= out.scores[0, 0]).sum())
-    assert found.rows[1]["p"] == pytest.approx((1 + as_good) / 31)
+    assert found.rows[1].p == pytest.approx((1 + as_good) / 61)
 
 
-def test_the_method_says_on_the_map_that_it_does_not_beat_chance(squeezenet, real_data, photos):
+def test_the_method_says_on_the_map_that_it_does_not_count(squeezenet, real_data, photos):
     x = squeezenet.prepare(real_data / photos["dalmatian_0007"]["file"])
     result = backend.explain(squeezenet, x, "visual_tcav", layer="features.12", concept="striped", n_random=20)
     assert result.values.shape == (224, 224)
-    assert result.extras["p_value"] > 0.05
-    assert any("does not beat random" in note or "not recognised" in note for note in result.notes)
+    assert result.extras["verdict"] in ("undecided", "not_more_than_chance")
+    assert any("at this layer" in note for note in result.notes)
+
+
+def test_twenty_photographs_are_no_concept(squeezenet, real_data, photos):
+    """Against drawings they beat random on 93 to 100 of 100 inputs; against the bundled photographs in about 5."""
+    from backend.attribution.concepts.attribution import attribution_field
+    from backend.attribution.concepts.significance import PseudoConcepts, empirical_p, pseudo_concepts
+    from backend.attribution.concepts.vectors import Activations, median_element
+    from models.photographs import FOLDER
+
+    layer, library = "features.12", books.Library()
+    bundled = {path.name for path in FOLDER.iterdir()}
+    others = sorted(path for path in (real_data / "concepts" / "random_photos").iterdir() if path.name not in bundled)
+    pool = Activations(squeezenet, layer, torch.cat([squeezenet.prepare(path) for path in others]))
+    features = torch.cat(pool._kept)
+    inputs = [squeezenet.prepare(real_data / photos[name]["file"]) for name in ("dalmatian_0007", "nautilus_0004", "hedgehog_0027")]
+    fields = [attribution_field(squeezenet, x, layer, [int(squeezenet.predict(x).argmax())]) for x in inputs]
+    found = {}
+    for counter in ("photographs", "random_pictures"):
+        minus = library.minus(squeezenet, layer, counter)
+        chance = pseudo_concepts(minus, 20, 199)
+        levels = [chance.scores(field)[:, 0].numpy() for field in fields]
+        p = []
+        for seed in range(20):
+            rows = np.random.default_rng(seed).choice(len(others), 20, replace=False)
+            v = pool.pooled[rows].mean(0) - minus.pooled.mean(0)
+            plus = Activations.__new__(Activations)
+            plus._kept = [features[rows]]
+            emblems = torch.tensor([[float(median_element(side.emblems(v[None]))[0]) for side in (plus, minus)]])
+            concept = PseudoConcepts(v[None], emblems, 20)
+            p += [empirical_p(float(concept.scores(field)[0, 0]), level) for field, level in zip(fields, levels, strict=True)]
+        found[counter] = np.mean(np.array(p) <= 0.05)
+    print(found)
+    assert found["photographs"] < 0.2 < 0.6 < found["random_pictures"]
 
 
 @pytest.mark.parametrize("layer", ["layer3", "layer3.2.bn2"])
