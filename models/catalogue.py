@@ -18,14 +18,21 @@ WEIGHTS = Path(__file__).with_name("weights")
 
 
 class Bundled(Registry[ModelSpec]):
-    """Specs by key, read from the cards on first use."""
+    """Specs by key, read from the cards on first use and again when a card has changed: training replaces them."""
+
+    _seen: tuple[object, ...] = ()
+    _from_cards: frozenset[str] = frozenset()
 
     def _load(self) -> None:
-        if not self._loaded:
-            self._loaded = True
-            for path in sorted(WEIGHTS.glob("*.json")):
-                if "architecture" in json.loads(path.read_text(encoding="utf-8")):
-                    self.register(partial(spec_of, path))
+        if self._loaded and not self._seen:
+            return  # a process that brings its own models
+        cards = sorted(WEIGHTS.glob("*.json"))
+        seen = tuple((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path in cards for stat in (path.stat(),))
+        if seen != self._seen:
+            specs = {path.stem: spec_of(path) for path in cards if "architecture" in json.loads(path.read_text(encoding="utf-8"))}
+            registered = {key: spec for key, spec in self._entries.items() if key not in self._from_cards}
+            self._entries, self._from_cards = {**registered, **specs}, frozenset(specs)
+            self._seen, self._loaded = seen, True
 
 
 def spec_of(path: Path) -> ModelSpec:

@@ -273,7 +273,12 @@ def _key_of(stem: str) -> str | None:
 
 def available(key: str) -> bool:
     """Whether the weights of a `timm:` or `torchvision:` model are on this machine already."""
-    return local_file(key) is not None or any(_cached(hub) for hub in _repositories(entry(key)))
+    return at_hand(key) is not None
+
+
+def at_hand(key: str) -> Path | None:
+    """The file with the weights of a `timm:` or `torchvision:` model on this machine; None when it would have to be fetched."""
+    return local_file(key) or next((path for hub in _repositories(entry(key)) if (path := _cached(hub))), None)
 
 
 def _from_hub(found: Entry) -> Path:

@@ -60,6 +60,17 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
     return _with_maps(model) if key.partition(":")[0] in HUB else model
 
 
+def weights_state(key: str) -> tuple[object, ...]:
+    """Changes when the weights or the card behind a key are replaced. Cheap: no file is opened, nothing is fetched. Raises NotFound."""
+    from models import hub
+
+    spec, path = (None, hub.at_hand(key)) if key.partition(":")[0] in HUB else _locate(key, None)
+    if path is None or not path.is_file():
+        return (spec, path)
+    stat = path.stat()
+    return (spec, path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
 def _locate(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path | None]:
     """The spec of a key and the file of its weights, if any. A catalogue entry goes before the bare architecture of that name."""
     from models import architectures, hub

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import hashlib
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.core.errors import Busy, EvidentError, Incompatible, NotFound
 from app.core.schemas import Catalogue, Fit, MethodInfo, ModelInfo
 from app.core.text import plain_text
+from backend.jobs.keys import canonical, job_key
+from backend.tasks.prediction import DETECTOR
 
 if TYPE_CHECKING:
     from backend.api.services import Services
@@ -26,6 +30,11 @@ class KnownModel:
 
     info: ModelInfo
     fits: Mapping[str, Fit]
+
+    @property
+    def identity(self) -> str:
+        """For job keys: sha256 over weights, labels, preprocessing and card (calibration), everything said about the model."""
+        return hashlib.sha256(canonical(self.info.model_dump(mode="json")).encode()).hexdigest()
 
     def require_modality(self, modality: str) -> None:
         """Raises Incompatible."""
@@ -67,6 +76,15 @@ async def model(services: Services, key: str, start: bool = False) -> KnownModel
         raise NotFound("There is no model of that name; choose one of the catalogue.", code="unknown_model", field="model")
     info, fits = await _soon(services.model(plain_text(key), start=start))
     return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
+
+
+async def prediction_key(services: Services, asked: dict[str, Any], by: KnownModel) -> str:
+    """Key of a prediction. Recordings are judged by the cough detector too: its weights are part of it."""
+    judges = [by.identity]
+    if "audio" in by.info.modalities:
+        with suppress(EvidentError):
+            judges.append((await model(services, DETECTOR)).identity)
+    return job_key("prediction", asked, canonical(judges))
 
 
 async def method(services: Services, key: str) -> MethodInfo:

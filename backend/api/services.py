@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 from app.core.errors import EvidentError, JobFailed, NotFound
 from app.core.settings import Settings
-from backend.jobs.keys import job_key
+from backend.jobs.keys import WEIGHTS, canonical, files_in, job_key
 from backend.jobs.service import Jobs, from_problem
 from backend.jobs.workers import Spool, create_engine
 from backend.store import Blobs, JobRow, ModelRow, Store
@@ -21,6 +22,7 @@ ZOO = ("timm:", "torchvision:")
 """Model keys that are not listed but may be asked for by name."""
 CATALOGUE_SECONDS = 120.0
 PREPARE_SECONDS = 5.0
+WATCH_SECONDS = 2.0
 
 
 class Services:
@@ -34,7 +36,7 @@ class Services:
         self.spool = Spool(settings.data.resolve() / "spool")
         self.engine = create_engine(settings, plugins, preload)
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits)
-        self._known: dict[str, dict[str, Any]] = {}
+        self._known: dict[str, tuple[str, dict[str, Any]]] = {}
         self._preload = preload
         self.preparations: list[Callable[[], Awaitable[None]]] = []
         """Run once the catalogue is there: what requests that only read are to find done."""
@@ -89,11 +91,12 @@ class Services:
         return next(info for info in found["catalogue"]["models"] if info["key"] == key), found["fits"][key]
 
     async def source(self, input_id: str, model_key: str) -> dict[str, Any]:
-        """The parts of a job's payload that say on what and by whom: {input, model, upload}. Raises NotFound."""
+        """The parts of a job's payload that say on what and by whom: {input, model, upload, digest}. Raises NotFound."""
         row = await self.store.run(self.store.input, input_id)
         found = await self._described({}, start=False)
         located = {"model": model_key, "upload": None} if model_key in found["fits"] else await self._locate(model_key, found)
-        return {"input": row.as_payload(), **located}
+        info, _ = await self.model(model_key, start=False)
+        return {"input": row.as_payload(), **located, "digest": info["digest"]}
 
     async def fetch(self, key: str, client: str) -> JobRow:
         """Starts fetching a published network, or returns the job that does or did."""
@@ -129,22 +132,37 @@ class Services:
         raise NotFound(f"There is no model of that name. There are: {known}.", code="unknown_model", field="model")
 
     async def _described(self, payload: dict[str, Any], start: bool = True) -> dict[str, Any]:
-        """The catalogue job's result for the bundled models ({}) or one other; computed once per version of the code."""
-        digest = payload["upload"]["digest"] if payload.get("upload") else None
-        key = job_key("catalogue", {**payload, "weights": str(self.settings.weights)}, digest)
-        if key not in self._known:
-            if start:
-                await self.jobs.submit("catalogue", payload, key=key, title="Catalogue")
-            try:
-                row = await self.jobs.wait(key, CATALOGUE_SECONDS)
-            except NotFound:  # nobody has started it yet
-                raise _not_ready() from None
-            if row.error is not None:
-                raise from_problem(row.error)
-            if row.result is None:
-                raise _not_ready()
-            self._known[key] = row.result
-        return self._known[key]
+        """The catalogue job's result for the bundled models and those of the weights folder ({}), or for one other.
+
+        Known under the code, and under the files it was read from: what is added or replaced is seen at the next question.
+        """
+        upload = payload.get("upload")
+        files = [] if upload else self._weights()
+        key = job_key("catalogue", {**payload, "files": files}, upload["digest"] if upload else None)
+        asked = canonical(payload)
+        known = self._known.get(asked)
+        if known is None or known[0] != key:
+            self._known[asked] = known = key, await self._computed(key, payload, start)
+        return known[1]
+
+    def _weights(self) -> list[list[Any]]:
+        return files_in(WEIGHTS, self.settings.weights)
+
+    async def _computed(self, key: str, payload: dict[str, Any], start: bool = True, again: bool = False) -> dict[str, Any]:
+        """The result of a catalogue job. again: compute it also when it is known."""
+        if start:
+            row = await self.jobs.submit("catalogue", payload, key=key, title="Catalogue")
+            if again and not row.fresh:
+                await self.jobs.recompute(key)
+        try:
+            row = await self.jobs.wait(key, CATALOGUE_SECONDS)
+        except NotFound:  # nobody has started it yet
+            raise _not_ready() from None
+        if row.error is not None:
+            raise from_problem(row.error)
+        if row.result is None:
+            raise _not_ready()
+        return row.result
 
     async def _try(self, payload: dict[str, Any], start: bool) -> dict[str, Any] | None:
         try:
@@ -154,17 +172,40 @@ class Services:
             return None
 
     async def _prepare(self) -> None:
-        """What requests that only read find ready: the catalogue, fetched networks as this version sees them, pictures of concepts."""
+        """What requests that only read find ready: the catalogue, fetched networks as this version sees them, pictures of concepts.
+
+        What an earlier start left is used at once, but its times are those of that start: they are measured again. Then the weights are
+        watched for as long as the server runs.
+        """
+        earlier: set[str] = set()
+        seen = self._weights()
         while True:
             try:
+                earlier = earlier or {row.key for row in await self.store.run(self.jobs.queue.done_of_kind, "catalogue")}
                 await self.catalogue()
                 await self._look_again()
                 for prepare in self.preparations:
                     await prepare()
-                return
+                break
             except EvidentError as error:
                 log.error("the catalogue could not be computed; trying again: %s", error.instance_code)
                 await asyncio.sleep(PREPARE_SECONDS)
+        for asked, (key, _) in list(self._known.items()):
+            if key in earlier:
+                with suppress(EvidentError):
+                    self._known[asked] = key, await self._computed(key, json.loads(asked), again=True)
+        await self._watch(seen)
+
+    async def _watch(self, seen: list[list[Any]]) -> None:
+        """Looks at weights that were added or replaced since they were seen, while the server runs."""
+        while True:
+            while self._weights() == seen:
+                await asyncio.sleep(WATCH_SECONDS)
+            seen = self._weights()
+            try:
+                await self.catalogue()
+            except EvidentError as error:
+                log.error("the weights that were added or replaced could not be looked at: %s", error.instance_code)
 
     async def _look_again(self) -> None:
         """Networks that an earlier version fetched are described anew, from this machine alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPUTING = ("models", "backend/attribution", "backend/tasks")
 """Packages whose code decides the numbers; routes, pages and the store do not. A test runs every kind of job and holds what it loads
 against this list."""
+WEIGHTS = ROOT / "models" / "weights"
+"""Bundled weights and their cards."""
 LIBRARIES = (
     "torch", "torchvision", "timm", "captum", "numpy", "scipy", "scikit-image", "scikit-learn", "librosa", "soundfile", "soxr", "av",
     "pillow",
@@ -44,6 +47,18 @@ def code_version() -> str:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def files_in(*folders: Path | None) -> list[list[Any]]:
+    """Name, size, time and inode of every file that lies in these folders: another list when one is added, replaced or taken away."""
+    found: list[list[Any]] = []
+    for folder in folders:
+        if folder is not None and folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                with suppress(FileNotFoundError):
+                    stat = path.stat()
+                    found.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
+    return found
 
 
 def _version(name: str) -> str | None:

@@ -131,7 +131,7 @@ class Queue:
             return connection.execute(statement).rowcount == 1
 
     def requeue(self, key: str) -> bool:
-        """A finished job whose files were lost or damaged is computed again."""
+        """A finished job is computed again: its files were lost or damaged, or it holds what changes by itself."""
         with self.store.write() as connection:
             statement = update(jobs).where(jobs.c.key == key, jobs.c.state == "done")
             return connection.execute(statement.values(state="queued", results=0, result=None, finished=None)).rowcount == 1

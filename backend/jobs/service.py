@@ -143,6 +143,11 @@ class Jobs:
             self._signal(key)
         return path
 
+    async def recompute(self, key: str) -> None:
+        """A finished job runs again under its key."""
+        await self.store.run(self.queue.requeue, key)
+        self._signal(key)
+
     async def cancel(self, key: str) -> JobRow:
         """Stops a waiting job at once and a running one within a few seconds. A job that has ended stays as it is. Raises NotFound."""
         row = await self.get(key)

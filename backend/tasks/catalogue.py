@@ -101,7 +101,7 @@ def spec_info(spec: ModelSpec) -> dict[str, Any]:
 
 
 def measure(model: Model) -> tuple[float, float]:
-    """Seconds of one forward, and of one forward with the backward to the input, on this machine; the better of two runs."""
+    """Seconds of one forward, and of one forward with the backward to the input, on this machine; the best of five runs."""
     import torch
 
     x = torch.zeros(1, *model.input.shape, device=model.device)
@@ -117,7 +117,7 @@ def measure(model: Model) -> tuple[float, float]:
     return _best(forward), _best(both)
 
 
-def _best(work: Any, runs: int = 2) -> float:
+def _best(work: Any, runs: int = 5) -> float:
     taken = []
     for _ in range(runs):
         began = time.perf_counter()

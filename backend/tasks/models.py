@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.core.settings import MiB, get_settings
 
 if TYPE_CHECKING:
@@ -22,18 +22,27 @@ class Cache:
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self.limit = limit
         self._models: OrderedDict[str, tuple[Model, int]] = OrderedDict()
+        self._states: dict[str, tuple[object, ...]] = {}
 
     def get(self, payload: dict[str, Any], files: Blobs) -> Model:
-        """The network of `payload["model"]`; an uploaded one has its row in `payload["upload"]`.
+        """The network of `payload["model"]` with the weights it has now; an uploaded one has its row in `payload["upload"]`.
 
-        Raises NotFound, WeightsUnavailable, ModelRejected.
+        Raises NotFound, WeightsUnavailable, ModelRejected; Conflict when the payload's `digest` names other weights: its key does too.
         """
         upload = payload.get("upload")
         name = f"{payload['model']}@{upload['digest']}" if upload else str(payload["model"])
-        if name not in self._models:
+        state = () if upload else _state(name)
+        if name not in self._models or self._states.get(name) != state:
+            self._models.pop(name, None)
             self._keep(name, _uploaded(upload, files) if upload else _known(name))
+            self._states[name] = state
         self._models.move_to_end(name)
-        return self._models[name][0]
+        model = self._models[name][0]
+        if payload.get("digest") not in (None, model.digest):
+            raise Conflict(
+                "The weights of this model were replaced after this was asked for; ask again.", code="weights_replaced", field="model"
+            )
+        return model
 
     def _keep(self, name: str, model: Model) -> None:
         state = model.module.state_dict().values()
@@ -68,6 +77,12 @@ def _known(key: str) -> Model:
         return models.load(key, device=device())
     with hub.downloads(None):
         return models.load(key, device=device())
+
+
+def _state(key: str) -> tuple[object, ...]:
+    from models.loading import weights_state
+
+    return weights_state(key)
 
 
 def _uploaded(upload: dict[str, Any], files: Blobs) -> Model:

@@ -50,9 +50,9 @@ async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Clien
         source = await services.source(one.input, body.model)
         model.require_modality(source["input"]["modality"])
         inputs.append({"input": source["input"], "start": one.start})
-        located = {"model": source["model"], "upload": source["upload"]}
+        located = {name: source[name] for name in ("model", "upload", "digest")}
     request = body.model_dump(mode="json")
-    key = job_key(KIND, request, model.info.digest)
+    key = job_key(KIND, request, model.identity)
     payload = {**request, **located, "inputs": inputs, "request": request}
     row = await services.jobs.submit(KIND, payload, key=key, title="Concept analysis", client=client)
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")

@@ -42,7 +42,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     if body.target is not None and body.target >= len(model.info.labels):
         raise BadParameter(f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target")
     estimate = check_cost(method.schema_, fit, request["params"], services.settings.limits.job_seconds)
-    key = job_key("explanation", request, model.info.digest)
+    key = job_key("explanation", request, model.identity)
     payload = {**request, **source, "request": request, "estimate": estimate}
     row = await services.jobs.submit("explanation", payload, key=key, title=method.title, client=client)
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
@@ -190,7 +190,7 @@ async def _prepared(row: JobRow, services: Backend) -> Any:
     model = await known.model(services, request["model"])
     asked = {"input": request["input"], "model": request["model"], "start": request["start"]}
     try:
-        path = await services.jobs.file_path(job_key("prediction", asked, model.info.digest), "display")
+        path = await services.jobs.file_path(await known.prediction_key(services, asked, model), "display")
         return np.load(io.BytesIO(await bytes_of(path, "picture")), allow_pickle=False)
     except NotFound:
         return None

@@ -9,7 +9,6 @@ from app.core.schemas import Job, Prediction, PredictionRequest
 from backend.api import known
 from backend.api.http.context import Backend, Client, bytes_of, job_of_kind
 from backend.api.http.strict import StrictRoute
-from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow
 
@@ -24,7 +23,7 @@ async def predict(body: PredictionRequest, services: Backend, client: Client) ->
     payload = {**await services.source(body.input, body.model), "start": body.start}
     model.require_available()
     model.require_modality(payload["input"]["modality"])
-    key = job_key("prediction", body.model_dump(), model.info.digest)
+    key = await known.prediction_key(services, body.model_dump(), model)
     await services.jobs.submit("prediction", payload, key=key, title=f"Prediction by {model.info.title}", client=client)
     return _view(await services.jobs.wait(key, WAIT))
 

@@ -118,6 +118,7 @@ def test_the_cache_keeps_the_last_used_within_its_limit(files, monkeypatch):
         return tiny.build(name)
 
     monkeypatch.setattr("backend.tasks.models._known", load)
+    monkeypatch.setattr("backend.tasks.models._state", lambda key: ())
     sizes = {
         name: sum(t.numel() * t.element_size() for t in tiny.build(name).module.state_dict().values())
         for name in ("plain", "fire", "residual")
@@ -137,6 +138,7 @@ def test_a_model_larger_than_the_limit_is_kept_alone(files, monkeypatch):
     from tests import tiny
 
     monkeypatch.setattr("backend.tasks.models._known", tiny.build)
+    monkeypatch.setattr("backend.tasks.models._state", lambda key: ())
     cache = Cache(limit=1)
     assert cache.get({"model": "plain"}, files) is cache.get({"model": "plain"}, files)
     cache.get({"model": "fire"}, files)
