@@ -71,7 +71,7 @@ def _runs(file: str | None) -> PixelRuns | None:
 async def _sample(entry: dict[str, Any], intake: Intake) -> Sample | None:
     data = await run_in_threadpool((FOLDER / entry["file"]).read_bytes)
     sha = await intake.services.store.run(intake.services.blobs.put, data)
-    arrival = Arrival(sha, Path(entry["file"]).name, "spectrogram" if entry["modality"] == "spectrogram" else "auto", entry["key"])
+    arrival = Arrival(sha, Path(entry["file"]).name, "spectrogram" if entry["modality"] == "spectrogram" else "auto", sample=entry["key"])
     try:
         row, _ = await intake.take(arrival, "")
     except EvidentError:
