@@ -15,7 +15,7 @@ from app.core.schemas import Input, Sample
 from frontend import ids
 from frontend.client import href
 from frontend.ui import words
-from frontend.ui.common import action, aria, checks, chip, hidden, icon, note
+from frontend.ui.common import action, aria, checks, chip, drawer, hidden, icon, note
 
 
 def widget(name: str, **data: Any) -> Component:
@@ -156,4 +156,4 @@ def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Co
     """The gallery again, while an input is open."""
     items = [html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples]
     shown = html.Ul(items, className="ev-gallery ev-gallery--narrow") if items else note("There are no bundled samples on this server.")
-    return dmc.Drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)
+    return drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)

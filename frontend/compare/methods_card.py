@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 from app.core.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
 from frontend import ids
 from frontend.ui import forms, words
-from frontend.ui.common import action, aria, card, hidden, icon
+from frontend.ui.common import action, aria, card, drawer, hidden, icon
 
 WIDE = {"width": 260, "position": "bottom-end"}
 """Lists may be wider than the field they drop from."""
@@ -105,7 +105,7 @@ def _reason(reason: str) -> Component:
 
 def params_drawer() -> Component:
     """One drawer for the parameters of whichever method was asked for."""
-    return dmc.Drawer(
+    return drawer(
         html.Div(id="params-form"),
         id="params-drawer",
         title="Parameters",

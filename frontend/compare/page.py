@@ -176,9 +176,8 @@ def centre() -> list[Component]:
 
 
 def numbers_drawer() -> Component:
-    import dash_mantine_components as dmc
 
-    return dmc.Drawer(html.Div(id="numbers-body"), id="numbers-drawer", title="Numbers", position="right", size=560)
+    return common.drawer(html.Div(id="numbers-body"), id="numbers-drawer", title="Numbers", position="right", size=560)
 
 
 def unreachable(refusal: ApiProblem) -> Component:

@@ -105,7 +105,7 @@ def body(
         html.Div(left, className="ev-column"),
         html.Div(centre, className="ev-column"),
         html.Div(right, className="ev-column"),
-        dmc.Drawer(
+        common.drawer(
             html.Div(
                 [
                     widget("concept-maker", id="concept-maker", store="concept-made-store", limits=limits),

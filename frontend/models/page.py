@@ -41,7 +41,7 @@ def layout(open: str | None = None, **_query: str) -> Component:
                 className="ev-page-head",
             ),
             html.Div(common.card("Models", common.skeleton(6)), id="models-body"),
-            dmc.Drawer(html.Div(id="model-card"), id="model-drawer", title="Model card", position="right", size=560),
+            common.drawer(html.Div(id="model-card"), id="model-drawer", title="Model card", position="right", size=560),
         ],
         className="ev-page",
     )

@@ -23,6 +23,11 @@ def aria(**named: str) -> dict[str, Any]:
     return {f"aria-{name}": value for name, value in named.items()}
 
 
+def drawer(children: Any, **attributes: Any) -> Component:
+    """A panel from the side; its close button is a picture and needs a name."""
+    return dmc.Drawer(children, closeButtonProps=aria(label="Close"), **attributes)
+
+
 def icon(name: str) -> Component:
     """A picture of assets/icons beside a word; silent for screen readers."""
     return html.Span(className=f"ev-icon ev-icon--{name}", **aria(hidden="true"))

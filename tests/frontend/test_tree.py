@@ -188,6 +188,12 @@ def test_every_class_on_the_pages_has_the_prefix():
             assert all(word.startswith("ev-") for word in classes.split(".")), (path, classes)
 
 
+def test_every_drawer_can_be_closed_by_name():
+    drawers = {part.id: part for tree in trees().values() for part in parts(tree) if part._type == "Drawer"}
+    assert len(drawers) >= 4
+    assert all(part.closeButtonProps["aria-label"] == "Close" for part in drawers.values())
+
+
 def test_every_icon_exists_as_a_file():
     css = (FRONTEND / "assets" / "styles" / "icons.css").read_text()
     for path in (FRONTEND / "assets" / "icons").glob("*.svg"):
