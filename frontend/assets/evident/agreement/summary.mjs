@@ -71,10 +71,10 @@ class Summary {
 
   show() {
     const panels = comparable().filter((panel) => panel.axes);
-    const found = panels.length ? pointedAt(panels.map((panel) => panel.field)) : null;
-    this.node.hidden = !found;
-    if (!found) return;
-    const { area } = found;
+    const place = panels.length ? pointedAt(panels.map((panel) => panel.field)) : null;
+    this.node.hidden = !place;
+    if (!place) return;
+    const { area } = place;
     const many = panels.length > 1;
     const [first] = panels;
     if (area > WIDE) {
@@ -84,20 +84,20 @@ class Summary {
       this.parts.hidden = true;
       return;
     }
-    const where = describe.place(found.box, first.field, first.axes);
+    const where = describe.place(place.box, first.field, first.axes);
     const go = el(
       "button.ev-link",
-      { type: "button", title: "Set the crosshair there", onclick: () => this.point(found.box, first.field) },
+      { type: "button", title: "Set the crosshair there", onclick: () => this.point(place.box, first.field) },
       where,
     );
     this.line.replaceChildren(
       many ? `The ${panels.length} maps together point at ` : `${first.title} points at `,
       go,
       ` (${words.percent(area)} of the picture).`,
-      atStart(found.box, first.axes),
+      atStart(place.box, first.axes),
     );
     this.parts.hidden = false;
-    this.parts.replaceChildren(...this.held(panels, found, many));
+    this.parts.replaceChildren(...this.held(panels, place, many));
   }
 
   /** "Share of each map's support for Covid inside: Grad-CAM 64 %, ... 4 of 5 have at least twice the 8 % of an even map." */

@@ -121,7 +121,7 @@ class Maker {
     const context = this.canvas.getContext("2d");
     const { width, height } = this.canvas;
     context.drawImage(this.picture, 0, 0, width, height);
-    for (const frame of [...this.examples.map((one) => one.frame), this.frame]) {
+    for (const frame of [...this.examples.map(({ frame }) => frame), this.frame]) {
       if (!frame) continue;
       const box = [frame.u0 * width, frame.v0 * height, (frame.u1 - frame.u0) * width, (frame.v1 - frame.v0) * height];
       for (const [colour, size] of [
@@ -172,7 +172,7 @@ class Maker {
   async save() {
     this.problem.hidden = true;
     const { concept, store } = this.root.dataset;
-    const examples = this.examples.map((one) => one.example);
+    const examples = this.examples.map(({ example }) => example);
     try {
       if (!examples.length) throw new Problem({ detail: "There are no examples yet: choose files, draw boxes or record." });
       if (!concept && !this.name.value.trim()) throw new Problem({ detail: "Give the concept a name." });

@@ -59,23 +59,23 @@ export function ticks(axis, length) {
   const low = coordinate(axis, 0);
   const high = coordinate(axis, 1);
   const values = axis.unit === "Hz" ? hertz(axis, low, high, length) : niceTicks(low, high, length / 46);
-  const found = values
+  const visible = values
     .map((value) => ({ value, at: fraction(axis, value) }))
     .filter(({ at }) => at > -0.02 && at < 1.02)
     .map(({ value, at }) => ({ value, at: Math.min(1, Math.max(0, at)) }));
   const decimals = axis.unit === "s" ? places(values) : 0;
-  return found.map(({ value, at }, i) => ({ value, at, label: label(axis, value, decimals, i === found.length - 1) }));
+  return visible.map(({ value, at }, i) => ({ value, at, label: label(axis, value, decimals, i === visible.length - 1) }));
 }
 
 /** Round frequencies that fit without crowding, the important ones first. */
 function hertz(axis, low, high, length) {
-  const kept = [];
+  const spaced = [];
   for (const value of SHOWN_FIRST) {
     if (value < low * 0.98 || value > high * 1.02) continue;
     const at = fraction(axis, value) * length;
-    if (kept.every((other) => Math.abs(fraction(axis, other) * length - at) >= 15)) kept.push(value);
+    if (spaced.every((other) => Math.abs(fraction(axis, other) * length - at) >= 15)) spaced.push(value);
   }
-  return kept.sort((a, b) => a - b);
+  return spaced.sort((a, b) => a - b);
 }
 
 const places = (values) => {

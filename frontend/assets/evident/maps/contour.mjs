@@ -171,9 +171,9 @@ export function perimeter(segments) {
  * @param {number} cols
  */
 export function legible(mask, rows, cols, smallest = 6) {
-  const kept = islands(mask, cols, smallest);
-  const segments = cellEdges(kept, rows, cols);
-  const cells = kept.reduce((sum, x) => sum + x, 0);
+  const patches = islands(mask, cols, smallest);
+  const segments = cellEdges(patches, rows, cols);
+  const cells = patches.reduce((sum, x) => sum + x, 0);
   const length = perimeter(segments);
   return length > 0.45 * cells && length > 4 * (rows + cols) ? new Float32Array(0) : segments;
 }

@@ -73,8 +73,8 @@ export class PanelFace {
   metaText() {
     const { state, job, record } = this.panel;
     if (state === "done" && record) {
-      const kept = record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
-      return kept + words.duration(record.seconds);
+      const conserved = record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
+      return conserved + words.duration(record.seconds);
     }
     if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), left(job.progress)].filter(Boolean).join(" · ");
     if (state === "queued") return job?.estimate ? `waiting · about ${words.duration(job.estimate)}` : "waiting";
@@ -84,8 +84,8 @@ export class PanelFace {
   metaTitle() {
     const { state, job, record } = this.panel;
     if (state === "done" && record) {
-      const kept = record.gap === null || record.gap === undefined ? "" : "Kept: the share of the score the map's cells add up to. ";
-      return `${kept}${record.forwards} forward and ${record.backwards} backward passes`;
+      const conserved = record.gap === null || record.gap === undefined ? "" : "Kept: the share of the score the map's cells add up to. ";
+      return `${conserved}${record.forwards} forward and ${record.backwards} backward passes`;
     }
     return state === "running" && job ? words.count(job.progress) : "";
   }

@@ -40,10 +40,10 @@ export function blockRows(field, both) {
 export function topRows(field, both, count) {
   const strength = field.strength("both");
   const cut = field.sorted("both")[Math.max(0, strength.length - count)];
-  const found = [];
-  for (let i = 0; i < strength.length; i += 1) if (strength[i] >= cut && strength[i] > 0) found.push(i);
-  found.sort((a, b) => strength[b] - strength[a]);
-  return found.slice(0, count).map((i, k) => {
+  const strongest = [];
+  for (let i = 0; i < strength.length; i += 1) if (strength[i] >= cut && strength[i] > 0) strongest.push(i);
+  strongest.sort((a, b) => strength[b] - strength[a]);
+  return strongest.slice(0, count).map((i, k) => {
     const x = coordinate(both.x_axis, ((i % field.cols) + 0.5) / field.cols);
     const y = coordinate(both.y_axis, (Math.floor(i / field.cols) + 0.5) / field.rows);
     return [

@@ -104,10 +104,10 @@ class Recorder {
   }
 
   deliver(file) {
-    const kept = !this.dropped;
+    const { dropped } = this;
     this.release();
     this.show();
-    if (!kept) return;
+    if (dropped) return;
     if (file.size) this.sending.post(file);
     else this.sending.say("Nothing was recorded. Check the microphone and try again.");
   }
