@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 from pydantic import TypeAdapter
 
+from app.core.logs import quiet_libraries
 from app.core.schemas import (
     Catalogue,
     Concept,
@@ -66,6 +67,7 @@ class Client:
     """Asynchronous calls. `transport` is made per call, so that one client serves any event loop and can carry the visitor's address."""
 
     def __init__(self, transport: Callable[[], httpx.AsyncBaseTransport], host: str = "127.0.0.1") -> None:
+        quiet_libraries()
         self._transport, self._base = transport, f"http://{host}{API}"
 
     async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -103,8 +105,9 @@ class Client:
     async def input(self, key: str) -> Input:
         return await self._get(f"/inputs/{quote(key, safe='')}", Input)
 
-    async def delete_input(self, key: str) -> None:
-        await self._call("DELETE", f"/inputs/{quote(key, safe='')}")
+    async def delete_input(self, key: str, everything: bool = False) -> None:
+        """everything: also what it is part of; without it the server refuses (`in_use`) and says what that is."""
+        await self._call("DELETE", f"/inputs/{quote(key, safe='')}", params={"with": "all" if everything else "own"})
 
     async def model(self, key: str) -> ModelInfo:
         return await self._get(f"/models/{quote(key, safe=':')}", ModelInfo)

@@ -11,6 +11,7 @@ import httpx
 from dash import Dash, ctx, set_props
 from fastapi import FastAPI
 
+from app.core.errors import where
 from app.core.schemas import Problem
 from app.core.settings import Settings
 from frontend import about, shell
@@ -77,7 +78,7 @@ def _visitor() -> str:
 
 def _unexpected(error: Exception) -> Any:
     """A bug in a callback is told to the log and to the person, and the page stays usable."""
-    log.exception("a callback failed", exc_info=error)
+    log.error("a callback failed: %s", where(error))
     broken = Problem(
         title="This part of the page failed",
         status=500,

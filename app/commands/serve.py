@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         http=register.protocol(),  # h11 is strict about malformed requests
         ws="none",
         log_level="warning",
+        access_log=False,  # addresses hold the ids of inputs
         timeout_keep_alive=10,
         timeout_graceful_shutdown=3,
         server_header=False,

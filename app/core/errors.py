@@ -26,6 +26,7 @@ EvidentError                 code                    status
 
 from __future__ import annotations
 
+import traceback
 from typing import ClassVar
 
 
@@ -49,6 +50,11 @@ class EvidentError(Exception):
 
 def _rebuild(kind: type[EvidentError], detail: str, code: str, field: str | None) -> EvidentError:
     return kind(detail, code=code, field=field)
+
+
+def where(error: BaseException) -> str:
+    """An error for a log: its type and where it happened, without its message, which may quote what a user sent."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__)[-12:])}"
 
 
 class InvalidInput(EvidentError):

@@ -33,6 +33,20 @@ class Problem(BaseModel):
     request_id: str | None = None
 
 
+class Holder(BaseModel):
+    """Something that was computed or cut from an input and also concerns others: a concept, an analysis, a map by way of a concept."""
+
+    kind: str
+    id: str
+    name: str
+
+
+class InUse(Problem):
+    """The refusal to delete an input that others hold parts of; `?with=all` deletes those parts too."""
+
+    holders: list[Holder]
+
+
 class Cough(BaseModel):
     """One event of a recording, seconds from its start."""
 

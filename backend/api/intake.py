@@ -1,16 +1,20 @@
-"""From stored bytes to a decoded input: one decode job per file, however often it is sent at the same time."""
+"""From bytes that were sent to a decoded input: one errand per file, however often it is sent at the same time.
+
+An input belongs to its bytes, not to a sender: whoever sends them gets the same id. What the file is called is the sender's own and is not
+kept; the answer to the sender repeats it, nobody else ever sees it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from app.core.errors import Busy, InvalidInput, JobFailed, NotFound
+from app.core.errors import JobFailed, NotFound
 from app.core.schemas import Input
-from backend.jobs.keys import job_key
-from backend.jobs.service import from_problem
+from backend.jobs.errands import Errand, unreadable
 from backend.store import InputRow
 from models.media.levels import Scale
 
@@ -18,30 +22,33 @@ if TYPE_CHECKING:
     from backend.api.services import Services
 
 As = Literal["auto", "spectrogram"]
-GRACE = 30.0
-"""Seconds added to the decode limit for waiting in line."""
+
+
+def input_id(sha: str, read_as: As, scale: Scale | None = None) -> str:
+    """The same bytes read the same way have the same id."""
+    if read_as == "auto" and scale is None:
+        return sha
+    return hashlib.sha256(":".join(filter(None, (read_as, scale, sha))).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """Bytes in the blob store, to be decoded. sample: key of the bundled sample they are, if any."""
+    """Bytes in an errand's folder, to be decoded. sample, name: key and file name of the bundled sample they are, if any."""
 
+    errand: Errand
     sha: str
-    name: str
     read_as: As = "auto"
     scale: Scale | None = None
     sample: str | None = None
+    name: str = ""
 
     @property
     def id(self) -> str:
-        """The same bytes read the same way have the same id."""
-        if self.read_as == "auto" and self.scale is None:
-            return self.sha
-        return hashlib.sha256(":".join(filter(None, (self.read_as, self.scale, self.sha))).encode()).hexdigest()
+        return input_id(self.sha, self.read_as, self.scale)
 
 
 class Intake:
-    """Decodes arrivals; two at once with the same id share one job."""
+    """Decodes arrivals; two at once with the same id share one errand."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -57,53 +64,38 @@ class Intake:
         return row if intact is not None else None
 
     async def take(self, arrival: Arrival, client: str) -> tuple[InputRow, bool]:
-        """The input, and whether it is new. The upload itself is deleted: what is kept was rebuilt from its numbers.
+        """The input, and whether it is new. What is kept was rebuilt from its numbers; the bytes that were sent go with the errand.
 
         Raises what decoding raised, and Busy when it could not start in time.
         """
         row = await self.known(arrival.id)
         if row is not None:
-            if arrival.id not in self._under_way:
-                await self.forget(arrival.sha)
             return row, False
         task = self._under_way.get(arrival.id)
         if task is None:
-            task = asyncio.create_task(self._decode(arrival, client))
+            errand = ExitStack()  # entered here, so that the folder outlives a request that is cancelled while others wait for the same
+            errand.enter_context(arrival.errand)
+            task = asyncio.create_task(self._decode(arrival, errand, client))
             self._under_way[arrival.id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(arrival.id, None))
+            task.add_done_callback(lambda ended: self._ended(arrival.id, ended))
         return await asyncio.shield(task), True
 
-    async def _decode(self, arrival: Arrival, client: str) -> InputRow:
-        services, limits = self.services, self.services.settings.limits
-        payload = {"blob": arrival.sha, "name": arrival.name, "as": arrival.read_as, "scale": arrival.scale, "limits": limits.model_dump()}
-        key = job_key("decode", {"id": arrival.id, "limits": payload["limits"]}, None)
-        await services.jobs.submit("decode", payload, key=key, title="Read an upload", client=client)
-        job = await services.jobs.wait(key, limits.decode_seconds + GRACE)
-        if job.active:
-            raise Busy("The server is busy and could not read the file yet; send it again in a moment.")
-        try:
-            if job.result is None:
-                raise _refusal(job.error)
-            facts = Input(**{**job.result, "id": arrival.id, "sample": arrival.sample})
-            blobs = await services.store.run(services.jobs.queue.blobs, key)
-            row = InputRow(arrival.id, facts.modality, facts.model_dump(mode="json"), blobs)
-            return await services.store.run(services.store.put_input, row)
-        finally:
-            await self.forget(arrival.sha)
-            await services.jobs.delete(key)
+    def _ended(self, id: str, task: asyncio.Task[InputRow]) -> None:
+        del self._under_way[id]
+        if not task.cancelled():
+            task.exception()  # looked at, also when nobody waits any more
 
-    async def forget(self, sha: str) -> None:
-        """Delete an upload; what was kept of it, or of an equal one, stays."""
-        await self.services.store.run(self.services.store.discard, sha)
-
-
-def _refusal(problem: dict[str, object] | None) -> Exception:
-    """What the user is told. A file that breaks its decoder is a bad file, not a broken server."""
-    error = from_problem(problem or {"title": JobFailed.title, "detail": "", "code": JobFailed.code, "field": None})
-    if isinstance(error, JobFailed):
-        return InvalidInput(
-            "The file needs more time or memory to read than allowed, or broke its reader; save it again in another format.",
-            code=error.instance_code,
-            field="file",
-        )
-    return error
+    async def _decode(self, arrival: Arrival, errand: ExitStack, client: str) -> InputRow:
+        services = self.services
+        with errand:
+            payload = {
+                "file": str(arrival.errand.path(arrival.sha)), "as": arrival.read_as, "scale": arrival.scale,
+                "limits": services.settings.limits.model_dump(),
+            }  # fmt: skip
+            try:
+                stored = await services.jobs.errands.run(arrival.errand, "decode", payload, client)
+            except JobFailed as error:
+                raise unreadable(error) from None
+            facts = Input(**{**stored.result, "id": arrival.id, "name": arrival.name, "sample": arrival.sample})
+            row = InputRow(arrival.id, facts.modality, facts.model_dump(mode="json"), stored.blobs)
+            return await services.store.run(services.store.put_input, row, arrival.errand.made)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from app.core.errors import EvidentError, JobFailed, NotFound
+from app.core.errors import EvidentError, JobFailed, NotFound, where
 from app.core.settings import Settings
 from backend.jobs.keys import WEIGHTS, canonical, files_in, job_key
 from backend.jobs.service import Jobs, from_problem
@@ -23,6 +24,9 @@ ZOO = ("timm:", "torchvision:")
 CATALOGUE_SECONDS = 120.0
 PREPARE_SECONDS = 5.0
 WATCH_SECONDS = 2.0
+SWEEP_SECONDS = 60.0
+CLEAN_EVERY = 15
+"""Sweeps between two looks through all blobs."""
 
 
 class Services:
@@ -40,7 +44,7 @@ class Services:
         self._preload = preload
         self.preparations: list[Callable[[], Awaitable[None]]] = []
         """Run once the catalogue is there: what requests that only read are to find done."""
-        self._background: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Opens the store, brings its tables up to date, starts workers and dispatcher; the catalogue is computed behind."""
@@ -48,8 +52,9 @@ class Services:
         await self.store.run(self.store.migrate)
         await self.store.run(self.store.clean)
         await self.jobs.start()
+        self._background = [asyncio.create_task(self._sweep())]
         if self._preload:
-            self._background = asyncio.create_task(self._prepare())
+            self._background.append(asyncio.create_task(self._prepare()))
 
     def ready(self) -> bool:
         """Workers answer."""
@@ -57,13 +62,25 @@ class Services:
 
     async def stop(self) -> None:
         """Ends the workers; what they were doing is taken up at the next start."""
-        if self._background is not None:
-            self._background.cancel()
-            await asyncio.gather(self._background, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         self.jobs.stopping = True
         await self.store.run(self.engine.stop)
         await self.jobs.stop()
         self.store.close()
+
+    async def _sweep(self) -> None:
+        """Clears away what killed servers and workers left, and what a deletion could not scrub at once."""
+        for number in itertools.count(1):
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.jobs.sweep()
+                await self.store.run(self.store.scrub)
+                if number % CLEAN_EVERY == 0:
+                    await self.store.run(self.store.clean)
+            except Exception as error:
+                log.error("the data folder could not be swept; trying again: %s", where(error))
 
     # What there is
 

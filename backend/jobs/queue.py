@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-import psutil
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, delete, func, or_, select, update
 
 from app.core.errors import Busy, NotFound
 from app.core.settings import Limits
+from backend.jobs.owners import is_dead, owner_name
 from backend.jobs.workers.protocol import Group, Stored, group_of
 from backend.store import Store
-from backend.store.rows import ACTIVE, JobRow
+from backend.store.rows import ACTIVE, JobRow, ModelRow
 from backend.store.tables import jobs
 
 LEASE = 8.0
 """Seconds after its last sign of life that an owner counts as dead."""
+GIVEN = "given/"
+"""Names of the blobs that came with a job; it holds them until it ends."""
 LANES: dict[Group, tuple[str, ...]] = {"compute": ("interactive", "batch"), "short": ("short",), "decode": ("decode",)}
-
-
-def owner_name() -> str:
-    """host/pid/start: tells on the same machine at once whether the owner still lives, even when its pid was given away again."""
-    return f"{socket.gethostname()[:40]}/{os.getpid()}/{int(psutil.Process().create_time() * 100)}"
-
-
-def is_dead(owner: str) -> bool:
-    """True only when it certainly is: a process of this machine that has gone."""
-    host, pid, started = owner.rsplit("/", 2)
-    if host != socket.gethostname()[:40]:
-        return False
-    try:
-        return int(psutil.Process(int(pid)).create_time() * 100) != int(started)
-    except psutil.NoSuchProcess:
-        return True
 
 
 class Queue:
@@ -46,23 +31,42 @@ class Queue:
         self.store, self.limits = store, limits
         self.owner = owner_name()
 
-    def submit(self, key: str, kind: str, *, lane: str, rank: int, payload: dict[str, Any], title: str, client: str) -> JobRow:
-        """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy."""
-        with self.store.write() as connection:
-            state = connection.execute(select(jobs.c.state).where(jobs.c.key == key)).scalar()
-            if state in ("queued", "running", "done"):
-                return self._get(connection, key)
-            self._make_room(connection, client, lane)
-            values = {
-                "kind": kind, "lane": lane, "title": title, "client": client, "state": "queued", "rank": rank,
-                "turn": self._turn(connection, client, lane), "payload": payload, "result": None, "error": None, "attempts": 0,
-                "owner": None, "lease": None, "created": time.time(), "started": None, "finished": None,
-            }  # fmt: skip
-            statement = self.store.insert(jobs).values(key=key, results=0, **values)
-            # On PostgreSQL two transactions may both have seen no row: the second insert then changes nothing.
-            again = statement.on_conflict_do_update(index_elements=["key"], set_=values, where=jobs.c.state.in_(("failed", "cancelled")))
-            fresh = connection.execute(again.returning(jobs.c.key)).first() is not None
-            return self._get(connection, key, fresh=fresh)
+    def submit(
+        self, key: str, kind: str, *, lane: str, rank: int, payload: dict[str, Any], title: str, client: str,
+        given: Mapping[str, str] | None = None, folder: Path | None = None,
+    ) -> JobRow:  # fmt: skip
+        """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy, NotFound (an input deleted meanwhile), NoSpace.
+
+        given: blobs (name -> sha256) that the job brings along; they lie in `folder`, and nothing of a refused job is taken over.
+        """
+        begin = self.store.filing if given else self.store.write
+        try:
+            with begin() as connection:
+                state = connection.execute(select(jobs.c.state).where(jobs.c.key == key)).scalar()
+                if state in ("queued", "running", "done"):
+                    return self._get(connection, key)
+                self._make_room(connection, client, lane)
+                self.store.require_inputs(connection, inputs_of(payload))
+                row = self._insert(connection, key, {
+                    "kind": kind, "lane": lane, "title": title, "client": client, "state": "queued", "rank": rank,
+                    "turn": self._turn(connection, client, lane), "payload": payload, "result": None, "error": None, "attempts": 0,
+                    "owner": None, "lease": None, "created": time.time(), "started": None, "finished": None,
+                })  # fmt: skip
+                if given:
+                    self.store.adopt(given.values(), folder)
+                    self.store.hold(connection, f"job:{key}", {GIVEN + name: sha for name, sha in given.items()})
+                return row
+        except BaseException:
+            if given:
+                self.store.discard(given.values())
+            raise
+
+    def _insert(self, connection: Connection, key: str, values: dict[str, Any]) -> JobRow:
+        statement = self.store.insert(jobs).values(key=key, results=0, **values)
+        # On PostgreSQL two transactions may both have seen no row: the second insert then changes nothing.
+        again = statement.on_conflict_do_update(index_elements=["key"], set_=values, where=jobs.c.state.in_(("failed", "cancelled")))
+        fresh = connection.execute(again.returning(jobs.c.key)).first() is not None
+        return self._get(connection, key, fresh=fresh)
 
     def _make_room(self, connection: Connection, client: str, lane: str) -> None:
         """Every kind of worker has its own line: who waits for long work can still have short work done."""
@@ -101,22 +105,29 @@ class Queue:
             found = connection.execute(statement).first()
             return None if found is None else (self._get(connection, found.key), found.lane)
 
-    def finish(self, key: str, stored: Stored, tries: int) -> bool:
-        """Accepts the result if the job is still ours and running; the row and its blobs change together."""
-        with self.store.write() as connection:
+    def finish(self, key: str, stored: Stored, tries: int, made: Path | None = None) -> bool:
+        """Accepts the result if the job is still ours and running; the row and its blobs change together. made: where the blobs lie.
+
+        Raises NotFound when they are lost.
+        """
+        with self.store.filing() as connection:
             values = {"state": "done", "result": stored.result, "error": None, "results": jobs.c.results + 1}
             if not self._end(connection, key, tries, values):
                 return False
-            former = self.store.release(connection, f"job:{key}")
-            self.store.refer(connection, f"job:{key}", stored.blobs)
-        for sha in former - set(stored.blobs.values()):
-            self.store.blobs.delete(sha)
+            row = self._get(connection, key)
+            if row.kind in ACCEPTED:
+                ACCEPTED[row.kind](self.store, connection, row)
+            self.store.adopt(stored.blobs.values(), made)
+            self.store.hold(connection, f"job:{key}", stored.blobs)
         return True
 
     def fail(self, key: str, problem: dict[str, Any], tries: int) -> bool:
         state = "cancelled" if problem["code"] == "cancelled" else "failed"
-        with self.store.write() as connection:
-            return self._end(connection, key, tries, {"state": state, "error": problem})
+        with self.store.filing() as connection:
+            ended = self._end(connection, key, tries, {"state": state, "error": problem})
+            if ended:
+                self.store.hold(connection, f"job:{key}", {})
+        return ended
 
     def _end(self, connection: Connection, key: str, tries: int, values: dict[str, Any]) -> bool:
         mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
@@ -125,10 +136,13 @@ class Queue:
 
     def cancel_waiting(self, key: str, problem: dict[str, Any]) -> bool:
         """True when it was waiting; a running job must be stopped by its worker."""
-        with self.store.write() as connection:
+        with self.store.filing() as connection:
             waiting = and_(jobs.c.key == key, jobs.c.state == "queued")
             statement = update(jobs).where(waiting).values(state="cancelled", error=problem, finished=time.time())
-            return connection.execute(statement).rowcount == 1
+            ended = connection.execute(statement).rowcount == 1
+            if ended:
+                self.store.hold(connection, f"job:{key}", {})
+        return ended
 
     def requeue(self, key: str) -> bool:
         """A finished job is computed again: its files were lost or damaged, or it holds what changes by itself."""
@@ -190,17 +204,42 @@ class Queue:
         with self.store.engine.connect() as connection:
             return [_row(row, False) for row in connection.execute(statement).mappings()]
 
-    def active(self) -> list[str]:
+    def active(self, keys: Collection[str]) -> set[str]:
+        """Those of `keys` that wait or run."""
         with self.store.engine.connect() as connection:
-            return list(connection.execute(select(jobs.c.key).where(jobs.c.state.in_(ACTIVE))).scalars())
+            found = connection.execute(select(jobs.c.key).where(jobs.c.state.in_(ACTIVE))).scalars()
+            return set(found) & set(keys)
+
+    def mentioning(self, words: Collection[str], kinds: Collection[str] | None = None) -> list[JobRow]:
+        """Jobs in whose payload one of these ids stands, whatever their kind: they computed with it."""
+        if not words:
+            return []
+        statement = select(jobs).where(or_(*(cast(jobs.c.payload, Text).contains(word, autoescape=True) for word in words)))
+        if kinds is not None:
+            statement = statement.where(jobs.c.kind.in_(kinds))
+        with self.store.engine.connect() as connection:
+            return [_row(row, False) for row in connection.execute(statement).mappings()]
 
     def delete(self, key: str) -> None:
         """Row and blobs; whoever still runs it finds the row gone and drops its result."""
-        with self.store.write() as connection:
+        with self.store.filing() as connection:
             connection.execute(delete(jobs).where(jobs.c.key == key))
-            loose = self.store.release(connection, f"job:{key}")
-        for sha in loose:
-            self.store.blobs.delete(sha)
+            self.store.hold(connection, f"job:{key}", {})
+
+
+def inputs_of(payload: Mapping[str, Any]) -> list[str]:
+    """Ids of the inputs that a payload is about: `input` of one, `inputs` of several."""
+    parts = [payload, *(one for one in payload.get("inputs") or [] if isinstance(one, dict))]
+    return [part["input"]["id"] for part in parts if isinstance(part.get("input"), dict) and "id" in part["input"]]
+
+
+def _accept_model(store: Store, connection: Connection, row: JobRow) -> None:
+    """A model that passed its check is listed, and its weights are held by it from now on."""
+    store.enlist(connection, ModelRow(**row.payload["upload"]))
+
+
+ACCEPTED: dict[str, Callable[[Store, Connection, JobRow], None]] = {"model": _accept_model}
+"""What follows from a finished job, in the transaction that accepts it: it happens once, also when the server was restarted meanwhile."""
 
 
 def _same_line(lane: str) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core import errors
-from app.core.errors import Cancelled, EvidentError, JobFailed, NoSpace, NotFound, StorageUnavailable
+from app.core.errors import Cancelled, EvidentError, JobFailed, NoSpace, NotFound, StorageUnavailable, where
 from app.core.schemas import JobState, Progress
 from app.core.settings import Limits
+from backend.jobs.errands import Errands
 from backend.jobs.queue import LEASE, Queue
 from backend.jobs.workers import Engine, Lost, Spool, Stored
 from backend.jobs.workers.protocol import Group, group_of
@@ -40,6 +41,7 @@ class Jobs:
     def __init__(self, store: Store, engine: Engine, spool: Spool, limits: Limits) -> None:
         self.store, self.engine, self.spool = store, engine, spool
         self.queue = Queue(store, limits)
+        self.errands = Errands(engine, spool, limits, self.queue.owner)
         self._running: dict[str, tuple[Group, asyncio.Task[None]]] = {}
         self._signals: dict[str, set[asyncio.Event]] = {}
         self._wake = asyncio.Event()
@@ -49,7 +51,7 @@ class Jobs:
     async def start(self) -> None:
         """What a dead predecessor left running waits again; then the dispatcher begins."""
         await self.store.run(self.queue.reclaim)
-        self.spool.clean(await self.store.run(self.queue.active))
+        await self.sweep()
         self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._live())]
 
     async def stop(self) -> None:
@@ -61,18 +63,26 @@ class Jobs:
         await asyncio.gather(*self._loops, *followers, return_exceptions=True)
         await self.store.run(self.queue.reclaim, ours=True)
 
+    async def sweep(self) -> None:
+        """Removes folders that killed servers and workers left in the spool; those of other servers that live are left alone."""
+        await self.store.run(self.spool.clean, lambda names: self.errands.living(names) | self.queue.active(names))
+
     # For the routes
 
-    async def submit(self, kind: str, payload: dict[str, Any], *, key: str, title: str = "", client: str = "", priority: int = 0) -> JobRow:
+    async def submit(
+        self, kind: str, payload: dict[str, Any], *, key: str, title: str = "", client: str = "", priority: int = 0,
+        given: Mapping[str, str] | None = None, folder: Path | None = None,
+    ) -> JobRow:  # fmt: skip
         """Starts the job of this key, or returns it when it is known (`row.fresh` tells which). Posting twice is harmless.
 
         client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority: added to the rank of the
-        kind; larger starts earlier. Raises NotFound (kind), Busy.
+        kind; larger starts earlier. given: blobs that come with it, out of `folder`. Raises NotFound (kind, input), Busy, NoSpace.
         """
         task = TASKS[kind]
         row = await self.store.run(
-            self.queue.submit, key, kind, lane=task.lane, rank=task.rank + priority, payload=payload, title=title, client=client
-        )
+            self.queue.submit, key, kind, lane=task.lane, rank=task.rank + priority, payload=payload, title=title, client=client,
+            given=given, folder=folder,
+        )  # fmt: skip
         if row.state == "done" and not await self.store.run(self._intact, key):
             await self.store.run(self.queue.requeue, key)
             row = replace(await self.get(key), fresh=True)
@@ -169,6 +179,16 @@ class Jobs:
         self.spool.remove(key)
         self._signal(key)
 
+    async def forget(self, words: Collection[str], kinds: Collection[str] | None = None) -> None:
+        """Deletes every job in whose payload one of these ids stands (of these kinds), and what SQLite's log still holds of them."""
+        rows = await self.store.run(self.queue.mentioning, words, kinds)
+        await asyncio.gather(*(self._delete_if_there(row.key) for row in rows))
+        await self.store.run(self.store.scrub)
+
+    async def _delete_if_there(self, key: str) -> None:
+        with suppress(NotFound):
+            await self.delete(key)
+
     # The dispatcher
 
     async def _dispatch(self) -> None:
@@ -212,8 +232,8 @@ class Jobs:
                 if self.stopping:
                     return
                 outcome = Cancelled("The job was stopped.") if self.spool.cancelled(row.key) else None
-            except Exception:
-                log.exception("the engine failed")
+            except Exception as error:
+                log.error("the engine failed: %s", where(error))
                 outcome = JobFailed("The job failed because of a fault in the program; see the server's log.")
             if outcome is None:
                 await self.store.run(self.queue.give_back, row.key)
@@ -230,19 +250,23 @@ class Jobs:
         while True:
             try:
                 if isinstance(outcome, Stored):
-                    await self.store.run(self.queue.finish, key, outcome, tries)
+                    ours = await self.store.run(self.queue.finish, key, outcome, tries, self.spool.made(key))
                 else:
-                    await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
+                    ours = await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
                 break
+            except NotFound:  # its files went, with somebody else's hand: once more
+                await self.store.run(self.queue.give_back, key)
+                return
             except (StorageUnavailable, NoSpace) as fault:  # the result is safe on disk, so keep trying while we live
                 log.warning("a result could not be written; trying again: %s", fault.instance_code)
             except Exception as error:  # a mistake of ours does not go away by itself
                 mistakes += 1
-                log.error("a result could not be accepted: %s", type(error).__name__)
+                log.error("a result could not be accepted: %s", where(error))
                 if mistakes > ACCEPT_TRIES:
                     outcome = JobFailed("The job failed because its result could not be stored; see the server's log.")
             await asyncio.sleep(POLL)
-        self.spool.remove(key)
+        if ours or not await self.store.run(self.queue.active, [key]):  # else another server has taken it over, and its folder with it
+            self.spool.remove(key)
         self._signal(key)
 
     async def _live(self) -> None:

@@ -4,8 +4,11 @@
                        partial.npy     the map so far, replaced atomically
                        cancel          its existence asks the task to stop
                        starts          one byte per time a worker began
+                       made/           the arrays and files of the result, until the server takes them over
+                       sent/           what a request brought, of an errand (see errands.py)
 
-Plain files on a shared folder, so that it works for workers on other machines too. Nothing in it outlives the job.
+Plain files on a shared folder, so that it works for workers on other machines too. Nothing in it outlives the job: one that is refused,
+stopped or killed leaves no byte, because its folder goes with it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +39,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _of(self, job: str) -> Path:
         return self.folder / job
@@ -46,7 +49,15 @@ class Spool:
     def open(self, job: str) -> None:
         """An empty folder for a job that is about to start."""
         shutil.rmtree(self._of(job), ignore_errors=True)
-        self._of(job).mkdir(exist_ok=True)
+        self._of(job).mkdir(mode=0o700, exist_ok=True)
+
+    def sent(self, job: str) -> Path:
+        """Folder for what a request brought."""
+        return self._of(job) / "sent"
+
+    def made(self, job: str) -> Path:
+        """Folder in which a worker leaves the blobs of its result."""
+        return self._of(job) / "made"
 
     def progress(self, job: str) -> Progress:
         """How far the job is; zeros before the first report."""
@@ -63,7 +74,7 @@ class Spool:
 
     def cancel(self, job: str) -> None:
         with suppress(OSError):
-            (self._of(job) / "cancel").touch()
+            (self._of(job) / "cancel").touch(mode=0o600)
 
     def starts(self, job: str) -> int:
         """How often a worker began this job since `open`."""
@@ -75,24 +86,28 @@ class Spool:
     def remove(self, job: str) -> None:
         shutil.rmtree(self._of(job), ignore_errors=True)
 
-    def clean(self, keep: Iterable[str]) -> None:
-        """Removes the folders of jobs that no longer run."""
-        kept = set(keep)
-        for path in self.folder.iterdir():
-            if path.name not in kept:
-                shutil.rmtree(path, ignore_errors=True)
+    def clean(self, keep: Callable[[Collection[str]], Collection[str]]) -> int:
+        """Removes the folders of jobs that no longer run. keep: tells which of them do; asked after looking, so that a job that begins
+        meanwhile loses nothing. Returns how many were removed."""
+        there = {path.name for path in self.folder.iterdir()}
+        gone = there - set(keep(there))
+        for name in gone:
+            self.remove(name)
+        return len(gone)
 
     # The worker's end
 
     def begin(self, job: str) -> int:
-        """Marks a start; returns how many there were, this one included."""
-        self._of(job).mkdir(exist_ok=True)
+        """Marks a start, from nothing; returns how many there were, this one included."""
+        self._of(job).mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(self.made(job), ignore_errors=True)
         with (self._of(job) / "starts").open("ab") as file:
             file.write(b".")
         return self.starts(job)
 
     def cancelled(self, job: str) -> bool:
-        return (self._of(job) / "cancel").exists()
+        """Somebody asked for it, or nobody waits for the result any more."""
+        return (self._of(job) / "cancel").exists() or not self._of(job).exists()
 
     def reporter(self, job: str, unit: str = "steps") -> Reporter:
         return Reporter(self, job, unit)

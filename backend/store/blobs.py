@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[0-9a-f]{64}")
 CHUNK = 1024 * 1024
-ORPHAN_SECONDS = 3600.0
+STALE_SECONDS = 3600.0
 
 
 class Writer:
@@ -51,7 +51,8 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.temporary = folder / "tmp"
-        self.temporary.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.temporary.mkdir(mode=0o700, exist_ok=True)
         self._trusted: dict[str, tuple[int, int, int]] = {}
 
     def put(self, data: bytes) -> str:
@@ -88,8 +89,20 @@ class Blobs:
         writer.sha = writer.digest()
         place = self._place(writer.sha)
         with full_disk():
-            place.parent.mkdir(exist_ok=True)
+            place.parent.mkdir(mode=0o700, exist_ok=True)
             temporary.replace(place)
+            _sync_folder(place.parent)
+
+    def adopt(self, folder: Path, sha: str) -> None:
+        """Moves a blob here from another folder of blobs; harmless when it was moved before. Raises NotFound when it is in neither."""
+        place = self._place(sha)
+        with full_disk():
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            try:
+                (folder / sha[:2] / sha).replace(place)
+            except FileNotFoundError:
+                if not place.exists():
+                    raise _missing() from None
             _sync_folder(place.parent)
 
     def _place(self, sha: str) -> Path:
@@ -121,7 +134,7 @@ class Blobs:
         try:
             data = place.read_bytes()
         except OSError:
-            raise NotFound("The stored file is missing; ask for it to be computed or uploaded again.", code="blob_missing") from None
+            raise _missing() from None
         if hashlib.sha256(data).hexdigest() != sha:
             place.unlink(missing_ok=True)
             raise NotFound("The stored file was damaged; ask for it to be computed or uploaded again.", code="blob_missing")
@@ -147,17 +160,20 @@ class Blobs:
         self._place(sha).unlink(missing_ok=True)
         self._trusted.pop(sha, None)
 
-    def clean(self, referenced: set[str], older_than: float = ORPHAN_SECONDS) -> int:
-        """Removes what no row refers to and what an interrupted write left, once old enough not to be in use. Returns how many."""
-        limit = time.time() - older_than
-        doomed = [place for place in self.folder.glob("??/*") if NAME.fullmatch(place.name) and place.name not in referenced]
+    def clean(self) -> int:
+        """Removes what interrupted writes left, once old enough not to be under way. Returns how many."""
+        limit = time.time() - STALE_SECONDS
         removed = 0
-        for place in [*doomed, *self.temporary.iterdir()]:
+        for path in self.temporary.iterdir():
             with suppress(OSError):
-                if place.stat().st_mtime < limit:
-                    place.unlink()
+                if path.stat().st_mtime < limit:
+                    path.unlink()
                     removed += 1
         return removed
+
+
+def _missing() -> NotFound:
+    return NotFound("The stored file is missing; ask for it to be computed or uploaded again.", code="blob_missing")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A concept in a zip: `concept.json` and the examples as ordinary files, so that they can be looked at without this program.
 
-Read with care: entries are opened by the names that `concept.json` gives and by nothing else, counted, and decoded later like any upload.
+Read with care, in a worker: entries are opened by the names that `concept.json` gives and by nothing else, no name becomes a path, what
+comes out is counted while it is inflated, and decoded later like any upload.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import NotDecodable, TooLarge
-from app.core.settings import Limits
+from app.core.settings import Limits, MiB
 from app.core.text import plain_text
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "concept.json"
 MOST = 500
+RATIO, SMALL = 100, 16 * MiB
+"""A zip may hold so many times its own size, and a small one a little more; sound and pictures do not shrink further by honest means."""
 FORMAT = "evident-concept-1"
 
 
@@ -29,7 +32,6 @@ FORMAT = "evident-concept-1"
 class Part:
     """One example: bytes of a picture, recording or array, and the part of it that is meant."""
 
-    name: str
     data: bytes
     box: tuple[float, float, float, float] | None
 
@@ -40,7 +42,7 @@ class Bundle:
     parts: list[Part]
 
 
-def write_bundle(name: str, examples: Sequence[dict[str, Any]], arrays: Sequence[np.ndarray]) -> bytes:
+def write_bundle(name: str, examples: Sequence[dict[str, Any]], arrays: Iterable[np.ndarray]) -> bytes:
     """examples: rows of a concept; arrays: their decoded numbers. Pictures become PNG, sounds 32-bit float WAV: nothing is lost."""
     listed = []
     buffer = io.BytesIO()
@@ -76,18 +78,20 @@ def read_bundle(data: bytes, limits: Limits) -> Bundle:
     """Raises NotDecodable for anything that is not an exported concept, TooLarge for too many or too large examples."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if len(archive.infolist()) > 2 * MOST:
+                raise _crowded()
             manifest = json.loads(_entry(archive, MANIFEST, limits.json_bytes))
             listed = manifest["examples"]
             if manifest.get("format") != FORMAT or not isinstance(listed, list) or not listed:
                 raise _foreign()
             if len(listed) > MOST:
-                raise TooLarge(f"The concept has more than {MOST} examples; split it.", code="too_many_examples", field="file")
-            room = limits.audio_bytes * 4
+                raise _crowded()
+            room = min(limits.audio_bytes * 4, max(RATIO * len(data), SMALL))
             parts = []
-            for number, one in enumerate(listed):
+            for one in listed:
                 entry = _entry(archive, str(one["file"]), min(limits.audio_bytes, room))
                 room -= len(entry)
-                parts.append(Part(f"example {number}", entry, _box(one.get("box"))))
+                parts.append(Part(entry, _box(one.get("box"))))
             return Bundle(plain_text(str(manifest.get("name") or "Imported concept"), 80, field="file"), parts)
     except (
         zipfile.BadZipFile,
@@ -120,6 +124,10 @@ def _box(values: Any) -> tuple[float, float, float, float] | None:
     if not all(abs(value) < 1e9 for value in (a, b, c, d)):  # also false for NaN
         raise _foreign()
     return a, b, c, d
+
+
+def _crowded() -> TooLarge:
+    return TooLarge(f"The concept has more than {MOST} examples; split it.", code="too_many_examples", field="file")
 
 
 def _foreign() -> NotDecodable:

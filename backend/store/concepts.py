@@ -1,7 +1,8 @@
-"""Rows of users' concepts. A concept keeps its examples alive, also when the inputs they came from are deleted."""
+"""Rows of users' concepts. A concept holds the decoded numbers of its examples, and remembers the inputs they came from."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
@@ -30,20 +31,22 @@ class ConceptRow:
 def put_concept(store: Store, name: str, modality: str, examples: list[dict[str, Any]], id: str | None = None) -> ConceptRow:
     """A new concept, or new contents of an old one. Same examples, same digest, whatever the name."""
     manifest = {"name": name, "modality": modality, "examples": [{k: v for k, v in one.items() if k != "input"} for one in examples]}
-    digest = store.blobs.put(json.dumps(manifest, sort_keys=True).encode())
+    written = json.dumps(manifest, sort_keys=True).encode()
+    digest = hashlib.sha256(written).hexdigest()
     row = ConceptRow(id or uuid.uuid4().hex, name, modality, digest, examples, time.time())
-    held = {"manifest": digest} | {f"example/{number}": one["array"] for number, one in enumerate(examples)}
-    owner = f"concept:{row.id}"
-    with store.write() as connection:
-        loose = store.release(connection, owner)
-        values = {"name": name, "modality": modality, "digest": digest, "examples": examples}
-        if id is None:
-            connection.execute(insert(tables.concepts).values(id=row.id, created=row.created, **values))
-        elif not connection.execute(update(tables.concepts).where(tables.concepts.c.id == id).values(**values)).rowcount:
-            raise _missing()
-        store.refer(connection, owner, held)
-    for sha in loose - set(held.values()):
-        store.blobs.delete(sha)
+    values = {"name": name, "modality": modality, "digest": digest, "examples": examples}
+    try:
+        with store.filing() as connection:
+            if id is None:
+                connection.execute(insert(tables.concepts).values(id=row.id, created=row.created, **values))
+            elif not connection.execute(update(tables.concepts).where(tables.concepts.c.id == id).values(**values)).rowcount:
+                raise _missing()
+            store.blobs.put(written)
+            held = {"manifest": digest} | {f"example/{number}": one["array"] for number, one in enumerate(examples)}
+            store.hold(connection, f"concept:{row.id}", held)
+    except BaseException:
+        store.discard([digest])
+        raise
     return row
 
 
@@ -66,11 +69,14 @@ def concepts(store: Store) -> list[ConceptRow]:
 def delete_concept(store: Store, id: str) -> None:
     """Row, manifest and the examples that nobody else holds. Raises NotFound."""
     concept(store, id)
-    with store.write() as connection:
+    with store.filing() as connection:
         connection.execute(delete(tables.concepts).where(tables.concepts.c.id == id))
-        loose = store.release(connection, f"concept:{id}")
-    for sha in loose:
-        store.blobs.delete(sha)
+        store.hold(connection, f"concept:{id}", {})
+
+
+def concepts_with(store: Store, input: str) -> list[ConceptRow]:
+    """Those with an example that is this input or was cut from it."""
+    return [row for row in concepts(store) if any(one.get("input") == input for one in row.examples)]
 
 
 def _missing() -> NotFound:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -20,14 +20,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
 from app.core.errors import EvidentError, NotFound
+from app.core.logs import quiet_libraries
 from backend.store import tables
 from backend.store.blobs import Blobs
 from backend.store.faults import fault_of
-from backend.store.rows import ACTIVE, InputRow, ModelRow
+from backend.store.private import make_private, private_file
+from backend.store.rows import InputRow, ModelRow
 
 LOCK_SECONDS = 3.0
 """How long a call waits for a lock or a connection that somebody else holds, before it is refused."""
 MIGRATIONS = Path(__file__).parent / "migrations"
+FILING = 7_364_001
+"""PostgreSQL's advisory lock of transactions in which blobs come and go; SQLite has one writer at a time anyway."""
+SCRUB_TRIES = 5
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -36,7 +41,8 @@ class Store:
     """Rows and the blobs they refer to."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        quiet_libraries()
+        make_private(folder)
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
         self.engine = _open(url)
@@ -75,7 +81,7 @@ class Store:
 
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with (self.folder / "migrate.lock").open("w") as lock:
+        with private_file(self.folder / "migrate.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with self._writer.connect() as connection:
                 config.attributes["connection"] = connection
@@ -98,27 +104,56 @@ class Store:
         with self._writer.begin() as connection:
             yield connection
 
+    @contextmanager
+    def filing(self) -> Iterator[Connection]:
+        """A transaction in which blobs come and go with the rows that hold them, one at a time over all servers of this database.
+
+        A file is put in its place by the transaction that refers to it, and removed by the one that lets it go: whatever no row refers
+        to is therefore nobody's, and no server can delete what another is about to use.
+        """
+        with self.write() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": FILING})
+            yield connection
+
     def insert(self, table: Any) -> Any:
         """An INSERT with `on_conflict_do_nothing / _update`, which both databases have."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     # Inputs
 
-    def put_input(self, row: InputRow) -> InputRow:
-        """Idempotent: the first row of an id stays."""
-        with self.write() as connection:
-            values = {"id": row.id, "modality": row.modality, "meta": row.meta, "created": row.created or time.time()}
-            connection.execute(self.insert(tables.inputs).values(values).on_conflict_do_nothing())
-            self.refer(connection, f"input:{row.id}", row.blobs)
-        return self.input(row.id)
+    def put_input(self, row: InputRow, made: Path | None = None) -> InputRow:
+        """Idempotent: the facts that came first stay. made: the folder in which a worker left the blobs; None when they are here.
+
+        Raises NotFound when a blob is missing, NoSpace. After a failure nothing is left.
+        """
+        values = {"id": row.id, "modality": row.modality, "meta": row.meta, "created": row.created or time.time()}
+        try:
+            with self.filing() as connection:
+                connection.execute(self.insert(tables.inputs).values(values).on_conflict_do_nothing())
+                self.adopt(row.blobs.values(), made)
+                self.hold(connection, f"input:{row.id}", row.blobs)
+                return self._input(connection, row.id)
+        except BaseException:
+            self.discard(row.blobs.values())
+            raise
 
     def input(self, id: str) -> InputRow:
         """Raises NotFound."""
         with self.engine.connect() as connection:
-            row = connection.execute(select(tables.inputs).where(tables.inputs.c.id == id)).mappings().first()
-            if row is None:
-                raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
-            return InputRow(**row, blobs=self.references(connection, f"input:{id}"))
+            return self._input(connection, id)
+
+    def _input(self, connection: Connection, id: str) -> InputRow:
+        row = connection.execute(select(tables.inputs).where(tables.inputs.c.id == id)).mappings().first()
+        if row is None:
+            raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
+        return InputRow(**row, blobs=self.references(connection, f"input:{id}"))
+
+    def require_inputs(self, connection: Connection, ids: Collection[str]) -> None:
+        """Inside a transaction: raises NotFound unless all of them are here, so that nothing is written about an input that was deleted."""
+        known = select(tables.inputs.c.id).where(tables.inputs.c.id.in_(ids))
+        if ids and len(connection.execute(known).all()) < len(set(ids)):
+            raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
 
     def delete_input(self, id: str) -> None:
         """Row and bytes. Raises NotFound."""
@@ -129,11 +164,15 @@ class Store:
 
     def put_model(self, row: ModelRow) -> ModelRow:
         """Idempotent. The weights must lie in the blobs under `row.digest`."""
-        with self.write() as connection:
-            values = {**row.as_payload(), "meta": row.meta, "created": row.created or time.time()}
-            connection.execute(self.insert(tables.models).values(values).on_conflict_do_nothing())
-            self.refer(connection, f"model:{row.key}", {"weights": row.digest})
+        with self.filing() as connection:
+            self.enlist(connection, row)
         return self.model(row.key)
+
+    def enlist(self, connection: Connection, row: ModelRow) -> None:
+        """`put_model` inside a transaction."""
+        values = {**row.as_payload(), "meta": row.meta, "created": row.created or time.time()}
+        connection.execute(self.insert(tables.models).values(values).on_conflict_do_nothing())
+        self.hold(connection, f"model:{row.key}", {"weights": row.digest})
 
     def model(self, key: str) -> ModelRow:
         """Raises NotFound."""
@@ -155,63 +194,98 @@ class Store:
 
     # Which rows hold which blobs
 
-    def discard(self, sha: str) -> None:
-        """Removes a blob unless a row holds it: an upload may be, byte for byte, what was kept of an earlier one."""
-        with self.engine.connect() as connection:
-            held = self._held(connection, [sha])
-        if not held:
-            self.blobs.delete(sha)
+    def adopt(self, shas: Iterable[str], folder: Path | None) -> None:
+        """Inside a filing transaction: takes over blobs that lie in a folder of somebody's own. Raises NotFound, NoSpace."""
+        if folder is not None:
+            for sha in set(shas):
+                self.blobs.adopt(folder, sha)
 
-    def refer(self, connection: Connection, owner: str, blobs: Mapping[str, str]) -> None:
-        """Inside a transaction: `owner` now holds these blobs (name -> sha256) beside those it had."""
+    def hold(self, connection: Connection, owner: str, blobs: Mapping[str, str]) -> None:
+        """Inside a filing transaction: `owner` holds exactly these blobs (name -> sha256); what nobody holds any more is deleted.
+
+        Raises NotFound when one of them is not here.
+        """
+        for sha in blobs.values():
+            if sha not in self.blobs:
+                raise NotFound("The stored file is missing; ask for it to be computed or uploaded again.", code="blob_missing")
+        former = set(self.references(connection, owner).values())
+        connection.execute(delete(tables.refs).where(tables.refs.c.owner == owner))
         for name, sha in blobs.items():
-            statement = self.insert(tables.refs).values(owner=owner, name=name, sha=sha)
-            connection.execute(statement.on_conflict_do_update(index_elements=["owner", "name"], set_={"sha": sha}))
+            connection.execute(self.insert(tables.refs).values(owner=owner, name=name, sha=sha))
+        self._drop(connection, former - set(blobs.values()))
+
+    def discard(self, shas: Iterable[str]) -> None:
+        """Removes blobs that no row holds: after a failure. What cannot be removed now is found by `clean`."""
+        with suppress(Exception), self.filing() as connection:
+            self._drop(connection, set(shas))
 
     def references(self, connection: Connection, owner: str) -> dict[str, str]:
         rows = connection.execute(select(tables.refs.c.name, tables.refs.c.sha).where(tables.refs.c.owner == owner))
         return {row.name: row.sha for row in rows}
 
-    def release(self, connection: Connection, owner: str) -> set[str]:
-        """Inside a transaction: `owner` lets go of its blobs. Returns those that nobody holds any more; delete them after the commit."""
-        mine = set(self.references(connection, owner).values())
-        connection.execute(delete(tables.refs).where(tables.refs.c.owner == owner))
-        return mine - self._held(connection, mine)
+    def _drop(self, connection: Connection, shas: set[str]) -> int:
+        loose = shas - self._held(connection, shas)
+        for sha in loose:
+            self.blobs.delete(sha)
+        return len(loose)
 
     def _held(self, connection: Connection, shas: Iterable[str]) -> set[str]:
         return {sha for (sha,) in connection.execute(select(tables.refs.c.sha).where(tables.refs.c.sha.in_(list(shas))))}
 
     def _delete(self, table: Any, where: Any, owner: str) -> None:
-        with self.write() as connection:
+        with self.filing() as connection:
             connection.execute(delete(table).where(where))
-            loose = self.release(connection, owner)
-        for sha in loose:
-            self.blobs.delete(sha)
+            self.hold(connection, owner, {})
 
     def clean(self) -> int:
-        """Removes blobs that no row holds and no waiting job names, and what interrupted writes left."""
-        import json
-        import re
-
+        """Removes blobs that no row holds (a server was killed between placing and referring) and what interrupted writes left."""
         with self.engine.connect() as connection:
             held = {sha for (sha,) in connection.execute(select(tables.refs.c.sha))}
-            waiting = connection.execute(select(tables.jobs.c.payload).where(tables.jobs.c.state.in_(ACTIVE))).scalars()
-            held |= {sha for payload in waiting for sha in re.findall(r"[0-9a-f]{64}", json.dumps(payload))}
-        return self.blobs.clean(held)
+        loose = [sha for sha in self.blobs if sha not in held]
+        removed = self.blobs.clean()
+        for first in range(0, len(loose), 500):
+            with self.filing() as connection:
+                removed += self._drop(connection, set(loose[first : first + 500]))
+        return removed
+
+    def scrub(self) -> bool:
+        """After a deletion: empties SQLite's write-ahead log, where deleted rows would still lie (freed pages are overwritten at once).
+
+        False when a reader was in the way: call it again later. PostgreSQL does this by its own vacuum and log rotation, in its own time.
+        """
+        if not self.is_sqlite:
+            return True
+        for _ in range(SCRUB_TRIES):
+            connection = self.engine.raw_connection()
+            try:
+                if connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                    return True
+            finally:
+                connection.close()
+            time.sleep(0.05)
+        return False
 
 
 def _open(url: str) -> Engine:
-    """SQLite: WAL, so that readers never wait for the writer; transactions are begun by us (pysqlite's own begin comes too late)."""
-    if make_url(url).get_backend_name() != "sqlite":
+    """SQLite: WAL, so that readers never wait for the writer; transactions are begun by us (pysqlite's own begin comes too late).
+
+    Values never enter a message of SQLAlchemy's: it may end in a log.
+    """
+    place = make_url(url)
+    if place.get_backend_name() != "sqlite":
         # A server that went away is noticed in seconds, also when nothing says so (a network that swallows packets).
         network = {"connect_timeout": 3, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
-        return create_engine(url, pool_size=8, pool_pre_ping=True, pool_timeout=LOCK_SECONDS, connect_args=network)
-    engine = create_engine(url, connect_args={"timeout": LOCK_SECONDS, "check_same_thread": False}, pool_size=8)
+        return create_engine(url, pool_size=8, pool_pre_ping=True, pool_timeout=LOCK_SECONDS, connect_args=network, hide_parameters=True)
+    if place.database and place.database != ":memory:":
+        for suffix in ("", "-wal", "-shm"):  # the other two take the mode of the first
+            private_file(Path(place.database + suffix), create=not suffix)
+    waiting = {"timeout": LOCK_SECONDS, "check_same_thread": False}
+    engine = create_engine(url, connect_args=waiting, pool_size=8, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

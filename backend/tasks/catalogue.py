@@ -128,14 +128,14 @@ def _best(work: Any, runs: int = 5) -> float:
 
 def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict[str, Any]:
     """`app.core.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the measured pass)."""
-    from app.core.errors import BadParameter
+    from app.core.errors import BadParameter, where
     from backend.attribution.explain import settle
     from backend.tasks.explanation import finite
 
     try:
         verdict = method.is_compatible(model)
-    except Exception:  # one method's fault on one uploaded network must not take the list of everything down
-        log.exception("%s could not be checked", method.key)
+    except Exception as error:  # one method's fault on one uploaded network must not take the list of everything down
+        log.error("%s could not be checked: %s", method.key, where(error))
         return {"ok": False, "reason": "This method could not be checked on this model because of a fault in the program."}
     if not verdict.ok:
         return {"ok": False, "reason": verdict.reason}

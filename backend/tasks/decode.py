@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from backend.tasks import Outcome, Report, Task, register
@@ -9,9 +10,9 @@ from backend.tasks import Outcome, Report, Task, register
 
 @register
 class Decode(Task):
-    """payload: `{blob: sha256 of the upload, name, as: "auto" | "spectrogram", scale: of an array's numbers or None, limits}`.
+    """payload: `{file: path of what was sent, as: "auto" | "spectrogram", scale: of an array's numbers or None, limits}`.
 
-    Result: the fields of `app.core.schemas.Input` except its id. Blobs: `canonical`, what every other task reads; `preview.png` or
+    Result: the fields of `app.core.schemas.Input` except its id and the sender's name for it. Blobs: `canonical`, what every other task reads; `preview.png` or
     `audio.wav`, rebuilt from it for people, so that nothing hidden in the upload is ever sent on.
     """
 
@@ -22,9 +23,9 @@ class Decode(Task):
         from app.core.settings import Limits
         from models.media import decode
 
-        data = files.get(payload["blob"])
+        data = Path(payload["file"]).read_bytes()
         decoded = decode(data, Limits(**payload["limits"]), payload["as"], payload.get("scale"))
-        facts = {"modality": decoded.modality, "name": payload["name"], "bytes": len(data), **decoded.facts}
+        facts = {"modality": decoded.modality, "bytes": len(data), **decoded.facts}
         if decoded.modality == "audio":
             facts |= _events(decoded.canonical, decoded.facts["rate"])
         return Outcome(facts, {"canonical": decoded.canonical}, _shown(decoded))

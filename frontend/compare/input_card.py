@@ -78,6 +78,11 @@ def loaded(value: Input, title: str = "") -> list[Component]:
     return parts
 
 
+def delete_all() -> Component:
+    """Offered where an input is part of concepts or analyses."""
+    return html.Button("Delete it with its part in them", id="input-delete-all", className="link-button small", n_clicks=0)
+
+
 def title_of(value: Input, samples: Sequence[Sample]) -> str:
     """The title of the bundled sample that this input is, else nothing."""
     return next((sample.title for sample in samples if sample.key == value.sample), "")

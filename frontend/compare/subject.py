@@ -40,6 +40,12 @@ def register(app: Dash, client: Client) -> None:
         state={"data": State("input-store", "data")},
     )  # fmt: skip
     wire(
+        app, client, delete_everything, prevent_initial_call=True,
+        output={"data": Output("input-store", "data", allow_duplicate=True), "notice": notice},
+        inputs={"clicks": Input("input-delete-all", "n_clicks")},
+        state={"data": State("input-store", "data")},
+    )  # fmt: skip
+    wire(
         app, client, show_input, output=Output("input-view", "children"), inputs={"data": Input("input-store", "data")},
         prevent_initial_call=True,
     )  # fmt: skip
@@ -89,6 +95,18 @@ async def delete_input(client: Client, clicks: int | None, data: dict[str, Any] 
         raise PreventUpdate
     try:
         await client.delete_input(data["id"])
+    except ApiProblem as refusal:
+        offer = input_card.delete_all() if refusal.code == "in_use" else None
+        return {"data": no_update, "notice": common.problem(refusal, offer)}
+    return {"data": None, "notice": None}
+
+
+async def delete_everything(client: Client, clicks: int | None, data: dict[str, Any] | None) -> dict[str, Any]:
+    """Deletes the open input with its part in concepts and analyses."""
+    if not clicks or not data:
+        raise PreventUpdate
+    try:
+        await client.delete_input(data["id"], everything=True)
     except ApiProblem as refusal:
         return {"data": no_update, "notice": common.problem(refusal)}
     return {"data": None, "notice": None}

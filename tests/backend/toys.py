@@ -64,7 +64,7 @@ class Wrong(Task):
 
     def run(self, payload, files, report):
         if payload.get("bug"):
-            raise KeyError("CANARY-secret")
+            raise KeyError(payload.get("quote", "CANARY-secret"))
         raise BadParameter("The number must be even.", code="odd", field="params.n")
 
 

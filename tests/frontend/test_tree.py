@@ -74,7 +74,7 @@ def trees() -> dict[str, Component | list[Component]]:
             *drawn_panels(),
             methods_card.params_form(method, canned.FITS["lime"], {}),
         ],
-        "uploaded": input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
+        "uploaded": [*input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})), input_card.delete_all()],
         "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
         "concepts": [
             concepts.layout(),

@@ -1,4 +1,4 @@
-"""Uploads: multipart bodies streamed straight into the blob store, counted, hashed and looked at on the way; nothing piles up in memory."""
+"""Uploads: multipart bodies streamed straight into the folder of an errand, counted, hashed and looked at on the way; nothing piles up in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLUSH = 1024 * 1024
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that arrived. sha: its name in the blob store. name: the sender's name for it, made fit to show. texts: the other fields."""
+    """A file that arrived. sha: its name among the blobs it was put. name: the sender's name for it, made fit to show. texts: the other fields."""
 
     sha: str
     size: int

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
-from app.core.errors import BadParameter, Busy, Conflict, InvalidInput, NotFound
+from app.core.errors import BadParameter, Busy, Conflict, InvalidInput, JobFailed, NotFound
 from app.core.schemas import Concept, ConceptChange, ConceptRequest, ExampleRef, ExamplesRequest
+from backend.api import deletion
 from backend.api.http.context import Backend, Client, bytes_of
 from backend.api.http.forms import receive
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival
+from backend.jobs.errands import Errand, unreadable
 from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import concepts as rows
@@ -54,21 +57,40 @@ async def create(body: ConceptRequest, services: Backend) -> Concept:
 @router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
 async def bring(request: Request, services: Backend, client: Client) -> Concept:
     """A concept exported elsewhere: a zip with `concept.json` and the examples as PNG, WAV or NPY."""
-    from backend.store.bundle import read_bundle
-
-    limits = services.settings.limits
-    sent = await receive(request, services.blobs, limits, file_field="file", text_fields=(), families=("bundle",))
+    made: list[str] = []
     try:
-        bundle = await run_in_threadpool(read_bundle, await services.store.run(services.blobs.get, sent.sha), limits)
-    finally:
-        await services.store.run(services.store.discard, sent.sha)
+        with services.jobs.errands.open() as errand:
+            name, refs = await _unpacked(request, services, client, errand, made)
+        examples, modality = await _examples(services, refs)
+        return await _drawn(services, await services.store.run(rows.put_concept, services.store, name, modality, examples))
+    except BaseException:  # a refused import leaves nothing of what it brought
+        for id in made:
+            await asyncio.shield(deletion.undo_input(services, id))
+        raise
+
+
+async def _unpacked(request: Request, services: Backend, client: str, errand: Errand, made: list[str]) -> tuple[str, list[ExampleRef]]:
+    """The concept's name and its examples as inputs; `made` gathers those that are new. Raises what receiving and decoding raise."""
+    limits = services.settings.limits
+    sent = await receive(request, errand.sent, limits, file_field="file", text_fields=(), families=("bundle",))
+    payload = {"file": str(errand.path(sent.sha)), "limits": limits.model_dump()}
+    try:
+        stored = await services.jobs.errands.run(errand, "unpack", payload, client)
+    except JobFailed as error:
+        raise unreadable(error) from None
+    ids: dict[str, str] = {}
     refs = []
-    for part in bundle.parts:
-        sha = await services.store.run(services.blobs.put, part.data)
-        row, _ = await request.app.state.intake.take(Arrival(sha, part.name), client)
-        refs.append(ExampleRef(input=row.id, box=None if part.box is None else list(part.box)))
-    examples, modality = await _examples(services, refs)
-    return await _drawn(services, await services.store.run(rows.put_concept, services.store, bundle.name, modality, examples))
+    for number, box in enumerate(stored.result["boxes"]):
+        sha = stored.blobs[f"part/{number}"]
+        if sha not in ids:
+            with services.jobs.errands.open() as one:
+                await services.store.run(one.sent.adopt, errand.made, sha)
+                row, new = await request.app.state.intake.take(Arrival(one, sha), client)
+            ids[sha] = row.id
+            if new:
+                made.append(row.id)
+        refs.append(ExampleRef(input=ids[sha], box=None if box is None else list(box)))
+    return stored.result["name"], refs
 
 
 @router.get("/concepts/{id}")
@@ -90,7 +112,7 @@ async def change(id: str, body: ConceptChange, services: Backend) -> Concept:
     kept = [one for number, one in enumerate(row.examples) if number not in gone]
     if not kept:
         raise InvalidInput("A concept keeps at least one example; delete the concept instead.", code="too_few_examples", field="remove")
-    return await _drawn(services, await services.store.run(rows.put_concept, services.store, body.name or row.name, row.modality, kept, id))
+    return await _drawn(services, await deletion.replace_concept(services, row, body.name or row.name, kept))
 
 
 @router.post("/concepts/{id}/examples")
@@ -100,16 +122,13 @@ async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
     more, modality = await _examples(services, body.examples)
     if modality != row.modality:
         raise InvalidInput(f"This concept is made of {row.modality} examples; add more of those.", code="wrong_modality", field="examples")
-    return await _drawn(
-        services, await services.store.run(rows.put_concept, services.store, row.name, modality, _unique([*row.examples, *more]), id)
-    )
+    return await _drawn(services, await deletion.replace_concept(services, row, row.name, _unique([*row.examples, *more])))
 
 
 @router.delete("/concepts/{id}", status_code=204)
 async def remove(id: str, services: Backend) -> None:
-    """Deletes one of your own."""
-    await _own(id, services)
-    await services.store.run(rows.delete_concept, services.store, id)
+    """Deletes one of your own, with the pictures and sounds of its examples. Analyses that used it keep their numbers and its name."""
+    await deletion.delete_concept(services, await _own(id, services))
 
 
 @router.get("/concepts/{id}/examples/{name}", response_class=Response, responses={200: {"content": {"image/png": {}, "audio/wav": {}}}})
@@ -126,16 +145,21 @@ async def example(id: str, name: str, services: Backend) -> Response:
 
 
 @router.get("/concepts/{id}/export.zip", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
-async def export(id: str, services: Backend) -> Response:
+async def export(id: str, services: Backend, client: Client) -> Response:
     """Everything needed to use the concept elsewhere."""
-    from backend.store.bundle import write_bundle
-
     row = await _own(id, services)
-    arrays = [await services.store.run(services.blobs.array, one["array"]) for one in row.examples]
-    data = await run_in_threadpool(write_bundle, row.name, row.examples, arrays)
-    return Response(
-        data, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="concept-{row.digest[:12]}.zip"'}
-    )
+    with services.jobs.errands.open() as errand:
+        stored = await services.jobs.errands.run(errand, "pack", {"name": row.name, "examples": row.examples}, client)
+        sha = stored.blobs["concept.zip"]
+        file = (errand.made / sha[:2] / sha).open("rb")  # it can be read to its end though its folder goes now
+    disposition = f'attachment; filename="concept-{row.digest[:12]}.zip"'
+    return StreamingResponse(_chunks(file), media_type="application/zip", headers={"Content-Disposition": disposition})
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while data := file.read(256 * 1024):
+            yield data
 
 
 async def _drawn(services: Backend, row: ConceptRow) -> Concept:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import FileResponse
 
 from app.core.errors import BadParameter, NotFound
-from app.core.schemas import Input
+from app.core.schemas import Holder, Input, InUse
+from backend.api import deletion
 from backend.api.http.context import ID, Backend, Client, bytes_of, npy, ranged
+from backend.api.http.errors import problem, problem_response, request_id
 from backend.api.http.forms import receive
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, As, Intake
+from backend.api.routes.concepts import draw
 from backend.store import InputRow
 from models.media.levels import SCALES, Scale
 
@@ -47,20 +50,17 @@ Taking = Annotated[Intake, Depends(_intake)]
 @router.post("/inputs", response_model=None, openapi_extra=_FORM, responses={200: {"model": Input}, 201: {"model": Input}})
 async def upload(request: Request, services: Backend, client: Client, intake: Taking) -> Response:
     """One picture, recording or `.npy` spectrogram. 201 when it is new, 200 when the same bytes are known."""
-    sent = await receive(
-        request,
-        services.blobs,
-        services.settings.limits,
-        file_field="file",
-        text_fields=("as", "scale"),
-        families=("image", "audio", "array"),
-    )
-    try:
-        arrival = Arrival(sent.sha, sent.name, _read_as(sent.texts.get("as", "")), _scale(sent.texts.get("scale", "")))
-    except BadParameter:
-        await intake.forget(sent.sha)
-        raise
-    row, new = await intake.take(arrival, client)
+    with services.jobs.errands.open() as errand:
+        sent = await receive(
+            request,
+            errand.sent,
+            services.settings.limits,
+            file_field="file",
+            text_fields=("as", "scale"),
+            families=("image", "audio", "array"),
+        )
+        arrival = Arrival(errand, sent.sha, _read_as(sent.texts.get("as", "")), _scale(sent.texts.get("scale", "")))
+        row, new = await intake.take(arrival, client)
     shown = view(row).model_copy(update={"name": sent.name})
     return Response(shown.model_dump_json(), 201 if new else 200, media_type="application/json")
 
@@ -107,20 +107,34 @@ async def spectrogram(id: str, services: Backend) -> Response:
     return npy(await bytes_of(await _file(services, id, "canonical"), "spectrogram"), "spectrogram")
 
 
-@router.delete("/inputs/{id}", status_code=204)
-async def remove(id: str, services: Backend) -> None:
-    """The input, what was rebuilt from it and every result of its own. An analysis of concepts over inputs keeps its maps and numbers, and a
-    concept the examples cut from the input; each of these is deleted by its own route."""
+@router.delete("/inputs/{id}", status_code=204, response_model=None, responses={409: {"model": InUse}})
+async def remove(
+    id: str, request: Request, services: Backend, with_: Annotated[Literal["own", "all"], Query(alias="with")] = "own"
+) -> Response:
+    """The input, what was rebuilt from it and every result that is about it alone. After this no byte of it is left.
+
+    Where concepts, analyses of several inputs, or maps by a concept hold parts of it, nothing is deleted and 409 names them; with `all`
+    they lose those parts too: analyses and maps are deleted, a concept loses its examples (and goes when none is left).
+    """
     row = await _row(services, id)
-    for job in await services.jobs.list(limit=1_000_000):
-        if _source(job.payload) == row.id:
-            await services.jobs.delete(job.key)
-    await services.store.run(services.store.delete_input, row.id)
+    found = await deletion.dependents(services, row.id)
+    holders = found.holders()
+    if holders and with_ == "own":
+        return _in_use(holders, request)
+    for concept in await deletion.delete_input(services, row.id, found):
+        await draw(services, concept.digest)
+    return Response(status_code=204)
 
 
-def _source(payload: dict[str, Any]) -> str | None:
-    source = payload.get("input")
-    return source.get("id") if isinstance(source, dict) else None
+def _in_use(holders: list[Holder], request: Request) -> Response:
+    concepts = sum(one.kind == "concept" for one in holders)
+    counted = [(concepts, "concept"), (len(holders) - concepts, "other result")]
+    named = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted if count)
+    refusal = problem(
+        409, code="in_use", title="Conflict", request_id=request_id(request),
+        detail=f"This input is part of {named}; delete those first, or delete the input together with its part in them.",
+    )  # fmt: skip
+    return problem_response(InUse(**refusal.model_dump(), holders=holders))
 
 
 def view(row: InputRow) -> Input:

@@ -41,6 +41,7 @@ async def stop_or_delete(services: Backend, row: JobRow) -> Job | None:
     """The cancelled job, or None when it had ended and is now gone."""
     if not row.active:
         await services.jobs.delete(row.key)
+        await services.store.run(services.store.scrub)
         return None
     await services.jobs.cancel(row.key)
     return (await services.jobs.wait(row.key, 5.0)).as_job()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from contextlib import suppress
@@ -22,7 +21,7 @@ from backend.api.http.strict import StrictRoute, loads
 from backend.api.services import ZOO, fetch_key
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
-from backend.store import JobRow, ModelRow
+from backend.store import ModelRow
 
 router = APIRouter(tags=["models"], route_class=StrictRoute)
 WAIT = 10.0
@@ -70,25 +69,25 @@ async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
 async def upload(request: Request, services: Backend, client: Client) -> Response:
     """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as JSON, the name of a published
     network whose weights are to be fetched."""
-    limits = services.settings.limits
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
         return await _fetch(await request.body(), services, client)
-    sent = await receive(
-        request, services.blobs, limits, file_field="weights", text_fields=("architecture", "labels", "title"), families=("model",)
-    )
-    row = _row(sent)
-    if row.key in {known.key for known in await services.store.run(services.store.models)}:
-        return _answer((await known.model(services, row.key, start=True)).info, 200)
-    payload = {"model": row.key, "upload": row.as_payload()}
-    key = job_key("model", payload, row.digest)
-    await services.jobs.submit("model", payload, key=key, title=f"Check {row.title}", client=client)
-    ended = asyncio.create_task(_register(services, key, row))
-    done, _ = await asyncio.wait({ended}, timeout=WAIT)
-    if not done:
-        _BACKGROUND.add(ended)
-        ended.add_done_callback(_forget)
-        return _answer((await services.jobs.get(key)).as_job(), 202)
-    job = ended.result()
+    with services.jobs.errands.open() as errand:
+        sent = await receive(
+            request, errand.sent, services.settings.limits, file_field="weights",
+            text_fields=("architecture", "labels", "title"), families=("model",),
+        )  # fmt: skip
+        row = _row(sent)
+        if row.key in {known.key for known in await services.store.run(services.store.models)}:
+            return _answer((await known.model(services, row.key, start=True)).info, 200)
+        payload = {"model": row.key, "upload": row.as_payload()}
+        key = job_key("model", payload, row.digest)
+        await services.jobs.submit(
+            "model", payload, key=key, title=f"Check {row.title}", client=client,
+            given={"weights": row.digest}, folder=errand.sent.folder,
+        )  # fmt: skip
+    job = await services.jobs.wait(key, WAIT)
+    if job.active:
+        return _answer(job.as_job(), 202)
     if job.error is not None:
         raise from_problem(job.error)
     return _answer((await known.model(services, row.key, start=True)).info, 201)
@@ -121,26 +120,7 @@ async def remove(key: str, services: Backend) -> None:
     if key not in {row.key for row in await services.store.run(services.store.models)}:
         raise Conflict(f"{found.info.title} came with the program and cannot be deleted.", code="bundled")
     await services.store.run(services.store.delete_model, key)
-
-
-_BACKGROUND: set[asyncio.Task[JobRow]] = set()
-"""The event loop holds tasks weakly: checks that outlive their request are kept here."""
-
-
-def _forget(task: asyncio.Task[JobRow]) -> None:
-    _BACKGROUND.discard(task)
-    if not task.cancelled():
-        task.exception()
-
-
-async def _register(services: Backend, key: str, row: ModelRow) -> JobRow:
-    """Wait for the check and list the model, or remove its bytes when it was refused."""
-    job = await services.jobs.wait(key, services.settings.limits.job_seconds + 60)
-    if job.state == "done":
-        await services.store.run(services.store.put_model, row)
-    elif not job.active:
-        await services.store.run(services.store.discard, row.digest)
-    return job
+    await services.jobs.forget([key], kinds=("model", "catalogue"))
 
 
 def _row(sent: Upload) -> ModelRow:

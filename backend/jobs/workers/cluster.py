@@ -219,6 +219,7 @@ def run_workers(address: str, workers: int, settings: Settings, with_scheduler: 
 
 
 async def _serve_workers(address: str, workers: int, settings: Settings, with_scheduler: bool) -> int:
+    os.umask(0o077)  # the data folder is its owner's alone
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     folder = settings.data.resolve() / "cache" / "workers"

@@ -14,7 +14,8 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app.core.errors import EvidentError, JobFailed, OutOfMemory, WorkerKilled
+from app.core.errors import Cancelled, EvidentError, JobFailed, OutOfMemory, WorkerKilled
+from app.core.logs import quiet_libraries
 from app.core.settings import get_settings
 from backend.jobs.spool import Spool
 from backend.jobs.workers.protocol import TRIES, Group, Stored, WorkerConfig
@@ -34,6 +35,8 @@ def settle(config: WorkerConfig, group: Group) -> None:
 
 def settle_process(config: WorkerConfig, group: Group) -> None:
     """Threads, settings, memory limit, tasks from outside."""
+    os.umask(0o077)
+    quiet_libraries()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads)
     os.environ.pop("EVIDENT_DATABASE", None)  # a password may be in it, and no task has business with the tables
@@ -124,12 +127,15 @@ def execute(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id
     try:
         report = spool.reporter(job_id)
         outcome = TASKS[task_key].run(payload, blobs, report)
-        shas = {name: blobs.put_array(array) for name, array in outcome.arrays.items()}
-        shas |= {name: blobs.put(data) for name, data in outcome.files.items()}
+        made = Blobs(spool.made(job_id))
+        shas = {name: made.put_array(array) for name, array in outcome.arrays.items()}
+        shas |= {name: made.put(data) for name, data in outcome.files.items()}
         return Stored(outcome.result, shas)
     except EvidentError:
         raise
     except Exception as error:
+        if spool.cancelled(job_id):
+            raise Cancelled("The job was stopped.") from None
         raise explain_failure(error) from None
 
 

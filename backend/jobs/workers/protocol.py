@@ -24,7 +24,7 @@ def group_of(lane: Lane) -> Group:
 
 @dataclass(frozen=True)
 class Stored:
-    """An outcome whose arrays and files already lie in the blobs, so that only this small value crosses between processes."""
+    """An outcome whose arrays and files lie in the job's spool (`made`), so that only this small value crosses between processes."""
 
     result: dict[str, Any]
     blobs: dict[str, str] = field(default_factory=dict)

@@ -39,6 +39,7 @@ class Running:
     data: Path
     settings: Settings
     app: FastAPI
+    services: Services
     logged: list[str] = field(default_factory=list)
 
     @property
@@ -91,12 +92,12 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
         audio_seconds=30.0, image_bytes=2 * 1024 * 1024, audio_bytes=2 * 1024 * 1024, array_bytes=2 * 1024 * 1024, job_seconds=60.0
     )
     settings = Settings(_env_file=None, data=folder / "data", workers=1, **{"limits": limits, **more})
-    root, _ = build(settings)
+    root, services = build(settings)
     lines: list[str] = []
     listener = _Listener(lines)
     for name in ("evident", "uvicorn.error", "python_multipart"):
         logging.getLogger(name).addHandler(listener)
-    config = uvicorn.Config(protect(root, settings), port=0, http="h11", log_config=None, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(protect(root, settings), port=0, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=2)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(running.serve()), daemon=True)
     thread.start()
@@ -107,7 +108,7 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     store = next(route.app for route in root.routes if getattr(route, "path", "") == "/api").state.services.store
     _until(lambda: not _at_work(store), 90)
     try:
-        yield Running(base, folder / "data", settings, root, lines)
+        yield Running(base, folder / "data", settings, root, services, lines)
     finally:
         running.should_exit = True
         thread.join(20)

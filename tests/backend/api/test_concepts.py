@@ -132,18 +132,21 @@ def test_the_method_takes_the_reference_too(api: httpx.Client, mine: dict[str, A
     assert (missing["state"], missing["error"]["code"]) == ("failed", "unknown_concept")
 
 
-def test_examples_can_be_boxes_and_outlive_their_inputs(api: httpx.Client) -> None:
+def test_examples_can_be_boxes_and_go_with_their_input(api: httpx.Client) -> None:
     whole = np.concatenate([CONCEPTS["red"].make(1, seed=5)[0], CONCEPTS["blue"].make(1, seed=5)[0]], axis=1)
     id = upload(api, whole)
     left = {"input": id, "box": [0, 0, 96, 96]}
     made = api.post("/concepts", json={"name": "Left half", "examples": [left, left]}).json()
     assert (made["count"], made["boxes"], made["usable"]) == (1, 1, False)
-    assert api.delete(f"/inputs/{id}").status_code == 204
     strip = np.asarray(Image.open(io.BytesIO(api.get(f"/concepts/{made['id']}/examples/0.png").content)), dtype=float)
     assert strip[..., 0].mean() > strip[..., 2].mean() + 50
     body = {"input": upload(api, whole), "model": "shapes", "method": "visual_tcav", "params": {"concept": made["ref"]}}
     found = done(api, f"/explanations/{api.post('/explanations', json=body).json()['id']}")
     assert found["error"]["code"] == "too_few_examples"
+    problem(api.delete(f"/inputs/{id}"), 409, "in_use")
+    assert api.get(f"/concepts/{made['id']}").json()["count"] == 1
+    assert api.delete(f"/inputs/{id}", params={"with": "all"}).status_code == 204
+    problem(api.get(f"/concepts/{made['id']}"), 404, "unknown_concept")
 
 
 def test_rename_take_out_add_and_delete(api: httpx.Client, striped_inputs: list[str]) -> None:

@@ -294,8 +294,8 @@ def test_decoding_needs_no_torch() -> None:
     """The decode process stays light: it is the one that is killed when a file misbehaves."""
     code = (
         "import sys; from tests.models.media.encoders import *; from backend.tasks import TASKS; from app.core.settings import Limits\n"
-        "class Files:\n    get = staticmethod(lambda sha: sndfile(tone()))\n"
-        "out = TASKS['decode'].run({'blob': '', 'name': 'a', 'as': 'auto', 'limits': Limits().model_dump()}, Files(), None)\n"
+        "import tempfile, pathlib; file = pathlib.Path(tempfile.mkdtemp()) / 'a'; file.write_bytes(sndfile(tone()))\n"
+        "out = TASKS['decode'].run({'file': str(file), 'as': 'auto', 'limits': Limits().model_dump()}, None, None)\n"
         "print(out.result['modality'], sorted(out.arrays), sorted(out.files), 'torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

@@ -16,7 +16,8 @@ from sqlalchemy import update
 
 from app.core.errors import Busy
 from app.core.settings import Limits
-from backend.jobs.queue import LEASE, Queue, is_dead, owner_name
+from backend.jobs.owners import is_dead, owner_name
+from backend.jobs.queue import LEASE, Queue
 from backend.jobs.workers import Stored
 from backend.store import Store
 from backend.store.tables import jobs
@@ -204,7 +205,10 @@ def expire(store):
 
 def test_jobs_of_a_dead_process_of_this_machine_wait_again_at_once(store):
     gone = subprocess.run(
-        [sys.executable, "-c", "from backend.jobs.queue import owner_name; print(owner_name())"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", "from backend.jobs.owners import owner_name; print(owner_name())"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     queue = Queue(store, Limits())
     queue.owner = gone.stdout.strip()

@@ -125,16 +125,32 @@ def test_other_faults_of_the_disk_are_not_called_full(blobs, monkeypatch):
     assert files(blobs) == []
 
 
-def test_cleaning_takes_the_old_and_unreferenced_only(blobs):
-    kept, loose, fresh = blobs.put(b"kept"), blobs.put(b"loose"), blobs.put(b"fresh")
-    left = blobs.temporary / "half"
-    left.write_bytes(b"half")
-    old = time.time() - 7200
-    for path in (blobs.path(kept), blobs.path(loose), left):
-        os.utime(path, (old, old))
-    assert blobs.clean({kept}) == 2
-    assert sorted(blobs) == sorted([kept, fresh])
-    assert not left.exists()
+def test_cleaning_takes_interrupted_writes_once_they_are_old(blobs):
+    old, fresh = blobs.temporary / "old", blobs.temporary / "fresh"
+    for path in (old, fresh):
+        path.write_bytes(b"half")
+    moment = time.time() - 7200
+    os.utime(old, (moment, moment))
+    assert blobs.clean() == 1
+    assert fresh.exists()
+
+
+def test_a_blob_moves_from_one_folder_to_another_once(blobs, tmp_path):
+    made = Blobs(tmp_path / "made")
+    sha = made.put(b"result")
+    for _ in range(2):  # again after a failure in between
+        blobs.adopt(made.folder, sha)
+    assert blobs.get(sha) == b"result"
+    assert sha not in made
+    blobs.delete(sha)
+    with pytest.raises(NotFound, match="missing"):
+        blobs.adopt(made.folder, sha)
+
+
+def test_blobs_are_their_owners_alone(blobs):
+    blobs.put(b"mine")
+    for path in (blobs.folder, *blobs.folder.rglob("*")):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_many_writers_of_the_same_blob(blobs):

@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import inspect, text
 
 from app.core.errors import NotFound
-from backend.store import InputRow, ModelRow, Store, database
+from backend.store import InputRow, ModelRow, Store, database, tables
 from backend.store.tables import metadata
 
 
@@ -116,7 +116,7 @@ def test_models(store):
 def test_a_failed_transaction_leaves_nothing(store):
     def fails():
         with store.write() as connection:
-            store.refer(connection, "input:x", {"canonical": "0" * 64})
+            store.hold(connection, "input:x", {"canonical": store.blobs.put(b"x")})
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -126,12 +126,12 @@ def test_a_failed_transaction_leaves_nothing(store):
 
 
 def test_many_threads_write_without_a_locked_database(store):
-    faults = []
+    faults, sha = [], store.blobs.put(b"numbers")
 
     def work(number):
         try:
             for n in range(25):
-                store.put_input(InputRow(f"{number:032x}{n:032x}", "image", {}, {"canonical": "0" * 64}))
+                store.put_input(InputRow(f"{number:032x}{n:032x}", "image", {}, {"canonical": sha}))
         except Exception as error:
             faults.append(error)
 
@@ -143,3 +143,42 @@ def test_many_threads_write_without_a_locked_database(store):
     assert faults == []
     with store.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM inputs")).scalar() == 150
+
+
+def test_an_open_data_folder_is_closed_and_what_is_not_ours_stays(tmp_path):
+    """As an earlier version, or another umask, left it."""
+    folder = tmp_path / "data"
+    (folder / "blobs" / "ab").mkdir(parents=True)
+    (folder / "mine").mkdir()
+    for path in (folder / "blobs" / "ab" / "x", folder / "mine" / "run.sh", folder / "evident.db"):
+        path.touch()
+        path.chmod(0o755)
+    store = Store(f"sqlite:///{folder / 'evident.db'}", folder)
+    store.migrate()
+    store.close()
+    assert (folder / "mine" / "run.sh").stat().st_mode & 0o777 == 0o755
+    for path in (folder, *(path for path in folder.rglob("*") if "mine" not in path.parts)):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_names_of_files_leave_an_older_database(store):
+    from importlib import import_module
+
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    meta = {"name": "CANARY.wav", "rate": 8000}
+    payload = {"input": {"id": "a", "meta": meta}, "inputs": [{"input": {"id": "b", "meta": {**meta, "sample": "s"}}}]}
+    store.put_input(InputRow("a" * 64, "audio", meta, {}))
+    with store.write() as connection:
+        for kind in ("explanation", "decode"):
+            values = {"key": kind, "kind": kind, "lane": "", "title": "", "client": "", "state": "done", "payload": payload}
+            numbers = dict.fromkeys(("rank", "turn", "attempts", "results", "created"), 0)
+            connection.execute(tables.jobs.insert().values(**values, **numbers))
+        with Operations.context(MigrationContext.configure(connection)):
+            import_module("backend.store.migrations.versions.0003_names_are_not_kept").upgrade()
+        rows = connection.execute(tables.jobs.select()).mappings().all()
+    assert [row["kind"] for row in rows] == ["explanation"]
+    assert rows[0]["payload"]["input"]["meta"] == {"name": "", "rate": 8000}
+    assert rows[0]["payload"]["inputs"][0]["input"]["meta"]["name"] == "CANARY.wav"  # a bundled sample's own
+    assert store.input("a" * 64).meta == {"name": "", "rate": 8000}

@@ -36,12 +36,16 @@ class Rig:
 
     def __init__(self, engine, folder):
         self.engine, self.folder = engine, folder
-        self.spool, self.blobs = Spool(folder / "spool"), Blobs(folder / "blobs")
+        self.spool = Spool(folder / "spool")
 
     def submit(self, task, lane="interactive", job=None, **payload) -> tuple[str, Future[Stored]]:
         job = job or uuid.uuid4().hex
         self.spool.open(job)
         return job, self.engine.submit(task, payload, job, lane)
+
+    def made(self, job) -> Blobs:
+        """The blobs of a result, until the job service takes them over."""
+        return Blobs(self.spool.made(job))
 
     def run(self, task, lane="interactive", **payload) -> Stored:
         return self.submit(task, lane, **payload)[1].result(WAIT)
@@ -79,10 +83,11 @@ def scheduler(tmp_path_factory):
 
 
 def test_result_arrays_and_files_come_back(rig):
-    stored = rig.run("toy_echo", name="a", plus=1)
+    job, future = rig.submit("toy_echo", name="a", plus=1)
+    stored = future.result(WAIT)
     assert stored.result["echo"] == "a"
-    np.testing.assert_array_equal(rig.blobs.array(stored.blobs["values"]), np.arange(6, dtype=np.float32).reshape(2, 3) + 1)
-    assert rig.blobs.get(stored.blobs["note.txt"]) == b"hello"
+    np.testing.assert_array_equal(rig.made(job).array(stored.blobs["values"]), np.arange(6, dtype=np.float32).reshape(2, 3) + 1)
+    assert rig.made(job).get(stored.blobs["note.txt"]) == b"hello"
 
 
 def test_work_is_done_in_other_processes_and_decoding_apart(rig):
