@@ -77,7 +77,7 @@ async def _sample(entry: dict[str, Any], intake: Intake) -> Sample | None:
         try:
             with intake.services.jobs.errands.open() as errand:
                 sha = await run_in_threadpool(lambda: errand.sent.put(file.read_bytes()))
-                row, _ = await intake.take(Arrival(errand, sha, read_as, entry["key"], file.name), "")
+                row, _ = await intake.take(Arrival(errand, sha, read_as, sample=entry["key"], name=file.name), "")
         except EvidentError:
             return None  # a sample that cannot be read is left out; a test reads them all
     return Sample(**{name: entry[name] for name in Sample.model_fields if name in entry}, input=row.id)

@@ -206,8 +206,8 @@ def bundle(manifest: Any, **files: bytes) -> bytes:
         (bundle({"format": "evident-concept-1", "name": "x" * 81, "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
         (
             bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]}, a=b"GIF89a rest of it"),
-            415,
-            "unsupported_type",
+            422,
+            "not_decodable",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from app.core.errors import NoSpace, NotFound
+from app.core.errors import NoSpace, NotFound, StorageUnavailable
 from backend.store.blobs import CHUNK, Blobs
 
 
@@ -120,7 +120,7 @@ def test_other_faults_of_the_disk_are_not_called_full(blobs, monkeypatch):
         raise OSError(errno.EIO, "broken")
 
     monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(OSError, match="broken"):
+    with pytest.raises(StorageUnavailable):
         blobs.put(b"data")
     assert files(blobs) == []
 
