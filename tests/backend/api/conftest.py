@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -158,6 +161,16 @@ def after(server: Running) -> Iterator[Callable[[httpx.Response], dict[str, Any]
     said = "\n".join(server.logged[first:])
     assert CANARY not in said
     assert "failed" not in said, said
+
+
+def archive(examples: list[dict[str, Any]], files: dict[str, bytes]) -> bytes:
+    """A concept in a zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("concept.json", json.dumps({"format": "evident-concept-1", "name": "x", "examples": examples}))
+        for name, data in files.items():
+            zipped.writestr(name, data)
+    return buffer.getvalue()
 
 
 def send(client: httpx.Client, data: bytes, name: str = "file.bin", **fields: str) -> httpx.Response:

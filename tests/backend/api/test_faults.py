@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from backend.store.faults import fault_of
-from tests.backend.api.conftest import Running, upload
+from tests.backend.api.conftest import Running, archive, upload
 from tests.backend.api.walk import tables
 from tests.models.media.encoders import image, picture
 
@@ -62,6 +62,7 @@ def writing(client: httpx.Client, photo: str, seed: int) -> dict[tuple[str, str]
     """Every route that writes, with a request that would succeed, or reach the database to find out that there is no such thing."""
     new = image(picture(seed=seed))
     example = {"input": photo}
+    bundle = archive([{"file": "a"}], {"a": image(picture(seed=seed + 1))})
     model = {"files": {"weights": ("a.safetensors", save({}))}, "data": {"architecture": "resnet18", "labels": "a\nb"}}
     return {
         ("POST", "/v1/inputs"): lambda: client.post("/inputs", files={"file": ("a.png", new)}),
@@ -74,7 +75,7 @@ def writing(client: httpx.Client, photo: str, seed: int) -> dict[tuple[str, str]
         ),
         ("DELETE", "/v1/explanations/{id}"): lambda: client.delete(f"/explanations/{NOWHERE}"),
         ("POST", "/v1/concepts"): lambda: client.post("/concepts", json={"name": "x", "examples": [example]}),
-        ("POST", "/v1/concepts/import"): lambda: client.post("/concepts/import", files={"file": ("c.zip", b"PK\x03\x04" + bytes(100))}),
+        ("POST", "/v1/concepts/import"): lambda: client.post("/concepts/import", files={"file": ("c.zip", bundle)}),
         ("PUT", "/v1/concepts/{id}"): lambda: client.put(f"/concepts/{NOWHERE}", json={"name": "y"}),
         ("DELETE", "/v1/concepts/{id}"): lambda: client.delete(f"/concepts/{NOWHERE}"),
         ("POST", "/v1/concepts/{id}/examples"): lambda: client.post(f"/concepts/{NOWHERE}/examples", json={"examples": [example]}),

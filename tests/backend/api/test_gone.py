@@ -18,7 +18,7 @@ import pytest
 from backend.jobs.spool import Spool
 from backend.jobs.workers.process import execute
 from backend.jobs.workers.protocol import WorkerConfig
-from tests.backend.api.conftest import CANARY, Running, finished, send
+from tests.backend.api.conftest import CANARY, Running, archive, finished, send
 from tests.models.media.encoders import image, npy, picture
 
 WORD = b"EVIDENTLY-SECRET-PIXELS"
@@ -108,15 +108,6 @@ def held(server: Running) -> tuple[set[str], list[Path]]:
     """Blobs, and what lies in the spool."""
     spool = [path for path in (server.data / "spool").rglob("*") if path.is_file()]
     return {path.name for path in (server.data / "blobs").rglob("*") if path.is_file()}, spool
-
-
-def archive(examples: list[dict[str, Any]], files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
-        zipped.writestr("concept.json", json.dumps({"format": "evident-concept-1", "name": "x", "examples": examples}))
-        for name, data in files.items():
-            zipped.writestr(name, data)
-    return buffer.getvalue()
 
 
 BOMBS = {
