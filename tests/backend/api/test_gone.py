@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sqlite3
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,7 +106,10 @@ def test_a_name_is_shown_to_its_sender_only(client: httpx.Client) -> None:
 
 
 def held(server: Running) -> tuple[set[str], list[Path]]:
-    """Blobs, and what lies in the spool."""
+    """Blobs, and what lies in the spool, once the strips of concepts that are drawn in the background are done."""
+    deadline = time.monotonic() + 60
+    while list((server.data / "spool").iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
     spool = [path for path in (server.data / "spool").rglob("*") if path.is_file()]
     return {path.name for path in (server.data / "blobs").rglob("*") if path.is_file()}, spool
 
