@@ -1,6 +1,8 @@
-"""The command `evident`: one file per command in app/commands, each with `NAME`, `HELP`, `add(parser)` and `run(args)`.
+"""The command `evident`: one file per command in app/commands, each with `NAME`, `HELP`, `add(parser)` and
+`run(args)`.
 
-Exit codes: 0 done, 1 something did not hold (doctor), 2 bad input, in one plain sentence on stderr, 130 interrupted.
+Exit codes: 0 done, 1 something did not hold (doctor), 2 bad input, in one plain sentence on stderr, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from types import ModuleType
 from app import __version__, commands
 from app.core.errors import EvidentError
 
-# A spinning OpenMP pool starves the other processes of a small machine; it must be said before torch is imported anywhere.
+# A spinning OpenMP pool starves the other processes of a small machine; it must be said before torch is
+# imported anywhere.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -47,4 +50,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _commands() -> list[ModuleType]:
     names = [info.name for info in pkgutil.iter_modules(commands.__path__)]
-    return sorted((importlib.import_module(f"app.commands.{name}") for name in names), key=lambda module: module.NAME)
+    return sorted(
+        (importlib.import_module(f"app.commands.{name}") for name in names), key=lambda module: module.NAME
+    )

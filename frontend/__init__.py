@@ -1,4 +1,5 @@
-"""Showing: Dash pages, components, figures and the API client. Speaks HTTP only; never imports backend, models, torch or captum."""
+"""Showing: Dash pages, components, figures and the API client. Speaks HTTP only; never imports backend,
+models, torch or captum."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def create_dash(server: FastAPI, settings: Settings) -> Dash:
-    """The dashboard on `server`, below which the API already answers at `/api/v1` (or is passed on to where it does)."""
+    """The dashboard on `server`, below which the API already answers at `/api/v1` (or is passed on to
+    where it does)."""
     from frontend.dashboard import build
 
     return build(server, settings)

@@ -34,7 +34,10 @@ PAPERS = (
         "arXiv 2207.12958; journal form Healthcare Analytics 8 (2025) 100408",
     ),
     ("Grad-CAM fused with LRP to remove noise from heat maps", "arXiv 2405.12175"),
-    ("Hybrid CNN-Interpreter: layer-wise predictions, feature correlation, filter importance", "arXiv 2211.00185"),
+    (
+        "Hybrid CNN-Interpreter: layer-wise predictions, feature correlation, filter importance",
+        "arXiv 2211.00185",
+    ),
     ("Visual-TCAV: concept maps and concept attribution", "arXiv 2411.05698"),
     ("Sound-based Covid models before and after matching on symptoms", "Coppock et al. 2024, 67,842 people"),
 )
@@ -55,7 +58,16 @@ PARTS = (
 def layout(**_query: str) -> Component:
     return html.Div(
         [
-            html.Div([html.H1("About Evident"), html.P("See why a CNN decided as it did: attribution maps side by side, on images, spectrograms and cough recordings.", className="ev-muted")], className="ev-page-head"),
+            html.Div(
+                [
+                    html.H1("About Evident"),
+                    html.P(
+                        "See why a CNN decided as it did: attribution maps side by side, on images, spectrograms and cough recordings.",
+                        className="ev-muted",
+                    ),
+                ],
+                className="ev-page-head",
+            ),
             dcc.Store(id="about-store", data=0),
             html.Div([intended(), not_intended()], className="ev-two"),
             html.Div(common.card("Methods", common.skeleton(6)), id="about-methods"),
@@ -63,14 +75,19 @@ def layout(**_query: str) -> Component:
             licences(),
         ],
         className="ev-page",
-    )  # fmt: skip
+    )
 
 
 def not_found(**_query: str) -> Component:
     """For an address that leads nowhere."""
     back = dcc.Link("Go to Compare", href="/", className="ev-button")
     return html.Div(
-        common.card("", html.H1("There is no such page"), html.P("The address may be mistyped or from another version."), back),
+        common.card(
+            "",
+            html.H1("There is no such page"),
+            html.P("The address may be mistyped or from another version."),
+            back,
+        ),
         className="ev-page ev-lost",
     )
 
@@ -78,29 +95,43 @@ def not_found(**_query: str) -> Component:
 def intended() -> Component:
     return common.card(
         "Intended use",
-        html.P("Research and teaching: to look at which parts of an input a network used, to compare explanation methods, and to find shortcuts that a network has learned."),
-        html.P("A map answers the question: which parts of this input moved this score of this model? It says nothing about a person, and nothing about what would be true of another model."),
+        html.P(
+            "Research and teaching: to look at which parts of an input a network used, to compare explanation methods, and to find shortcuts that a network has learned."
+        ),
+        html.P(
+            "A map answers the question: which parts of this input moved this score of this model? It says nothing about a person, and nothing about what would be true of another model."
+        ),
         html.P("The score is the model's own number. It is not the chance of an illness."),
-    )  # fmt: skip
+    )
 
 
 def not_intended() -> Component:
     return common.card(
         "Not for",
         html.P(words.BANNER_FULL),
-        html.P("The bundled cough models are demonstrations. Their labels are confounded with the recording conditions: loudness, noise floor and length alone tell the classes apart better than the network does. Their cards show the figures next to each other."),
+        html.P(
+            "The bundled cough models are demonstrations. Their labels are confounded with the recording conditions: loudness, noise floor and length alone tell the classes apart better than the network does. Their cards show the figures next to each other."
+        ),
         html.P("Everything you upload stays on the server that shows you this page. No request leaves it."),
-    )  # fmt: skip
+    )
 
 
 def method_table(catalogue: Catalogue) -> Component:
-    return common.card("Methods", html.Div([method_entry(method) for method in catalogue.methods], className="ev-method-list"))
+    return common.card(
+        "Methods",
+        html.Div([method_entry(method) for method in catalogue.methods], className="ev-method-list"),
+    )
 
 
 def method_entry(method: MethodInfo) -> Component:
     return html.Article(
         [
-            html.H3([method.title, html.Span(words.FAMILY.get(method.family, method.family), className="ev-muted")]),
+            html.H3(
+                [
+                    method.title,
+                    html.Span(words.FAMILY.get(method.family, method.family), className="ev-muted"),
+                ]
+            ),
             html.P(method.summary),
             html.P(method.paper, className="ev-muted ev-small"),
         ]
@@ -109,7 +140,12 @@ def method_entry(method: MethodInfo) -> Component:
 
 def keyboard() -> Component:
     return common.card(
-        "Keyboard", common.table(["Key", "What it does"], [[html.Kbd(key), text] for key, text in KEYS], "Keyboard on the Compare page")
+        "Keyboard",
+        common.table(
+            ["Key", "What it does"],
+            [[html.Kbd(key), text] for key, text in KEYS],
+            "Keyboard on the Compare page",
+        ),
     )
 
 
@@ -117,15 +153,31 @@ def papers() -> Component:
     return common.card(
         "Papers",
         html.Ul(
-            [html.Li([title, html.Br(), html.Span(source, className="ev-muted ev-small")]) for title, source in PAPERS],
+            [
+                html.Li([title, html.Br(), html.Span(source, className="ev-muted ev-small")])
+                for title, source in PAPERS
+            ],
             className="ev-plain-list",
         ),
-        html.P("Where a paper leaves something open, the method's own entry says what is our reading.", className="ev-muted ev-small"),
+        html.P(
+            "Where a paper leaves something open, the method's own entry says what is our reading.",
+            className="ev-muted ev-small",
+        ),
     )
 
 
 def licences() -> Component:
-    return common.card("Versions and licences", common.table(["Part", "Version", "Licence"], [["evident", __version__, "Apache-2.0"], *([name, version(name), licence] for name, licence in PARTS)], "Software inside"))  # fmt: skip
+    return common.card(
+        "Versions and licences",
+        common.table(
+            ["Part", "Version", "Licence"],
+            [
+                ["evident", __version__, "Apache-2.0"],
+                *([name, version(name), licence] for name, licence in PARTS),
+            ],
+            "Software inside",
+        ),
+    )
 
 
 def version(name: str) -> str:

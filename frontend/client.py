@@ -1,7 +1,9 @@
-"""The dashboard's side of the HTTP contract: asks the API, answers with the wire schemas, and turns every refusal into one exception.
+"""The dashboard's side of the HTTP contract: asks the API, answers with the wire schemas, and turns every
+refusal into one exception.
 
-Calls go through the ASGI application the dashboard is mounted on: in one process straight into the API, in the split set-up into the proxy that
-passes `/api` on. No port, no address and no second event loop is needed, and nothing can wait for itself because every caller is `async`.
+Calls go through the ASGI application the dashboard is mounted on: in one process straight into the API, in
+the split set-up into the proxy that passes `/api` on. No port, no address and no second event loop is needed,
+and nothing can wait for itself because every caller is `async`.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ class ApiProblem(Exception):
 
 def silent(detail: str) -> ApiProblem:
     """The API gave no answer at all."""
-    return ApiProblem(Problem(title="No answer from the server", status=503, code="unreachable", detail=detail))
+    return ApiProblem(
+        Problem(title="No answer from the server", status=503, code="unreachable", detail=detail)
+    )
 
 
 def href(path: str) -> str:
@@ -64,7 +68,8 @@ def href(path: str) -> str:
 
 
 class Client:
-    """Asynchronous calls. `transport` is made per call, so that one client serves any event loop and can carry the visitor's address."""
+    """Asynchronous calls. `transport` is made per call, so that one client serves any event loop and can
+    carry the visitor's address."""
 
     def __init__(self, transport: Callable[[], httpx.AsyncBaseTransport], host: str = "127.0.0.1") -> None:
         quiet_libraries()
@@ -76,7 +81,9 @@ class Client:
             async with httpx.AsyncClient(transport=self._transport(), trust_env=False, timeout=130) as client:
                 answer = await client.request(method, f"{self._base}{path}", **options)
         except httpx.HTTPError:
-            raise silent("The computing side does not answer. It may be restarting; try again in a moment.") from None
+            raise silent(
+                "The computing side does not answer. It may be restarting; try again in a moment."
+            ) from None
         if answer.is_success:
             return answer
         raise _problem(answer)
@@ -106,14 +113,18 @@ class Client:
         return await self._get(f"/inputs/{quote(key, safe='')}", Input)
 
     async def delete_input(self, key: str, everything: bool = False) -> None:
-        """everything: also what it is part of; without it the server refuses (`in_use`) and says what that is."""
-        await self._call("DELETE", f"/inputs/{quote(key, safe='')}", params={"with": "all" if everything else "own"})
+        """everything: also what it is part of; without it the server refuses (`in_use`) and says what that
+        is."""
+        await self._call(
+            "DELETE", f"/inputs/{quote(key, safe='')}", params={"with": "all" if everything else "own"}
+        )
 
     async def model(self, key: str) -> ModelInfo:
         return await self._get(f"/models/{quote(key, safe=':')}", ModelInfo)
 
     async def fetch_model(self, name: str) -> ModelInfo | Job:
-        """Asks for the weights of a published network: the model when it is there, else the job that fetches it."""
+        """Asks for the weights of a published network: the model when it is there, else the job that
+        fetches it."""
         answer = await self._call("POST", "/models", json={"name": name})
         return _read(answer, Job if answer.status_code == 202 else ModelInfo)
 
@@ -128,18 +139,26 @@ class Client:
         return await self._get(f"/models/{quote(model, safe=':')}/compatibility", TypeAdapter(dict[str, Fit]))
 
     async def choices(self, name: str, modality: str | None = None) -> list[tuple[str, str]]:
-        """A list that a schema offers choices from: (value, label). Entries for the other kind of input are left out."""
+        """A list that a schema offers choices from: (value, label). Entries for the other kind of input
+        are left out."""
         entries = (await self._call("GET", f"/{quote(name, safe='')}")).json()
         kind = None if modality is None else modality == "image"
-        fitting = [entry for entry in entries if kind is None or "modality" not in entry or (entry["modality"] == "image") is kind]
+        fitting = [
+            entry
+            for entry in entries
+            if kind is None or "modality" not in entry or (entry["modality"] == "image") is kind
+        ]
         return [(entry.get("ref") or entry["id"], entry.get("name") or entry["id"]) for entry in fitting]
 
     async def predict(self, request: PredictionRequest, patience: float = PREDICTING) -> Prediction:
-        """The model's scores. A prediction that takes long is answered as a job first and asked for until it is there."""
+        """The model's scores. A prediction that takes long is answered as a job first and asked for until
+        it is there."""
         answer = await self._call("POST", "/predictions", json=request.model_dump())
         while "classes" not in (body := answer.json()):
             if body.get("state") in {"failed", "cancelled"}:
-                raise ApiProblem(Problem.model_validate(body.get("error") or _unexplained(answer.status_code)))
+                raise ApiProblem(
+                    Problem.model_validate(body.get("error") or _unexplained(answer.status_code))
+                )
             if patience <= 0:
                 raise silent("The prediction takes unusually long. Try again in a moment.")
             patience -= 0.5
@@ -172,13 +191,21 @@ class Client:
 
     async def change_concept(self, key: str, name: str | None = None, remove: Sequence[int] = ()) -> Concept:
         """Another name, or examples taken out by number."""
-        return _read(await self._call("PUT", f"/concepts/{quote(key, safe='')}", json={"name": name, "remove": list(remove)}), Concept)
+        return _read(
+            await self._call(
+                "PUT", f"/concepts/{quote(key, safe='')}", json={"name": name, "remove": list(remove)}
+            ),
+            Concept,
+        )
 
     async def delete_concept(self, key: str) -> None:
         await self._call("DELETE", f"/concepts/{quote(key, safe='')}")
 
     async def analyse(self, request: ConceptAnalysisRequest) -> ConceptAnalysis:
-        return _read(await self._call("POST", "/concept-analyses", json=request.model_dump(mode="json")), ConceptAnalysis)
+        return _read(
+            await self._call("POST", "/concept-analyses", json=request.model_dump(mode="json")),
+            ConceptAnalysis,
+        )
 
     async def analysis(self, key: str) -> ConceptAnalysis:
         return await self._get(f"/concept-analyses/{quote(key, safe='')}", ConceptAnalysis)

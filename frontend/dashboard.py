@@ -24,15 +24,20 @@ log = logging.getLogger(__name__)
 
 
 def build(server: FastAPI, settings: Settings) -> Dash:
-    """Everything is served from here: no CDN, no foreign request, no inline script beyond Dash's own one-line start."""
-    client = Client(lambda: httpx.ASGITransport(server, raise_app_exceptions=False, client=(_visitor(), 0)), host=_host(settings))
+    """Everything is served from here: no CDN, no foreign request, no inline script beyond Dash's own
+    one-line start."""
+    client = Client(
+        lambda: httpx.ASGITransport(server, raise_app_exceptions=False, client=(_visitor(), 0)),
+        host=_host(settings),
+    )
     app = Dash(
         __name__,
         server=server,  # type: ignore[arg-type]
         use_pages=True,
         pages_folder="",
         assets_folder=str(ASSETS),
-        # Not in Dash's walk: its tags carry a version that the modules' own imports do not, and every module would run twice.
+        # Not in Dash's walk: its tags carry a version that the modules' own imports do not, and every module
+        # would run twice.
         assets_path_ignore=["early", "evident"],
         serve_locally=True,
         suppress_callback_exceptions=True,
@@ -49,18 +54,25 @@ def build(server: FastAPI, settings: Settings) -> Dash:
     )
     _without_websocket(app, server)
     for page in pages():
-        dash.register_page(f"page {page.path}", path=page.path, title=f"{page.name} · Evident", layout=page.layout)
+        dash.register_page(
+            f"page {page.path}", path=page.path, title=f"{page.name} · Evident", layout=page.layout
+        )
         for part in page.parts:
             part.register(app, client)
-    dash.register_page("frontend.not_found_404", path="/not-found", title="Not found · Evident", layout=about.not_found)
+    dash.register_page(
+        "frontend.not_found_404", path="/not-found", title="Not found · Evident", layout=about.not_found
+    )
     app.layout = shell.shell
     return app
 
 
 def _without_websocket(app: Dash, server: FastAPI) -> None:
-    """Dash opens a WebSocket and a shared worker on every page of a FastAPI server, used or not, and speaks of it in the console. Not used: not there."""
+    """Dash opens a WebSocket and a shared worker on every page of a FastAPI server, used or not, and
+    speaks of it in the console. Not used: not there."""
     app.backend.websocket_capability = False
-    server.router.routes[:] = [route for route in server.router.routes if getattr(route, "path", "") != "/_dash-ws-callback"]
+    server.router.routes[:] = [
+        route for route in server.router.routes if getattr(route, "path", "") != "/_dash-ws-callback"
+    ]
 
 
 def _host(settings: Settings) -> str:

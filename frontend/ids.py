@@ -1,4 +1,5 @@
-"""Ids that more than one file uses. A pattern-matching id is a dict made by a function here; a plain id is written out where it is placed."""
+"""Ids that more than one file uses. A pattern-matching id is a dict made by a function here; a plain id is
+written out where it is placed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The pages, found by looking: a page is a folder of this package (or a file) with a `PAGE`. There is no list to edit."""
+"""The pages, found by looking: a page is a folder of this package (or a file) with a `PAGE`. There is no
+list to edit."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Page:
-    """path: in the address. name: in the navigation, ordered by `order`. layout: query of the address -> what is drawn at once."""
+    """path: in the address. name: in the navigation, ordered by `order`. layout: query of the address ->
+    what is drawn at once."""
 
     path: str
     name: str
@@ -37,5 +39,9 @@ class Page:
 def pages() -> tuple[Page, ...]:
     """Every page, in the order of the navigation."""
     package = importlib.import_module("frontend")
-    modules = [importlib.import_module(f"frontend.{info.name}") for info in pkgutil.iter_modules(package.__path__)]
-    return tuple(sorted((module.PAGE for module in modules if hasattr(module, "PAGE")), key=lambda page: page.order))
+    modules = [
+        importlib.import_module(f"frontend.{info.name}") for info in pkgutil.iter_modules(package.__path__)
+    ]
+    return tuple(
+        sorted((module.PAGE for module in modules if hasattr(module, "PAGE")), key=lambda page: page.order)
+    )

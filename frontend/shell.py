@@ -34,7 +34,18 @@ INDEX = f"""<!DOCTYPE html>
   </body>
 </html>"""
 
-ACCENT = ["#e7eef9", "#c9d9f2", "#a3c1f2", "#7aa7f0", "#5285d6", "#386cc0", "#2456a6", "#1e4a90", "#183d78", "#123060"]
+ACCENT = [
+    "#e7eef9",
+    "#c9d9f2",
+    "#a3c1f2",
+    "#7aa7f0",
+    "#5285d6",
+    "#386cc0",
+    "#2456a6",
+    "#1e4a90",
+    "#183d78",
+    "#123060",
+]
 THEME: dict[str, Any] = {
     "primaryColor": "accent",
     "primaryShade": {"light": 6, "dark": 3},
@@ -73,7 +84,13 @@ def shell() -> Component:
 
 def header() -> Component:
     links = [
-        dmc.Anchor(page.name, href=page.path, id={"type": "nav", "path": page.path}, className="ev-nav-link", underline="never")
+        dmc.Anchor(
+            page.name,
+            href=page.path,
+            id={"type": "nav", "path": page.path},
+            className="ev-nav-link",
+            underline="never",
+        )
         for page in pages()
     ]
     return html.Header(
@@ -102,13 +119,22 @@ def level() -> Component:
 
 def theme_toggle() -> Component:
     return dmc.ColorSchemeToggle(
-        lightIcon=icon("contrast"), darkIcon=icon("contrast"), variant="subtle", size="md", className="ev-theme-toggle", **aria(label="Switch between light and dark")
-    )  # fmt: skip
+        lightIcon=icon("contrast"),
+        darkIcon=icon("contrast"),
+        variant="subtle",
+        size="md",
+        className="ev-theme-toggle",
+        **aria(label="Switch between light and dark"),
+    )
 
 
 def help_button() -> Component:
     return html.Button(
-        [icon("help"), hidden("Keyboard help")], id="help-button", className="ev-icon-button", title="Keyboard help (?)", n_clicks=0
+        [icon("help"), hidden("Keyboard help")],
+        id="help-button",
+        className="ev-icon-button",
+        title="Keyboard help (?)",
+        n_clicks=0,
     )
 
 

@@ -1,4 +1,5 @@
-"""From a function to a Dash callback. A page's functions stand at module level, take named values and can be called in a test as they are:
+"""From a function to a Dash callback. A page's functions stand at module level, take named values and can be
+called in a test as they are:
 
     async def show(client, asked, trigger): ...
     wire(app, client, show, output=Output(...), inputs={"asked": Input(...)})
@@ -21,14 +22,16 @@ from frontend.client import Client
 
 @dataclass(frozen=True)
 class Trigger:
-    """The component that started a callback. id: its id, a dict where it is one of many; None when the page was opened."""
+    """The component that started a callback. id: its id, a dict where it is one of many; None when the
+    page was opened."""
 
     id: str | dict[str, str] | None = None
     value: Any = None
 
     @property
     def pressed(self) -> bool:
-        """A button of a list was pressed: its arrival on the page starts callbacks too, with nothing in it."""
+        """A button of a list was pressed: its arrival on the page starts callbacks too, with nothing in
+        it."""
         return isinstance(self.id, dict) and bool(self.value)
 
     def of(self, name: str) -> str:
@@ -48,15 +51,22 @@ def wire(
     running: Sequence[tuple[Output, Any, Any]] | None = None,
     prevent_initial_call: bool | str = False,
 ) -> None:
-    """Registers `function(client, **inputs, **state)`; with a mapping of outputs it returns a mapping of the same names."""
+    """Registers `function(client, **inputs, **state)`; with a mapping of outputs it returns a mapping of
+    the same names."""
     wants_trigger = "trigger" in inspect.signature(function).parameters
 
     @wraps(function)
     async def callback(**values: Any) -> Any:
         if wants_trigger:
-            values["trigger"] = Trigger(ctx.triggered_id, ctx.triggered[0]["value"] if ctx.triggered else None)
+            values["trigger"] = Trigger(
+                ctx.triggered_id, ctx.triggered[0]["value"] if ctx.triggered else None
+            )
         return await function(client, **values)
 
-    app.callback(output=output, inputs=dict(inputs), state=dict(state or {}), running=running, prevent_initial_call=prevent_initial_call)(
-        callback
-    )
+    app.callback(
+        output=output,
+        inputs=dict(inputs),
+        state=dict(state or {}),
+        running=running,
+        prevent_initial_call=prevent_initial_call,
+    )(callback)

@@ -1,4 +1,5 @@
-"""What is explained: specs, preprocessing with axes and units, verified loading, the cnnexplain network and its training, the hub."""
+"""What is explained: specs, preprocessing with axes and units, verified loading, the cnnexplain network
+and its training, the hub."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ _LAZY = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """torch is imported when it is first asked for: the process that decodes uploads uses `models.media.segment` without it."""
+    """torch is imported when it is first asked for: the process that decodes uploads uses
+    `models.media.segment` without it."""
     if name in _LAZY:
         import importlib
 

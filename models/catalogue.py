@@ -1,7 +1,9 @@
-"""Bundled models: `weights/KEY.safetensors` and its card `weights/KEY.json`. Two new files are a new model; there is no list to edit.
+"""Bundled models: `weights/KEY.safetensors` and its card `weights/KEY.json`. Two new files are a new model;
+there is no list to edit.
 
-A card names its `architecture`, `title`, `labels`, `sha256`, `licence` and `command` (how it was made), a `temperature` if it was
-calibrated, and any figures to show. A card without `architecture` belongs to an experiment and is not listed.
+A card names its `architecture`, `title`, `labels`, `sha256`, `licence` and `command` (how it was made), a
+`temperature` if it was calibrated, and any figures to show. A card without `architecture` belongs to an
+experiment and is not listed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ WEIGHTS = Path(__file__).with_name("weights")
 
 
 class Bundled(Registry[ModelSpec]):
-    """Specs by key, read from the cards on first use and again when a card has changed: training replaces them."""
+    """Specs by key, read from the cards on first use and again when a card has changed: training replaces
+    them."""
 
     _seen: tuple[object, ...] = ()
     _from_cards: frozenset[str] = frozenset()
@@ -27,9 +30,15 @@ class Bundled(Registry[ModelSpec]):
         if self._loaded and not self._seen:
             return  # a process that brings its own models
         cards = sorted(WEIGHTS.glob("*.json"))
-        seen = tuple((path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path in cards for stat in (path.stat(),))
+        seen = tuple(
+            (path, stat.st_mtime_ns, stat.st_size, stat.st_ino) for path in cards for stat in (path.stat(),)
+        )
         if seen != self._seen:
-            specs = {path.stem: spec_of(path) for path in cards if "architecture" in json.loads(path.read_text(encoding="utf-8"))}
+            specs = {
+                path.stem: spec_of(path)
+                for path in cards
+                if "architecture" in json.loads(path.read_text(encoding="utf-8"))
+            }
             registered = {key: spec for key, spec in self._entries.items() if key not in self._from_cards}
             self._entries, self._from_cards = {**registered, **specs}, frozenset(specs)
             self._seen, self._loaded = seen, True
@@ -40,11 +49,20 @@ def spec_of(path: Path) -> ModelSpec:
     card = json.loads(path.read_text(encoding="utf-8"))
     network = ARCHITECTURES[card["architecture"]]
     return ModelSpec(
-        key=path.stem, title=card["title"], build=partial(network.build, len(card["labels"])), input=network.input,
-        labels=tuple(card["labels"]), weights=path.with_suffix(".safetensors"), sha256=card["sha256"],
-        source=f"trained by this project: {card['command']}", licence=card["licence"], paper=network.paper,
-        default_layer=network.default_layer, temperature=card.get("temperature", 1.0), card=card,
-    )  # fmt: skip
+        key=path.stem,
+        title=card["title"],
+        build=partial(network.build, len(card["labels"])),
+        input=network.input,
+        labels=tuple(card["labels"]),
+        weights=path.with_suffix(".safetensors"),
+        sha256=card["sha256"],
+        source=f"trained by this project: {card['command']}",
+        licence=card["licence"],
+        paper=network.paper,
+        default_layer=network.default_layer,
+        temperature=card.get("temperature", 1.0),
+        card=card,
+    )
 
 
 MODELS = Bundled("model", "models")

@@ -1,8 +1,10 @@
-"""Any convolutional architecture of timm and torchvision by name: `timm:resnet18`, `timm:resnet18.a1_in1k`, `torchvision:squeezenet1_1`.
+"""Any convolutional architecture of timm and torchvision by name: `timm:resnet18`, `timm:resnet18.a1_in1k`,
+`torchvision:squeezenet1_1`.
 
-Weights are safetensors only, looked for in this order: a file given by the caller, the folder `EVIDENT_WEIGHTS`, the hub's cache on this
-machine, the hub. torchvision itself publishes pickles, which are not opened: its networks take a local file, or the same weights from
-timm's pages on the hub where every name and shape agrees (the ResNet and DenseNet families).
+Weights are safetensors only, looked for in this order: a file given by the caller, the folder
+`EVIDENT_WEIGHTS`, the hub's cache on this machine, the hub. torchvision itself publishes pickles, which are
+not opened: its networks take a local file, or the same weights from timm's pages on the hub where every name
+and shape agrees (the ResNet and DenseNet families).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ IMAGENET = 1000
 HUB_SECONDS = 5.0
 """How long the hub may take to answer before it counts as unreachable."""
 OPS = ("nms", "qnms")
-"""Compiled operations that a torchvision for another torch lacks; importing it needs their names, no classifier calls them."""
+"""Compiled operations that a torchvision for another torch lacks; importing it needs their names, no
+classifier calls them."""
 POPULAR = (
     "timm:resnet18", "timm:resnet50", "timm:mobilenetv2_100", "timm:densenet121", "timm:efficientnet_b0", "timm:vgg16",
     "timm:convnext_tiny", "torchvision:squeezenet1_1",
@@ -43,7 +46,8 @@ _stubs: list[torch.library.Library] = []
 
 @dataclass(frozen=True)
 class Entry:
-    """One architecture of a library. build: number of classes -> untrained network. hub: repository with its safetensors, or None."""
+    """One architecture of a library. build: number of classes -> untrained network. hub: repository with
+    its safetensors, or None."""
 
     key: str
     title: str
@@ -56,7 +60,8 @@ class Entry:
 
 
 def ensure_operations() -> None:
-    """Let torchvision be imported beside any torch: names the operations that its compiled part would bring, only where it did not."""
+    """Let torchvision be imported beside any torch: names the operations that its compiled part would
+    bring, only where it did not."""
     with _lock:
         if _stubs:
             return
@@ -111,11 +116,20 @@ def _timm(key: str, name: str) -> Entry:
         config = timm.get_pretrained_cfg(name)
         if config is not None:
             return Entry(
-                key=key, title=f"{name} (timm)", build=lambda classes: timm.create_model(name, pretrained=False, num_classes=classes),
-                input=_timm_input(config), classifier=_first(config.classifier), hub=config.hf_hub_id, licence=config.license or "",
+                key=key,
+                title=f"{name} (timm)",
+                build=lambda classes: timm.create_model(name, pretrained=False, num_classes=classes),
+                input=_timm_input(config),
+                classifier=_first(config.classifier),
+                hub=config.hf_hub_id,
+                licence=config.license or "",
                 paper=config.paper_ids if isinstance(config.paper_ids, str) else "",
-            )  # fmt: skip
-    raise NotFound("This architecture has no such set of weights; leave out the part after the dot.", code="unknown_model", field="model")
+            )
+    raise NotFound(
+        "This architecture has no such set of weights; leave out the part after the dot.",
+        code="unknown_model",
+        field="model",
+    )
 
 
 def _first(classifier: Any) -> str | None:
@@ -125,10 +139,14 @@ def _first(classifier: Any) -> str | None:
 def _timm_input(config: Any) -> ImageInput:
     channels, height, width = config.input_size
     return ImageInput(
-        size=(height, width), mean=tuple(config.mean), std=tuple(config.std), channels=channels,
-        resize="squash" if config.crop_mode == "squash" else "crop", crop_pct=config.crop_pct or 0.875,
+        size=(height, width),
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+        channels=channels,
+        resize="squash" if config.crop_mode == "squash" else "crop",
+        crop_pct=config.crop_pct or 0.875,
         interpolation="bicubic" if config.interpolation in ("bicubic", "random", None) else "bilinear",
-    )  # fmt: skip
+    )
 
 
 def _torchvision(key: str, name: str) -> Entry:
@@ -143,9 +161,13 @@ def _torchvision(key: str, name: str) -> Entry:
     preset = default.transforms()
     crop, whole = preset.crop_size[0], preset.resize_size[0]
     shape = ImageInput(
-        size=(crop, crop), mean=tuple(preset.mean), std=tuple(preset.std), resize="crop", crop_pct=min(1.0, crop / whole),
+        size=(crop, crop),
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        resize="crop",
+        crop_pct=min(1.0, crop / whole),
         interpolation="bicubic" if "bicubic" in str(preset.interpolation.value) else "bilinear",
-    )  # fmt: skip
+    )
     return Entry(key, f"{name} (torchvision)", build, shape, None, None, "BSD-3-Clause")
 
 
@@ -157,7 +179,8 @@ def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
 
 
 def resolve(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path]:
-    """The spec of an architecture and the file with its weights. Raises NotFound, WeightsUnavailable, ModelRejected."""
+    """The spec of an architecture and the file with its weights. Raises NotFound, WeightsUnavailable,
+    ModelRejected."""
     found = entry(key)
     path = Path(weights) if weights is not None else local_file(key)
     if path is None:
@@ -171,12 +194,20 @@ def resolve(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path]:
 
 def _spec(found: Entry, classes: int, labels: tuple[str, ...] | None) -> ModelSpec:
     if labels is None:
-        labels = imagenet_labels() if classes == IMAGENET else tuple(f"class {i}" for i in range(max(2, classes)))
+        labels = (
+            imagenet_labels() if classes == IMAGENET else tuple(f"class {i}" for i in range(max(2, classes)))
+        )
     return ModelSpec(
-        key=found.key, title=found.title, build=lambda: found.build(classes), input=found.input, labels=labels, licence=found.licence,
-        paper=found.paper, source=found.hub or "a local safetensors file",
+        key=found.key,
+        title=found.title,
+        build=lambda: found.build(classes),
+        input=found.input,
+        labels=labels,
+        licence=found.licence,
+        paper=found.paper,
+        source=found.hub or "a local safetensors file",
         card={"data": "ImageNet-1k (1000 classes of photographs)"} if classes == IMAGENET else {},
-    )  # fmt: skip
+    )
 
 
 def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
@@ -221,7 +252,8 @@ def _folder() -> Path | None:
 
 
 def local_file(key: str) -> Path | None:
-    """`KEY.safetensors` in the weights folder; the colon may be an underscore, and the library may be left out."""
+    """`KEY.safetensors` in the weights folder; the colon may be an underscore, and the library may be left
+    out."""
     folder = _folder()
     if folder is None:
         return None
@@ -238,7 +270,8 @@ def _aliases(key: str) -> tuple[str, ...]:
 
 
 def local_specs() -> dict[str, ModelSpec]:
-    """Specs of the models whose weights lie in the weights folder, by key. Files of unknown names are passed over."""
+    """Specs of the models whose weights lie in the weights folder, by key. Files of unknown names are
+    passed over."""
     folder = _folder()
     found: dict[str, ModelSpec] = {}
     for path in sorted(folder.glob("*.safetensors")) if folder else ():
@@ -257,7 +290,8 @@ def _own_spec(key: str) -> ModelSpec:
 
 
 def _key_of(stem: str) -> str | None:
-    """The key that a file's name stands for. A bare name is our own architecture, else torchvision's, else timm's."""
+    """The key that a file's name stands for. A bare name is our own architecture, else torchvision's, else
+    timm's."""
     from models.architectures import ARCHITECTURES
 
     for library in ("timm", "torchvision"):
@@ -268,7 +302,14 @@ def _key_of(stem: str) -> str | None:
     own = next((key for key, value in ARCHITECTURES.items() if stem in (key, *value.files)), None)
     if own is not None:
         return own
-    return next((f"{library}:{stem}" for library in ("torchvision", "timm") if stem.partition(".")[0] in names(library)), None)
+    return next(
+        (
+            f"{library}:{stem}"
+            for library in ("torchvision", "timm")
+            if stem.partition(".")[0] in names(library)
+        ),
+        None,
+    )
 
 
 def available(key: str) -> bool:
@@ -277,18 +318,26 @@ def available(key: str) -> bool:
 
 
 def at_hand(key: str) -> Path | None:
-    """The file with the weights of a `timm:` or `torchvision:` model on this machine; None when it would have to be fetched."""
-    return local_file(key) or next((path for hub in _repositories(entry(key)) if (path := _cached(hub))), None)
+    """The file with the weights of a `timm:` or `torchvision:` model on this machine; None when it would
+    have to be fetched."""
+    return local_file(key) or next(
+        (path for hub in _repositories(entry(key)) if (path := _cached(hub))), None
+    )
 
 
 def _from_hub(found: Entry) -> Path:
-    """The hub's copy of the weights: from its cache, else downloaded with a progress bar. Raises WeightsUnavailable within seconds."""
+    """The hub's copy of the weights: from its cache, else downloaded with a progress bar. Raises
+    WeightsUnavailable within seconds."""
     for hub in _repositories(found):
         path = _cached(hub) or _download(hub)
         if path is not None:
             return path
     allowed = get_settings().downloads
-    why = "could not be fetched; connect to the internet once" if allowed else "may not be fetched (EVIDENT_DOWNLOADS); allow it"
+    why = (
+        "could not be fetched; connect to the internet once"
+        if allowed
+        else "may not be fetched (EVIDENT_DOWNLOADS); allow it"
+    )
     raise WeightsUnavailable(
         f"The weights of {found.title} are not on this machine and {why}, or put "
         f"{found.key.partition(':')[2]}.safetensors into the weights folder (EVIDENT_WEIGHTS).",
@@ -297,7 +346,8 @@ def _from_hub(found: Entry) -> Path:
 
 
 def _repositories(found: Entry) -> tuple[str, ...]:
-    """Where the hub keeps these weights as safetensors. torchvision's own are on timm's pages, usable where names and shapes agree."""
+    """Where the hub keeps these weights as safetensors. torchvision's own are on timm's pages, usable
+    where names and shapes agree."""
     if found.hub:
         return (found.hub,)
     library, _, name = found.key.partition(":")
@@ -310,10 +360,17 @@ def _twins(found: Entry) -> tuple[str, ...]:
 
     name = found.key.partition(":")[2]
     with torch.device("meta"):
-        ours, theirs = found.build(IMAGENET).state_dict(), timm.create_model(name, pretrained=False).state_dict()
+        ours, theirs = (
+            found.build(IMAGENET).state_dict(),
+            timm.create_model(name, pretrained=False).state_dict(),
+        )
     if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
         return ()
-    tags = [f"{name}.{tag}" for tag in ("tv2_in1k", "tv_in1k") if f"{name}.{tag}" in timm.list_pretrained(f"{name}.*")]
+    tags = [
+        f"{name}.{tag}"
+        for tag in ("tv2_in1k", "tv_in1k")
+        if f"{name}.{tag}" in timm.list_pretrained(f"{name}.*")
+    ]
     hubs = [config.hf_hub_id for tag in tags if (config := timm.get_pretrained_cfg(tag)) is not None]
     return tuple(hub for hub in hubs if hub)
 
@@ -356,7 +413,8 @@ def _cached(hub: str) -> Path | None:
 
 @contextmanager
 def downloads(report: Callable[..., None] | None) -> Iterator[None]:
-    """Inside, weights are fetched with `report(done, total, unit="bytes")`, or not at all where it is None. Outside, with a bar on the screen."""
+    """Inside, weights are fetched with `report(done, total, unit="bytes")`, or not at all where it is
+    None. Outside, with a bar on the screen."""
     token = _reporting.set(report)
     try:
         yield

@@ -1,4 +1,5 @@
-"""Networks with verified weights: bundled ones by key, a user's own module, or a safetensors file for a named architecture.
+"""Networks with verified weights: bundled ones by key, a user's own module, or a safetensors file for a named
+architecture.
 
 Weights are read by safetensors only: nothing in a file can run.
 """
@@ -30,7 +31,8 @@ UNNAMED = (
 
 
 def specs() -> Mapping[str, ModelSpec]:
-    """The catalogue: bundled models, and those whose weights lie in the local weights folder. No network is built."""
+    """The catalogue: bundled models, and those whose weights lie in the local weights folder. No network
+    is built."""
     from models import hub
 
     return MappingProxyType({**dict(MODELS), **hub.local_specs()})
@@ -39,17 +41,21 @@ def specs() -> Mapping[str, ModelSpec]:
 def load(key: str, device: torch.device | str = "cpu", weights: str | Path | None = None) -> Model:
     """A network of the catalogue, or `timm:NAME` / `torchvision:NAME`, ready to be explained.
 
-    weights: a safetensors file to use instead of the bundled or downloaded ones. Bundled weights are checked against their sha256.
-    Raises NotFound (key), WeightsUnavailable (missing, damaged, offline), ModelRejected (weights that do not fit).
+    weights: a safetensors file to use instead of the bundled or downloaded ones. Bundled weights are checked
+    against their sha256. Raises NotFound (key), WeightsUnavailable (missing, damaged, offline), ModelRejected
+    (weights that do not fit).
     """
     spec, path = _locate(key, weights)
     if path is None:
-        raise WeightsUnavailable(f"No weights are bundled with {spec.title}; give a safetensors file with weights=.", field="model")
+        raise WeightsUnavailable(
+            f"No weights are bundled with {spec.title}; give a safetensors file with weights=.", field="model"
+        )
     data = read(path, missing=WeightsUnavailable)
     digest = hashlib.sha256(data).hexdigest()
     if weights is None and spec.sha256 and digest != spec.sha256:
         raise WeightsUnavailable(
-            f"The weights of {spec.title} are damaged: their checksum is wrong. Install the program again.", field="model"
+            f"The weights of {spec.title} are damaged: their checksum is wrong. Install the program again.",
+            field="model",
         )
     found = tensors(data)
     del data  # a gigabyte in its own right while the network is built
@@ -61,7 +67,8 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
 
 
 def weights_state(key: str) -> tuple[object, ...]:
-    """Changes when the weights or the card behind a key are replaced. Cheap: no file is opened, nothing is fetched. Raises NotFound."""
+    """Changes when the weights or the card behind a key are replaced. Cheap: no file is opened, nothing is
+    fetched. Raises NotFound."""
     from models import hub
 
     spec, path = (None, hub.at_hand(key)) if key.partition(":")[0] in HUB else _locate(key, None)
@@ -72,7 +79,8 @@ def weights_state(key: str) -> tuple[object, ...]:
 
 
 def _locate(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path | None]:
-    """The spec of a key and the file of its weights, if any. A catalogue entry goes before the bare architecture of that name."""
+    """The spec of a key and the file of its weights, if any. A catalogue entry goes before the bare
+    architecture of that name."""
     from models import architectures, hub
 
     if key.partition(":")[0] in HUB:
@@ -97,8 +105,9 @@ def wrap(
 ) -> Model:
     """Any torch CNN as a Model. A float32 copy is taken, so your module is not frozen and may go on training.
 
-    labels: one name per output; two names for a network with a single logit, the second being the class it speaks for.
-    Raises ModelRejected: labels that do not match, weights that are not finite, a forward pass that fails.
+    labels: one name per output; two names for a network with a single logit, the second being the class it
+    speaks for. Raises ModelRejected: labels that do not match, weights that are not finite, a forward pass
+    that fails.
     """
     if not isinstance(module, nn.Module):
         raise ModelRejected("A model must be a torch.nn.Module.", field="model")
@@ -111,14 +120,20 @@ def wrap(
         ) from None
     own.zero_grad(set_to_none=True)
     spec = ModelSpec(
-        key=key, title=title, build=lambda: copy.deepcopy(own), input=input, labels=tuple(str(label) for label in labels),
-        default_layer=default_layer, temperature=temperature,
-    )  # fmt: skip
+        key=key,
+        title=title,
+        build=lambda: copy.deepcopy(own),
+        input=input,
+        labels=tuple(str(label) for label in labels),
+        default_layer=default_layer,
+        temperature=temperature,
+    )
     return _ready(Model(spec, own, digest_of(own.state_dict()), device))
 
 
 def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
-    """An untrained network with `classes` outputs and its preprocessing: own keys, `timm:NAME`, `torchvision:NAME`. Raises NotFound."""
+    """An untrained network with `classes` outputs and its preprocessing: own keys, `timm:NAME`,
+    `torchvision:NAME`. Raises NotFound."""
     return _untrained(key, classes)
 
 
@@ -132,11 +147,15 @@ def _untrained(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
         return entry.build(classes), entry.input
 
 
-def from_file(path: str | Path, architecture: str, labels: Sequence[str], device: torch.device | str = "cpu") -> Model:
-    """An uploaded safetensors file for one of our architectures; one label per output, or two for a single logit.
+def from_file(
+    path: str | Path, architecture: str, labels: Sequence[str], device: torch.device | str = "cpu"
+) -> Model:
+    """An uploaded safetensors file for one of our architectures; one label per output, or two for a single
+    logit.
 
-    Checked before anything is built: size, format, header, number of tensors; then every name and shape against the architecture,
-    finite weights, and a trial forward pass on a blank and on a noisy input. Raises TooLarge, ModelRejected, NotFound (architecture).
+    Checked before anything is built: size, format, header, number of tensors; then every name and shape
+    against the architecture, finite weights, and a trial forward pass on a blank and on a noisy input. Raises
+    TooLarge, ModelRejected, NotFound (architecture).
     """
     data = read(Path(path), missing=NotFound)
     found, digest = tensors(data), hashlib.sha256(data).hexdigest()
@@ -147,22 +166,32 @@ def from_file(path: str | Path, architecture: str, labels: Sequence[str], device
     module, spec_input = _untrained(architecture, classes)
     fit(module, found)
     spec = ModelSpec(
-        key=f"upload:{digest[:16]}", title="Uploaded model", build=lambda: _untrained(architecture, classes)[0], input=spec_input,
-        labels=tuple(str(label) for label in labels), source="uploaded",
-    )  # fmt: skip
+        key=f"upload:{digest[:16]}",
+        title="Uploaded model",
+        build=lambda: _untrained(architecture, classes)[0],
+        input=spec_input,
+        labels=tuple(str(label) for label in labels),
+        source="uploaded",
+    )
     return _with_maps(_ready(Model(spec, module, digest, device)))
 
 
 def _outputs(key: str, found: Mapping[str, Tensor], labels: int) -> int:
-    """Outputs of the network in the file: its rows wherever the untrained network has one row per label, if all agree."""
+    """Outputs of the network in the file: its rows wherever the untrained network has one row per label,
+    if all agree."""
     odd = 1009  # a prime, which no layer is wide: the classifier is told by its rows
     expected = _outline(key, odd)
-    rows = {found[name].shape[0] for name, tensor in expected.items() if tensor.shape[:1] == (odd,) and name in found and found[name].ndim}
+    rows = {
+        found[name].shape[0]
+        for name, tensor in expected.items()
+        if tensor.shape[:1] == (odd,) and name in found and found[name].ndim
+    }
     return rows.pop() if len(rows) == 1 else max(1, labels)
 
 
 def _outline(key: str, classes: int) -> dict[str, Tensor]:
-    """Names and shapes of an architecture without its memory: a file that does not fit cannot make us allocate a giant network."""
+    """Names and shapes of an architecture without its memory: a file that does not fit cannot make us
+    allocate a giant network."""
     with torch.device("meta"):
         return _untrained(key, classes)[0].state_dict()
 
@@ -190,10 +219,14 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
 
 @torch.no_grad()
 def _ready(model: Model) -> Model:
-    """The last checks of every model: finite weights, a forward pass that works, finite outputs, as many as labels."""
+    """The last checks of every model: finite weights, a forward pass that works, finite outputs, as many
+    as labels."""
     for name, tensor in model.module.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelRejected(f"The weights hold numbers that are not finite (NaN or infinite), first in {brief(name)}.", field="file")
+            raise ModelRejected(
+                f"The weights hold numbers that are not finite (NaN or infinite), first in {brief(name)}.",
+                field="file",
+            )
     shape = (1, *model.input.shape)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
     trials = (torch.zeros_like(noise), noise)
@@ -204,10 +237,13 @@ def _ready(model: Model) -> Model:
             out = model.module(given)
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError):
             raise ModelRejected(
-                f"The network cannot work on an input of {list(shape[1:])} (channels, height, width).", field="model"
+                f"The network cannot work on an input of {list(shape[1:])} (channels, height, width).",
+                field="model",
             ) from None
         if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != 1:
-            raise ModelRejected("The network must return one row of logits per input, a tensor [N, classes].", field="model")
+            raise ModelRejected(
+                "The network must return one row of logits per input, a tensor [N, classes].", field="model"
+            )
         if not torch.isfinite(out).all():
             raise ModelRejected("The network's outputs are not finite on a trial input.", field="model")
         overwritten |= given._version != 0 or not torch.equal(given, trial)
@@ -216,12 +252,15 @@ def _ready(model: Model) -> Model:
 
 
 def _as_explained(model: Model, trials: Sequence[Tensor], overwritten: bool) -> Model:
-    """Logits come out, the caller's input stays as it was, and the tensor to explain by default is some module's output."""
+    """Logits come out, the caller's input stays as it was, and the tensor to explain by default is some
+    module's output."""
     ending = outputs.take_off_ending(model.module, trials)
     if overwritten:
         rewriting.copy_input_first(model.module)
     if ending is not None:
         model.spec = replace(model.spec, ending=ending, card={**model.spec.card, "outputs": ending.note})
-    if model.spec.default_layer is None and not probing.name_last_step(model.module, model.input.shape, model.device):
+    if model.spec.default_layer is None and not probing.name_last_step(
+        model.module, model.input.shape, model.device
+    ):
         model.spec = replace(model.spec, card={**model.spec.card, "layers": UNNAMED})
     return model

@@ -15,9 +15,12 @@ from models.spec import InputSpec, Layer, ModelSpec
 
 
 class Model:
-    """A network ready to be explained: eval mode, parameters frozen, on one device. Not thread-safe (hooks): one per process."""
+    """A network ready to be explained: eval mode, parameters frozen, on one device. Not thread-safe
+    (hooks): one per process."""
 
-    def __init__(self, spec: ModelSpec, module: nn.Module, digest: str, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, spec: ModelSpec, module: nn.Module, digest: str, device: torch.device | str = "cpu"
+    ) -> None:
         self.spec = spec
         self.module = module.eval().to(device).requires_grad_(False)
         self.digest = digest
@@ -38,8 +41,8 @@ class Model:
         return self.spec.input
 
     def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Tensor:
-        """path, bytes, PIL image, array or `(waveform, rate)` -> float32 `[1, C, H, W]` on the model's device. scale: `db`, `power`,
-        `amplitude` or `unit`, for a spectrogram whose numbers leave a doubt."""
+        """path, bytes, PIL image, array or `(waveform, rate)` -> float32 `[1, C, H, W]` on the model's
+        device. scale: `db`, `power`, `amplitude` or `unit`, for a spectrogram whose numbers leave a doubt."""
         return self.input.prepare(raw, start=start, scale=scale).x.to(self.device)
 
     @property
@@ -48,7 +51,8 @@ class Model:
         return self.probed.outputs[-1:] == (1,)
 
     def select(self, outputs: Tensor, target: int) -> Tensor:
-        """The logit to explain, `[N]`, from the module's raw outputs `[N, K]` (or `[N, 1]` for a single-logit model)."""
+        """The logit to explain, `[N]`, from the module's raw outputs `[N, K]` (or `[N, 1]` for a
+        single-logit model)."""
         if outputs.shape[1] == 1:
             return outputs[:, 0] if target == 1 else -outputs[:, 0]
         return outputs[:, target]
@@ -65,11 +69,13 @@ class Model:
 
     @property
     def independent(self) -> bool:
-        """Whether each class is judged for itself (a network with several outputs that ended in a sigmoid)."""
+        """Whether each class is judged for itself (a network with several outputs that ended in a
+        sigmoid)."""
         return self.spec.ending is not None and self.spec.ending.kind == "sigmoid" and not self.single_logit
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Calibrated probabilities `[..., len(labels)]` from `logits`: a softmax, or a sigmoid for each class where they are independent."""
+        """Calibrated probabilities `[..., len(labels)]` from `logits`: a softmax, or a sigmoid for each
+        class where they are independent."""
         scaled = logits / self.spec.temperature
         return torch.sigmoid(scaled) if self.independent else torch.softmax(scaled, dim=-1)
 
@@ -80,15 +86,20 @@ class Model:
 
     @property
     def offered_layers(self) -> tuple[Layer, ...]:
-        """A short list for a layer picker: ends of blocks and activations, in execution order; holds the default layer."""
+        """A short list for a layer picker: ends of blocks and activations, in execution order; holds the
+        default layer."""
         return self.probed.offered
 
     @property
     def default_layer(self) -> str:
-        """The last convolutional block after its activation. Raises Incompatible for a network without feature maps."""
+        """The last convolutional block after its activation. Raises Incompatible for a network without
+        feature maps."""
         name = self.spec.default_layer or self.probed.default
         if name is None:
-            raise Incompatible("This network has no layer with feature maps; choose a method that does not look inside.", field="layer")
+            raise Incompatible(
+                "This network has no layer with feature maps; choose a method that does not look inside.",
+                field="layer",
+            )
         return name
 
     @property
@@ -104,9 +115,11 @@ class Model:
 
 
 def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:
-    """Labels for `outputs` columns; two labels may share one column. Raises ModelRejected when the numbers do not match."""
+    """Labels for `outputs` columns; two labels may share one column. Raises ModelRejected when the numbers
+    do not match."""
     if len(labels) == outputs or (outputs == 1 and len(labels) == 2):
         return tuple(str(label) for label in labels)
     raise ModelRejected(
-        f"The network has {outputs} outputs but {len(labels)} labels were given; give one label per output.", field="labels"
+        f"The network has {outputs} outputs but {len(labels)} labels were given; give one label per output.",
+        field="labels",
     )

@@ -1,13 +1,15 @@
-"""What a network's outputs are. Maps explain logits, so a last softmax, log-softmax or sigmoid is noticed in the trial passes and taken off.
+"""What a network's outputs are. Maps explain logits, so a last softmax, log-softmax or sigmoid is noticed in
+the trial passes and taken off.
 
     softmax      every number in [0, 1], each row sums to 1     probabilities softmax(z)
     log-softmax  log sum exp = 0 in each row                    probabilities softmax(z)
     sigmoid      every number in [0, 1], by a sigmoid           probabilities sigmoid(z), each class for itself
 
-A row that sums to 1 proves a softmax by itself; numbers between 0 and 1 prove nothing, so a sigmoid must be seen to run. What is taken off
-is the step itself, wherever its call stands: the layer becomes an identity, the function call is cut out of its module's `forward`, and in
-code that cannot be traced the call is skipped as it runs. Where no step is found (a softmax written out by hand) its logarithm is explained:
-the logit up to a number that is the same for all classes.
+A row that sums to 1 proves a softmax by itself; numbers between 0 and 1 prove nothing, so a sigmoid must be
+seen to run. What is taken off is the step itself, wherever its call stands: the layer becomes an identity,
+the function call is cut out of its module's `forward`, and in code that cannot be traced the call is skipped
+as it runs. Where no step is found (a softmax written out by hand) its logarithm is explained: the logit up to
+a number that is the same for all classes.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ SENTENCES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Ending:
-    """What was taken off. exact: the step itself is gone; otherwise the logarithm of its outputs stands for the logits."""
+    """What was taken off. exact: the step itself is gone; otherwise the logarithm of its outputs stands
+    for the logits."""
 
     kind: Kind
     exact: bool
@@ -57,7 +60,9 @@ class Ending:
     def note(self) -> str:
         """For the model's card."""
         if self.exact:
-            return f"{SENTENCES[self.kind]}: probabilities are its own, and maps explain the logits before it."
+            return (
+                f"{SENTENCES[self.kind]}: probabilities are its own, and maps explain the logits before it."
+            )
         return f"{SENTENCES[self.kind]} that could not be taken off: probabilities are its own, and maps explain their logarithm."
 
 
@@ -78,7 +83,11 @@ class _Watch(TorchFunctionMode):
         self.last: _Seen | None = None
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         if func in FUNCTIONS:
@@ -95,7 +104,11 @@ class _Skip(TorchFunctionMode):
         self.left = number
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if func in FUNCTIONS:
             self.left -= 1
@@ -106,7 +119,8 @@ class _Skip(TorchFunctionMode):
 
 @torch.no_grad()
 def take_off_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | None:
-    """Make `module` return logits; None when it does already. trials: several different inputs, `[1, C, H, W]` each.
+    """Make `module` return logits; None when it does already. trials: several different inputs,
+    `[1, C, H, W]` each.
 
     Changes `module` (its last layer, or the class of one of its parts): give it a copy.
     """
@@ -134,7 +148,11 @@ def take_off_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | Non
 
 def squash(logits: Tensor, kind: Kind) -> Tensor:
     """Probabilities, or their logarithm for log-softmax, from logits `[N, K]`."""
-    return torch.sigmoid(logits) if kind == "sigmoid" else (F.log_softmax if kind == "log_softmax" else F.softmax)(logits, dim=1)
+    return (
+        torch.sigmoid(logits)
+        if kind == "sigmoid"
+        else (F.log_softmax if kind == "log_softmax" else F.softmax)(logits, dim=1)
+    )
 
 
 def _kind(out: Tensor) -> Kind | None:
@@ -150,7 +168,10 @@ def _kind(out: Tensor) -> Kind | None:
 
 
 def _is_result(squashed: Tensor, out: Tensor) -> bool:
-    return squashed.numel() == out.numel() and squashed.untyped_storage().data_ptr() == out.untyped_storage().data_ptr()
+    return (
+        squashed.numel() == out.numel()
+        and squashed.untyped_storage().data_ptr() == out.untyped_storage().data_ptr()
+    )
 
 
 def _same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind: Kind) -> bool:
@@ -193,9 +214,13 @@ def _last_step(owner: nn.Module, graph: fx.Graph) -> fx.Node | None:
         name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
         if node.op == "call_module" and type(owner.get_submodule(str(node.target))) in MODULES:
             return node
-        if (node.op == "call_function" and node.target in FUNCTIONS) or (node.op == "call_method" and name in METHODS):
+        if (node.op == "call_function" and node.target in FUNCTIONS) or (
+            node.op == "call_method" and name in METHODS
+        ):
             return node
-        if name not in VIEWS and not (node.op == "call_module" and _is_view(owner.get_submodule(str(node.target)))):
+        if name not in VIEWS and not (
+            node.op == "call_module" and _is_view(owner.get_submodule(str(node.target)))
+        ):
             return None
         node = node.all_input_nodes[0] if node.all_input_nodes else None
     return None

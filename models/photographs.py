@@ -1,6 +1,8 @@
-"""The bundled photographs: things and animals on their own grounds, no people; what photographs are told apart from.
+"""The bundled photographs: things and animals on their own grounds, no people; what photographs are told
+apart from.
 
-From Caltech 101 (Li, Andreeto, Ranzato, Perona; CC-BY-4.0), files unchanged; author, source and licence of each in `credits.csv` beside them.
+From Caltech 101 (Li, Andreeto, Ranzato, Perona; CC-BY-4.0), files unchanged; author, source and licence of
+each in `credits.csv` beside them.
 """
 
 from __future__ import annotations

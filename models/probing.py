@@ -1,7 +1,9 @@
-"""What runs inside a network, found by one forward pass: its spatial layers, the one to explain by default, a short list to pick from.
+"""What runs inside a network, found by one forward pass: its spatial layers, the one to explain by default, a
+short list to pick from.
 
-A layer is a module. Where the tensor to explain by default is the result of a function call (`F.relu`, `+`) that no module returns,
-`name_last_step` gives such steps a module: an identity behind each, called by what it stands behind.
+A layer is a module. Where the tensor to explain by default is the result of a function call (`F.relu`, `+`)
+that no module returns, `name_last_step` gives such steps a module: an identity behind each, called by what it
+stands behind.
 """
 
 from __future__ import annotations
@@ -21,7 +23,14 @@ ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus,
     nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.RReLU, nn.Softsign, nn.LogSigmoid,
 )  # fmt: skip
-POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.LPPool2d, nn.FractionalMaxPool2d)
+POOLS = (
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.LPPool2d,
+    nn.FractionalMaxPool2d,
+)
 NEUTRAL = (nn.Dropout, nn.Dropout2d, nn.Identity, nn.AlphaDropout)
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 TOKENS_PER_CONVOLUTION = 4
@@ -44,8 +53,8 @@ class Step(nn.Identity):
 
 @dataclass(frozen=True)
 class Event:
-    """One module finishing, or a function call of it (`call`: which). Events in a row that give the very same tensor share its number
-    (a layer and the function in it, a container and its last part)."""
+    """One module finishing, or a function call of it (`call`: which). Events in a row that give the very same
+    tensor share its number (a layer and the function in it, a container and its last part)."""
 
     name: str
     module: nn.Module
@@ -74,10 +83,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Probe:
-    """layers: every module with a spatial output, in order of its last run. offered: ends of blocks and activations, for a picker.
+    """layers: every module with a spatial output, in order of its last run. offered: ends of blocks and
+    activations, for a picker.
 
-    default: the last convolutional block after its activation, None for a network without one. convolutional: whether feature maps
-    carry the network (a vision transformer's single patch embedding does not).
+    default: the last convolutional block after its activation, None for a network without one. convolutional:
+    whether feature maps carry the network (a vision transformer's single patch embedding does not).
     """
 
     layers: tuple[Layer, ...]
@@ -110,9 +120,9 @@ def probe(module: nn.Module, shape: tuple[int, int, int], device: torch.device) 
 
 @torch.no_grad()
 def name_last_step(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> bool:
-    """Where the last activation or sum before the head is a function call whose result no module returns, give the steps of the
-    module that makes the call modules of their own; where its code cannot be traced, that call alone, counted as it runs. Changes
-    `module` (its parts get a subclass): give it a copy.
+    """Where the last activation or sum before the head is a function call whose result no module returns,
+    give the steps of the module that makes the call modules of their own; where its code cannot be traced,
+    that call alone, counted as it runs. Changes `module` (its parts get a subclass): give it a copy.
 
     False where neither leaves the outputs as they were: that tensor then stays without a name.
     """
@@ -199,14 +209,20 @@ def _noise(shape: tuple[int, int, int], device: torch.device) -> Tensor:
 
 def _watch(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
     events: list[Event] = []
-    last: list[tuple[Tensor, int]] = []  # holds the tensor, so that its memory cannot be given to another one meanwhile
+    last: list[
+        tuple[Tensor, int]
+    ] = []  # holds the tensor, so that its memory cannot be given to another one meanwhile
 
     def note(name: str, part: nn.Module, output: Any, call: str = "") -> None:
         if not isinstance(output, Tensor):
             last.clear()
             return
         number = events[-1].tensor + (not last or not _is_same(output, *last[0])) if events else 0
-        events.append(Event(name, part, tuple(output.shape), number, float(output.min()) if output.numel() else 0.0, call))
+        events.append(
+            Event(
+                name, part, tuple(output.shape), number, float(output.min()) if output.numel() else 0.0, call
+            )
+        )
         last[:] = [(output, output._version)]
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -228,14 +244,19 @@ def _watch(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
 
 
 class _Calls(TorchFunctionMode):
-    """Hands on the results of activations, sums and concatenations of feature maps that are function calls; what comes back is used."""
+    """Hands on the results of activations, sums and concatenations of feature maps that are function
+    calls; what comes back is used."""
 
     def __init__(self, see: Callable[[Tensor, str], Tensor]) -> None:
         super().__init__()
         self.see = see
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         name = _operation(func)
@@ -246,17 +267,28 @@ class _Calls(TorchFunctionMode):
 
 def _is_residual(out: Any, args: tuple[Any, ...]) -> bool:
     """A sum of two maps of one shape; not a bias, which is added everywhere alike."""
-    return isinstance(out, Tensor) and len(args) > 1 and all(isinstance(part, Tensor) and part.shape == out.shape for part in args[:2])
+    return (
+        isinstance(out, Tensor)
+        and len(args) > 1
+        and all(isinstance(part, Tensor) and part.shape == out.shape for part in args[:2])
+    )
 
 
 def _is_same(output: Tensor, before: Tensor, version: int) -> bool:
-    return output.data_ptr() == before.data_ptr() and output.shape == before.shape and output._version == version
+    return (
+        output.data_ptr() == before.data_ptr() and output.shape == before.shape and output._version == version
+    )
 
 
 def _channels_first(events: Sequence[Event]) -> list[Event]:
-    """Events without those in channels-last layout: what a Linear or a plain LayerNorm returns with four sides, and its MLP."""
-    tails = {e.name for e in events if len(e.shape) == 4 and (isinstance(e.module, nn.Linear) or _is_last_norm(e))}
-    mlps = {e.name.rpartition(".")[0] for e in events if e.name in tails and isinstance(e.module, nn.Linear)} - {""}
+    """Events without those in channels-last layout: what a Linear or a plain LayerNorm returns with four
+    sides, and its MLP."""
+    tails = {
+        e.name for e in events if len(e.shape) == 4 and (isinstance(e.module, nn.Linear) or _is_last_norm(e))
+    }
+    mlps = {
+        e.name.rpartition(".")[0] for e in events if e.name in tails and isinstance(e.module, nn.Linear)
+    } - {""}
     drop = tails | mlps
     return [e for e in events if e.name not in drop and e.name.rpartition(".")[0] not in mlps]
 
@@ -270,7 +302,8 @@ def _is_last_norm(event: Event) -> bool:
 
 
 def _without_class_maps(events: list[Event], all_events: Sequence[Event], out: Any) -> list[Event]:
-    """Without a final convolution to one map per class (SqueezeNet, NiN) and what follows it: those are logits, not features."""
+    """Without a final convolution to one map per class (SqueezeNet, NiN) and what follows it: those are
+    logits, not features."""
     weighted = [e for e in all_events if isinstance(e.module, WEIGHTED)]
     if not weighted or not isinstance(out, Tensor) or out.ndim != 2:
         return events
@@ -297,7 +330,8 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def _mixed(events: Sequence[Event]) -> set[str]:
-    """Whole backbones, which name no single block: parts ending at several resolutions, or a sequence with a pool in its middle."""
+    """Whole backbones, which name no single block: parts ending at several resolutions, or a sequence with
+    a pool in its middle."""
     events = [event for event in events if not event.call]
     modules = {event.name: event.module for event in events}
     sizes: dict[str, set[tuple[int, ...]]] = {}
@@ -305,13 +339,22 @@ def _mixed(events: Sequence[Event]) -> set[str]:
         if any(True for _ in event.module.children()):
             sizes.setdefault(event.name.rpartition(".")[0], set()).add(event.shape[-2:])
     # a block of several branches that halves the resolution has parts at two of them
-    several = {name for name, found in sizes.items() if len(found) > (1 if isinstance(modules.get(name), nn.Sequential) else 2)}
-    pooled = {n for n, m in modules.items() if isinstance(m, nn.Sequential) and any(isinstance(part, POOLS) for part in list(m)[:-1])}
+    several = {
+        name
+        for name, found in sizes.items()
+        if len(found) > (1 if isinstance(modules.get(name), nn.Sequential) else 2)
+    }
+    pooled = {
+        n
+        for n, m in modules.items()
+        if isinstance(m, nn.Sequential) and any(isinstance(part, POOLS) for part in list(m)[:-1])
+    }
     return several | pooled
 
 
 def _name(group: list[Event], mixed: set[str]) -> Event:
-    """The name to show for a tensor: the outermost block that ends with it, no whole backbone, no dropout where there is another."""
+    """The name to show for a tensor: the outermost block that ends with it, no whole backbone, no dropout
+    where there is another."""
     modules = [e for e in group if not e.call] or group
     plain = [e for e in modules if not e.neutral] or modules
     blocks = [e for e in plain if e.name not in mixed] or plain
@@ -319,8 +362,9 @@ def _name(group: list[Event], mixed: set[str]) -> Event:
 
 
 def _default(groups: list[list[Event]]) -> Event | None:
-    """The last tensor before the head that is not a pooled one. A pool is taken after all where the convolution before it was rectified
-    by a function call that could not be given a module: only the pool's output holds the activated values."""
+    """The last tensor before the head that is not a pooled one. A pool is taken after all where the
+    convolution before it was rectified by a function call that could not be given a module: only the pool's
+    output holds the activated values."""
     mixed = _mixed([event for group in groups for event in group])
     for i in range(len(groups) - 1, -1, -1):
         chosen = _name(groups[i], mixed)
@@ -331,10 +375,15 @@ def _default(groups: list[list[Event]]) -> Event | None:
 
 
 def _offered(groups: list[list[Event]], default: Event | None) -> tuple[Layer, ...]:
-    """Ends of blocks and activations, in order: no convolution or normalisation whose activation is a module of its own."""
+    """Ends of blocks and activations, in order: no convolution or normalisation whose activation is a
+    module of its own."""
     mixed = _mixed([event for group in groups for event in group])
-    named = [event for event in (_name(group, mixed) for group in groups) if not event.neutral or event is default]
-    blocks = {event.name for group in groups for event in group if any(True for _ in event.module.children())} - mixed
+    named = [
+        event for event in (_name(group, mixed) for group in groups) if not event.neutral or event is default
+    ]
+    blocks = {
+        event.name for group in groups for event in group if any(True for _ in event.module.children())
+    } - mixed
     chosen = [
         event
         for i, event in enumerate(named)
@@ -351,7 +400,8 @@ def _offered(groups: list[list[Event]], default: Event | None) -> tuple[Layer, .
 
 
 def _is_end(event: Event, following: Event | None) -> bool:
-    """An activation, or a convolution whose activation is a function call: no activation or normalisation module comes next."""
+    """An activation, or a convolution whose activation is a function call: no activation or normalisation
+    module comes next."""
     if event.activation:
         return True
     if isinstance(event.module, POOLS) or following is None:

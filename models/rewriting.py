@@ -1,8 +1,9 @@
 """A network's own object with one `forward` written anew.
 
-Some steps of a network are function calls, which no module path names: a softmax at the end, the last ReLU. `trace` follows one module's
-`forward` a single level deep (its children stay whole calls), the caller edits that graph, and `write` puts the edited code on the same
-object, as a subclass made for it. Weights, children, paths and `isinstance` stay as they were. Only ever used on a network of our own.
+Some steps of a network are function calls, which no module path names: a softmax at the end, the last ReLU.
+`trace` follows one module's `forward` a single level deep (its children stay whole calls), the caller edits
+that graph, and `write` puts the edited code on the same object, as a subclass made for it. Weights, children,
+paths and `isinstance` stay as they were. Only ever used on a network of our own.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def write(owner: nn.Module, graph: fx.Graph) -> None:
 def replace_forward(owner: nn.Module, forward: Callable[..., Any]) -> None:
     """forward: a plain function of (self, x). `restore` takes it back."""
     kind = type(owner)
-    owner.__class__ = type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__, "_rewritten": kind})
+    owner.__class__ = type(
+        kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__, "_rewritten": kind}
+    )
 
 
 def restore(owner: nn.Module) -> None:
@@ -44,7 +47,8 @@ def restore(owner: nn.Module) -> None:
 
 
 def copy_input_first(module: nn.Module) -> None:
-    """For a network that overwrites its input: its callers' tensors stay as they were, whoever calls it and however it is traced."""
+    """For a network that overwrites its input: its callers' tensors stay as they were, whoever calls it
+    and however it is traced."""
     kind = type(module)
 
     def forward(self: nn.Module, x: Tensor) -> Any:
@@ -54,7 +58,8 @@ def copy_input_first(module: nn.Module) -> None:
 
 
 class Owners:
-    """While active, `path` names the module whose `forward` is running ("" for the whole network), and `calls` counts the runs of each."""
+    """While active, `path` names the module whose `forward` is running ("" for the whole network), and
+    `calls` counts the runs of each."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module

@@ -1,7 +1,8 @@
 """What is explained: how an input becomes a tensor, and a network with its labels, layers and honest card.
 
-Tensors: `x` is `[N, C, H, W]` float32. The **display grid** is the model's input grid `[H, W]`; every map lives on it, and its two
-axes carry units, so a map cell can be named in pixels of the original photo or in seconds and Hz of the recording.
+Tensors: `x` is `[N, C, H, W]` float32. The **display grid** is the model's input grid `[H, W]`; every map
+lives on it, and its two axes carry units, so a map cell can be named in pixels of the original photo or in
+seconds and Hz of the recording.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ Baseline = Literal["black", "mean", "blur", "silence"]
 class Axis:
     """Coordinates of the cell centres along one side of the display grid.
 
-    values: float64 `[n]`, ascending, in `unit`. Row 0 is the first value; for frequency that is the *lowest* band, so pictures of
-    spectrograms are drawn with the origin at the bottom (`origin == "lower"`).
+    values: float64 `[n]`, ascending, in `unit`. Row 0 is the first value; for frequency that is the *lowest*
+    band, so pictures of spectrograms are drawn with the origin at the bottom (`origin == "lower"`).
     """
 
     name: Literal["x", "y", "time", "frequency"]
@@ -44,8 +45,9 @@ class Axis:
 class Prepared:
     """An input made ready for one model.
 
-    x: float32 `[1, C, H, W]`. display: uint8 `[H, W, 3]` or float32 `[H, W]` in 0..1, what a person sees on the same grid.
-    y, x_axis: axes of the display grid. window: the part used, in seconds, when the recording is longer than the model's input.
+    x: float32 `[1, C, H, W]`. display: uint8 `[H, W, 3]` or float32 `[H, W]` in 0..1, what a person sees on
+    the same grid. y, x_axis: axes of the display grid. window: the part used, in seconds, when the recording
+    is longer than the model's input.
     """
 
     x: Tensor
@@ -57,7 +59,8 @@ class Prepared:
 
 
 class InputSpec(ABC):
-    """From raw input to tensor and back to units. Frozen dataclasses; one subclass per kind of input (models/inputs)."""
+    """From raw input to tensor and back to units. Frozen dataclasses; one subclass per kind of input
+    (models/inputs)."""
 
     modalities: ClassVar[tuple[Modality, ...]]
     baselines: ClassVar[tuple[Baseline, ...]]
@@ -70,15 +73,16 @@ class InputSpec(ABC):
 
     @abstractmethod
     def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Prepared:
-        """raw: path, bytes, PIL image, array, or `(waveform, rate)`. start: first second of the window, None takes the loudest event.
-        scale: of the numbers of a spectrogram, None lets them tell.
+        """raw: path, bytes, PIL image, array, or `(waveform, rate)`. start: first second of the window, None
+        takes the loudest event. scale: of the numbers of a spectrogram, None lets them tell.
 
         Raises InvalidInput for what cannot be used (silence, too short, wrong rank, non-finite).
         """
 
     @abstractmethod
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
-        """The input with its evidence removed, same shape as `x`; None takes the default of this kind of input."""
+        """The input with its evidence removed, same shape as `x`; None takes the default of this kind of
+        input."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -112,7 +116,8 @@ class ModelSpec:
     paper: str = ""
     default_layer: str | None = None
     temperature: float = 1.0
-    """Calibration: probabilities are softmax(logits / temperature). Maps always explain the logits themselves."""
+    """Calibration: probabilities are softmax(logits / temperature). Maps always explain the logits
+    themselves."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """Honest figures: data, split, AUC with intervals, confound, intended use."""
     ending: Ending | None = None

@@ -1,4 +1,5 @@
-"""Reading and checking safetensors files: nothing in a file can run, and nothing is built before its header is believed."""
+"""Reading and checking safetensors files: nothing in a file can run, and nothing is built before its
+header is believed."""
 
 from __future__ import annotations
 
@@ -28,7 +29,11 @@ def read(path: Path, missing: type[NotFound] | type[WeightsUnavailable]) -> byte
     limits = get_settings().limits
     size = path.stat().st_size
     if size > limits.model_bytes:
-        raise TooLarge(f"The model file is larger than {limits.model_bytes // 2**20} MiB.", code="model_too_large", field="file")
+        raise TooLarge(
+            f"The model file is larger than {limits.model_bytes // 2**20} MiB.",
+            code="model_too_large",
+            field="file",
+        )
     with path.open("rb") as file:
         check_header(file.read(8 + min(size, limits.model_header_bytes)), size)
         file.seek(0)
@@ -36,15 +41,23 @@ def read(path: Path, missing: type[NotFound] | type[WeightsUnavailable]) -> byte
 
 
 def check_header(start: bytes, size: int) -> None:
-    """The first bytes of a file of `size` bytes must be a safetensors header within the limits. Raises ModelRejected."""
+    """The first bytes of a file of `size` bytes must be a safetensors header within the limits. Raises
+    ModelRejected."""
     limits = get_settings().limits
     length = int.from_bytes(start[:8], "little") if len(start) >= 8 else 0
     if _is_foreign(start):
-        raise ModelRejected(f"This is not a safetensors file. {HOW_TO_CONVERT}", code="not_safetensors", field="file")
+        raise ModelRejected(
+            f"This is not a safetensors file. {HOW_TO_CONVERT}", code="not_safetensors", field="file"
+        )
     if length > limits.model_header_bytes and 8 + length <= size:
-        raise ModelRejected(f"The header of the model file is larger than {limits.model_header_bytes // 1024} KiB.", field="file")
+        raise ModelRejected(
+            f"The header of the model file is larger than {limits.model_header_bytes // 1024} KiB.",
+            field="file",
+        )
     if not 2 <= length <= size - 8:
-        raise ModelRejected("The model file is damaged or cut off: its header does not fit its size.", field="file")
+        raise ModelRejected(
+            "The model file is damaged or cut off: its header does not fit its size.", field="file"
+        )
     try:
         header = json.loads(start[8 : 8 + length])
     except (ValueError, RecursionError):
@@ -54,7 +67,8 @@ def check_header(start: bytes, size: int) -> None:
 
 
 def _is_foreign(start: bytes) -> bool:
-    """Pickle (protocol 2 and up, or a text one), zip (torch.save, .pt2), HDF5 / ONNX and the like: no JSON brace after the length."""
+    """Pickle (protocol 2 and up, or a text one), zip (torch.save, .pt2), HDF5 / ONNX and the like: no JSON
+    brace after the length."""
     return len(start) < 9 or start[:2] == b"PK" or (start[0] == 0x80 and start[1] <= 5) or start[8:9] != b"{"
 
 
@@ -67,7 +81,8 @@ def tensors(data: bytes) -> dict[str, Tensor]:
 
 
 def fit(module: nn.Module, found: Mapping[str, Tensor]) -> None:
-    """Put the tensors into the network, all of them and nothing else. Raises ModelRejected naming the first differences."""
+    """Put the tensors into the network, all of them and nothing else. Raises ModelRejected naming the
+    first differences."""
     expected = module.state_dict()
     check_fit(expected, found)
     module.load_state_dict({**{name: expected[name] for name in _optional(expected)}, **found}, strict=True)
@@ -84,11 +99,15 @@ def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> No
         if name in found and found[name].shape != tensor.shape
     ]
     wrong += [
-        f"{name} holds no floating point numbers" for name, t in found.items() if name in expected and not _numeric(t, expected[name])
+        f"{name} holds no floating point numbers"
+        for name, t in found.items()
+        if name in expected and not _numeric(t, expected[name])
     ]
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise ModelRejected(f"The weights do not fit this architecture: {'; '.join(wrong[:SHOWN])}{more}.", field="file")
+        raise ModelRejected(
+            f"The weights do not fit this architecture: {'; '.join(wrong[:SHOWN])}{more}.", field="file"
+        )
 
 
 def _optional(expected: Mapping[str, Tensor]) -> set[str]:

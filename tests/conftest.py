@@ -1,4 +1,5 @@
-"""Shared fixtures. Real recordings and photographs are not part of the repository: tests that need them say so and skip."""
+"""Shared fixtures. Real recordings and photographs are not part of the repository: tests that need them
+say so and skip."""
 
 from __future__ import annotations
 
@@ -22,5 +23,7 @@ def real_data() -> Path:
     """The folder with real recordings, photographs and public weights (set EVIDENT_TEST_DATA to move it)."""
     folder = _data_folder()
     if folder is None:
-        pytest.skip("the real recordings and photographs are not beside this checkout (set EVIDENT_TEST_DATA)")
+        pytest.skip(
+            "the real recordings and photographs are not beside this checkout (set EVIDENT_TEST_DATA)"
+        )
     return folder

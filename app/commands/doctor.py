@@ -1,4 +1,5 @@
-"""`evident doctor`: is this machine fit, are the weights whole, can the data folder be written, what speed to expect."""
+"""`evident doctor`: is this machine fit, are the weights whole, can the data folder be written, what speed
+to expect."""
 
 from __future__ import annotations
 
@@ -13,7 +14,19 @@ from pathlib import Path
 
 NAME = "doctor"
 HELP = "Check this installation: packages, weights, data folder, port, speed."
-PACKAGES = ("fastapi", "uvicorn", "dash", "dash_mantine_components", "plotly", "torch", "captum", "librosa", "soundfile", "av", "timm")
+PACKAGES = (
+    "fastapi",
+    "uvicorn",
+    "dash",
+    "dash_mantine_components",
+    "plotly",
+    "torch",
+    "captum",
+    "librosa",
+    "soundfile",
+    "av",
+    "timm",
+)
 
 Line = tuple[bool, str, str]
 
@@ -36,7 +49,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _place() -> Iterator[Line]:
-    yield True, "machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    yield (
+        True,
+        "machine",
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    )
     root = Path(__file__).resolve().parents[2]
     for package in ("app", "backend", "frontend", "models"):
         home = Path(importlib.import_module(package).__file__ or "").resolve()

@@ -10,7 +10,11 @@ HELP = "Measure, per method, the share of relevance inside evidence that is know
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--models", default="cnnexplain_synthetic,shapes", help="comma-separated keys of models with known evidence")
+    parser.add_argument(
+        "--models",
+        default="cnnexplain_synthetic,shapes",
+        help="comma-separated keys of models with known evidence",
+    )
     parser.add_argument("--inputs", type=int, default=16, help="generated inputs per model (default 16)")
     parser.add_argument("--out", type=Path, help="write the table as Markdown to this file too")
 

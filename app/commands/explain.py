@@ -8,23 +8,45 @@ from pathlib import Path
 from typing import Any
 
 NAME = "explain"
-HELP = "Explain one image, spectrogram or recording and write maps (.npy), pictures (.png) and numbers (.json)."
+HELP = (
+    "Explain one image, spectrogram or recording and write maps (.npy), pictures (.png) and numbers (.json)."
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="PNG, JPEG, WebP, TIFF, GIF, WAV, FLAC, OGG, MP3, M4A, WebM or a spectrogram as .npy")
     parser.add_argument(
-        "--model", default="cnnexplain", help="a model of the catalogue, `timm:NAME` or `torchvision:NAME` (default cnnexplain)"
+        "input",
+        type=Path,
+        help="PNG, JPEG, WebP, TIFF, GIF, WAV, FLAC, OGG, MP3, M4A, WebM or a spectrogram as .npy",
+    )
+    parser.add_argument(
+        "--model",
+        default="cnnexplain",
+        help="a model of the catalogue, `timm:NAME` or `torchvision:NAME` (default cnnexplain)",
     )
     parser.add_argument("--weights", type=Path, help="a local .safetensors file for that model")
-    parser.add_argument("--methods", default="grad_cam,lime,smooth_grad,lrp,fused", help="comma-separated method keys")
+    parser.add_argument(
+        "--methods", default="grad_cam,lime,smooth_grad,lrp,fused", help="comma-separated method keys"
+    )
     parser.add_argument("--out", type=Path, default=Path("maps"), help="folder to write to (default ./maps)")
     parser.add_argument("--target", type=int, help="class to explain (default: the predicted one)")
     parser.add_argument("--layer", help="layer for the methods that use one (default: the model's)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", type=float, help="first second of the window of a recording (default: the loudest event)")
-    parser.add_argument("--scale", choices=["db", "power", "amplitude", "unit"], help="what the numbers of a .npy spectrogram are")
-    parser.add_argument("--set", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a parameter, e.g. lime.n_samples=200")
+    parser.add_argument(
+        "--start", type=float, help="first second of the window of a recording (default: the loudest event)"
+    )
+    parser.add_argument(
+        "--scale",
+        choices=["db", "power", "amplitude", "unit"],
+        help="what the numbers of a .npy spectrogram are",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.NAME=VALUE",
+        help="a parameter, e.g. lime.n_samples=200",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     from backend.attribution.methods import METHODS
 
     if not args.input.is_file():
-        raise NotFound("There is no such file; give the path of an image, a recording or a spectrogram.", field="input")
+        raise NotFound(
+            "There is no such file; give the path of an image, a recording or a spectrogram.", field="input"
+        )
     chosen = [METHODS[key.strip()] for key in args.methods.split(",") if key.strip()]
     params = _params(args.set)
     model = models.load(args.model, weights=args.weights)
@@ -53,12 +77,21 @@ def run(args: argparse.Namespace) -> int:
                 bar.update(done - bar.n)
 
             result = backend.explain(
-                model, x, method.key, target=target, layer=args.layer, seed=args.seed, report=report, **params.get(method.key, {})
+                model,
+                x,
+                method.key,
+                target=target,
+                layer=args.layer,
+                seed=args.seed,
+                report=report,
+                **params.get(method.key, {}),
             )
         _write(args.out, method.key, result, prepared, model)
         label = model.labels[result.target]
         print(f"{method.title:24s} {label}: {result.seconds:6.2f} s  {' '.join(result.notes)}")
-    print(f"Model score {scores[target]:.3f} for {model.labels[target]} (not a diagnosis). Maps are in {args.out}.")
+    print(
+        f"Model score {scores[target]:.3f} for {model.labels[target]} (not a diagnosis). Maps are in {args.out}."
+    )
     return 0
 
 
@@ -85,12 +118,30 @@ def _write(out: Path, key: str, result: Any, prepared: Any, model: Any) -> None:
     from backend.rendering.overlay import Look, draw
 
     np.save(out / f"{key}.npy", result.values)
-    look = Look(opacity=0.6, top=100.0, sign="both", scale=4, signed=result.signed, upside_down=prepared.y_axis.origin == "lower")
+    look = Look(
+        opacity=0.6,
+        top=100.0,
+        sign="both",
+        scale=4,
+        signed=result.signed,
+        upside_down=prepared.y_axis.origin == "lower",
+    )
     (out / f"{key}.png").write_bytes(draw(prepared.display, result.values, look))
     record = {
-        "method": result.method, "model": model.key, "weights_sha256": model.digest, "target": result.target,
-        "target_label": model.labels[result.target], "layer": result.layer, "signed": result.signed, "native": result.native,
-        "gap": result.gap, "extras": dict(result.extras), "notes": result.notes, "seconds": result.seconds,
-        "forwards": result.forwards, "backwards": result.backwards, "window": prepared.window,
-    }  # fmt: skip
+        "method": result.method,
+        "model": model.key,
+        "weights_sha256": model.digest,
+        "target": result.target,
+        "target_label": model.labels[result.target],
+        "layer": result.layer,
+        "signed": result.signed,
+        "native": result.native,
+        "gap": result.gap,
+        "extras": dict(result.extras),
+        "notes": result.notes,
+        "seconds": result.seconds,
+        "forwards": result.forwards,
+        "backwards": result.backwards,
+        "window": prepared.window,
+    }
     (out / f"{key}.json").write_text(json.dumps(record, indent=1, default=str) + "\n")

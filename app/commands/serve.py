@@ -18,15 +18,21 @@ HELP = "Serve the dashboard and its API at http://127.0.0.1:8050."
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port (default 8050)")
-    parser.add_argument("--workers", type=int, help="attribution worker processes (default: one per core, at most 4)")
+    parser.add_argument(
+        "--workers", type=int, help="attribution worker processes (default: one per core, at most 4)"
+    )
     parser.add_argument("--data", help="folder of the database, uploads and caches (default ./data)")
     parser.add_argument(
-        "--part", choices=("all", "api", "ui"), default="all", help="serve everything (default), the API or the dashboard alone"
+        "--part",
+        choices=("all", "api", "ui"),
+        default="all",
+        help="serve everything (default), the API or the dashboard alone",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Whatever keeps it from starting is found out before anything is started, and said in one sentence. SIGTERM ends it with 0."""
+    """Whatever keeps it from starting is found out before anything is started, and said in one sentence.
+    SIGTERM ends it with 0."""
     signal.signal(signal.SIGTERM, _leave)
     import uvicorn
 
@@ -36,14 +42,27 @@ def run(args: argparse.Namespace) -> int:
     from app.web.guard import check_exposure
     from app.web.main import create_app
 
-    given = {name: value for name in ("host", "port", "workers", "data") if (value := getattr(args, name)) is not None}
+    given = {
+        name: value
+        for name in ("host", "port", "workers", "data")
+        if (value := getattr(args, name)) is not None
+    }
     settings = load_settings(**given)
     check_exposure(settings)
     _check(settings, args.part)
     listener = _listen(settings)
-    print(f"Evident is starting at http://{settings.host}:{settings.port} (Ctrl+C stops it)", file=sys.stderr, flush=True)
+    print(
+        f"Evident is starting at http://{settings.host}:{settings.port} (Ctrl+C stops it)",
+        file=sys.stderr,
+        flush=True,
+    )
     limits = settings.limits
-    register = Register(limits.connections, limits.connections_per_client, limits.header_seconds, TrustedProxies(settings.trusted_proxies))
+    register = Register(
+        limits.connections,
+        limits.connections_per_client,
+        limits.header_seconds,
+        TrustedProxies(settings.trusted_proxies),
+    )
     config = uvicorn.Config(
         create_app(settings, args.part),
         host=settings.host,
@@ -72,7 +91,9 @@ def _check(settings: Settings, part: str) -> None:
 
     if part == "ui":
         if settings.api_url is None:
-            raise InvalidInput("The dashboard alone needs the backend's address: set EVIDENT_API_URL, e.g. http://127.0.0.1:8051.")
+            raise InvalidInput(
+                "The dashboard alone needs the backend's address: set EVIDENT_API_URL, e.g. http://127.0.0.1:8051."
+            )
         return
     from backend.api.startup import check_start
 
@@ -85,7 +106,9 @@ def _listen(settings: Settings) -> socket.socket:
 
     host, port = settings.host.strip("[]"), settings.port
     try:
-        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, number)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

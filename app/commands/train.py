@@ -1,4 +1,5 @@
-"""`evident train`: the command that made the bundled weights; run it again to reproduce or to retrain them."""
+"""`evident train`: the command that made the bundled weights; run it again to reproduce or to retrain
+them."""
 
 from __future__ import annotations
 
@@ -13,8 +14,17 @@ SOUND = ("cnnexplain", "cough_check", "cnnexplain_synthetic", "cnnexplain_shortc
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=(*SOUND, "shapes", "shapes_shortcut"))
-    parser.add_argument("--data", type=Path, help="folder with labels.csv files and recordings (only for models of real recordings)")
-    parser.add_argument("--out", type=Path, default=Path("trained"), help="folder for weights, card and checkpoints (default ./trained)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder with labels.csv files and recordings (only for models of real recordings)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("trained"),
+        help="folder for weights, card and checkpoints (default ./trained)",
+    )
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="default: the epochs of the bundled weights")
@@ -24,12 +34,22 @@ def run(args: argparse.Namespace) -> int:
     from app.core.errors import BadParameter
 
     if args.model in {"cnnexplain", "cough_check"} and (args.data is None or not args.data.is_dir()):
-        raise BadParameter("This model is trained on recordings: give their folder with --data.", field="data")
+        raise BadParameter(
+            "This model is trained on recordings: give their folder with --data.", field="data"
+        )
     options = {} if args.epochs is None else {"epochs": args.epochs}
     if args.model in SOUND:
         from models.training import sound
 
-        report = sound.train(args.model, data=args.data, out=args.out, folds=args.folds, seeds=args.seeds, progress=True, **options)
+        report = sound.train(
+            args.model,
+            data=args.data,
+            out=args.out,
+            folds=args.folds,
+            seeds=args.seeds,
+            progress=True,
+            **options,
+        )
     else:
         from models.training import images
 

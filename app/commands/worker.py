@@ -10,9 +10,13 @@ HELP = "Start attribution workers that take jobs from a Dask scheduler (EVIDENT_
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scheduler", help="address of the scheduler, e.g. tcp://scheduler:8786 (default EVIDENT_SCHEDULER)")
+    parser.add_argument(
+        "--scheduler", help="address of the scheduler, e.g. tcp://scheduler:8786 (default EVIDENT_SCHEDULER)"
+    )
     parser.add_argument("--workers", type=int, help="worker processes (default: one per core, at most 4)")
-    parser.add_argument("--with-scheduler", action="store_true", help="run the scheduler here too, on --scheduler's port")
+    parser.add_argument(
+        "--with-scheduler", action="store_true", help="run the scheduler here too, on --scheduler's port"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,13 +28,16 @@ def run(args: argparse.Namespace) -> int:
     address = args.scheduler or settings.scheduler
     if not address:
         raise BadParameter(
-            "Give the scheduler's address with --scheduler or EVIDENT_SCHEDULER, e.g. tcp://127.0.0.1:8786.", field="scheduler"
+            "Give the scheduler's address with --scheduler or EVIDENT_SCHEDULER, e.g. tcp://127.0.0.1:8786.",
+            field="scheduler",
         )
     from backend.api.startup import check_folder
     from backend.jobs.workers.cluster import run_workers
 
     check_folder(settings.data)
-    return run_workers(address, workers=settings.workers, settings=settings, with_scheduler=args.with_scheduler)
+    return run_workers(
+        address, workers=settings.workers, settings=settings, with_scheduler=args.with_scheduler
+    )
 
 
 def _leave(*_: object) -> None:

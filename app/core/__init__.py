@@ -1,1 +1,2 @@
-"""What every part agrees on: errors, settings, the registry, the wire schemas. Imports nothing else of ours."""
+"""What every part agrees on: errors, settings, the registry, the wire schemas. Imports nothing else of
+ours."""

@@ -1,7 +1,8 @@
 """What a concept analysis finds, as the wire, the page and the command line know it.
 
-Two statements are kept apart: whether a layer knows a concept (`ConceptDirection`), and whether it counts for a class (`verdict` of a row and
-of `ConceptOverall`, by the one rule of backend/attribution/concepts/verdict.py).
+Two statements are kept apart: whether a layer knows a concept (`ConceptDirection`), and whether it counts for
+a class (`verdict` of a row and of `ConceptOverall`, by the one rule of
+backend/attribution/concepts/verdict.py).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ class Part(BaseModel):
 
 
 class Judged(Part):
-    """p: share of random concepts that score at least as much. p_adjusted: over concepts x layers x classes. range_low, range_high: 95 % of
-    the score over redrawn examples and counter-examples, and over inputs where there are several. because: why, or what would decide it."""
+    """p: share of random concepts that score at least as much. p_adjusted: over concepts x layers x classes.
+    range_low, range_high: 95 % of the score over redrawn examples and counter-examples, and over inputs where
+    there are several. because: why, or what would decide it."""
 
     layer: str
     concept: str
@@ -35,8 +37,9 @@ class Judged(Part):
 
 
 class ConceptRow(Judged):
-    """One input x layer x concept x class. score: attribution, 0 to share. against: the same of what speaks against the class. probability,
-    without, without_random: of the class as it is, with the concept erased, with random directions erased. coverage: of the map."""
+    """One input x layer x concept x class. score: attribution, 0 to share. against: the same of what speaks
+    against the class. probability, without, without_random: of the class as it is, with the concept erased,
+    with random directions erased. coverage: of the map."""
 
     input: int
     score: float
@@ -50,8 +53,9 @@ class ConceptRow(Judged):
 
 
 class ConceptOverall(Judged):
-    """One layer x concept x class over its n inputs: mean, deviation (ddof 0), standard error, mean +- 2 standard errors, and TCAV's score
-    with 95 % over redrawn sets (tcav_low, tcav_high), its p-values, and the random concepts' mean score."""
+    """One layer x concept x class over its n inputs: mean, deviation (ddof 0), standard error, mean +- 2
+    standard errors, and TCAV's score with 95 % over redrawn sets (tcav_low, tcav_high), its p-values, and the
+    random concepts' mean score."""
 
     n: int
     mean: float
@@ -68,10 +72,11 @@ class ConceptOverall(Judged):
 
 
 class ConceptDirection(Part):
-    """One layer x concept: does the layer know it? accuracy: held out, of the concept's own direction; trained_accuracy: of a classifier.
-    p_length, p_gap: how many random concepts are as long, or as far apart. counter, counter_name: what it is told apart from. kind,
-    counter_kind: of what kind the two sets are; unlike: that they differ, in words, with random_share, the share of random sets of the
-    concept's kind that score above chance too."""
+    """One layer x concept: does the layer know it? accuracy: held out, of the concept's own direction;
+    trained_accuracy: of a classifier. p_length, p_gap: how many random concepts are as long, or as far apart.
+    counter, counter_name: what it is told apart from. kind, counter_kind: of what kind the two sets are;
+    unlike: that they differ, in words, with random_share, the share of random sets of the concept's kind that
+    score above chance too."""
 
     layer: str
     concept: str
@@ -115,7 +120,8 @@ class RandomLevel(Part):
 
 
 class ConceptCurve(Part):
-    """Probability of the class of the first input along share: the concept erased, shown alone, random directions erased (median)."""
+    """Probability of the class of the first input along share: the concept erased, shown alone, random
+    directions erased (median)."""
 
     layer: str
     concept: str
@@ -139,8 +145,8 @@ class AnalysisPlan(Part):
 
 
 class ConceptAnalysisResult(Part):
-    """names: of concepts by reference. labels: of classes by number. inputs: their ids. cosines: per layer, `[K, K]`. verdicts: per
-    concept, the strongest over its layers and classes."""
+    """names: of concepts by reference. labels: of classes by number. inputs: their ids. cosines: per layer,
+    `[K, K]`. verdicts: per concept, the strongest over its layers and classes."""
 
     model: str
     weights_sha256: str

@@ -1,4 +1,5 @@
-"""Every error a user can cause, in one tree. Anything else that escapes is a bug and is answered with 500 and an id.
+"""Every error a user can cause, in one tree. Anything else that escapes is a bug and is answered with 500 and
+an id.
 
 EvidentError                 code                    status
 ├── InvalidInput             invalid_input            422   readable, but cannot be used
@@ -21,7 +22,8 @@ EvidentError                 code                    status
     ├── OutOfMemory          out_of_memory                  needed more memory than a worker may use
     └── Cancelled            cancelled                      stopped by the user
 
-`detail` is one plain sentence: what is wrong, the limit, what to do. It never holds a path, a library message or the input value.
+`detail` is one plain sentence: what is wrong, the limit, what to do. It never holds a path, a library message
+or the input value.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from typing import ClassVar
 
 
 class EvidentError(Exception):
-    """Base of the tree. `code` may be refined per instance (e.g. `image_too_large`), `status` is fixed per class."""
+    """Base of the tree. `code` may be refined per instance (e.g. `image_too_large`), `status` is fixed per
+    class."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
@@ -53,7 +56,8 @@ def _rebuild(kind: type[EvidentError], detail: str, code: str, field: str | None
 
 
 def where(error: BaseException) -> str:
-    """An error for a log: its type and where it happened, without its message, which may quote what a user sent."""
+    """An error for a log: its type and where it happened, without its message, which may quote what a user
+    sent."""
     return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__)[-12:])}"
 
 

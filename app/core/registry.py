@@ -1,4 +1,5 @@
-"""A registry is a dict with a decorator; its entries are the files of one package, imported on first use. No list to edit."""
+"""A registry is a dict with a decorator; its entries are the files of one package, imported on first use.
+No list to edit."""
 
 from __future__ import annotations
 
@@ -43,7 +44,11 @@ class Registry(Mapping[str, T], Generic[T]):
         except KeyError:
             near = difflib.get_close_matches(key, self._entries, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(sorted(self._entries))}."
-            raise NotFound(f"There is no {self._what} of that name.{hint}", code=f"unknown_{self._what}", field=self._what) from None
+            raise NotFound(
+                f"There is no {self._what} of that name.{hint}",
+                code=f"unknown_{self._what}",
+                field=self._what,
+            ) from None
 
     def __contains__(self, key: object) -> bool:
         self._load()

@@ -1,4 +1,5 @@
-"""Wire schemas: what the API answers and the dashboard reads. Additions are free; a change needs an entry in docs/decisions.md.
+"""Wire schemas: what the API answers and the dashboard reads. Additions are free; a change needs an entry in
+docs/decisions.md.
 
 No torch, no numpy: both sides import this. Requests are strict and refuse unknown keys; answers are plain.
 """
@@ -14,7 +15,18 @@ from app.core.text import Name
 
 Modality = Literal["image", "audio", "spectrogram"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JobKind = Literal["decode", "prediction", "explanation", "model", "fetch", "catalogue", "concept_examples", "concept_analysis"]
+JobKind = Literal[
+    "decode",
+    "prediction",
+    "explanation",
+    "model",
+    "fetch",
+    "catalogue",
+    "concept_examples",
+    "concept_analysis",
+    "pack",
+    "unpack",
+]
 
 
 class Request(BaseModel):
@@ -34,7 +46,8 @@ class Problem(BaseModel):
 
 
 class Holder(BaseModel):
-    """Something that was computed or cut from an input and also concerns others: a concept, an analysis, a map by way of a concept."""
+    """Something that was computed or cut from an input and also concerns others: a concept, an analysis, a
+    map by way of a concept."""
 
     kind: str
     id: str
@@ -99,7 +112,9 @@ class AxisInfo(BaseModel):
 class PredictionRequest(Request):
     input: Name
     model: Name
-    start: float | None = Field(None, ge=0, description="First second of the window to look at; null takes the loudest event.")
+    start: float | None = Field(
+        None, ge=0, description="First second of the window to look at; null takes the loudest event."
+    )
 
 
 class ClassScore(BaseModel):
@@ -110,7 +125,8 @@ class ClassScore(BaseModel):
 
 
 class Prediction(BaseModel):
-    """`interval` maps a class index to (low, high): spread of the score over small shifts of the input, in the sense of `interval_means`."""
+    """`interval` maps a class index to (low, high): spread of the score over small shifts of the input, in
+    the sense of `interval_means`."""
 
     id: str
     state: JobState = "done"
@@ -194,7 +210,8 @@ class Record(BaseModel):
     device: str
     precision: str = "float32"
     plan: str = ""
-    """How the passes were run: on which copy of the network, in which precision, how many inputs at a time."""
+    """How the passes were run: on which copy of the network, in which precision, how many inputs at a
+    time."""
     engine: str = "evident"
     """What computed the map: `evident`, or a library with its version."""
     versions: dict[str, str] = {}
@@ -300,7 +317,8 @@ class Sample(BaseModel):
 
 
 class PixelRuns(BaseModel):
-    """Pixels of a photo `[H, W]`: lengths of runs down its columns, the first run outside (COCO's uncompressed run lengths)."""
+    """Pixels of a photo `[H, W]`: lengths of runs down its columns, the first run outside (COCO's
+    uncompressed run lengths)."""
 
     size: tuple[int, int]
     counts: list[int]
@@ -316,11 +334,13 @@ class KnownRegion(BaseModel):
 
 
 class KnownEvidence(BaseModel):
-    """Where a generated sample holds what tells its class. In units of the axes, so that it fits the grid of every model and window."""
+    """Where a generated sample holds what tells its class. In units of the axes, so that it fits the grid
+    of every model and window."""
 
     sample: str
     model: str
-    """The model that this evidence is the evidence for; another may look for something else in the same input."""
+    """The model that this evidence is the evidence for; another may look for something else in the same
+    input."""
     label: str | None = None
     """The class that the region `evidence` speaks for, when there is one."""
     regions: list[KnownRegion]
@@ -333,7 +353,8 @@ class ModelRequest(Request):
 
 
 class ExampleRef(Request):
-    """An example of a concept: an input, or a part of it: `[x0, y0, x1, y1]` in pixels, `[t0, t1, f0, f1]` in seconds and Hz."""
+    """An example of a concept: an input, or a part of it: `[x0, y0, x1, y1]` in pixels, `[t0, t1, f0, f1]`
+    in seconds and Hz."""
 
     input: Name
     box: list[float] | None = Field(None, min_length=4, max_length=4)
@@ -356,7 +377,8 @@ class ExamplesRequest(Request):
 
 
 class Concept(BaseModel):
-    """`ref` is what parameters take: the key of a built-in concept, or the digest of the examples, so that it never changes its meaning."""
+    """`ref` is what parameters take: the key of a built-in concept, or the digest of the examples, so that
+    it never changes its meaning."""
 
     id: str
     ref: str

@@ -1,4 +1,5 @@
-"""Settings from the environment (`EVIDENT_...`) or a `.env` file; bad values are refused at start, in plain words."""
+"""Settings from the environment (`EVIDENT_...`) or a `.env` file; bad values are refused at start, in
+plain words."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Limits(BaseModel):
-    """What one request or one job may use. Shown by `GET /api/v1/limits` and on the upload card before anything is sent."""
+    """What one request or one job may use. Shown by `GET /api/v1/limits` and on the upload card before
+    anything is sent."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
 
@@ -42,7 +44,8 @@ class Limits(BaseModel):
     json_bytes: Count = 256 * 1024
     json_depth: Annotated[int, Field(ge=1, le=500)] = 32
     jobs_per_client: Count = 20
-    """Waiting jobs of one client, in each line by itself: for long work, for short work, for reading uploads."""
+    """Waiting jobs of one client, in each line by itself: for long work, for short work, for reading
+    uploads."""
     jobs_waiting: Count = 200
     job_seconds: Seconds = 600.0
     job_bytes: Annotated[int, Field(ge=256 * MiB)] = 4 * 1024 * MiB
@@ -55,7 +58,9 @@ class Limits(BaseModel):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="EVIDENT_", env_file=".env", extra="ignore", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        env_prefix="EVIDENT_", env_file=".env", extra="ignore", env_nested_delimiter="__"
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(8050, ge=1, le=65535)
@@ -73,13 +78,16 @@ class Settings(BaseSettings):
     """`auto` takes CUDA when there is one, else the CPU."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1", "localhost", "[::1]")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
-    """Addresses or networks (`10.0.0.0/8`) of proxies in front of this server. Only what they say about the client is believed."""
+    """Addresses or networks (`10.0.0.0/8`) of proxies in front of this server. Only what they say about
+    the client is believed."""
     downloads: bool = True
-    """Whether published weights may be fetched when somebody asks for them on purpose; false never asks the net."""
+    """Whether published weights may be fetched when somebody asks for them on purpose; false never asks
+    the net."""
     api_url: str | None = None
     """Where the backend is when the dashboard runs on its own; None means the same process."""
     weights: Path | None = None
-    """A folder of local `.safetensors` files (`timm:resnet18.safetensors`, ...) looked at before any download."""
+    """A folder of local `.safetensors` files (`timm:resnet18.safetensors`, ...) looked at before any
+    download."""
     limits: Limits = Limits()
 
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")
@@ -88,7 +96,11 @@ class Settings(BaseSettings):
         """A JSON list, or names with commas between."""
         if not isinstance(value, str):
             return value
-        return json.loads(value) if re.match(r'\s*\[\s*["\]]', value) else [name.strip() for name in value.split(",") if name.strip()]
+        return (
+            json.loads(value)
+            if re.match(r'\s*\[\s*["\]]', value)
+            else [name.strip() for name in value.split(",") if name.strip()]
+        )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -103,14 +115,19 @@ class Settings(BaseSettings):
 
 
 def load_settings(**given: Any) -> Settings:
-    """Settings from the environment, with these in place of them. Raises BadParameter, which names the setting and not its value."""
+    """Settings from the environment, with these in place of them. Raises BadParameter, which names the
+    setting and not its value."""
     try:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise BadParameter(f"The setting {'.'.join(map(str, first['loc']))} is not usable: {first['msg']}.") from None
+        raise BadParameter(
+            f"The setting {'.'.join(map(str, first['loc']))} is not usable: {first['msg']}."
+        ) from None
     except SettingsError:
-        raise BadParameter("A setting is not written as JSON, as lists and groups of settings have to be; check EVIDENT_LIMITS.") from None
+        raise BadParameter(
+            "A setting is not written as JSON, as lists and groups of settings have to be; check EVIDENT_LIMITS."
+        ) from None
 
 
 @lru_cache

@@ -1,7 +1,8 @@
-"""Text that people send: one rule for every door, so that what was taken can be stored, shown, logged and sent on anywhere.
+"""Text that people send: one rule for every door, so that what was taken can be stored, shown, logged and
+sent on anywhere.
 
-No NUL (PostgreSQL refuses it), no other control character, no half of a surrogate pair (UTF-8 cannot hold it), bounded, and in Unicode
-normal form C, so that two spellings of one name are one name.
+No NUL (PostgreSQL refuses it), no other control character, no half of a surrogate pair (UTF-8 cannot hold
+it), bounded, and in Unicode normal form C, so that two spellings of one name are one name.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ _REFUSED_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud
 
 
 def plain_text(value: str, most: int = LONGEST, *, field: str | None = None, lines: bool = False) -> str:
-    """The text in normal form C. lines: tabs and line ends are allowed. Raises BadParameter (`bad_text`), never quoting the text."""
+    """The text in normal form C. lines: tabs and line ends are allowed. Raises BadParameter (`bad_text`),
+    never quoting the text."""
     if len(value) > most:
-        raise BadParameter(f"A text is longer than {most:,} characters; shorten it.", code="bad_text", field=field)
+        raise BadParameter(
+            f"A text is longer than {most:,} characters; shorten it.", code="bad_text", field=field
+        )
     if (_REFUSED_IN_LINES if lines else _REFUSED).search(value):
         raise BadParameter(
             "A text holds a control character or half of a two-part character; send printable characters only.",
@@ -40,7 +44,9 @@ def decoded(quoted: bytes) -> str:
     try:
         return plain_text(unquote_to_bytes(quoted).decode("utf-8"))
     except UnicodeDecodeError:
-        raise BadParameter("The address is not UTF-8; encode its characters as UTF-8.", code="bad_text") from None
+        raise BadParameter(
+            "The address is not UTF-8; encode its characters as UTF-8.", code="bad_text"
+        ) from None
 
 
 def _valid(value: str) -> str:

@@ -1,7 +1,8 @@
-"""Whose request it is: the address that connected or, where that is a trusted proxy's, the client that it forwards for.
+"""Whose request it is: the address that connected or, where that is a trusted proxy's, the client that it
+forwards for.
 
-A header is believed only as far as trusted proxies wrote it: read from the right, the first address that is none of ours is the client.
-Whatever stands to the left of it was sent by that client and means nothing.
+A header is believed only as far as trusted proxies wrote it: read from the right, the first address that is
+none of ours is the client. Whatever stands to the left of it was sent by that client and means nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class TrustedProxies:
 
     def __contains__(self, address: object) -> bool:
         found = _parsed(str(address))
-        return found is not None and any(found.version == network.version and found in network for network in self._networks)
+        return found is not None and any(
+            found.version == network.version and found in network for network in self._networks
+        )
 
     def client(self, peer: str, headers: Headers) -> str:
         """The client's address. peer: who connected."""
@@ -33,7 +36,9 @@ class TrustedProxies:
         hops = _hops(headers.getlist("x-forwarded-for"))
         others = _hops([value for line in headers.getlist("forwarded") for value in _FOR.findall(line)])
         if hops and others and hops != others:
-            return peer  # the proxy writes one of the two and lets the other through, and we cannot know which
+            return (
+                peer  # the proxy writes one of the two and lets the other through, and we cannot know which
+            )
         for hop in reversed(hops or others):
             if hop is None:
                 return peer
@@ -46,7 +51,9 @@ class TrustedProxies:
 def _hops(lines: Sequence[str]) -> list[str | None]:
     """The addresses of a list, in order; None for what is none (`unknown`, a name, anything else)."""
     entries = [entry.strip().strip('"') for line in lines for entry in line.split(",")]
-    return [None if (found := _parsed(_without_port(entry))) is None else str(found) for entry in entries if entry]
+    return [
+        None if (found := _parsed(_without_port(entry))) is None else str(found) for entry in entries if entry
+    ]
 
 
 def _without_port(entry: str) -> str:

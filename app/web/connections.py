@@ -1,8 +1,10 @@
-"""Connections under limits that uvicorn does not know: a deadline for headers, a share for each address, room that silence cannot take.
+"""Connections under limits that uvicorn does not know: a deadline for headers, a share for each address, room
+that silence cannot take.
 
-A connection without a whole request is *idle*. Idle ones are cheap, and nobody is refused because of them: where an address holds more than
-its share (or all addresses more than there is room for), the oldest idle one is closed to make room for the new one. Requests under way are
-counted when their headers are there; one too many is answered with 503, unless it asks for the health of the server.
+A connection without a whole request is *idle*. Idle ones are cheap, and nobody is refused because of them:
+where an address holds more than its share (or all addresses more than there is room for), the oldest idle one
+is closed to make room for the new one. Requests under way are counted when their headers are there; one too
+many is answered with 503, unless it asks for the health of the server.
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ STALL_SECONDS = 60.0
 class Register:
     """The open connections of one server, by address, oldest first.
 
-    total, share: requests under way in all and of one address, and open connections of either. exempt: addresses without a share
-    (trusted proxies speak for many). header_seconds: from the beginning of a connection, or of a further request on it, to the end of its
-    headers.
+    total, share: requests under way in all and of one address, and open connections of either. exempt:
+    addresses without a share (trusted proxies speak for many). header_seconds: from the beginning of a
+    connection, or of a further request on it, to the end of its headers.
     """
 
     total: int
@@ -62,7 +64,9 @@ class Register:
     def is_full(self, asking: BoundedProtocol) -> bool:
         """Whether the request of this connection is one too many."""
         mine = self._busy(asking.address)
-        return (mine > self.share and asking.address not in self.exempt) or sum(map(self._busy, self.by_address)) > self.total
+        return (mine > self.share and asking.address not in self.exempt) or sum(
+            map(self._busy, self.by_address)
+        ) > self.total
 
     def _busy(self, address: str) -> int:
         return sum(not one.idle for one in self.by_address.get(address, ()))
@@ -77,7 +81,8 @@ class Register:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 with a deadline for everything that a client may be slow with outside of an exchange (the guard times those)."""
+    """HTTP/1.1 with a deadline for everything that a client may be slow with outside of an exchange (the
+    guard times those)."""
 
     register: Register
     _deadline: asyncio.TimerHandle | None = None
@@ -129,7 +134,9 @@ class BoundedProtocol(H11Protocol):
         """After anything happened: which deadline holds now."""
         if self.transport.is_closing() or not self.idle:
             self._time(None)
-        elif self.conn.their_state is h11.SEND_BODY:  # answered; what is still coming is read and thrown away, for a while
+        elif (
+            self.conn.their_state is h11.SEND_BODY
+        ):  # answered; what is still coming is read and thrown away, for a while
             self._time(self.register.linger_seconds)
         elif self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None:
             self._time(self.register.header_seconds)
@@ -154,9 +161,24 @@ class BoundedProtocol(H11Protocol):
         self.transport.close()
 
     def _answer_late(self) -> None:
-        body = json.dumps(_problem(408, "too_slow", "Too slow", "The request took too long to arrive; try again on a faster connection."))
-        headers = [("content-type", "application/problem+json"), ("content-length", str(len(body))), ("connection", "close")]
-        for event in (h11.Response(status_code=408, headers=headers), h11.Data(data=body.encode()), h11.EndOfMessage()):
+        body = json.dumps(
+            _problem(
+                408,
+                "too_slow",
+                "Too slow",
+                "The request took too long to arrive; try again on a faster connection.",
+            )
+        )
+        headers = [
+            ("content-type", "application/problem+json"),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+        ]
+        for event in (
+            h11.Response(status_code=408, headers=headers),
+            h11.Data(data=body.encode()),
+            h11.EndOfMessage(),
+        ):
             self.transport.write(self.conn.send(event) or b"")
 
     def _admit(self, app: Any) -> Any:
@@ -172,12 +194,27 @@ class BoundedProtocol(H11Protocol):
 
 
 async def _refuse(send: Any) -> None:
-    body = json.dumps(_problem(503, "busy", "Busy", "Too many requests are under way; try again in a moment.")).encode()
-    headers = {"content-type": "application/problem+json", "content-length": str(len(body)), "retry-after": "2", "connection": "close"}
+    body = json.dumps(
+        _problem(503, "busy", "Busy", "Too many requests are under way; try again in a moment.")
+    ).encode()
+    headers = {
+        "content-type": "application/problem+json",
+        "content-length": str(len(body)),
+        "retry-after": "2",
+        "connection": "close",
+    }
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": 503, "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
 
 def _problem(status: int, code: str, title: str, detail: str) -> dict[str, Any]:
-    return {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, "field": None, "request_id": None}
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "field": None,
+        "request_id": None,
+    }

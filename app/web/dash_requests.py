@@ -1,4 +1,5 @@
-"""The dashboard's own requests, made to keep the error contract: Dash answers a malformed callback, or a file it does not have, with a bare 500."""
+"""The dashboard's own requests, made to keep the error contract: Dash answers a malformed callback, or a
+file it does not have, with a bare 500."""
 
 from __future__ import annotations
 
@@ -35,7 +36,11 @@ class Pages:
             if body is None:
                 return
             if not self._is_callback(body):
-                found = problem(400, detail="This is not a request of the dashboard; reload the page.", request_id=identifier)
+                found = problem(
+                    400,
+                    detail="This is not a request of the dashboard; reload the page.",
+                    request_id=identifier,
+                )
                 await problem_response(found)(scope, receive, send)
                 return
             receive = _again(body, receive)
@@ -50,12 +55,17 @@ class Pages:
             return False
         lists = all(isinstance(found.get(name, []), list) for name in ("inputs", "state", "changedPropIds"))
         entries = [part for name in ("inputs", "state") for part in found.get(name, [])] if lists else [None]
-        sound = "outputs" in found and "inputs" in found and all(isinstance(part, dict | list) for part in entries)
+        sound = (
+            "outputs" in found
+            and "inputs" in found
+            and all(isinstance(part, dict | list) for part in entries)
+        )
         return sound and (self.callbacks is None or found["output"] in self.callbacks)
 
 
 class _Translated:
-    """Passes the answer on, a bare server error as a problem: files that are not there as 404, the rest as what it is."""
+    """Passes the answer on, a bare server error as a problem: files that are not there as 404, the rest as
+    what it is."""
 
     def __init__(self, scope: Scope, send: Send, identifier: str | None) -> None:
         self.scope, self.send, self.identifier = scope, send, identifier

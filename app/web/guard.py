@@ -1,7 +1,9 @@
-"""One stack in front of both applications: who may talk to this server, how much, how slowly, and what a browser may do with the answer.
+"""One stack in front of both applications: who may talk to this server, how much, how slowly, and what a
+browser may do with the answer.
 
-`localhost` is no boundary: any page in any tab can send requests to it. The Host list stops DNS rebinding, the Sec-Fetch-Site and
-Origin rule stops other sites from posting, the CSP and its companions stop what gets in from getting further.
+`localhost` is no boundary: any page in any tab can send requests to it. The Host list stops DNS rebinding,
+the Sec-Fetch-Site and Origin rule stops other sites from posting, the CSP and its companions stop what gets
+in from getting further.
 """
 
 from __future__ import annotations
@@ -36,8 +38,14 @@ SMALL_SECONDS, UPLOAD_SECONDS = 20.0, 600.0
 
 Hashes = Callable[[], Sequence[str]]
 _REASONS = {
-    403: ("cross_site", "Requests from other sites are not accepted; open the dashboard itself and try again."),
-    422: ("bad_text", "The address holds a control character or is not UTF-8; send printable characters only."),
+    403: (
+        "cross_site",
+        "Requests from other sites are not accepted; open the dashboard itself and try again.",
+    ),
+    422: (
+        "bad_text",
+        "The address holds a control character or is not UTF-8; send printable characters only.",
+    ),
 }
 """Refusals of this stack that have a better word than their status: code and sentence."""
 
@@ -53,7 +61,11 @@ def check_exposure(settings: Settings) -> None:
             field="host",
         )
     if any("*" in host for host in settings.allowed_hosts):
-        raise InvalidInput("EVIDENT_ALLOWED_HOSTS takes whole names only, no * patterns.", code="exposed", field="allowed_hosts")
+        raise InvalidInput(
+            "EVIDENT_ALLOWED_HOSTS takes whole names only, no * patterns.",
+            code="exposed",
+            field="allowed_hosts",
+        )
 
 
 def _is_loopback(host: str) -> bool:
@@ -65,8 +77,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def protect(root: ASGIApp, settings: Settings, csp_hashes: Hashes | None = None, callbacks: Container[str] | None = None) -> ASGIApp:
-    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts. callbacks: its outputs that have one."""
+def protect(
+    root: ASGIApp,
+    settings: Settings,
+    csp_hashes: Hashes | None = None,
+    callbacks: Container[str] | None = None,
+) -> ASGIApp:
+    """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts. callbacks:
+    its outputs that have one."""
     if isinstance(root, FastAPI):
         install(root)
     packed = GZipMiddleware(
@@ -105,7 +123,10 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if scope.get("client"):
-            scope["client"] = (self._proxies.client(scope["client"][0], Headers(scope=scope))[:80], scope["client"][1])
+            scope["client"] = (
+                self._proxies.client(scope["client"][0], Headers(scope=scope))[:80],
+                scope["client"][1],
+            )
         identifier = secrets.token_hex(6)
         scope.setdefault("state", {})["request_id"] = identifier
         refused = self._refuse(scope)
@@ -137,7 +158,9 @@ class Guard:
         host = headers.getlist("host")
         if len(host) != 1 or not self._is_ours(host[0]):
             return 421
-        if (scope["type"] == "websocket" or scope["method"] not in SAFE) and not _same_origin(headers, host[0]):
+        if (scope["type"] == "websocket" or scope["method"] not in SAFE) and not _same_origin(
+            headers, host[0]
+        ):
             return 403
         length = headers.get("content-length")
         if length is not None and not (length.isascii() and length.isdigit()):
@@ -147,11 +170,14 @@ class Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        """`name`, `name:port` or `[::1]:port`. A name listed without a port is accepted under any: forwarded ports differ."""
+        """`name`, `name:port` or `[::1]:port`. A name listed without a port is accepted under any:
+        forwarded ports differ."""
         host = host.lower()
         name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.split(":")[0]
         rest = host[len(name) :]
-        return host in self._hosts or (name in self._hosts and (not rest or (rest[0] == ":" and rest[1:].isdigit())))
+        return host in self._hosts or (
+            name in self._hosts and (not rest or (rest[0] == ":" and rest[1:].isdigit()))
+        )
 
     def body_limit(self, scope: Scope) -> int:
         path = scope["path"]
@@ -166,7 +192,9 @@ class Guard:
         """What every answer carries."""
         data = scope["path"].startswith("/api/")
         found = {
-            "content-security-policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'" if data else self._page_policy(),
+            "content-security-policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
+            if data
+            else self._page_policy(),
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
             "referrer-policy": "no-referrer",
@@ -177,7 +205,9 @@ class Guard:
         if data:
             found["cache-control"] = "no-store"
         elif scope["path"].startswith("/assets/"):
-            found["cache-control"] = "no-cache"  # modules import each other without a version: ask each time, 304 by ETag
+            found["cache-control"] = (
+                "no-cache"  # modules import each other without a version: ask each time, 304 by ETag
+            )
         return found
 
     def _page_policy(self) -> str:
@@ -192,10 +222,17 @@ class Guard:
 
 
 class _Exchange:
-    """One request: its body counted and timed, its answer given headers, its accidents turned into problems."""
+    """One request: its body counted and timed, its answer given headers, its accidents turned into
+    problems."""
 
     def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send, identifier: str) -> None:
-        self.guard, self.scope, self._receive, self._send, self.identifier = guard, scope, receive, send, identifier
+        self.guard, self.scope, self._receive, self._send, self.identifier = (
+            guard,
+            scope,
+            receive,
+            send,
+            identifier,
+        )
         self.started = False
         self.refusal: int | None = None
         self._count, self._limit = 0, guard.body_limit(scope)
@@ -253,12 +290,15 @@ class _Exchange:
         code, detail = _REASONS.get(status, (None, None))
         self.refusal = None
         headers = {"connection": "close"} if status in (408, 413) else {}
-        response = problem_response(problem(status, code=code, detail=detail, request_id=self.identifier), headers)
+        response = problem_response(
+            problem(status, code=code, detail=detail, request_id=self.identifier), headers
+        )
         await response(self.scope, self._receive, self.send)
 
 
 def _same_origin(headers: Headers, host: str) -> bool:
-    """Browsers say where a request comes from (Sec-Fetch-Site, else Origin); programs say neither and are no confused deputies."""
+    """Browsers say where a request comes from (Sec-Fetch-Site, else Origin); programs say neither and are
+    no confused deputies."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")

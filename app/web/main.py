@@ -1,4 +1,5 @@
-"""Composition: the API, the dashboard and the security stack on one ASGI application, or the parts as separate services.
+"""Composition: the API, the dashboard and the security stack on one ASGI application, or the parts as
+separate services.
 
 all   one process, one port: `/api` is the backend, everything else the dashboard (the default)
 api   the backend alone
@@ -50,7 +51,8 @@ def _backend(settings: Settings) -> FastAPI:
 
     root = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     root.include_router(health_router(services))
-    # Mounted, not included: an unknown /api/... stays a JSON 404 instead of falling through to the dashboard's catch-all page.
+    # Mounted, not included: an unknown /api/... stays a JSON 404 instead of falling through to the
+    # dashboard's catch-all page.
     root.mount("/api", create_api(services))
     return root
 
@@ -69,7 +71,8 @@ def _proxy(settings: Settings) -> FastAPI:
 
 
 async def _first_page(root: FastAPI, settings: Settings) -> None:
-    """Dash finds its scripts at the first request for `/` and for no other page; without this a deep link would be the first and come bare."""
+    """Dash finds its scripts at the first request for `/` and for no other page; without this a deep link
+    would be the first and come bare."""
     import httpx
 
     host = next((name for name in settings.allowed_hosts if "*" not in name), "localhost")

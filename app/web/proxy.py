@@ -1,4 +1,5 @@
-"""Pass `/api`, `/healthz` and `/readyz` on to a backend elsewhere, streaming both ways, so that the browser sees one origin."""
+"""Pass `/api`, `/healthz` and `/readyz` on to a backend elsewhere, streaming both ways, so that the
+browser sees one origin."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from app.core.settings import Settings
 
-# Connection-level headers belong to one hop and are not passed on (RFC 9110, 7.6.1); the length is set anew by the server.
-# The origin was checked against our own name by the stack in front of this; the backend goes by another.
-# Who the client is, the same stack found out; what came with the request about it ends here.
+# Connection-level headers belong to one hop and are not passed on (RFC 9110, 7.6.1); the length is set anew
+# by the server. The origin was checked against our own name by the stack in front of this; the backend goes
+# by another. Who the client is, the same stack found out; what came with the request about it ends here.
 _HOP = {
     "forwarded",
     "x-forwarded-for",
@@ -28,15 +29,20 @@ _HOP = {
 
 
 def forward(root: FastAPI, settings: Settings) -> None:
-    """Add the three routes. The backend's host is fixed by the settings: no part of a request chooses where it goes."""
+    """Add the three routes. The backend's host is fixed by the settings: no part of a request chooses
+    where it goes."""
     import httpx
 
     if settings.api_url is None:
-        raise SystemExit("The dashboard alone needs the backend's address: set EVIDENT_API_URL, e.g. http://127.0.0.1:8051.")
+        raise SystemExit(
+            "The dashboard alone needs the backend's address: set EVIDENT_API_URL, e.g. http://127.0.0.1:8051."
+        )
     client = httpx.AsyncClient(
         base_url=settings.api_url,
         timeout=httpx.Timeout(660.0, connect=5.0, pool=5.0),
-        limits=httpx.Limits(max_connections=settings.limits.connections, max_keepalive_connections=20),  # an event stream keeps one
+        limits=httpx.Limits(
+            max_connections=settings.limits.connections, max_keepalive_connections=20
+        ),  # an event stream keeps one
         trust_env=False,
     )
 
@@ -45,7 +51,9 @@ def forward(root: FastAPI, settings: Settings) -> None:
         if request.client:
             headers.append((b"x-forwarded-for", request.client.host.encode()))
         if "accept-encoding" not in request.headers:
-            headers.append((b"accept-encoding", b"identity"))  # httpx would ask for compression that this client did not ask for
+            headers.append(
+                (b"accept-encoding", b"identity")
+            )  # httpx would ask for compression that this client did not ask for
         outgoing = client.build_request(
             request.method,
             httpx.URL(path=request.url.path, query=request.url.query.encode()),
@@ -56,12 +64,22 @@ def forward(root: FastAPI, settings: Settings) -> None:
             answer = await client.send(outgoing, stream=True)
         except httpx.TransportError:
             problem = {
-                "type": "about:blank", "title": "Busy", "status": 503, "code": "backend_unreachable",
+                "type": "about:blank",
+                "title": "Busy",
+                "status": 503,
+                "code": "backend_unreachable",
                 "detail": "The computing part does not answer; try again in a moment.",
-            }  # fmt: skip
-            return JSONResponse(problem, status_code=503, headers={"Retry-After": "5"}, media_type="application/problem+json")
+            }
+            return JSONResponse(
+                problem, status_code=503, headers={"Retry-After": "5"}, media_type="application/problem+json"
+            )
         kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
-        return StreamingResponse(answer.aiter_raw(), status_code=answer.status_code, headers=kept, background=BackgroundTask(answer.aclose))
+        return StreamingResponse(
+            answer.aiter_raw(),
+            status_code=answer.status_code,
+            headers=kept,
+            background=BackgroundTask(answer.aclose),
+        )
 
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     for path in ("/api/{rest:path}", "/healthz", "/readyz"):

@@ -11,7 +11,18 @@ from app import __version__
 from app.core.schemas import Problem
 from backend.api.http import errors
 from backend.api.intake import Intake
-from backend.api.routes import catalogue, concept_analyses, concepts, docs, explanations, inputs, jobs, models, predictions, samples
+from backend.api.routes import (
+    catalogue,
+    concept_analyses,
+    concepts,
+    docs,
+    explanations,
+    inputs,
+    jobs,
+    models,
+    predictions,
+    samples,
+)
 
 if TYPE_CHECKING:
     from backend.api.services import Services
@@ -25,13 +36,31 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def create_api(services: Services) -> FastAPI:
     """Mounted at `/api` by the composition; routes lie under `/v1`."""
-    api = FastAPI(title="Evident", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    api = FastAPI(
+        title="Evident",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     api.state.services = services
     api.state.intake = Intake(services)
     services.preparations.append(partial(concepts.draw_all, services))
     errors.install(api)
     v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS)
-    for module in (catalogue, models, samples, inputs, predictions, explanations, concepts, concept_analyses, jobs, docs):
+    for module in (
+        catalogue,
+        models,
+        samples,
+        inputs,
+        predictions,
+        explanations,
+        concepts,
+        concept_analyses,
+        jobs,
+        docs,
+    ):
         v1.include_router(module.router)
     api.include_router(v1)
     return api

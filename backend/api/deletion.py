@@ -1,7 +1,8 @@
-"""What goes with an input or a concept when it is deleted: everything computed or cut from it, and every byte that names it.
+"""What goes with an input or a concept when it is deleted: everything computed or cut from it, and every byte
+that names it.
 
-A job depends on an input when its id stands in the job's payload, or the reference of a concept that has an example from it. One question
-to the table answers that for every kind of job, those to come included.
+A job depends on an input when its id stands in the job's payload, or the reference of a concept that has an
+example from it. One question to the table answers that for every kind of job, those to come included.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ STRIPS = "concept_examples"
 
 @dataclass(frozen=True)
 class Dependents:
-    """own: jobs about this input alone. shared: jobs that also concern others, directly or through a concept. concepts: with examples of it."""
+    """own: jobs about this input alone. shared: jobs that also concern others, directly or through a
+    concept. concepts: with examples of it."""
 
     own: list[JobRow]
     shared: list[JobRow]
@@ -34,7 +36,9 @@ class Dependents:
     def holders(self) -> list[Holder]:
         """What would lose a part, for people."""
         concepts = [Holder(kind="concept", id=row.id, name=row.name) for row in self.concepts]
-        return concepts + [Holder(kind=row.kind, id=row.key, name=row.title) for row in self.shared if row.kind != STRIPS]
+        return concepts + [
+            Holder(kind=row.kind, id=row.key, name=row.title) for row in self.shared if row.kind != STRIPS
+        ]
 
 
 async def dependents(services: Services, id: str) -> Dependents:
@@ -46,7 +50,8 @@ async def dependents(services: Services, id: str) -> Dependents:
 
 
 async def delete_input(services: Services, id: str, found: Dependents) -> list[ConceptRow]:
-    """The input with all that depends on it; a concept loses the examples cut from it, and goes when none is left. Returns the changed ones."""
+    """The input with all that depends on it; a concept loses the examples cut from it, and goes when none
+    is left. Returns the changed ones."""
     changed = []
     for row in found.concepts:
         if left := [one for one in row.examples if one.get("input") != id]:
@@ -69,7 +74,9 @@ async def undo_input(services: Services, id: str) -> None:
             return
 
 
-async def replace_concept(services: Services, row: ConceptRow, name: str, examples: list[dict[str, Any]]) -> ConceptRow:
+async def replace_concept(
+    services: Services, row: ConceptRow, name: str, examples: list[dict[str, Any]]
+) -> ConceptRow:
     """New contents of a concept; the strip of the old ones goes."""
     new = await services.store.run(rows.put_concept, services.store, name, row.modality, examples, row.id)
     await _forget_strip(services, row)

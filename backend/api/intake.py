@@ -1,7 +1,8 @@
-"""From bytes that were sent to a decoded input: one errand per file, however often it is sent at the same time.
+"""From bytes that were sent to a decoded input: one errand per file, however often it is sent at the same
+time.
 
-An input belongs to its bytes, not to a sender: whoever sends them gets the same id. What the file is called is the sender's own and is not
-kept; the answer to the sender repeats it, nobody else ever sees it.
+An input belongs to its bytes, not to a sender: whoever sends them gets the same id. What the file is called
+is the sender's own and is not kept; the answer to the sender repeats it, nobody else ever sees it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def input_id(sha: str, read_as: As, scale: Scale | None = None) -> str:
 
 @dataclass(frozen=True)
 class Arrival:
-    """Bytes in an errand's folder, to be decoded. sample, name: key and file name of the bundled sample they are, if any."""
+    """Bytes in an errand's folder, to be decoded. sample, name: key and file name of the bundled sample
+    they are, if any."""
 
     errand: Errand
     sha: str
@@ -64,7 +66,8 @@ class Intake:
         return row if intact is not None else None
 
     async def take(self, arrival: Arrival, client: str) -> tuple[InputRow, bool]:
-        """The input, and whether it is new. What is kept was rebuilt from its numbers; the bytes that were sent go with the errand.
+        """The input, and whether it is new. What is kept was rebuilt from its numbers; the bytes that were
+        sent go with the errand.
 
         Raises what decoding raised, and Busy when it could not start in time.
         """
@@ -89,13 +92,17 @@ class Intake:
         services = self.services
         with errand:
             payload = {
-                "file": str(arrival.errand.path(arrival.sha)), "as": arrival.read_as, "scale": arrival.scale,
+                "file": str(arrival.errand.path(arrival.sha)),
+                "as": arrival.read_as,
+                "scale": arrival.scale,
                 "limits": services.settings.limits.model_dump(),
-            }  # fmt: skip
+            }
             try:
                 stored = await services.jobs.errands.run(arrival.errand, "decode", payload, client)
             except JobFailed as error:
                 raise unreadable(error) from None
-            facts = Input(**{**stored.result, "id": arrival.id, "name": arrival.name, "sample": arrival.sample})
+            facts = Input(
+                **{**stored.result, "id": arrival.id, "name": arrival.name, "sample": arrival.sample}
+            )
             row = InputRow(arrival.id, facts.modality, facts.model_dump(mode="json"), stored.blobs)
             return await services.store.run(services.store.put_input, row, arrival.errand.made)

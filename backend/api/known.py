@@ -1,4 +1,5 @@
-"""What is known without computing: models, methods, and which fit together. Built by a worker, read here as plain JSON."""
+"""What is known without computing: models, methods, and which fit together. Built by a worker, read here
+as plain JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class KnownModel:
 
     @property
     def identity(self) -> str:
-        """For job keys: sha256 over weights, labels, preprocessing and card (calibration), everything said about the model."""
+        """For job keys: sha256 over weights, labels, preprocessing and card (calibration), everything said
+        about the model."""
         return hashlib.sha256(canonical(self.info.model_dump(mode="json")).encode()).hexdigest()
 
     def require_modality(self, modality: str) -> None:
@@ -41,12 +43,20 @@ class KnownModel:
         if modality not in self.info.modalities:
             words = {"image": "pictures", "audio": "sound", "spectrogram": "spectrograms"}
             takes = " or ".join(words[name] for name in self.info.modalities)
-            raise Incompatible(f"This model takes {takes}; choose a model that fits the input.", code="wrong_modality", field="model")
+            raise Incompatible(
+                f"This model takes {takes}; choose a model that fits the input.",
+                code="wrong_modality",
+                field="model",
+            )
 
     def require_available(self) -> None:
         """Raises Incompatible when its weights are not at hand."""
         if not self.info.available:
-            raise Incompatible(self.info.reason or "This model's weights are not on this machine.", code="unavailable", field="model")
+            raise Incompatible(
+                self.info.reason or "This model's weights are not on this machine.",
+                code="unavailable",
+                field="model",
+            )
 
 
 async def _soon(work: Coroutine[Any, Any, T]) -> T:
@@ -66,14 +76,20 @@ def _starting() -> Busy:
 
 
 async def catalogue(services: Services) -> Catalogue:
-    """Models (bundled, at hand, uploaded, fetched) and methods. Starts nothing. Raises Busy while starting."""
+    """Models (bundled, at hand, uploaded, fetched) and methods. Starts nothing. Raises Busy while
+    starting."""
     return Catalogue(**await _soon(services.catalogue(start=False)))
 
 
 async def model(services: Services, key: str, start: bool = False) -> KnownModel:
-    """start: whether it may be looked at now, when it was not before. Raises NotFound, ModelRejected, Busy while starting."""
+    """start: whether it may be looked at now, when it was not before. Raises NotFound, ModelRejected, Busy
+    while starting."""
     if not 1 <= len(key) <= 200 or not key.isprintable():
-        raise NotFound("There is no model of that name; choose one of the catalogue.", code="unknown_model", field="model")
+        raise NotFound(
+            "There is no model of that name; choose one of the catalogue.",
+            code="unknown_model",
+            field="model",
+        )
     info, fits = await _soon(services.model(plain_text(key), start=start))
     return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
 

@@ -18,7 +18,8 @@ MAX_LETTERS = 200
 
 
 def settle(schema: Mapping[str, Any], fit: Fit, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Given values over the model's defaults over the method's, checked. Raises BadParameter; the values sent are never quoted."""
+    """Given values over the model's defaults over the method's, checked. Raises BadParameter; the values
+    sent are never quoted."""
     known = schema.get("properties", {})
     for name in given:
         if name not in known:
@@ -46,7 +47,9 @@ def _unknown(name: str, known: list[str]) -> BadParameter:
     near = difflib.get_close_matches(name[:100], known, n=1)
     if near:
         return BadParameter(f"There is no such parameter; did you mean {near[0]}?", field="params")
-    return BadParameter(f"There is no such parameter; there are: {', '.join(known) or 'none'}.", field="params")
+    return BadParameter(
+        f"There is no such parameter; there are: {', '.join(known) or 'none'}.", field="params"
+    )
 
 
 _LIMITS = {

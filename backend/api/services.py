@@ -33,7 +33,8 @@ class Services:
     """What the routes are given. Starting it starts the workers; nothing here imports torch."""
 
     def __init__(self, settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> None:
-        """plugins: modules with further tasks, imported by every worker. preload: torch too, and the catalogue behind."""
+        """plugins: modules with further tasks, imported by every worker. preload: torch too, and the
+        catalogue behind."""
         self.settings = settings
         self.store = Store(settings.database_url, settings.data)
         self.blobs: Blobs = self.store.blobs
@@ -47,7 +48,8 @@ class Services:
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Opens the store, brings its tables up to date, starts workers and dispatcher; the catalogue is computed behind."""
+        """Opens the store, brings its tables up to date, starts workers and dispatcher; the catalogue is
+        computed behind."""
         self.engine.start()
         await self.store.run(self.store.migrate)
         await self.store.run(self.store.clean)
@@ -85,21 +87,31 @@ class Services:
     # What there is
 
     async def catalogue(self, start: bool = True) -> dict[str, Any]:
-        """`app.core.schemas.Catalogue` as JSON: bundled models first, then those at hand on this machine, uploaded and fetched ones.
+        """`app.core.schemas.Catalogue` as JSON: bundled models first, then those at hand on this machine,
+        uploaded and fetched ones.
 
-        start: whether what was not looked at yet is looked at now; a request that only reads waits for those who may.
+        start: whether what was not looked at yet is looked at now; a request that only reads waits for those
+        who may.
         """
         base = await self._described({}, start)
         others = [{"model": key, "upload": None} for key in base["more"]]
         others += [_upload(row) for row in await self.store.run(self.store.models)]
         found = [one for payload in others if (one := await self._try(payload, start)) is not None]
-        models = [*base["catalogue"]["models"], *(info for one in found for info in one["catalogue"]["models"])]
+        models = [
+            *base["catalogue"]["models"],
+            *(info for one in found for info in one["catalogue"]["models"]),
+        ]
         listed = {info["key"] for info in models}
-        models += [row.result["info"] for row in await self._fetched() if row.result and row.result["info"]["key"] not in listed]
+        models += [
+            row.result["info"]
+            for row in await self._fetched()
+            if row.result and row.result["info"]["key"] not in listed
+        ]
         return {**base["catalogue"], "models": models}
 
     async def model(self, key: str, start: bool = True) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-        """`app.core.schemas.ModelInfo` of a model, and per method its `app.core.schemas.Fit`. Raises NotFound, WeightsUnavailable, ModelRejected."""
+        """`app.core.schemas.ModelInfo` of a model, and per method its `app.core.schemas.Fit`. Raises
+        NotFound, WeightsUnavailable, ModelRejected."""
         found = await self._described({}, start)
         if key not in found["fits"]:
             if key.startswith(ZOO) and key not in found["more"]:
@@ -108,17 +120,24 @@ class Services:
         return next(info for info in found["catalogue"]["models"] if info["key"] == key), found["fits"][key]
 
     async def source(self, input_id: str, model_key: str) -> dict[str, Any]:
-        """The parts of a job's payload that say on what and by whom: {input, model, upload, digest}. Raises NotFound."""
+        """The parts of a job's payload that say on what and by whom: {input, model, upload, digest}.
+        Raises NotFound."""
         row = await self.store.run(self.store.input, input_id)
         found = await self._described({}, start=False)
-        located = {"model": model_key, "upload": None} if model_key in found["fits"] else await self._locate(model_key, found)
+        located = (
+            {"model": model_key, "upload": None}
+            if model_key in found["fits"]
+            else await self._locate(model_key, found)
+        )
         info, _ = await self.model(model_key, start=False)
         return {"input": row.as_payload(), **located, "digest": info["digest"]}
 
     async def fetch(self, key: str, client: str) -> JobRow:
         """Starts fetching a published network, or returns the job that does or did."""
         payload = {"model": key, "online": True}
-        return await self.jobs.submit("fetch", payload, key=fetch_key(key), title=f"Fetch {key}", client=client)
+        return await self.jobs.submit(
+            "fetch", payload, key=fetch_key(key), title=f"Fetch {key}", client=client
+        )
 
     async def _published(self, key: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """A published network that was fetched. Raises NotFound, which says how to."""
@@ -146,12 +165,16 @@ class Services:
         with suppress(NotFound):
             return _upload(await self.store.run(self.store.model, key))
         known = ", ".join(sorted(base["fits"]))
-        raise NotFound(f"There is no model of that name. There are: {known}.", code="unknown_model", field="model")
+        raise NotFound(
+            f"There is no model of that name. There are: {known}.", code="unknown_model", field="model"
+        )
 
     async def _described(self, payload: dict[str, Any], start: bool = True) -> dict[str, Any]:
-        """The catalogue job's result for the bundled models and those of the weights folder ({}), or for one other.
+        """The catalogue job's result for the bundled models and those of the weights folder ({}), or for one
+        other.
 
-        Known under the code, and under the files it was read from: what is added or replaced is seen at the next question.
+        Known under the code, and under the files it was read from: what is added or replaced is seen at the
+        next question.
         """
         upload = payload.get("upload")
         files = [] if upload else self._weights()
@@ -165,7 +188,9 @@ class Services:
     def _weights(self) -> list[list[Any]]:
         return files_in(WEIGHTS, self.settings.weights)
 
-    async def _computed(self, key: str, payload: dict[str, Any], start: bool = True, again: bool = False) -> dict[str, Any]:
+    async def _computed(
+        self, key: str, payload: dict[str, Any], start: bool = True, again: bool = False
+    ) -> dict[str, Any]:
         """The result of a catalogue job. again: compute it also when it is known."""
         if start:
             row = await self.jobs.submit("catalogue", payload, key=key, title="Catalogue")
@@ -189,16 +214,19 @@ class Services:
             return None
 
     async def _prepare(self) -> None:
-        """What requests that only read find ready: the catalogue, fetched networks as this version sees them, pictures of concepts.
+        """What requests that only read find ready: the catalogue, fetched networks as this version sees them,
+        pictures of concepts.
 
-        What an earlier start left is used at once, but its times are those of that start: they are measured again. Then the weights are
-        watched for as long as the server runs.
+        What an earlier start left is used at once, but its times are those of that start: they are measured
+        again. Then the weights are watched for as long as the server runs.
         """
         earlier: set[str] = set()
         seen = self._weights()
         while True:
             try:
-                earlier = earlier or {row.key for row in await self.store.run(self.jobs.queue.done_of_kind, "catalogue")}
+                earlier = earlier or {
+                    row.key for row in await self.store.run(self.jobs.queue.done_of_kind, "catalogue")
+                }
                 await self.catalogue()
                 await self._look_again()
                 for prepare in self.preparations:
@@ -222,7 +250,9 @@ class Services:
             try:
                 await self.catalogue()
             except EvidentError as error:
-                log.error("the weights that were added or replaced could not be looked at: %s", error.instance_code)
+                log.error(
+                    "the weights that were added or replaced could not be looked at: %s", error.instance_code
+                )
 
     async def _look_again(self) -> None:
         """Networks that an earlier version fetched are described anew, from this machine alone."""

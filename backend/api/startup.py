@@ -1,4 +1,5 @@
-"""What can keep a backend from starting, found out before anything is started: one sentence each, never a traceback, never a password."""
+"""What can keep a backend from starting, found out before anything is started: one sentence each, never a
+traceback, never a password."""
 
 from __future__ import annotations
 
@@ -72,7 +73,9 @@ def _check_database(settings: Settings) -> None:
     except exc.DatabaseError:
         raise _damaged() from None
     except OSError:
-        raise InvalidInput("The data folder cannot be written; choose another with --data or EVIDENT_DATA.", field="data") from None
+        raise InvalidInput(
+            "The data folder cannot be written; choose another with --data or EVIDENT_DATA.", field="data"
+        ) from None
 
 
 def _wrong_url() -> InvalidInput:
@@ -96,10 +99,13 @@ def _damaged() -> InvalidInput:
 def _check_scheduler(address: str | None) -> None:
     if not address:
         raise InvalidInput(
-            "The engine dask needs the address of its scheduler: set EVIDENT_SCHEDULER, e.g. tcp://127.0.0.1:8786.", field="scheduler"
+            "The engine dask needs the address of its scheduler: set EVIDENT_SCHEDULER, e.g. tcp://127.0.0.1:8786.",
+            field="scheduler",
         )
     if importlib.util.find_spec("distributed") is None:
-        raise InvalidInput("The engine dask needs the package distributed: install evident-xai[cluster].", field="engine")
+        raise InvalidInput(
+            "The engine dask needs the package distributed: install evident-xai[cluster].", field="engine"
+        )
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()

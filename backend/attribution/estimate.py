@@ -1,4 +1,5 @@
-"""Seconds that a run will take on this machine, before it runs: passes it declares times seconds per pass as measured."""
+"""Seconds that a run will take on this machine, before it runs: passes it declares times seconds per pass
+as measured."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ OVERHEAD = 1.1
 
 
 def profile(model: Model) -> dict[str, float]:
-    """Measured seconds per image of a forward pass, and of what a gradient adds to it; at the precision and batch size in use."""
+    """Measured seconds per image of a forward pass, and of what a gradient adds to it; at the precision
+    and batch size in use."""
     return keep(model, "seconds", None, lambda: _profile(model))
 
 

@@ -42,9 +42,9 @@ def explain(
 ) -> Attribution:
     """One attribution map.
 
-    x: float32 `[1, C, H, W]`. target: class index, None explains the predicted class. layer: path of `named_modules()` for the methods
-    that use one, None takes the model's default. library: resolves references to your own concepts. params: fields of the method's
-    `Params`.
+    x: float32 `[1, C, H, W]`. target: class index, None explains the predicted class. layer: path of
+    `named_modules()` for the methods that use one, None takes the model's default. library: resolves
+    references to your own concepts. params: fields of the method's `Params`.
 
     Returns an Attribution with float32 `[H, W]` values on the display grid.
     Raises NotFound (method), BadParameter, Incompatible.
@@ -55,23 +55,33 @@ def explain(
         if not verdict.ok:
             raise Incompatible(verdict.reason, field="method")
         x = check_input(model, x)
-        context = Context(resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed, library)
+        context = Context(
+            resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed, library
+        )
         settled = settle(chosen, model, params)
         started = time.perf_counter()
         with pristine(model), plans_taken() as plans:
             result = chosen.run(model, x, context, settled, report)
         seconds = time.perf_counter() - started
     stamped = replace(
-        result, plan=result.plan or "; ".join(plans) or AS_GIVEN, engine=result.engine or ENGINE, method=chosen.key, target=context.target,
-        layer=context.layer, seconds=seconds,
-    )  # fmt: skip
+        result,
+        plan=result.plan or "; ".join(plans) or AS_GIVEN,
+        engine=result.engine or ENGINE,
+        method=chosen.key,
+        target=context.target,
+        layer=context.layer,
+        seconds=seconds,
+    )
     return _checked(stamped, x, chosen)
 
 
 def check_input(model: Model, x: Tensor) -> Tensor:
     """`[1, C, H, W]`, finite, of the model's shape, detached from any graph."""
     if x.ndim != 4 or x.shape[0] != 1 or tuple(x.shape[1:]) != model.input.shape:
-        raise BadParameter(f"The input must have shape {[1, *model.input.shape]}, this one has {list(x.shape)}.", field="input")
+        raise BadParameter(
+            f"The input must have shape {[1, *model.input.shape]}, this one has {list(x.shape)}.",
+            field="input",
+        )
     if not torch.isfinite(x).all():
         raise BadParameter("The input holds NaN or infinite numbers.", field="input")
     return x.detach().to(model.device, torch.float32)
@@ -83,7 +93,9 @@ def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
         with torch.no_grad():
             return int(model.logits(x.clone()).argmax(dim=1))
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(model.labels):
-        raise BadParameter(f"The class must be a whole number from 0 to {len(model.labels) - 1}.", field="target")
+        raise BadParameter(
+            f"The class must be a whole number from 0 to {len(model.labels) - 1}.", field="target"
+        )
     return target
 
 
@@ -95,13 +107,15 @@ def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str |
         return model.default_layer
     if layer not in {found.name for found in model.layers}:
         raise BadParameter(
-            "This model has no such layer with a spatial output; choose one of the layers that the model lists.", field="layer"
+            "This model has no such layer with a spatial output; choose one of the layers that the model lists.",
+            field="layer",
         )
     return layer
 
 
 def settle(method: Method[Any], model: Model, params: dict[str, Any]) -> Params:
-    """The method's parameters: given ones over the model's defaults over the method's. Raises BadParameter in plain words."""
+    """The method's parameters: given ones over the model's defaults over the method's. Raises BadParameter
+    in plain words."""
     try:
         return method.Params(**{**method.defaults(model), **params})
     except ValidationError as error:
@@ -116,14 +130,17 @@ def bad_parameter(error: ValidationError, params: type[Params]) -> BadParameter:
     name = ".".join(str(part) for part in first["loc"]) or "params"
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, params.model_fields, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(params.model_fields) or 'none'}."
+        hint = (
+            f"did you mean {near[0]}?" if near else f"there are: {', '.join(params.model_fields) or 'none'}."
+        )
         return BadParameter(f"There is no such parameter; {hint}", field="params")
     return BadParameter(f"{name}: {first['msg']}.", field=f"params.{name}")
 
 
 @contextmanager
 def pristine(model: Model) -> Iterator[None]:
-    """Leave model, RNG and flags as they were, whatever happens: methods may hook, and a failed call must not leak its hooks."""
+    """Leave model, RNG and flags as they were, whatever happens: methods may hook, and a failed call must
+    not leak its hooks."""
     module = model.module
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     before = [(m, {name: dict(getattr(m, name)) for name in hooks}, m.training) for m in module.modules()]

@@ -1,7 +1,9 @@
-"""Core types of the computing side: a method, its parameters, the map it returns, and how it reports progress.
+"""Core types of the computing side: a method, its parameters, the map it returns, and how it reports
+progress.
 
-`explain(model, x, target, params) -> Attribution` is a pure function: same model, input, target, parameters and seed give the same
-map, and model, hooks, flags, `.grad`, weights and the global RNG are as they were, also after an error.
+`explain(model, x, target, params) -> Attribution` is a pure function: same model, input, target, parameters
+and seed give the same map, and model, hooks, flags, `.grad`, weights and the global RNG are as they were,
+also after an error.
 """
 
 from __future__ import annotations
@@ -21,16 +23,19 @@ Family = Literal["gradient", "cam", "perturbation", "propagation", "fusion", "co
 
 
 class Params(BaseModel):
-    """A method's parameters. Its JSON schema *is* its form on the page: give every field a title, a description, bounds and a default."""
+    """A method's parameters. Its JSON schema *is* its form on the page: give every field a title, a
+    description, bounds and a default."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every method gets beside its own parameters. `layer` is resolved (never None) for methods that use one.
+    """What every method gets beside its own parameters. `layer` is resolved (never None) for methods that use
+    one.
 
-    library: `concepts.library.Library`, where references to concepts are looked up (types know no body of work); None: built-in ones.
+    library: `concepts.library.Library`, where references to concepts are looked up (types know no body of
+    work); None: built-in ones.
     """
 
     target: int
@@ -61,12 +66,14 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """One map. values: float32 `[H, W]` on the display grid, raw (never min-max scaled), signed or unsigned as declared.
+    """One map. values: float32 `[H, W]` on the display grid, raw (never min-max scaled), signed or unsigned
+    as declared.
 
-    native: resolution before enlarging, e.g. (13, 13) for Grad-CAM. gap: |sum of attributions - (f(x) - f(baseline))| over
-    |f(x) - f(baseline)| for methods with a completeness axiom, else None. extras: JSON-able numbers to show (R2, conservation ratio,
-    standard errors). arrays: further arrays to keep (LIME's segments and samples). notes: conditions to show, e.g. "no evidence found".
-    forwards, backwards: passes spent, counted per input image. plan: how they were run. engine: what computed the map.
+    native: resolution before enlarging, e.g. (13, 13) for Grad-CAM. gap: |sum of attributions - (f(x) -
+    f(baseline))| over |f(x) - f(baseline)| for methods with a completeness axiom, else None. extras:
+    JSON-able numbers to show (R2, conservation ratio, standard errors). arrays: further arrays to keep
+    (LIME's segments and samples). notes: conditions to show, e.g. "no evidence found". forwards, backwards:
+    passes spent, counted per input image. plan: how they were run. engine: what computed the map.
     """
 
     values: np.ndarray
@@ -89,7 +96,8 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Cost:
-    """Passes a run needs, per input image: the floor its speed is measured against, and the basis of the estimate before a run."""
+    """Passes a run needs, per input image: the floor its speed is measured against, and the basis of the
+    estimate before a run."""
 
     forwards: int
     backwards: int
@@ -111,8 +119,9 @@ P = TypeVar("P", bound=Params)
 class Method(ABC, Generic[P]):
     """One explanation method: a file in backend/attribution/methods with a subclass decorated by `@register`.
 
-    `run` is the only part to write; target and layer are resolved, parameters validated, the result's shape, sign and finiteness
-    checked, time taken and provenance attached by `backend.explain`, once for all methods.
+    `run` is the only part to write; target and layer are resolved, parameters validated, the result's shape,
+    sign and finiteness checked, time taken and provenance attached by `backend.explain`, once for all
+    methods.
     """
 
     key: ClassVar[str]
@@ -134,13 +143,17 @@ class Method(ABC, Generic[P]):
     Params: ClassVar[type[Params]]
 
     def is_compatible(self, model: Model) -> Compatibility:
-        """Whether this method can explain this model, decided without running it. Methods that use a layer need one with feature maps."""
+        """Whether this method can explain this model, decided without running it. Methods that use a layer
+        need one with feature maps."""
         if not self.uses_layer or model.spec.default_layer or model.probed.default:
             return OK
-        return Compatibility(False, "This network has no layer with feature maps; choose a method that does not look inside.")
+        return Compatibility(
+            False, "This network has no layer with feature maps; choose a method that does not look inside."
+        )
 
     def defaults(self, model: Model) -> dict[str, Any]:
-        """Model-dependent defaults (baseline silence for sound, tiles for spectrograms) laid over those of `Params`."""
+        """Model-dependent defaults (baseline silence for sound, tiles for spectrograms) laid over those of
+        `Params`."""
         return {}
 
     @abstractmethod

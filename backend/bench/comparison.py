@@ -1,4 +1,5 @@
-"""The six maps that the compare view shows first, against getting them from Captum and lime one after another."""
+"""The six maps that the compare view shows first, against getting them from Captum and lime one after
+another."""
 
 from __future__ import annotations
 
@@ -19,9 +20,13 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     given = subject()
     samples = peers.FEW if setting.quick else peers.SAMPLES
     asked: dict[str, dict[str, Any]] = {
-        "grad_cam": {}, "lime": {"n_samples": samples, "segments": SEGMENTS}, "smooth_grad": {"n_samples": peers.COPIES, "noise": NOISE},
-        "integrated_gradients": {"n_steps": peers.STEPS}, "lrp": {}, "fused": {},
-    }  # fmt: skip
+        "grad_cam": {},
+        "lime": {"n_samples": samples, "segments": SEGMENTS},
+        "smooth_grad": {"n_samples": peers.COPIES, "noise": NOISE},
+        "integrated_gradients": {"n_steps": peers.STEPS},
+        "lrp": {},
+        "fused": {},
+    }
 
     def ours() -> None:
         for key, params in asked.items():
@@ -34,13 +39,23 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
 
     name = "lime and Captum one after another; LRP by Zennit"
     note = f"LIME with {samples:,} samples; their fused map takes one Grad-CAM and one LRP more."
-    yield from contest("Six maps", ours, [Peer(name, lambda: _one_by_one(given, samples), 5, note)], setting, warm=warm)
+    yield from contest(
+        "Six maps", ours, [Peer(name, lambda: _one_by_one(given, samples), 5, note)], setting, warm=warm
+    )
 
 
 def _one_by_one(given: Subject, samples: int) -> tuple[Work, Work]:
-    """Captum has no LRP for this network (a ReLU module is used twice, sums are functional), so Zennit stands in for it."""
+    """Captum has no LRP for this network (a ReLU module is used twice, sums are functional), so Zennit
+    stands in for it."""
     cam, relevance = peers.captum_grad_cam(given), peers.zennit(given)
-    others = [peers.captum_smooth_grad(given), peers.captum_integrated_gradients(given), cam, relevance, cam, relevance]
+    others = [
+        peers.captum_smooth_grad(given),
+        peers.captum_integrated_gradients(given),
+        cam,
+        relevance,
+        cam,
+        relevance,
+    ]
 
     def run(count: int) -> None:
         for work in (peers.lime(given, count), *others):

@@ -1,4 +1,5 @@
-"""Visual-TCAV of one input: three layers, nine concepts, the predicted class, concept directions known (warm)."""
+"""Visual-TCAV of one input: three layers, nine concepts, the predicted class, concept directions known
+(warm)."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ ORDER = 40
 LAYERS, MANY = ("layer2", "layer3", "layer4"), 9
 EXAMPLES = 10
 NEGATIVES = 5
-"""Concepts with another seed whose examples together are the counter-examples; what they show does not matter for the time."""
+"""Concepts with another seed whose examples together are the counter-examples; what they show does not
+matter for the time."""
 
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
@@ -44,14 +46,19 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     with tempfile.TemporaryDirectory() as folder:
         peers = [
             Peer(
-                "the definition, concept by concept", partial(_one_by_one, given, vectors), 5,
-                f"Path points in one batch. Measured with one concept per layer, times {many}.", many,
+                "the definition, concept by concept",
+                partial(_one_by_one, given, vectors),
+                5,
+                f"Path points in one batch. Measured with one concept per layer, times {many}.",
+                many,
             ),
             Peer(
-                "visual-tcav", partial(visual_tcav, given, layers, pictures, Path(folder)), 3,
+                "visual-tcav",
+                partial(visual_tcav, given, layers, pictures, Path(folder)),
+                3,
                 "Its directions cached as well; the formula it implements is a simpler one.",
             ),
-        ]  # fmt: skip
+        ]
         yield from contest(f"Visual-TCAV, {len(layers)} layers x {many} concepts", ours, peers, setting)
 
 
@@ -59,7 +66,9 @@ def _pictures(many: int) -> dict[str, np.ndarray]:
     """uint8 `[EXAMPLES, h, w, 3]` by name: `many` concepts, and `random` for the counter-examples."""
     kinds = [concept for concept in CONCEPTS.values() if concept.modality == "image"]
     # Fewer patterns than concepts wanted: a second draw of a pattern is a further set of pictures.
-    sets = {f"{kinds[i % len(kinds)].key}-{i}": kinds[i % len(kinds)].make(EXAMPLES, seed=i) for i in range(many)}
+    sets = {
+        f"{kinds[i % len(kinds)].key}-{i}": kinds[i % len(kinds)].make(EXAMPLES, seed=i) for i in range(many)
+    }
     return {**sets, "random": np.concatenate([kind.make(EXAMPLES, seed=1000) for kind in kinds[:NEGATIVES]])}
 
 
@@ -73,7 +82,8 @@ def _vectors(given: Subject, layer: str, pictures: dict[str, np.ndarray]) -> lis
 
 
 def _one_by_one(given: Subject, vectors: dict[str, list[ConceptVector]]) -> Work:
-    """One concept per layer from the definition, gradients by a hook on the whole network: nothing shared, nothing cut off."""
+    """One concept per layer from the definition, gradients by a hook on the whole network: nothing shared,
+    nothing cut off."""
 
     def run() -> None:
         for layer, found in vectors.items():
@@ -83,7 +93,8 @@ def _one_by_one(given: Subject, vectors: dict[str, list[ConceptVector]]) -> Work
 
 
 def definition(given: Subject, layer: str, vector: ConceptVector) -> tuple[Tensor, float]:
-    """Steps 3 to 5 of Visual-TCAV for one concept and the class explained: its map `[h, w]` and its attribution."""
+    """Steps 3 to 5 of Visual-TCAV for one concept and the class explained: its map `[h, w]` and its
+    attribution."""
     features, outputs = _replaced(given, layer, None)
     steps = torch.linspace(0, 1, POINTS)[:, None, None, None]
     path = (steps * features).requires_grad_(True)
@@ -104,7 +115,8 @@ def definition(given: Subject, layer: str, vector: ConceptVector) -> tuple[Tenso
 
 
 def _replaced(given: Subject, layer: str, features: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The layer's output and the logits of a full forward pass, after putting `features [n, C, h, w]` in the layer's place, if any."""
+    """The layer's output and the logits of a full forward pass, after putting `features [n, C, h, w]` in
+    the layer's place, if any."""
     kept: list[Tensor] = []
 
     def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
@@ -119,8 +131,11 @@ def _replaced(given: Subject, layer: str, features: Tensor | None) -> tuple[Tens
     return kept[0], outputs
 
 
-def visual_tcav(given: Subject, layers: tuple[str, ...], pictures: dict[str, np.ndarray], folder: Path) -> tuple[Work, Work]:
-    """The PyTorch package by S. Cavallini, which reads pictures from folders and keeps directions in a cache folder.
+def visual_tcav(
+    given: Subject, layers: tuple[str, ...], pictures: dict[str, np.ndarray], folder: Path
+) -> tuple[Work, Work]:
+    """The PyTorch package by S. Cavallini, which reads pictures from folders and keeps directions in a cache
+    folder.
 
     The shorter piece of work takes a path of two points: it fills the cache.
     """
@@ -142,11 +157,18 @@ def visual_tcav(given: Subject, layers: tuple[str, ...], pictures: dict[str, np.
     with redirect_stdout(io.StringIO()):
         explainer = LocalVisualTCAV(
             model_wrapper=TorchModelWrapper(
-                "measured", given.module, labels=list(given.model.labels), input_size=given.model.input.shape,
+                "measured",
+                given.module,
+                labels=list(given.model.labels),
+                input_size=given.model.input.shape,
                 model_preprocess=lambda x: given.model.input.normalise(x[None])[0],  # type: ignore[attr-defined]
             ),
-            test_image_path=str(tested), concept_names=[name for name in pictures if name != "random"],
-            concept_dirs={name: str(folder / name) for name in pictures}, random_dir=str(folder / "random"), layer_names=list(layers),
-            n_classes=1, cache_dir=str(folder / "cache"),
-        )  # fmt: skip
+            test_image_path=str(tested),
+            concept_names=[name for name in pictures if name != "random"],
+            concept_dirs={name: str(folder / name) for name in pictures},
+            random_dir=str(folder / "random"),
+            layer_names=list(layers),
+            n_classes=1,
+            cache_dir=str(folder / "cache"),
+        )
     return lambda: run(POINTS - 1), lambda: run(2)

@@ -1,4 +1,5 @@
-"""Each method over its floor: the bare loop of the forward and backward passes it declares, at the best batch, layout and precision."""
+"""Each method over its floor: the bare loop of the forward and backward passes it declares, at the best
+batch, layout and precision."""
 
 from __future__ import annotations
 
@@ -25,26 +26,43 @@ def rows(setting: Setting) -> Iterator[Row]:
     """One row per method."""
     given = subject()
     chosen: dict[str, dict[str, Any]] = {
-        "grad_cam": {}, "smooth_grad": {"n_samples": 50}, "integrated_gradients": {"n_steps": 50}, "lime": {"n_samples": 1000},
-        "lrp": {}, "fused": {},
-    }  # fmt: skip
+        "grad_cam": {},
+        "smooth_grad": {"n_samples": 50},
+        "integrated_gradients": {"n_steps": 50},
+        "lime": {"n_samples": 1000},
+        "lrp": {},
+        "fused": {},
+    }
     for key, params in chosen.items():
-        yield _over(given, key, {name: min(value, FEW[name]) if setting.quick else value for name, value in params.items()}, setting)
+        yield _over(
+            given,
+            key,
+            {name: min(value, FEW[name]) if setting.quick else value for name, value in params.items()},
+            setting,
+        )
 
 
 def _over(given: Subject, key: str, params: dict[str, Any], setting: Setting) -> Row:
     method = METHODS[key]
     cost = method.cost(given.model, method.Params(**params))
-    label = " ".join([method.title, *(f"{value:,} {name.removeprefix('n_')}" for name, value in params.items())])
+    label = " ".join(
+        [method.title, *(f"{value:,} {name.removeprefix('n_')}" for name, value in params.items())]
+    )
     bare, plans = floor(given, cost.forwards, cost.backwards)
     return over_floor(
-        label, lambda: backend.explain(given.model, given.x, key, target=given.target, **params), bare, setting, most=MOST,
-        name=f"{cost.forwards:,} forward, {cost.backwards:,} backward", note=f"Floor in {plans}.",
-    )  # fmt: skip
+        label,
+        lambda: backend.explain(given.model, given.x, key, target=given.target, **params),
+        bare,
+        setting,
+        most=MOST,
+        name=f"{cost.forwards:,} forward, {cost.backwards:,} backward",
+        note=f"Floor in {plans}.",
+    )
 
 
 def floor(given: Subject, forwards: int, backwards: int) -> tuple[Callable[[], None], str]:
-    """The loop of passes, and in words how it runs. Every backward pass has its forward pass; the rest are forward only."""
+    """The loop of passes, and in words how it runs. Every backward pass has its forward pass; the rest are
+    forward only."""
     passes = Passes.of(given.model)
     work: list[Callable[[], None]] = []
     words = []
@@ -65,7 +83,9 @@ def _loop(plan: Plan, given: Subject, number: int, *, forward_only: bool) -> Cal
     """`number` passes on ready-made batches; nothing is kept."""
     layout = torch.channels_last if plan.channels_last else torch.contiguous_format
     sizes = [min(plan.batch, number - start) for start in range(0, number, plan.batch)]
-    batches = {size: given.x.repeat(size, 1, 1, 1).to(plan.dtype, memory_format=layout) for size in set(sizes)}
+    batches = {
+        size: given.x.repeat(size, 1, 1, 1).to(plan.dtype, memory_format=layout) for size in set(sizes)
+    }
 
     def forward(x: Tensor) -> None:
         with torch.inference_mode():

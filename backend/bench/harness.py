@@ -28,9 +28,9 @@ Work = Callable[[], Any]
 class Row:
     """One comparison, or one figure with a bound.
 
-    ours, theirs: medians over the rounds, in `unit`. ratio: median over the rounds of theirs / ours (ours / floor for rows over a floor);
-    None for a figure without a peer. low, high: range over the rounds of the ratio, else of the figure.
-    reached: None where no goal was set.
+    ours, theirs: medians over the rounds, in `unit`. ratio: median over the rounds of theirs / ours (ours /
+    floor for rows over a floor); None for a figure without a peer. low, high: range over the rounds of the
+    ratio, else of the figure. reached: None where no goal was set.
     """
 
     work: str
@@ -57,10 +57,12 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's way to the same result. make: imports it and gives the work (ModuleNotFoundError: left out).
+    """Somebody else's way to the same result. make: imports it and gives the work (ModuleNotFoundError: left
+    out).
 
-    It may give two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours should be, None where nothing
-    was promised. times: what the work takes is multiplied by this, where a share of it stands for the whole (the note says so).
+    It may give two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours
+    should be, None where nothing was promised. times: what the work takes is multiplied by this, where a
+    share of it stands for the whole (the note says so).
     """
 
     name: str
@@ -97,8 +99,11 @@ def seconds(work: Work) -> float:
     return time.perf_counter() - started
 
 
-def contest(work: str, ours: Work, peers: Sequence[Peer], setting: Setting, *, warm: Work | None = None) -> Iterator[Row | LeftOut]:
-    """Ours and each peer in turn, `setting.rounds` times, after everyone has run once (`warm`). One row per peer, ratio theirs / ours."""
+def contest(
+    work: str, ours: Work, peers: Sequence[Peer], setting: Setting, *, warm: Work | None = None
+) -> Iterator[Row | LeftOut]:
+    """Ours and each peer in turn, `setting.rounds` times, after everyone has run once (`warm`). One row
+    per peer, ratio theirs / ours."""
     runners: list[tuple[Peer, Work]] = []
     setting.tell(f"{work}: warming up")
     (warm or ours)()
@@ -126,7 +131,16 @@ def contest(work: str, ours: Work, peers: Sequence[Peer], setting: Setting, *, w
         yield versus(work, peer.name, list(zip(mine, found, strict=True)), goal=peer.goal, note=peer.note)
 
 
-def over_floor(work: str, ours: Work, floor: Work, setting: Setting, *, most: float, name: str = "its passes alone", note: str = "") -> Row:
+def over_floor(
+    work: str,
+    ours: Work,
+    floor: Work,
+    setting: Setting,
+    *,
+    most: float,
+    name: str = "its passes alone",
+    note: str = "",
+) -> Row:
     """Ours against the bare passes in turn; the ratio ours / floor should stay below `most`."""
     setting.tell(f"{work}: over its floor")
     ours()
@@ -136,7 +150,9 @@ def over_floor(work: str, ours: Work, floor: Work, setting: Setting, *, most: fl
     return _row(work, name, pairs, ratios, f"<= {most:g}", statistics.median(ratios) <= most, note)
 
 
-def versus(work: str, peer: str, pairs: Sequence[tuple[float, float]], *, goal: float | None, note: str = "") -> Row:
+def versus(
+    work: str, peer: str, pairs: Sequence[tuple[float, float]], *, goal: float | None, note: str = ""
+) -> Row:
     """Seconds of ours and theirs, round by round; theirs / ours should be at least `goal`."""
     ratios = [b / a for a, b in pairs]
     said, reached = ("", None) if goal is None else (f">= {goal:g} x", statistics.median(ratios) >= goal)
@@ -144,16 +160,36 @@ def versus(work: str, peer: str, pairs: Sequence[tuple[float, float]], *, goal: 
 
 
 def _row(
-    work: str, peer: str, pairs: Sequence[tuple[float, float]], ratios: Sequence[float], goal: str, reached: bool | None, note: str
+    work: str,
+    peer: str,
+    pairs: Sequence[tuple[float, float]],
+    ratios: Sequence[float],
+    goal: str,
+    reached: bool | None,
+    note: str,
 ) -> Row:
     ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
-    return Row(work, peer, ours, theirs, statistics.median(ratios), min(ratios), max(ratios), goal, reached, note)
+    return Row(
+        work, peer, ours, theirs, statistics.median(ratios), min(ratios), max(ratios), goal, reached, note
+    )
 
 
 def figure(work: str, values: Sequence[float], *, most: float, unit: str, note: str = "") -> Row:
     """A figure with an upper bound: the median of `values` should stay below `most`."""
     middle = statistics.median(values)
-    return Row(work, "", middle, None, None, min(values), max(values), f"<= {most:g} {unit}", middle <= most, note, unit)
+    return Row(
+        work,
+        "",
+        middle,
+        None,
+        None,
+        min(values),
+        max(values),
+        f"<= {most:g} {unit}",
+        middle <= most,
+        note,
+        unit,
+    )
 
 
 # -- groups ---------------------------------------------------------------------------------------------------------------------------
@@ -163,9 +199,14 @@ def groups() -> dict[str, ModuleType]:
     """The files of this package that have rows, by name, in their order."""
     import backend.bench as package
 
-    found = {info.name: importlib.import_module(f"{package.__name__}.{info.name}") for info in pkgutil.iter_modules(package.__path__)}
+    found = {
+        info.name: importlib.import_module(f"{package.__name__}.{info.name}")
+        for info in pkgutil.iter_modules(package.__path__)
+    }
     return {
-        name: module for name, module in sorted(found.items(), key=lambda pair: getattr(pair[1], "ORDER", 0)) if hasattr(module, "rows")
+        name: module
+        for name, module in sorted(found.items(), key=lambda pair: getattr(pair[1], "ORDER", 0))
+        if hasattr(module, "rows")
     }
 
 
@@ -184,7 +225,13 @@ def measure(name: str, module: ModuleType, setting: Setting, report: Report) -> 
 def _busy() -> float:
     """Seconds that the processors have worked, for anybody."""
     spent = psutil.cpu_times()
-    return float(sum(spent) - spent.idle - getattr(spent, "iowait", 0.0) - getattr(spent, "guest", 0.0) - getattr(spent, "guest_nice", 0.0))
+    return float(
+        sum(spent)
+        - spent.idle
+        - getattr(spent, "iowait", 0.0)
+        - getattr(spent, "guest", 0.0)
+        - getattr(spent, "guest_nice", 0.0)
+    )
 
 
 def _own() -> float:
@@ -220,8 +267,14 @@ def _processor() -> str:
     except OSError:
         return platform.processor() or "unknown"
     flags = next((line for line in lines if line.startswith("flags")), "")
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    extras = [label for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")) if flag in flags.split()]
+    name = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+    extras = [
+        label
+        for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"))
+        if flag in flags.split()
+    ]
     return f"{name} ({', '.join(extras)})" if extras else name
 
 
@@ -252,9 +305,17 @@ def markdown(report: Report) -> Iterable[str]:
     titles = {name: getattr(module, "TITLE", name) for name, module in groups().items()}
     for name in dict.fromkeys(row.group for row in report.rows):
         yield from ("", f"**{titles.get(name, name)}**", "")
-        yield from (f"Other programs used {report.others.get(name, 0.0):.1f} of {at['cores']} cores meanwhile.", "")
+        yield from (
+            f"Other programs used {report.others.get(name, 0.0):.1f} of {at['cores']} cores meanwhile.",
+            "",
+        )
         rows = [_cells(row) for row in report.rows if row.group == name]
-        yield tabulate(rows, ["work", "against", "ours", "theirs", "ratio (range)", "goal", ""], tablefmt="github", disable_numparse=True)
+        yield tabulate(
+            rows,
+            ["work", "against", "ours", "theirs", "ratio (range)", "goal", ""],
+            tablefmt="github",
+            disable_numparse=True,
+        )
     for line in report.left_out:
         yield f"\nLeft out: {line}"
 
@@ -267,7 +328,15 @@ def _cells(row: Row) -> tuple[str, ...]:
         if row.ratio is not None
         else f"({_figure(row.low, row.unit)} to {_figure(row.high, row.unit)})"
     )
-    return row.work, row.peer, ours, theirs, span, row.goal, ". ".join(part for part in (verdict, row.note) if part)
+    return (
+        row.work,
+        row.peer,
+        ours,
+        theirs,
+        span,
+        row.goal,
+        ". ".join(part for part in (verdict, row.note) if part),
+    )
 
 
 def _figure(value: float | None, unit: str) -> str:

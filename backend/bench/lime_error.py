@@ -1,7 +1,8 @@
-"""LIME to the same error: how many of our paired samples give coefficients as exact as 1,000 samples of the lime package, and the time.
+"""LIME to the same error: how many of our paired samples give coefficients as exact as 1,000 samples of the
+lime package, and the time.
 
-The error is the root mean square difference from the coefficients of 20,000 samples, averaged over seeds. On a trained network, because
-the gain of paired samples depends on how the network combines what it sees.
+The error is the root mean square difference from the coefficients of 20,000 samples, averaged over seeds. On
+a trained network, because the gain of paired samples depends on how the network combines what it sees.
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
         return
     setting.tell("our samples to the same error")
     fewest_samples = fewest(given, exact, theirs, SEEDS) or SAMPLES
-    ours = partial(backend.explain, given.model, given.x, "lime", target=given.target, n_samples=fewest_samples, segments=SEGMENTS)
+    ours = partial(
+        backend.explain,
+        given.model,
+        given.x,
+        "lime",
+        target=given.target,
+        n_samples=fewest_samples,
+        segments=SEGMENTS,
+    )
     note = f"Both with an error of {theirs / float(exact.std()):.0%} of the coefficients' spread; theirs needs {SAMPLES:,} samples."
     peer = Peer("lime", lambda: peers.lime(given, SAMPLES), GOAL, note)
     yield from contest(f"LIME, {fewest_samples:,} paired samples", ours, [peer], setting)
@@ -46,7 +55,9 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
 
 def coefficients(given: Subject, samples: int, seed: int) -> np.ndarray:
     """Ours, `[S]`."""
-    found = backend.explain(given.model, given.x, "lime", target=given.target, n_samples=samples, segments=SEGMENTS, seed=seed)
+    found = backend.explain(
+        given.model, given.x, "lime", target=given.target, n_samples=samples, segments=SEGMENTS, seed=seed
+    )
     assert np.array_equal(found.arrays["segments"], given.cut)
     return found.arrays["coefficients"].astype(np.float64)
 
@@ -64,4 +75,6 @@ def error(exact: np.ndarray, found: Iterable[np.ndarray]) -> float:
 def fewest(given: Subject, exact: np.ndarray, allowed: float, seeds: Iterable[int]) -> int | None:
     """The first rung of the ladder whose error is at most `allowed`; None if none is."""
     kept = list(seeds)
-    return next((n for n in LADDER if error(exact, [coefficients(given, n, seed) for seed in kept]) <= allowed), None)
+    return next(
+        (n for n in LADDER if error(exact, [coefficients(given, n, seed) for seed in kept]) <= allowed), None
+    )

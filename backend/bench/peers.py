@@ -1,4 +1,5 @@
-"""Ours against public implementations: same network, picture, class, number of samples, and for LIME the same segments."""
+"""Ours against public implementations: same network, picture, class, number of samples, and for LIME the
+same segments."""
 
 from __future__ import annotations
 
@@ -30,22 +31,47 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     given = subject()
     samples = FEW if setting.quick else SAMPLES
     ours = partial(backend.explain, given.model, given.x, target=given.target)
-    # The segments of ours are cut by the method from the same picture with the same settings: they are the ones handed to the peers.
+    # The segments of ours are cut by the method from the same picture with the same settings: they are the
+    # ones handed to the peers.
     mine = partial(ours, "lime", segments=SEGMENTS)
     peers = [
         Peer("lime", lambda: _both(given, samples, lime), 4.5),
         Peer(
-            "Captum Lime, 1 sample a pass (its default)", lambda: _both(given, samples // PART, partial(captum_lime, at_once=1)), 7,
-            f"Measured with {samples // PART:,} samples, times {PART}.", PART,
+            "Captum Lime, 1 sample a pass (its default)",
+            lambda: _both(given, samples // PART, partial(captum_lime, at_once=1)),
+            7,
+            f"Measured with {samples // PART:,} samples, times {PART}.",
+            PART,
         ),
-        Peer("Captum Lime, 32 samples a pass", lambda: _both(given, samples, partial(captum_lime, at_once=32))),
-    ]  # fmt: skip
-    yield from contest(f"LIME, {samples:,} samples", partial(mine, n_samples=samples), peers, setting, warm=partial(mine, n_samples=WARM))
+        Peer(
+            "Captum Lime, 32 samples a pass", lambda: _both(given, samples, partial(captum_lime, at_once=32))
+        ),
+    ]
+    yield from contest(
+        f"LIME, {samples:,} samples",
+        partial(mine, n_samples=samples),
+        peers,
+        setting,
+        warm=partial(mine, n_samples=WARM),
+    )
     peers = [Peer("Captum NoiseTunnel(Saliency)", lambda: captum_smooth_grad(given), 8)]
-    yield from contest(f"SmoothGrad, {COPIES} copies", partial(ours, "smooth_grad", n_samples=COPIES, noise=NOISE), peers, setting)
+    yield from contest(
+        f"SmoothGrad, {COPIES} copies",
+        partial(ours, "smooth_grad", n_samples=COPIES, noise=NOISE),
+        peers,
+        setting,
+    )
     peers = [Peer("Captum IntegratedGradients", lambda: captum_integrated_gradients(given), 6)]
-    yield from contest(f"Integrated gradients, {STEPS} steps", partial(ours, "integrated_gradients", n_steps=STEPS), peers, setting)
-    peers = [Peer("Captum LayerGradCam", lambda: captum_grad_cam(given)), Peer("grad-cam", lambda: grad_cam(given))]
+    yield from contest(
+        f"Integrated gradients, {STEPS} steps",
+        partial(ours, "integrated_gradients", n_steps=STEPS),
+        peers,
+        setting,
+    )
+    peers = [
+        Peer("Captum LayerGradCam", lambda: captum_grad_cam(given)),
+        Peer("grad-cam", lambda: grad_cam(given)),
+    ]
     yield from contest("Grad-CAM", partial(ours, "grad_cam"), peers, setting)
     peers = [Peer("Zennit EpsilonPlusFlat", lambda: zennit(given))]
     yield from contest("LRP", partial(ours, "lrp"), peers, setting)
@@ -56,7 +82,8 @@ def _both(given: Subject, samples: int, make: Callable[[Subject, int], Work]) ->
 
 
 def lime(given: Subject, samples: int, seed: int = 0) -> Work:
-    """The lime package with its defaults, for the one class, on the same segments; the work returns its explanation."""
+    """The lime package with its defaults, for the one class, on the same segments; the work returns its
+    explanation."""
     from lime.lime_image import LimeImageExplainer
 
     picture = given.model.input.denormalise(given.x)[0].movedim(0, -1).double().numpy()  # type: ignore[attr-defined]
@@ -70,9 +97,14 @@ def lime(given: Subject, samples: int, seed: int = 0) -> Work:
     def run() -> Any:
         with redirect_stderr(io.StringIO()):  # its progress bar cannot be turned off
             return LimeImageExplainer(random_state=seed).explain_instance(
-                picture, scores, labels=(given.target,), top_labels=None, hide_color=0, num_samples=samples,
+                picture,
+                scores,
+                labels=(given.target,),
+                top_labels=None,
+                hide_color=0,
+                num_samples=samples,
                 segmentation_fn=lambda _: given.cut,
-            )  # fmt: skip
+            )
 
     return run
 
@@ -83,7 +115,12 @@ def captum_lime(given: Subject, samples: int, at_once: int) -> Work:
 
     cut, explainer = torch.from_numpy(given.cut)[None, None], Lime(given.module)
     return lambda: explainer.attribute(
-        given.x, baselines=given.black, target=given.target, feature_mask=cut, n_samples=samples, perturbations_per_eval=at_once
+        given.x,
+        baselines=given.black,
+        target=given.target,
+        feature_mask=cut,
+        n_samples=samples,
+        perturbations_per_eval=at_once,
     )
 
 
@@ -91,7 +128,9 @@ def captum_smooth_grad(given: Subject) -> Work:
     from captum.attr import NoiseTunnel, Saliency
 
     explainer = NoiseTunnel(Saliency(given.module))
-    return lambda: explainer.attribute(given.x.clone(), nt_type="smoothgrad", nt_samples=COPIES, stdevs=given.sigma, target=given.target)
+    return lambda: explainer.attribute(
+        given.x.clone(), nt_type="smoothgrad", nt_samples=COPIES, stdevs=given.sigma, target=given.target
+    )
 
 
 def captum_integrated_gradients(given: Subject) -> Work:
@@ -106,9 +145,12 @@ def captum_grad_cam(given: Subject) -> Work:
 
     explainer = LayerGradCam(given.module, given.layer)
     size = tuple(given.x.shape[-2:])
-    # Captum differentiates from the input on, which it makes a leaf itself; a fresh copy keeps ours untouched.
+    # Captum differentiates from the input on, which it makes a leaf itself; a fresh copy keeps ours
+    # untouched.
     return lambda: LayerAttribution.interpolate(
-        explainer.attribute(given.x.clone().requires_grad_(), target=given.target, relu_attributions=True), size, "bilinear"
+        explainer.attribute(given.x.clone().requires_grad_(), target=given.target, relu_attributions=True),
+        size,
+        "bilinear",
     )
 
 
@@ -125,7 +167,8 @@ def grad_cam(given: Subject) -> Work:
 
 
 def zennit(given: Subject) -> Work:
-    """EpsilonPlusFlat with the canoniser for ResNets; the network is canonised and restored on every call, as the package is used."""
+    """EpsilonPlusFlat with the canoniser for ResNets; the network is canonised and restored on every call,
+    as the package is used."""
     from zennit.attribution import Gradient
     from zennit.composites import EpsilonPlusFlat
     from zennit.torchvision import ResNetCanonizer

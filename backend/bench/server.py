@@ -44,9 +44,12 @@ class Server:
             time.sleep(1.0)
 
     def explain(self, requests: Sequence[dict[str, Any]]) -> list[str]:
-        """Posts them all and waits until the last has ended, on one stream of events. Raises RuntimeError when one failed."""
+        """Posts them all and waits until the last has ended, on one stream of events. Raises RuntimeError
+        when one failed."""
         ids = [self.ask(request)["id"] for request in requests]
-        with self.client.stream("GET", "/api/v1/explanations/events", params={"ids": ",".join(ids)}) as stream:
+        with self.client.stream(
+            "GET", "/api/v1/explanations/events", params={"ids": ",".join(ids)}
+        ) as stream:
             for _ in stream.iter_lines():
                 pass
         states = [self.client.get(f"/api/v1/explanations/{id}").json()["state"] for id in ids]
@@ -57,7 +60,9 @@ class Server:
     def catalogue(self) -> None:
         """Waits until everything that is computed at the first start is stored."""
         deadline = time.monotonic() + BOOT_SECONDS
-        while self.client.get("/api/v1/catalogue").status_code != httpx.codes.OK and time.monotonic() < deadline:
+        while (
+            self.client.get("/api/v1/catalogue").status_code != httpx.codes.OK and time.monotonic() < deadline
+        ):
             time.sleep(0.5)
 
     @property
@@ -77,11 +82,31 @@ def serving(data: Path, workers: int, environment: dict[str, str] | None = None)
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENT_")}
-    command = [sys.executable, "-m", "app", "serve", "--port", str(port), "--workers", str(workers), "--data", str(data)]
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "serve",
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--data",
+        str(data),
+    ]
     data.mkdir(parents=True, exist_ok=True)
-    with (data / "bench.log").open("wb") as log, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LONGEST) as client:
+    with (
+        (data / "bench.log").open("wb") as log,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LONGEST) as client,
+    ):
         started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2], env=kept | (environment or {}), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command,
+            cwd=Path(__file__).resolve().parents[2],
+            env=kept | (environment or {}),
+            stdout=log,
+            stderr=log,
+        )
         try:
             yield Server(process, client, _until_ready(process, client, started))
         finally:

@@ -40,7 +40,10 @@ def _write_weights(folder: Path) -> None:
     folder.mkdir()
     for key in (SMALL, LARGE):
         state = network(key).module.state_dict()
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / f"{key.replace(':', '_')}.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in state.items()},
+            folder / f"{key.replace(':', '_')}.safetensors",
+        )
 
 
 def _one_server(data: Path, environment: dict[str, str], setting: Setting) -> Iterator[Row]:
@@ -61,7 +64,10 @@ def _one_server(data: Path, environment: dict[str, str], setting: Setting) -> It
 def _filled(server: Server, setting: Setting) -> Iterator[Row]:
     setting.tell("an explanation set with a ResNet-50")
     input_id = server.upload(PICTURE)
-    asked = [{"input": input_id, "model": LARGE, "method": method, "params": params} for method, params in METHODS.items()]
+    asked = [
+        {"input": input_id, "model": LARGE, "method": method, "params": params}
+        for method, params in METHODS.items()
+    ]
     (first, *_) = server.explain(asked[:1] if setting.quick else asked)
 
     def again() -> None:
@@ -70,25 +76,41 @@ def _filled(server: Server, setting: Setting) -> Iterator[Row]:
 
     again()
     note = "Request, answer and the map's numbers."
-    yield figure("Same map again", [1000 * seconds(again) for _ in range(REPEATS)], most=50, unit="ms", note=note)
+    yield figure(
+        "Same map again", [1000 * seconds(again) for _ in range(REPEATS)], most=50, unit="ms", note=note
+    )
     note = f"Its high-water mark after {len(METHODS)} methods."
-    yield figure("Memory of the worker, ResNet-50", [server.worker_bytes() / MIB], most=1536, unit="MiB", note=note)
+    yield figure(
+        "Memory of the worker, ResNet-50", [server.worker_bytes() / MIB], most=1536, unit="MiB", note=note
+    )
     for address in ("/", f"/api/v1/explanations/{first}/overlay.png"):
         server.client.get(address).raise_for_status()
-    yield figure("Memory of the web process", [server.web_bytes / MB], most=150, unit="MB", note="Resident, with the page served.")
+    yield figure(
+        "Memory of the web process",
+        [server.web_bytes / MB],
+        most=150,
+        unit="MB",
+        note="Resident, with the page served.",
+    )
 
 
 def _two_workers(folder: Path, environment: dict[str, str], setting: Setting) -> Row:
     """Both servers stay up and take turns; every round asks for maps that neither has seen."""
     jobs = 4 if setting.quick else JOBS
     one_thread = environment | {"EVIDENT_THREADS": "1"}
-    with serving(folder / "single", 1, one_thread) as single, serving(folder / "double", 2, one_thread) as double:
+    with (
+        serving(folder / "single", 1, one_thread) as single,
+        serving(folder / "double", 2, one_thread) as double,
+    ):
         servers = (double, single)
         ids = [server.upload(PICTURE) for server in servers]
 
         def ask(which: int, seeds: range) -> float:
             params = {"n_samples": COPIES}
-            wanted = [{"input": ids[which], "model": SMALL, "method": "smooth_grad", "params": params, "seed": seed} for seed in seeds]
+            wanted = [
+                {"input": ids[which], "model": SMALL, "method": "smooth_grad", "params": params, "seed": seed}
+                for seed in seeds
+            ]
             return seconds(lambda: servers[which].explain(wanted))
 
         for which in (0, 1):
@@ -100,5 +122,9 @@ def _two_workers(folder: Path, environment: dict[str, str], setting: Setting) ->
             seeds = range(100 * (number + 1), 100 * (number + 1) + jobs)
             times.append((ask(0, seeds), ask(1, seeds)))
     return versus(
-        f"{jobs} explanations, two workers", "one worker", times, goal=1.7, note=f"SmoothGrad with {COPIES} copies, one thread each."
+        f"{jobs} explanations, two workers",
+        "one worker",
+        times,
+        goal=1.7,
+        note=f"SmoothGrad with {COPIES} copies, one thread each.",
     )

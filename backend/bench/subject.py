@@ -1,6 +1,8 @@
-"""What the rows are measured on: one ResNet-18 of torchvision at 224 x 224 with seeded random weights, one picture, one class, one cut.
+"""What the rows are measured on: one ResNet-18 of torchvision at 224 x 224 with seeded random weights, one
+picture, one class, one cut.
 
-Random weights cost what trained ones cost, and need no download. Ours and theirs get the same module, input, class and segments.
+Random weights cost what trained ones cost, and need no download. Ours and theirs get the same module, input,
+class and segments.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ NOISE = 0.15
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """x: `[1, 3, 224, 224]`. black: the same with its evidence removed. cut: `[224, 224]`, about 50 superpixels."""
+    """x: `[1, 3, 224, 224]`. black: the same with its evidence removed. cut: `[224, 224]`, about 50
+    superpixels."""
 
     model: Model
     x: Tensor

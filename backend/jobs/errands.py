@@ -1,8 +1,10 @@
-"""Errands: short work with foreign bytes on behalf of one request, in the decode worker. They stand in no table and nobody else sees them.
+"""Errands: short work with foreign bytes on behalf of one request, in the decode worker. They stand in no
+table and nobody else sees them.
 
-An errand is a folder of the spool: what the request brought lies in `sent`, what the worker made of it in `made`. Leaving the `with` block
-removes both, so that whatever is refused, fails, or is given up leaves no byte; what is accepted is moved into the blobs by the transaction
-that refers to it. The folder's name says whose it is, so that any server can clear away what a killed one left, and nothing else.
+An errand is a folder of the spool: what the request brought lies in `sent`, what the worker made of it in
+`made`. Leaving the `with` block removes both, so that whatever is refused, fails, or is given up leaves no
+byte; what is accepted is moved into the blobs by the transaction that refers to it. The folder's name says
+whose it is, so that any server can clear away what a killed one left, and nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ def unreadable(error: JobFailed) -> InvalidInput:
 
 
 class Errand:
-    """One request's folder. Enter it again to share it; it goes when the last has left. sent: where the request's bytes are put."""
+    """One request's folder. Enter it again to share it; it goes when the last has left. sent: where the
+    request's bytes are put."""
 
     sent: Blobs
 
@@ -90,7 +93,8 @@ class Errands:
         return Errand(self.spool, f"{PREFIX}{self._owner}~{uuid.uuid4().hex}", self._open_ids)
 
     async def run(self, errand: Errand, task: str, payload: dict[str, Any], client: str) -> Stored:
-        """Runs a task of the decode lane; its blobs lie in `errand.made`. client: as for jobs, "" is the server itself.
+        """Runs a task of the decode lane; its blobs lie in `errand.made`. client: as for jobs, "" is the
+        server itself.
 
         Raises the task's EvidentError, and Busy when too many wait or it could not start in time.
         """
@@ -101,7 +105,9 @@ class Errands:
                     await stack.enter_async_context(self._turn(client))
                     return await self._ask(errand, task, payload)
             except (TimeoutError, Lost):
-                raise Busy("The server is busy and could not read the file yet; send it again in a moment.") from None
+                raise Busy(
+                    "The server is busy and could not read the file yet; send it again in a moment."
+                ) from None
 
     async def _ask(self, errand: Errand, task: str, payload: dict[str, Any]) -> Stored:
         future = self.engine.submit(task, payload, errand.id, LANE)
@@ -115,7 +121,9 @@ class Errands:
         if not client:
             return
         if len(self._line.get(client, ())) >= self.limits.jobs_per_client:
-            raise Busy(f"You already have {self.limits.jobs_per_client} files waiting to be read; send the next when some are done.")
+            raise Busy(
+                f"You already have {self.limits.jobs_per_client} files waiting to be read; send the next when some are done."
+            )
         if sum(map(len, self._line.values())) >= self.limits.jobs_waiting:
             raise Busy("Too many files are waiting to be read on this server; try again in a moment.")
 

@@ -1,4 +1,5 @@
-"""A job's key is what it computes: the same request on the same weights by the same code and libraries is the same job."""
+"""A job's key is what it computes: the same request on the same weights by the same code and libraries is
+the same job."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPUTING = ("models", "backend/attribution", "backend/tasks")
-"""Packages whose code decides the numbers; routes, pages and the store do not. A test runs every kind of job and holds what it loads
-against this list."""
+"""Packages whose code decides the numbers; routes, pages and the store do not. A test runs every kind of job
+and holds what it loads against this list."""
 WEIGHTS = ROOT / "models" / "weights"
 """Bundled weights and their cards."""
 LIBRARIES = (
@@ -31,16 +32,17 @@ def canonical(value: Any) -> str:
 def job_key(kind: str, payload: dict[str, Any], digest: str | None) -> str:
     """Hex sha256 over kind, payload, weights digest and code version.
 
-    payload: the request as the user made it (ids, target, layer, params with defaults filled, seed). digest: sha256 of the weights,
-    None for jobs without a model.
+    payload: the request as the user made it (ids, target, layer, params with defaults filled, seed). digest:
+    sha256 of the weights, None for jobs without a model.
     """
     return hashlib.sha256(canonical([kind, payload, digest, code_version()]).encode()).hexdigest()
 
 
 @lru_cache
 def code_version() -> str:
-    """Hash of the sources and the versions of the libraries that decide a result, so that an upgrade, ours or torch's, recomputes instead
-    of serving yesterday's maps. Read once per process: neither changes while it runs."""
+    """Hash of the sources and the versions of the libraries that decide a result, so that an upgrade, ours or
+    torch's, recomputes instead of serving yesterday's maps. Read once per process: neither changes while it
+    runs."""
     digest = hashlib.sha256(canonical([(name, _version(name)) for name in LIBRARIES]).encode())
     files = [path for part in COMPUTING for path in (ROOT / part).rglob("*.py")]
     for path in sorted(files):
@@ -50,7 +52,8 @@ def code_version() -> str:
 
 
 def files_in(*folders: Path | None) -> list[list[Any]]:
-    """Name, size, time and inode of every file that lies in these folders: another list when one is added, replaced or taken away."""
+    """Name, size, time and inode of every file that lies in these folders: another list when one is added,
+    replaced or taken away."""
     found: list[list[Any]] = []
     for folder in folders:
         if folder is not None and folder.is_dir():

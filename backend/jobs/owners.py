@@ -1,4 +1,5 @@
-"""Which process something belongs to, so that what a dead one left can be told from what a living one is about to use."""
+"""Which process something belongs to, so that what a dead one left can be told from what a living one is
+about to use."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import psutil
 
 
 def owner_name() -> str:
-    """host/pid/start: tells on the same machine at once whether the owner still lives, even when its pid was given away again."""
+    """host/pid/start: tells on the same machine at once whether the owner still lives, even when its pid
+    was given away again."""
     return f"{socket.gethostname()[:40]}/{os.getpid()}/{int(psutil.Process().create_time() * 100)}"
 
 

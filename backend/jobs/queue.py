@@ -1,4 +1,5 @@
-"""The job table: every change of a job's state is one transaction here. Synchronous; the service calls it in the store's threads."""
+"""The job table: every change of a job's state is one transaction here. Synchronous; the service calls it
+in the store's threads."""
 
 from __future__ import annotations
 
@@ -21,7 +22,11 @@ LEASE = 8.0
 """Seconds after its last sign of life that an owner counts as dead."""
 GIVEN = "given/"
 """Names of the blobs that came with a job; it holds them until it ends."""
-LANES: dict[Group, tuple[str, ...]] = {"compute": ("interactive", "batch"), "short": ("short",), "decode": ("decode",)}
+LANES: dict[Group, tuple[str, ...]] = {
+    "compute": ("interactive", "batch"),
+    "short": ("short",),
+    "decode": ("decode",),
+}
 
 
 class Queue:
@@ -32,12 +37,23 @@ class Queue:
         self.owner = owner_name()
 
     def submit(
-        self, key: str, kind: str, *, lane: str, rank: int, payload: dict[str, Any], title: str, client: str,
-        given: Mapping[str, str] | None = None, folder: Path | None = None,
-    ) -> JobRow:  # fmt: skip
-        """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy, NotFound (an input deleted meanwhile), NoSpace.
+        self,
+        key: str,
+        kind: str,
+        *,
+        lane: str,
+        rank: int,
+        payload: dict[str, Any],
+        title: str,
+        client: str,
+        given: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> JobRow:
+        """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy, NotFound (an
+        input deleted meanwhile), NoSpace.
 
-        given: blobs (name -> sha256) that the job brings along; they lie in `folder`, and nothing of a refused job is taken over.
+        given: blobs (name -> sha256) that the job brings along; they lie in `folder`, and nothing of a
+        refused job is taken over.
         """
         begin = self.store.filing if given else self.store.write
         try:
@@ -47,14 +63,33 @@ class Queue:
                     return self._get(connection, key)
                 self._make_room(connection, client, lane)
                 self.store.require_inputs(connection, inputs_of(payload))
-                row = self._insert(connection, key, {
-                    "kind": kind, "lane": lane, "title": title, "client": client, "state": "queued", "rank": rank,
-                    "turn": self._turn(connection, client, lane), "payload": payload, "result": None, "error": None, "attempts": 0,
-                    "owner": None, "lease": None, "created": time.time(), "started": None, "finished": None,
-                })  # fmt: skip
+                row = self._insert(
+                    connection,
+                    key,
+                    {
+                        "kind": kind,
+                        "lane": lane,
+                        "title": title,
+                        "client": client,
+                        "state": "queued",
+                        "rank": rank,
+                        "turn": self._turn(connection, client, lane),
+                        "payload": payload,
+                        "result": None,
+                        "error": None,
+                        "attempts": 0,
+                        "owner": None,
+                        "lease": None,
+                        "created": time.time(),
+                        "started": None,
+                        "finished": None,
+                    },
+                )
                 if given:
                     self.store.adopt(given.values(), folder)
-                    self.store.hold(connection, f"job:{key}", {GIVEN + name: sha for name, sha in given.items()})
+                    self.store.hold(
+                        connection, f"job:{key}", {GIVEN + name: sha for name, sha in given.items()}
+                    )
                 return row
         except BaseException:
             if given:
@@ -64,7 +99,9 @@ class Queue:
     def _insert(self, connection: Connection, key: str, values: dict[str, Any]) -> JobRow:
         statement = self.store.insert(jobs).values(key=key, results=0, **values)
         # On PostgreSQL two transactions may both have seen no row: the second insert then changes nothing.
-        again = statement.on_conflict_do_update(index_elements=["key"], set_=values, where=jobs.c.state.in_(("failed", "cancelled")))
+        again = statement.on_conflict_do_update(
+            index_elements=["key"], set_=values, where=jobs.c.state.in_(("failed", "cancelled"))
+        )
         fresh = connection.execute(again.returning(jobs.c.key)).first() is not None
         return self._get(connection, key, fresh=fresh)
 
@@ -73,19 +110,26 @@ class Queue:
         if not client:
             return  # our own work (the catalogue) is never refused
         waiting = select(func.count()).where(jobs.c.state == "queued", _same_line(lane))
-        if connection.execute(waiting.where(jobs.c.client == client)).scalar_one() >= self.limits.jobs_per_client:
-            raise Busy(f"You already have {self.limits.jobs_per_client} jobs waiting; wait for some to finish, or stop them.")
+        if (
+            connection.execute(waiting.where(jobs.c.client == client)).scalar_one()
+            >= self.limits.jobs_per_client
+        ):
+            raise Busy(
+                f"You already have {self.limits.jobs_per_client} jobs waiting; wait for some to finish, or stop them."
+            )
         if connection.execute(waiting).scalar_one() >= self.limits.jobs_waiting:
             raise Busy("Too many jobs are waiting on this server; try again in a moment.")
 
     def _turn(self, connection: Connection, client: str, lane: str) -> int:
-        """Start-time fair queueing: one after the client's last waiting job, but never before what is running now."""
+        """Start-time fair queueing: one after the client's last waiting job, but never before what is
+        running now."""
         mine = or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client))
         last = select(func.max(jobs.c.turn)).where(mine, _same_line(lane))
         return (connection.execute(last).scalar() or 0) + 1
 
     def claim(self, group: Group) -> tuple[JobRow, str] | None:
-        """The next job of a group with its lane, now running and ours: one atomic UPDATE. None when nothing waits."""
+        """The next job of a group with its lane, now running and ours: one atomic UPDATE. None when
+        nothing waits."""
         now = time.time()
         first = (
             select(jobs.c.key)
@@ -98,7 +142,13 @@ class Queue:
         statement = (
             update(jobs)
             .where(jobs.c.key == first, jobs.c.state == "queued")
-            .values(state="running", owner=self.owner, lease=now + LEASE, started=now, attempts=jobs.c.attempts + 1)
+            .values(
+                state="running",
+                owner=self.owner,
+                lease=now + LEASE,
+                started=now,
+                attempts=jobs.c.attempts + 1,
+            )
             .returning(jobs.c.key, jobs.c.lane)
         )
         with self.store.write() as connection:
@@ -106,7 +156,8 @@ class Queue:
             return None if found is None else (self._get(connection, found.key), found.lane)
 
     def finish(self, key: str, stored: Stored, tries: int, made: Path | None = None) -> bool:
-        """Accepts the result if the job is still ours and running; the row and its blobs change together. made: where the blobs lie.
+        """Accepts the result if the job is still ours and running; the row and its blobs change together.
+        made: where the blobs lie.
 
         Raises NotFound when they are lost.
         """
@@ -131,24 +182,37 @@ class Queue:
 
     def _end(self, connection: Connection, key: str, tries: int, values: dict[str, Any]) -> bool:
         mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
-        more = {"attempts": jobs.c.attempts + max(0, tries - 1), "owner": None, "lease": None, "finished": time.time()}
+        more = {
+            "attempts": jobs.c.attempts + max(0, tries - 1),
+            "owner": None,
+            "lease": None,
+            "finished": time.time(),
+        }
         return connection.execute(update(jobs).where(mine).values(**values, **more)).rowcount == 1
 
     def cancel_waiting(self, key: str, problem: dict[str, Any]) -> bool:
         """True when it was waiting; a running job must be stopped by its worker."""
         with self.store.filing() as connection:
             waiting = and_(jobs.c.key == key, jobs.c.state == "queued")
-            statement = update(jobs).where(waiting).values(state="cancelled", error=problem, finished=time.time())
+            statement = (
+                update(jobs).where(waiting).values(state="cancelled", error=problem, finished=time.time())
+            )
             ended = connection.execute(statement).rowcount == 1
             if ended:
                 self.store.hold(connection, f"job:{key}", {})
         return ended
 
     def requeue(self, key: str) -> bool:
-        """A finished job is computed again: its files were lost or damaged, or it holds what changes by itself."""
+        """A finished job is computed again: its files were lost or damaged, or it holds what changes by
+        itself."""
         with self.store.write() as connection:
             statement = update(jobs).where(jobs.c.key == key, jobs.c.state == "done")
-            return connection.execute(statement.values(state="queued", results=0, result=None, finished=None)).rowcount == 1
+            return (
+                connection.execute(
+                    statement.values(state="queued", results=0, result=None, finished=None)
+                ).rowcount
+                == 1
+            )
 
     def give_back(self, key: str) -> None:
         """One of ours waits again."""
@@ -157,17 +221,25 @@ class Queue:
             connection.execute(update(jobs).where(mine).values(state="queued", owner=None, lease=None))
 
     def renew(self, keys: Iterable[str]) -> None:
-        """A sign of life for those of our jobs that are really under way; one that nobody follows (a fault came between) runs out."""
+        """A sign of life for those of our jobs that are really under way; one that nobody follows (a fault
+        came between) runs out."""
         with self.store.write() as connection:
             mine = and_(jobs.c.state == "running", jobs.c.owner == self.owner, jobs.c.key.in_(list(keys)))
             connection.execute(update(jobs).where(mine).values(lease=time.time() + LEASE))
 
     def reclaim(self, ours: bool = False) -> int:
-        """Jobs whose owner died or lost sight of them wait again. ours: all under our own name (at shutdown). Returns how many."""
+        """Jobs whose owner died or lost sight of them wait again. ours: all under our own name (at
+        shutdown). Returns how many."""
         with self.store.write() as connection:
-            running = connection.execute(select(jobs.c.key, jobs.c.owner, jobs.c.lease).where(jobs.c.state == "running")).all()
+            running = connection.execute(
+                select(jobs.c.key, jobs.c.owner, jobs.c.lease).where(jobs.c.state == "running")
+            ).all()
             now = time.time()
-            lost = [row.key for row in running if row.lease < now or (ours if row.owner == self.owner else is_dead(row.owner))]
+            lost = [
+                row.key
+                for row in running
+                if row.lease < now or (ours if row.owner == self.owner else is_dead(row.owner))
+            ]
             if lost:
                 statement = update(jobs).where(jobs.c.key.in_(lost), jobs.c.state == "running")
                 connection.execute(statement.values(state="queued", owner=None, lease=None))
@@ -190,7 +262,11 @@ class Queue:
 
     def listing(self, client: str | None, states: tuple[str, ...] | None, limit: int) -> list[JobRow]:
         """Active ones first, then the newest."""
-        statement = select(jobs).order_by(case((jobs.c.state.in_(ACTIVE), 0), else_=1), jobs.c.created.desc()).limit(limit)
+        statement = (
+            select(jobs)
+            .order_by(case((jobs.c.state.in_(ACTIVE), 0), else_=1), jobs.c.created.desc())
+            .limit(limit)
+        )
         if client is not None:
             statement = statement.where(jobs.c.client == client)
         if states is not None:
@@ -214,7 +290,9 @@ class Queue:
         """Jobs in whose payload one of these ids stands, whatever their kind: they computed with it."""
         if not words:
             return []
-        statement = select(jobs).where(or_(*(cast(jobs.c.payload, Text).contains(word, autoescape=True) for word in words)))
+        statement = select(jobs).where(
+            or_(*(cast(jobs.c.payload, Text).contains(word, autoescape=True) for word in words))
+        )
         if kinds is not None:
             statement = statement.where(jobs.c.kind.in_(kinds))
         with self.store.engine.connect() as connection:
@@ -230,7 +308,9 @@ class Queue:
 def inputs_of(payload: Mapping[str, Any]) -> list[str]:
     """Ids of the inputs that a payload is about: `input` of one, `inputs` of several."""
     parts = [payload, *(one for one in payload.get("inputs") or [] if isinstance(one, dict))]
-    return [part["input"]["id"] for part in parts if isinstance(part.get("input"), dict) and "id" in part["input"]]
+    return [
+        part["input"]["id"] for part in parts if isinstance(part.get("input"), dict) and "id" in part["input"]
+    ]
 
 
 def _accept_model(store: Store, connection: Connection, row: JobRow) -> None:
@@ -239,7 +319,8 @@ def _accept_model(store: Store, connection: Connection, row: JobRow) -> None:
 
 
 ACCEPTED: dict[str, Callable[[Store, Connection, JobRow], None]] = {"model": _accept_model}
-"""What follows from a finished job, in the transaction that accepts it: it happens once, also when the server was restarted meanwhile."""
+"""What follows from a finished job, in the transaction that accepts it: it happens once, also when the
+server was restarted meanwhile."""
 
 
 def _same_line(lane: str) -> ColumnElement[bool]:

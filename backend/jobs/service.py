@@ -55,7 +55,8 @@ class Jobs:
         self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._live())]
 
     async def stop(self) -> None:
-        """Gives back what is running, so that the next start takes it up at once. Call after the engine has stopped."""
+        """Gives back what is running, so that the next start takes it up at once. Call after the engine
+        has stopped."""
         self.stopping = True
         followers = [task for _, task in self._running.values()]
         for task in (*self._loops, *followers):
@@ -64,25 +65,46 @@ class Jobs:
         await self.store.run(self.queue.reclaim, ours=True)
 
     async def sweep(self) -> None:
-        """Removes folders that killed servers and workers left in the spool; those of other servers that live are left alone."""
-        await self.store.run(self.spool.clean, lambda names: self.errands.living(names) | self.queue.active(names))
+        """Removes folders that killed servers and workers left in the spool; those of other servers that
+        live are left alone."""
+        await self.store.run(
+            self.spool.clean, lambda names: self.errands.living(names) | self.queue.active(names)
+        )
 
     # For the routes
 
     async def submit(
-        self, kind: str, payload: dict[str, Any], *, key: str, title: str = "", client: str = "", priority: int = 0,
-        given: Mapping[str, str] | None = None, folder: Path | None = None,
-    ) -> JobRow:  # fmt: skip
-        """Starts the job of this key, or returns it when it is known (`row.fresh` tells which). Posting twice is harmless.
+        self,
+        kind: str,
+        payload: dict[str, Any],
+        *,
+        key: str,
+        title: str = "",
+        client: str = "",
+        priority: int = 0,
+        given: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> JobRow:
+        """Starts the job of this key, or returns it when it is known (`row.fresh` tells which). Posting twice
+        is harmless.
 
-        client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority: added to the rank of the
-        kind; larger starts earlier. given: blobs that come with it, out of `folder`. Raises NotFound (kind, input), Busy, NoSpace.
+        client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority:
+        added to the rank of the kind; larger starts earlier. given: blobs that come with it, out of `folder`.
+        Raises NotFound (kind, input), Busy, NoSpace.
         """
         task = TASKS[kind]
         row = await self.store.run(
-            self.queue.submit, key, kind, lane=task.lane, rank=task.rank + priority, payload=payload, title=title, client=client,
-            given=given, folder=folder,
-        )  # fmt: skip
+            self.queue.submit,
+            key,
+            kind,
+            lane=task.lane,
+            rank=task.rank + priority,
+            payload=payload,
+            title=title,
+            client=client,
+            given=given,
+            folder=folder,
+        )
         if row.state == "done" and not await self.store.run(self._intact, key):
             await self.store.run(self.queue.requeue, key)
             row = replace(await self.get(key), fresh=True)
@@ -93,7 +115,9 @@ class Jobs:
         """The job with its live progress. Raises NotFound."""
         return await self._live_row(await self.store.run(self.queue.get, key))
 
-    async def list(self, client: str | None = None, states: tuple[JobState, ...] | None = None, limit: int = 200) -> list[JobRow]:
+    async def list(
+        self, client: str | None = None, states: tuple[JobState, ...] | None = None, limit: int = 200
+    ) -> list[JobRow]:
         """Active ones first, then the newest."""
         rows = await self.store.run(self.queue.listing, client, states, limit)
         return [await self._live_row(row) for row in rows]
@@ -111,7 +135,8 @@ class Jobs:
                 await _set_within(signal, min(left, POLL))
 
     async def watch(self, key: str) -> AsyncIterator[JobRow]:
-        """The job now, and again whenever its state or progress changes, until it has ended. Raises NotFound."""
+        """The job now, and again whenever its state or progress changes, until it has ended. Raises
+        NotFound."""
         seen: tuple[JobState, Progress] | None = None
         with self._listen(key) as signal:
             while True:
@@ -125,7 +150,8 @@ class Jobs:
                 await _set_within(signal, WATCH if row.state == "running" else POLL)
 
     async def result(self, key: str) -> dict[str, Any]:
-        """The result of a job that is done. Raises NotFound (not known, not done), or the error it failed with."""
+        """The result of a job that is done. Raises NotFound (not known, not done), or the error it failed
+        with."""
         row = await self.get(key)
         if row.error is not None:
             raise from_problem(row.error)
@@ -134,7 +160,8 @@ class Jobs:
         return row.result
 
     async def array_path(self, key: str, name: str) -> Path | None:
-        """An array as a `.npy` file; the partial map under "values" while the job runs. None when there is none.
+        """An array as a `.npy` file; the partial map under "values" while the job runs. None when there is
+        none.
 
         A lost or damaged array is computed again: the job goes back to `queued` and None is returned.
         """
@@ -144,7 +171,8 @@ class Jobs:
         return await self.file_path(key, name)
 
     async def file_path(self, key: str, name: str) -> Path | None:
-        """A file that a finished job left, by name. None when there is none; lost or damaged ones as for `array_path`."""
+        """A file that a finished job left, by name. None when there is none; lost or damaged ones as for
+        `array_path`."""
         sha = (await self.store.run(self.queue.blobs, key)).get(name)
         if sha is None:
             return None
@@ -159,7 +187,8 @@ class Jobs:
         self._signal(key)
 
     async def cancel(self, key: str) -> JobRow:
-        """Stops a waiting job at once and a running one within a few seconds. A job that has ended stays as it is. Raises NotFound."""
+        """Stops a waiting job at once and a running one within a few seconds. A job that has ended stays
+        as it is. Raises NotFound."""
         row = await self.get(key)
         problem = as_problem(Cancelled("The job was stopped."))
         if row.state == "queued" and not await self.store.run(self.queue.cancel_waiting, key, problem):
@@ -180,7 +209,8 @@ class Jobs:
         self._signal(key)
 
     async def forget(self, words: Collection[str], kinds: Collection[str] | None = None) -> None:
-        """Deletes every job in whose payload one of these ids stands (of these kinds), and what SQLite's log still holds of them."""
+        """Deletes every job in whose payload one of these ids stands (of these kinds), and what SQLite's
+        log still holds of them."""
         rows = await self.store.run(self.queue.mentioning, words, kinds)
         await asyncio.gather(*(self._delete_if_there(row.key) for row in rows))
         await self.store.run(self.store.scrub)
@@ -192,14 +222,17 @@ class Jobs:
     # The dispatcher
 
     async def _dispatch(self) -> None:
-        """Gives the engine as much as it has room for; the rest waits in the table, where order can still change."""
+        """Gives the engine as much as it has room for; the rest waits in the table, where order can still
+        change."""
         while True:
             self._wake.clear()
             try:
                 for group in self.engine.capacity:
                     await self._feed(group)
             except Exception as error:
-                log.warning("the dispatcher could not read the job table; it tries again: %s", type(error).__name__)
+                log.warning(
+                    "the dispatcher could not read the job table; it tries again: %s", type(error).__name__
+                )
                 await asyncio.sleep(POLL)
             await _set_within(self._wake, POLL)
 
@@ -219,7 +252,9 @@ class Jobs:
                 with full_disk():
                     self.spool.open(row.key)
                 future = self.engine.submit(row.kind, row.payload, row.key, lane)
-            except Exception as error:  # it has not begun: it waits until the disk or the cluster is there again
+            except (
+                Exception
+            ) as error:  # it has not begun: it waits until the disk or the cluster is there again
                 log.warning("a job could not be started; it waits: %s", type(error).__name__)
                 await asyncio.sleep(POLL)
                 await self.store.run(self.queue.give_back, row.key)
@@ -239,8 +274,13 @@ class Jobs:
                 await self.store.run(self.queue.give_back, row.key)
             else:
                 await self._end(row.key, outcome)
-        except (StorageUnavailable, NoSpace) as fault:  # nobody renews its lease from here on: it will be taken up again
-            log.warning("a job could not be given back; it waits for its lease to run out: %s", fault.instance_code)
+        except (
+            StorageUnavailable,
+            NoSpace,
+        ) as fault:  # nobody renews its lease from here on: it will be taken up again
+            log.warning(
+                "a job could not be given back; it waits for its lease to run out: %s", fault.instance_code
+            )
         finally:
             del self._running[row.key]
             self._wake.set()
@@ -257,15 +297,22 @@ class Jobs:
             except NotFound:  # its files went, with somebody else's hand: once more
                 await self.store.run(self.queue.give_back, key)
                 return
-            except (StorageUnavailable, NoSpace) as fault:  # the result is safe on disk, so keep trying while we live
+            except (
+                StorageUnavailable,
+                NoSpace,
+            ) as fault:  # the result is safe on disk, so keep trying while we live
                 log.warning("a result could not be written; trying again: %s", fault.instance_code)
             except Exception as error:  # a mistake of ours does not go away by itself
                 mistakes += 1
                 log.error("a result could not be accepted: %s", where(error))
                 if mistakes > ACCEPT_TRIES:
-                    outcome = JobFailed("The job failed because its result could not be stored; see the server's log.")
+                    outcome = JobFailed(
+                        "The job failed because its result could not be stored; see the server's log."
+                    )
             await asyncio.sleep(POLL)
-        if ours or not await self.store.run(self.queue.active, [key]):  # else another server has taken it over, and its folder with it
+        if ours or not await self.store.run(
+            self.queue.active, [key]
+        ):  # else another server has taken it over, and its folder with it
             self.spool.remove(key)
         self._signal(key)
 
@@ -298,8 +345,9 @@ class Jobs:
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    """Waits for the event, at most so long. Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation that meets the event being
-    set, and a loop that was told to end goes on for ever (a stop with a job under way hung on it)."""
+    """Waits for the event, at most so long. Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation
+    that meets the event being set, and a loop that was told to end goes on for ever (a stop with a job under
+    way hung on it)."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -325,12 +373,18 @@ class _Listening:
 def as_problem(error: EvidentError) -> dict[str, Any]:
     """The error as it lies in the row: `app.core.schemas.Problem`."""
     return {
-        "title": error.title, "status": error.status, "code": error.instance_code, "detail": error.detail, "field": error.field,
-    }  # fmt: skip
+        "title": error.title,
+        "status": error.status,
+        "code": error.instance_code,
+        "detail": error.detail,
+        "field": error.field,
+    }
 
 
 def from_problem(problem: dict[str, Any]) -> EvidentError:
     """The error again; a refined code finds its class by title."""
-    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EvidentError)]
+    classes = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EvidentError)
+    ]
     kind = next((kind for kind in classes if kind.title == problem["title"]), JobFailed)
     return kind(problem["detail"], code=problem["code"], field=problem["field"])

@@ -1,4 +1,5 @@
-"""The spool: a folder per running job through which worker and web process talk, whatever engine lies between them.
+"""The spool: a folder per running job through which worker and web process talk, whatever engine lies between
+them.
 
     <data>/spool/<job>/progress.json   {done, total, unit, seconds, remaining, partial}, replaced atomically
                        partial.npy     the map so far, replaced atomically
@@ -7,8 +8,8 @@
                        made/           the arrays and files of the result, until the server takes them over
                        sent/           what a request brought, of an errand (see errands.py)
 
-Plain files on a shared folder, so that it works for workers on other machines too. Nothing in it outlives the job: one that is refused,
-stopped or killed leaves no byte, because its folder goes with it.
+Plain files on a shared folder, so that it works for workers on other machines too. Nothing in it outlives the
+job: one that is refused, stopped or killed leaves no byte, because its folder goes with it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class Spool:
 
     def progress(self, job: str) -> Progress:
         """How far the job is; zeros before the first report."""
-        from app.core.schemas import Progress  # the web process has it at hand; a worker need not build all wire schemas to start
+        from app.core.schemas import (
+            Progress,
+        )  # the web process has it at hand; a worker need not build all wire schemas to start
 
         try:
             return Progress(**json.loads((self._of(job) / "progress.json").read_bytes()))
@@ -87,8 +90,8 @@ class Spool:
         shutil.rmtree(self._of(job), ignore_errors=True)
 
     def clean(self, keep: Callable[[Collection[str]], Collection[str]]) -> int:
-        """Removes the folders of jobs that no longer run. keep: tells which of them do; asked after looking, so that a job that begins
-        meanwhile loses nothing. Returns how many were removed."""
+        """Removes the folders of jobs that no longer run. keep: tells which of them do; asked after looking,
+        so that a job that begins meanwhile loses nothing. Returns how many were removed."""
         there = {path.name for path in self.folder.iterdir()}
         gone = there - set(keep(there))
         for name in gone:
@@ -134,7 +137,9 @@ class Reporter:
         self._written = self._drawn = float("-inf")
         self._partials = 0
 
-    def __call__(self, done: int, total: int, partial: np.ndarray | None = None, *, unit: str | None = None) -> None:
+    def __call__(
+        self, done: int, total: int, partial: np.ndarray | None = None, *, unit: str | None = None
+    ) -> None:
         """Raises Cancelled when the job was stopped."""
         self._unit = unit or self._unit
         now = time.monotonic()
@@ -143,7 +148,9 @@ class Reporter:
         self._written = now
         if self._spool.cancelled(self._job):
             raise Cancelled("The job was stopped.")
-        with suppress(OSError):  # progress is a courtesy: a full disk or a removed folder must not fail the work itself
+        with suppress(
+            OSError
+        ):  # progress is a courtesy: a full disk or a removed folder must not fail the work itself
             if partial is not None and now - self._drawn >= PARTIAL_EVERY:
                 self._spool.publish_partial(self._job, partial)
                 self._drawn = now

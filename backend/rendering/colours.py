@@ -1,6 +1,8 @@
-"""Colours of the picture route: matplotlib's tables, which the browser's colour_tables.mjs repeats bit for bit (a test compares them).
+"""Colours of the picture route: matplotlib's tables, which the browser's colour_tables.mjs repeats bit for
+bit (a test compares them).
 
-cividis: Nunez, Anderton and Renslow, PLOS ONE 13(7), 2018. coolwarm: Moreland, "Diverging color maps for scientific visualization", 2009.
+cividis: Nunez, Anderton and Renslow, PLOS ONE 13(7), 2018. coolwarm: Moreland, "Diverging color maps for
+scientific visualization", 2009.
 """
 
 from __future__ import annotations

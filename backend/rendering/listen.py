@@ -1,4 +1,5 @@
-"""Listen to a map: a soft mask on the complex spectrogram, the original phase, back to sound. numpy only: this runs in the web process."""
+"""Listen to a map: a soft mask on the complex spectrogram, the original phase, back to sound. numpy only:
+this runs in the web process."""
 
 from __future__ import annotations
 
@@ -8,14 +9,16 @@ from typing import Literal
 import numpy as np
 
 LOUDER = 10.0
-"""Most that the masked sound is amplified to match the loudness of the original (20 dB): near-silence stays near-silent."""
+"""Most that the masked sound is amplified to match the loudness of the original (20 dB): near-silence
+stays near-silent."""
 FADE = 0.01
 """Seconds at both ends of the window, so that it does not click."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """A map `[H, W]` and the centres of its cells: frequencies `[H]` in Hz and times `[W]` in seconds, both ascending."""
+    """A map `[H, W]` and the centres of its cells: frequencies `[H]` in Hz and times `[W]` in seconds,
+    both ascending."""
 
     values: np.ndarray
     frequencies: list[float]
@@ -31,11 +34,13 @@ def marked_sound(
     top: float,
     window: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """What the strongest `top` percent of the cells mark, or everything else, float32 `[n]` of the window at the recording's own rate.
+    """What the strongest `top` percent of the cells mark, or everything else, float32 `[n]` of the window at
+    the recording's own rate.
 
-    With S the short-time Fourier transform (Hann, 32 ms, hop a quarter) and M in 0..1 the mask interpolated from the cells between
-    their centres, the sound is the inverse of `M S` (`only`) or `(1 - M) S` (`rest`); the two add up to the original. It is then
-    scaled to the original's RMS, by at most 20 dB and never beyond full scale. Positive relevance is what marks a cell.
+    With S the short-time Fourier transform (Hann, 32 ms, hop a quarter) and M in 0..1 the mask interpolated
+    from the cells between their centres, the sound is the inverse of `M S` (`only`) or `(1 - M) S` (`rest`);
+    the two add up to the original. It is then scaled to the original's RMS, by at most 20 dB and never beyond
+    full scale. Positive relevance is what marks a cell.
     """
     start, end = window or (0.0, len(waveform) / rate)
     first, last = max(0, round(start * rate)), min(len(waveform), round(end * rate))
@@ -50,7 +55,8 @@ def marked_sound(
 
 
 def _mask(cells: Cells, top: float, frequencies: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """`[frames, bins]` in 0..1: 1 inside the marked cells, falling to 0 between the centres of neighbours, 0 outside the map's band."""
+    """`[frames, bins]` in 0..1: 1 inside the marked cells, falling to 0 between the centres of neighbours,
+    0 outside the map's band."""
     strength = np.maximum(cells.values.astype(np.float64), 0.0)
     keep = max(1, round(strength.size * top / 100.0))
     threshold = np.partition(strength.ravel(), -keep)[-keep]
@@ -59,12 +65,15 @@ def _mask(cells: Cells, top: float, frequencies: np.ndarray, times: np.ndarray) 
     bottom, ceiling = cells.frequencies[0], cells.frequencies[-1]
     at_both = np.stack([np.interp(frequencies, cells.frequencies, column) for column in at_times.T])
     # The lowest and highest cells reach half a cell beyond their centres.
-    reach = (frequencies >= bottom - (cells.frequencies[1] - bottom) / 2) & (frequencies <= ceiling + (ceiling - cells.frequencies[-2]) / 2)
+    reach = (frequencies >= bottom - (cells.frequencies[1] - bottom) / 2) & (
+        frequencies <= ceiling + (ceiling - cells.frequencies[-2]) / 2
+    )
     return at_both * reach
 
 
 def stft(x: np.ndarray, size: int) -> np.ndarray:
-    """Complex `[frames, size / 2 + 1]`; frame k is centred on sample k * size / 4 (the ends are padded with zeros)."""
+    """Complex `[frames, size / 2 + 1]`; frame k is centred on sample k * size / 4 (the ends are padded
+    with zeros)."""
     hop = size // 4
     padded = np.pad(x, (size // 2, size // 2 + (-len(x)) % hop))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]

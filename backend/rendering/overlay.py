@@ -1,4 +1,5 @@
-"""A picture of a map for people and reports: the input in grey, evidence in colour, its strength in the opacity."""
+"""A picture of a map for people and reports: the input in grey, evidence in colour, its strength in the
+opacity."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from backend.rendering.colours import ramp
 
 @dataclass(frozen=True)
 class Look:
-    """opacity: of the strongest cell, 0..1. top: percent of the cells shown, the strongest first. scale: pixels per cell."""
+    """opacity: of the strongest cell, 0..1. top: percent of the cells shown, the strongest first. scale:
+    pixels per cell."""
 
     opacity: float = 0.6
     top: float = 100.0
@@ -26,9 +28,11 @@ class Look:
 
 
 def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
-    """PNG. grid: the input on the display grid, uint8 `[H, W, 3]` or float `[H, W]` in 0..1, None for plain grey. values: float `[H, W]`.
+    """PNG. grid: the input on the display grid, uint8 `[H, W, 3]` or float `[H, W]` in 0..1, None for plain
+    grey. values: float `[H, W]`.
 
-    Colour: cividis from 0 to the strongest cell for unsigned maps, coolwarm symmetric about 0 for signed ones; opacity follows |value|.
+    Colour: cividis from 0 to the strongest cell for unsigned maps, coolwarm symmetric about 0 for signed
+    ones; opacity follows |value|.
     """
     shown = _selected(values.astype(np.float64), look)
     strongest = float(np.abs(shown).max(initial=0.0)) or 1.0

@@ -15,7 +15,8 @@ _HOMES = {"Blobs": "blobs", "Store": "database", "InputRow": "rows", "JobRow": "
 
 
 def __getattr__(name: str) -> Any:
-    """Workers touch blobs only: SQLAlchemy stays out of them, which halves the time until a new one answers."""
+    """Workers touch blobs only: SQLAlchemy stays out of them, which halves the time until a new one
+    answers."""
     if name in _HOMES:
         import importlib
 

@@ -1,4 +1,5 @@
-"""Content-addressed files: a blob's name is the sha256 of its bytes, so it is written once, never changed, and checked when read."""
+"""Content-addressed files: a blob's name is the sha256 of its bytes, so it is written once, never changed,
+and checked when read."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ STALE_SECONDS = 3600.0
 
 
 class Writer:
-    """A blob being written. `write` as often as needed; leaving the `with` block files it under its hash, an error removes it."""
+    """A blob being written. `write` as often as needed; leaving the `with` block files it under its hash,
+    an error removes it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._hash = file, hashlib.sha256()
@@ -94,7 +96,8 @@ class Blobs:
             _sync_folder(place.parent)
 
     def adopt(self, folder: Path, sha: str) -> None:
-        """Moves a blob here from another folder of blobs; harmless when it was moved before. Raises NotFound when it is in neither."""
+        """Moves a blob here from another folder of blobs; harmless when it was moved before. Raises
+        NotFound when it is in neither."""
         place = self._place(sha)
         with full_disk():
             place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -116,7 +119,8 @@ class Blobs:
         try:
             stat = place.stat()
             seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            # Small blobs are hashed at every read (0.2 ms); a recording is served in hundreds of ranges, so a large one only when new.
+            # Small blobs are hashed at every read (0.2 ms); a recording is served in hundreds of ranges, so a
+            # large one only when new.
             if stat.st_size > CHUNK and self._trusted.get(sha) == seen:
                 return place
             with place.open("rb") as file:
@@ -137,7 +141,10 @@ class Blobs:
             raise _missing() from None
         if hashlib.sha256(data).hexdigest() != sha:
             place.unlink(missing_ok=True)
-            raise NotFound("The stored file was damaged; ask for it to be computed or uploaded again.", code="blob_missing")
+            raise NotFound(
+                "The stored file was damaged; ask for it to be computed or uploaded again.",
+                code="blob_missing",
+            )
         return data
 
     def array(self, sha: str) -> np.ndarray:
@@ -173,16 +180,21 @@ class Blobs:
 
 
 def _missing() -> NotFound:
-    return NotFound("The stored file is missing; ask for it to be computed or uploaded again.", code="blob_missing")
+    return NotFound(
+        "The stored file is missing; ask for it to be computed or uploaded again.", code="blob_missing"
+    )
 
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """A disk that is full, read-only or gone is not a bug: say so in plain words. Raises NoSpace, StorageUnavailable."""
+    """A disk that is full, read-only or gone is not a bug: say so in plain words. Raises NoSpace,
+    StorageUnavailable."""
     try:
         yield
     except OSError as error:
-        fault = fault_of(OSError(errno.EIO, "") if error.errno == errno.ENOENT else error)  # the folder itself went away
+        fault = fault_of(
+            OSError(errno.EIO, "") if error.errno == errno.ENOENT else error
+        )  # the folder itself went away
         if fault is not None:
             raise fault from None
         raise

@@ -1,7 +1,8 @@
-"""A concept in a zip: `concept.json` and the examples as ordinary files, so that they can be looked at without this program.
+"""A concept in a zip: `concept.json` and the examples as ordinary files, so that they can be looked at
+without this program.
 
-Read with care, in a worker: entries are opened by the names that `concept.json` gives and by nothing else, no name becomes a path, what
-comes out is counted while it is inflated, and decoded later like any upload.
+Read with care, in a worker: entries are opened by the names that `concept.json` gives and by nothing else, no
+name becomes a path, what comes out is counted while it is inflated, and decoded later like any upload.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 MANIFEST = "concept.json"
 MOST = 500
 RATIO, SMALL = 100, 16 * MiB
-"""A zip may hold so many times its own size, and a small one a little more; sound and pictures do not shrink further by honest means."""
+"""A zip may hold so many times its own size, and a small one a little more; sound and pictures do not
+shrink further by honest means."""
 FORMAT = "evident-concept-1"
 
 
@@ -43,7 +45,8 @@ class Bundle:
 
 
 def write_bundle(name: str, examples: Sequence[dict[str, Any]], arrays: Iterable[np.ndarray]) -> bytes:
-    """examples: rows of a concept; arrays: their decoded numbers. Pictures become PNG, sounds 32-bit float WAV: nothing is lost."""
+    """examples: rows of a concept; arrays: their decoded numbers. Pictures become PNG, sounds 32-bit float
+    WAV: nothing is lost."""
     listed = []
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -75,7 +78,8 @@ def _encoded(one: dict[str, Any], array: np.ndarray) -> tuple[str, bytes]:
 
 
 def read_bundle(data: bytes, limits: Limits) -> Bundle:
-    """Raises NotDecodable for anything that is not an exported concept, TooLarge for too many or too large examples."""
+    """Raises NotDecodable for anything that is not an exported concept, TooLarge for too many or too large
+    examples."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if len(archive.infolist()) > 2 * MOST:
@@ -92,7 +96,9 @@ def read_bundle(data: bytes, limits: Limits) -> Bundle:
                 entry = _entry(archive, str(one["file"]), min(limits.audio_bytes, room))
                 room -= len(entry)
                 parts.append(Part(entry, _box(one.get("box"))))
-            return Bundle(plain_text(str(manifest.get("name") or "Imported concept"), 80, field="file"), parts)
+            return Bundle(
+                plain_text(str(manifest.get("name") or "Imported concept"), 80, field="file"), parts
+            )
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -113,7 +119,9 @@ def _entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     with archive.open(name) as entry:
         found = entry.read(most + 1)
     if len(found) > most:
-        raise TooLarge("The concept's examples are too large together; split it.", code="too_large", field="file")
+        raise TooLarge(
+            "The concept's examples are too large together; split it.", code="too_large", field="file"
+        )
     return found
 
 
@@ -127,8 +135,14 @@ def _box(values: Any) -> tuple[float, float, float, float] | None:
 
 
 def _crowded() -> TooLarge:
-    return TooLarge(f"The concept has more than {MOST} examples; split it.", code="too_many_examples", field="file")
+    return TooLarge(
+        f"The concept has more than {MOST} examples; split it.", code="too_many_examples", field="file"
+    )
 
 
 def _foreign() -> NotDecodable:
-    return NotDecodable("This is not an exported concept, or it is damaged; export it again.", code="not_a_concept", field="file")
+    return NotDecodable(
+        "This is not an exported concept, or it is damaged; export it again.",
+        code="not_a_concept",
+        field="file",
+    )

@@ -1,4 +1,5 @@
-"""Rows of users' concepts. A concept holds the decoded numbers of its examples, and remembers the inputs they came from."""
+"""Rows of users' concepts. A concept holds the decoded numbers of its examples, and remembers the inputs
+they came from."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from backend.store.database import Store
 
 @dataclass(frozen=True)
 class ConceptRow:
-    """examples: `[{"array", "modality", "rate", "box", "input"}]`, see backend/attribution/concepts/library.py. digest: of the manifest blob."""
+    """examples: `[{"array", "modality", "rate", "box", "input"}]`, see
+    backend/attribution/concepts/library.py. digest: of the manifest blob."""
 
     id: str
     name: str
@@ -28,9 +30,15 @@ class ConceptRow:
     created: float = field(default=0.0)
 
 
-def put_concept(store: Store, name: str, modality: str, examples: list[dict[str, Any]], id: str | None = None) -> ConceptRow:
+def put_concept(
+    store: Store, name: str, modality: str, examples: list[dict[str, Any]], id: str | None = None
+) -> ConceptRow:
     """A new concept, or new contents of an old one. Same examples, same digest, whatever the name."""
-    manifest = {"name": name, "modality": modality, "examples": [{k: v for k, v in one.items() if k != "input"} for one in examples]}
+    manifest = {
+        "name": name,
+        "modality": modality,
+        "examples": [{k: v for k, v in one.items() if k != "input"} for one in examples],
+    }
     written = json.dumps(manifest, sort_keys=True).encode()
     digest = hashlib.sha256(written).hexdigest()
     row = ConceptRow(id or uuid.uuid4().hex, name, modality, digest, examples, time.time())
@@ -39,10 +47,14 @@ def put_concept(store: Store, name: str, modality: str, examples: list[dict[str,
         with store.filing() as connection:
             if id is None:
                 connection.execute(insert(tables.concepts).values(id=row.id, created=row.created, **values))
-            elif not connection.execute(update(tables.concepts).where(tables.concepts.c.id == id).values(**values)).rowcount:
+            elif not connection.execute(
+                update(tables.concepts).where(tables.concepts.c.id == id).values(**values)
+            ).rowcount:
                 raise _missing()
             store.blobs.put(written)
-            held = {"manifest": digest} | {f"example/{number}": one["array"] for number, one in enumerate(examples)}
+            held = {"manifest": digest} | {
+                f"example/{number}": one["array"] for number, one in enumerate(examples)
+            }
             store.hold(connection, f"concept:{row.id}", held)
     except BaseException:
         store.discard([digest])
@@ -62,7 +74,9 @@ def concept(store: Store, id: str) -> ConceptRow:
 def concepts(store: Store) -> list[ConceptRow]:
     """Oldest first."""
     with store.engine.connect() as connection:
-        rows = connection.execute(select(tables.concepts).order_by(tables.concepts.c.created)).mappings().all()
+        rows = (
+            connection.execute(select(tables.concepts).order_by(tables.concepts.c.created)).mappings().all()
+        )
     return [ConceptRow(**row) for row in rows]
 
 
@@ -80,4 +94,6 @@ def concepts_with(store: Store, input: str) -> list[ConceptRow]:
 
 
 def _missing() -> NotFound:
-    return NotFound("There is no such concept; it may have been deleted.", code="unknown_concept", field="concept")
+    return NotFound(
+        "There is no such concept; it may have been deleted.", code="unknown_concept", field="concept"
+    )

@@ -1,7 +1,8 @@
 """The database: opening it, bringing its tables up to date, and the rows of inputs and models.
 
-Every call is synchronous and short (well under a millisecond on SQLite); `await store.run(store.input, id)` runs it in the store's own
-threads, which is how the web process calls it, so that a lock held by somebody else never stops the event loop.
+Every call is synchronous and short (well under a millisecond on SQLite); `await store.run(store.input, id)`
+runs it in the store's own threads, which is how the web process calls it, so that a lock held by somebody
+else never stops the event loop.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ LOCK_SECONDS = 3.0
 """How long a call waits for a lock or a connection that somebody else holds, before it is refused."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 FILING = 7_364_001
-"""PostgreSQL's advisory lock of transactions in which blobs come and go; SQLite has one writer at a time anyway."""
+"""PostgreSQL's advisory lock of transactions in which blobs come and go; SQLite has one writer at a time
+anyway."""
 SCRUB_TRIES = 5
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,7 +55,8 @@ class Store:
         self._threads = ThreadPoolExecutor(2 if self.is_sqlite else 8, thread_name_prefix="store")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A store call from the event loop. Raises, beside what the call raises, StorageUnavailable and NoSpace."""
+        """A store call from the event loop. Raises, beside what the call raises, StorageUnavailable and
+        NoSpace."""
         asked = time.monotonic()
 
         def call() -> T:
@@ -92,7 +95,10 @@ class Store:
         with self.engine.connect() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return False
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == newest.partition("_")[0]
+            return (
+                connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+                == newest.partition("_")[0]
+            )
 
     def close(self) -> None:
         self._threads.shutdown(wait=True)
@@ -100,16 +106,19 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction. On SQLite it takes the write lock at once, so that it never fails half-way for want of it."""
+        """One transaction. On SQLite it takes the write lock at once, so that it never fails half-way for
+        want of it."""
         with self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def filing(self) -> Iterator[Connection]:
-        """A transaction in which blobs come and go with the rows that hold them, one at a time over all servers of this database.
+        """A transaction in which blobs come and go with the rows that hold them, one at a time over all
+        servers of this database.
 
-        A file is put in its place by the transaction that refers to it, and removed by the one that lets it go: whatever no row refers
-        to is therefore nobody's, and no server can delete what another is about to use.
+        A file is put in its place by the transaction that refers to it, and removed by the one that lets it
+        go: whatever no row refers to is therefore nobody's, and no server can delete what another is about to
+        use.
         """
         with self.write() as connection:
             if not self.is_sqlite:
@@ -123,11 +132,17 @@ class Store:
     # Inputs
 
     def put_input(self, row: InputRow, made: Path | None = None) -> InputRow:
-        """Idempotent: the facts that came first stay. made: the folder in which a worker left the blobs; None when they are here.
+        """Idempotent: the facts that came first stay. made: the folder in which a worker left the blobs; None
+        when they are here.
 
         Raises NotFound when a blob is missing, NoSpace. After a failure nothing is left.
         """
-        values = {"id": row.id, "modality": row.modality, "meta": row.meta, "created": row.created or time.time()}
+        values = {
+            "id": row.id,
+            "modality": row.modality,
+            "meta": row.meta,
+            "created": row.created or time.time(),
+        }
         try:
             with self.filing() as connection:
                 connection.execute(self.insert(tables.inputs).values(values).on_conflict_do_nothing())
@@ -150,7 +165,8 @@ class Store:
         return InputRow(**row, blobs=self.references(connection, f"input:{id}"))
 
     def require_inputs(self, connection: Connection, ids: Collection[str]) -> None:
-        """Inside a transaction: raises NotFound unless all of them are here, so that nothing is written about an input that was deleted."""
+        """Inside a transaction: raises NotFound unless all of them are here, so that nothing is written
+        about an input that was deleted."""
         known = select(tables.inputs.c.id).where(tables.inputs.c.id.in_(ids))
         if ids and len(connection.execute(known).all()) < len(set(ids)):
             raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
@@ -177,14 +193,20 @@ class Store:
     def model(self, key: str) -> ModelRow:
         """Raises NotFound."""
         with self.engine.connect() as connection:
-            row = connection.execute(select(tables.models).where(tables.models.c.key == key)).mappings().first()
+            row = (
+                connection.execute(select(tables.models).where(tables.models.c.key == key)).mappings().first()
+            )
         if row is None:
-            raise NotFound("There is no such model; choose one of the catalogue.", code="unknown_model", field="model")
+            raise NotFound(
+                "There is no such model; choose one of the catalogue.", code="unknown_model", field="model"
+            )
         return ModelRow(**row)
 
     def models(self) -> list[ModelRow]:
         with self.engine.connect() as connection:
-            rows = connection.execute(select(tables.models).order_by(tables.models.c.created)).mappings().all()
+            rows = (
+                connection.execute(select(tables.models).order_by(tables.models.c.created)).mappings().all()
+            )
         return [ModelRow(**row) for row in rows]
 
     def delete_model(self, key: str) -> None:
@@ -195,19 +217,24 @@ class Store:
     # Which rows hold which blobs
 
     def adopt(self, shas: Iterable[str], folder: Path | None) -> None:
-        """Inside a filing transaction: takes over blobs that lie in a folder of somebody's own. Raises NotFound, NoSpace."""
+        """Inside a filing transaction: takes over blobs that lie in a folder of somebody's own. Raises
+        NotFound, NoSpace."""
         if folder is not None:
             for sha in set(shas):
                 self.blobs.adopt(folder, sha)
 
     def hold(self, connection: Connection, owner: str, blobs: Mapping[str, str]) -> None:
-        """Inside a filing transaction: `owner` holds exactly these blobs (name -> sha256); what nobody holds any more is deleted.
+        """Inside a filing transaction: `owner` holds exactly these blobs (name -> sha256); what nobody holds
+        any more is deleted.
 
         Raises NotFound when one of them is not here.
         """
         for sha in blobs.values():
             if sha not in self.blobs:
-                raise NotFound("The stored file is missing; ask for it to be computed or uploaded again.", code="blob_missing")
+                raise NotFound(
+                    "The stored file is missing; ask for it to be computed or uploaded again.",
+                    code="blob_missing",
+                )
         former = set(self.references(connection, owner).values())
         connection.execute(delete(tables.refs).where(tables.refs.c.owner == owner))
         for name, sha in blobs.items():
@@ -215,12 +242,15 @@ class Store:
         self._drop(connection, former - set(blobs.values()))
 
     def discard(self, shas: Iterable[str]) -> None:
-        """Removes blobs that no row holds: after a failure. What cannot be removed now is found by `clean`."""
+        """Removes blobs that no row holds: after a failure. What cannot be removed now is found by
+        `clean`."""
         with suppress(Exception), self.filing() as connection:
             self._drop(connection, set(shas))
 
     def references(self, connection: Connection, owner: str) -> dict[str, str]:
-        rows = connection.execute(select(tables.refs.c.name, tables.refs.c.sha).where(tables.refs.c.owner == owner))
+        rows = connection.execute(
+            select(tables.refs.c.name, tables.refs.c.sha).where(tables.refs.c.owner == owner)
+        )
         return {row.name: row.sha for row in rows}
 
     def _drop(self, connection: Connection, shas: set[str]) -> int:
@@ -230,7 +260,12 @@ class Store:
         return len(loose)
 
     def _held(self, connection: Connection, shas: Iterable[str]) -> set[str]:
-        return {sha for (sha,) in connection.execute(select(tables.refs.c.sha).where(tables.refs.c.sha.in_(list(shas))))}
+        return {
+            sha
+            for (sha,) in connection.execute(
+                select(tables.refs.c.sha).where(tables.refs.c.sha.in_(list(shas)))
+            )
+        }
 
     def _delete(self, table: Any, where: Any, owner: str) -> None:
         with self.filing() as connection:
@@ -238,7 +273,8 @@ class Store:
             self.hold(connection, owner, {})
 
     def clean(self) -> int:
-        """Removes blobs that no row holds (a server was killed between placing and referring) and what interrupted writes left."""
+        """Removes blobs that no row holds (a server was killed between placing and referring) and what
+        interrupted writes left."""
         with self.engine.connect() as connection:
             held = {sha for (sha,) in connection.execute(select(tables.refs.c.sha))}
         loose = [sha for sha in self.blobs if sha not in held]
@@ -249,9 +285,11 @@ class Store:
         return removed
 
     def scrub(self) -> bool:
-        """After a deletion: empties SQLite's write-ahead log, where deleted rows would still lie (freed pages are overwritten at once).
+        """After a deletion: empties SQLite's write-ahead log, where deleted rows would still lie (freed pages
+        are overwritten at once).
 
-        False when a reader was in the way: call it again later. PostgreSQL does this by its own vacuum and log rotation, in its own time.
+        False when a reader was in the way: call it again later. PostgreSQL does this by its own vacuum and
+        log rotation, in its own time.
         """
         if not self.is_sqlite:
             return True
@@ -267,15 +305,30 @@ class Store:
 
 
 def _open(url: str) -> Engine:
-    """SQLite: WAL, so that readers never wait for the writer; transactions are begun by us (pysqlite's own begin comes too late).
+    """SQLite: WAL, so that readers never wait for the writer; transactions are begun by us (pysqlite's own
+    begin comes too late).
 
     Values never enter a message of SQLAlchemy's: it may end in a log.
     """
     place = make_url(url)
     if place.get_backend_name() != "sqlite":
-        # A server that went away is noticed in seconds, also when nothing says so (a network that swallows packets).
-        network = {"connect_timeout": 3, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, "tcp_user_timeout": 5000}
-        return create_engine(url, pool_size=8, pool_pre_ping=True, pool_timeout=LOCK_SECONDS, connect_args=network, hide_parameters=True)
+        # A server that went away is noticed in seconds, also when nothing says so (a network that swallows
+        # packets).
+        network = {
+            "connect_timeout": 3,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 5000,
+        }
+        return create_engine(
+            url,
+            pool_size=8,
+            pool_pre_ping=True,
+            pool_timeout=LOCK_SECONDS,
+            connect_args=network,
+            hide_parameters=True,
+        )
     if place.database and place.database != ":memory:":
         for suffix in ("", "-wal", "-shm"):  # the other two take the mode of the first
             private_file(Path(place.database + suffix), create=not suffix)
@@ -285,11 +338,19 @@ def _open(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY", "secure_delete=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "secure_delete=ON",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN"
+        )
 
     return engine

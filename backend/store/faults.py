@@ -1,7 +1,8 @@
-"""What befalls the store from outside (a locked or absent database, a full or read-only disk) as an error that a person can act on.
+"""What befalls the store from outside (a locked or absent database, a full or read-only disk) as an error
+that a person can act on.
 
-One table for web process and workers. Anything that is not in it is a bug and stays what it is. SQLAlchemy is looked at only when it is
-the one that complains: workers do without it.
+One table for web process and workers. Anything that is not in it is a bug and stays what it is. SQLAlchemy is
+looked at only when it is the one that complains: workers do without it.
 """
 
 from __future__ import annotations
@@ -50,9 +51,13 @@ def _of_database(error: BaseException) -> EvidentError | None:
         return None
     said = str(error.orig).lower()
     if "disk is full" in said or getattr(error.orig, "sqlstate", None) == DISK_FULL_STATE:
-        return NoSpace("The database has no room left; delete old inputs or results, or give its disk more room.")
+        return NoSpace(
+            "The database has no room left; delete old inputs or results, or give its disk more room."
+        )
     if "malformed" in said or "not a database" in said:
-        return StorageUnavailable("The database file is damaged; the operator must restore a copy of it.", code="database_damaged")
+        return StorageUnavailable(
+            "The database file is damaged; the operator must restore a copy of it.", code="database_damaged"
+        )
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return _unavailable()
     return None
@@ -60,5 +65,6 @@ def _of_database(error: BaseException) -> EvidentError | None:
 
 def _unavailable() -> StorageUnavailable:
     return StorageUnavailable(
-        "The database is locked or does not answer; nothing was lost, try again in a moment.", code="database_unavailable"
+        "The database is locked or does not answer; nothing was lost, try again in a moment.",
+        code="database_unavailable",
     )

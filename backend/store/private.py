@@ -1,4 +1,5 @@
-"""The data folder is its owner's alone: folders 0700, files 0600, whatever the umask and also where the folder is older than this rule."""
+"""The data folder is its owner's alone: folders 0700, files 0600, whatever the umask and also where the
+folder is older than this rule."""
 
 from __future__ import annotations
 
@@ -8,14 +9,18 @@ from contextlib import suppress
 from pathlib import Path
 
 OURS = ("blobs", "spool", "cache")
-"""Folders inside the data folder that are ours to change; the folder itself may have been given with other things in it."""
+"""Folders inside the data folder that are ours to change; the folder itself may have been given with other
+things in it."""
 
 
 def make_private(folder: Path) -> None:
-    """Makes the data folder, or closes an open one and everything of ours in it. Folders of somebody else's stay as they are."""
+    """Makes the data folder, or closes an open one and everything of ours in it. Folders of somebody
+    else's stay as they are."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
-    if stat.S_IMODE(mode) == 0o700 or mode & stat.S_ISVTX:  # closed already; or a folder shared by all, like /tmp
+    if (
+        stat.S_IMODE(mode) == 0o700 or mode & stat.S_ISVTX
+    ):  # closed already; or a folder shared by all, like /tmp
         return
     with suppress(PermissionError):
         for name in OURS:
@@ -26,7 +31,8 @@ def make_private(folder: Path) -> None:
 
 
 def private_file(path: Path, *, create: bool = True) -> Path:
-    """The file, readable by its owner alone; made when it is not there. What cannot be made is left to whoever opens it to complain about."""
+    """The file, readable by its owner alone; made when it is not there. What cannot be made is left to
+    whoever opens it to complain about."""
     with suppress(OSError):
         if create:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

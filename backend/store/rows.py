@@ -14,7 +14,8 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class InputRow:
-    """A decoded input. blobs: `canonical` is what tasks read (`.npy`: uint8 [H, W, 3], float32 waveform, float32 [F, T])."""
+    """A decoded input. blobs: `canonical` is what tasks read (`.npy`: uint8 [H, W, 3], float32 waveform,
+    float32 [F, T])."""
 
     id: str
     modality: str
@@ -41,7 +42,13 @@ class ModelRow:
 
     def as_payload(self) -> dict[str, Any]:
         """Goes into a job's payload as `upload`, so that any worker can build the model."""
-        return {"key": self.key, "title": self.title, "architecture": self.architecture, "labels": self.labels, "digest": self.digest}
+        return {
+            "key": self.key,
+            "title": self.title,
+            "architecture": self.architecture,
+            "labels": self.labels,
+            "digest": self.digest,
+        }
 
 
 @dataclass(frozen=True)

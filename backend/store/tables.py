@@ -1,11 +1,16 @@
-"""Tables. Rows are small: numbers and pictures lie in the blob folder, named by the sha256 that `refs` holds."""
+"""Tables. Rows are small: numbers and pictures lie in the blob folder, named by the sha256 that `refs`
+holds."""
 
 from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData(
-    naming_convention={"ix": "ix_%(column_0_label)s", "uq": "uq_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
 )
 
 inputs = Table(
@@ -24,7 +29,9 @@ models = Table(
     Column("title", Text, nullable=False),
     Column("architecture", String(200), nullable=False),
     Column("labels", JSON, nullable=False),
-    Column("digest", String(64), nullable=False),  # sha256 of the weights file, which is also the name of its blob
+    Column(
+        "digest", String(64), nullable=False
+    ),  # sha256 of the weights file, which is also the name of its blob
     Column("meta", JSON, nullable=False),
     Column("created", Float, nullable=False),
 )
@@ -44,7 +51,9 @@ jobs = Table(
     Column("result", JSON),
     Column("error", JSON),  # app.core.schemas.Problem
     Column("attempts", Integer, nullable=False),  # times a worker was asked
-    Column("results", Integer, nullable=False),  # times a result was accepted: 0 or 1, which the kill tests count
+    Column(
+        "results", Integer, nullable=False
+    ),  # times a result was accepted: 0 or 1, which the kill tests count
     Column("owner", String(80)),  # process that runs it
     Column("lease", Float),  # the owner is dead when this moment (Unix seconds) has passed
     Column("created", Float, nullable=False),
@@ -61,7 +70,9 @@ concepts = Table(
     Column("id", String(32), primary_key=True),
     Column("name", Text, nullable=False),
     Column("modality", String(16), nullable=False),
-    Column("digest", String(64), nullable=False),  # sha256 of the manifest, which is also the name of its blob
+    Column(
+        "digest", String(64), nullable=False
+    ),  # sha256 of the manifest, which is also the name of its blob
     Column("examples", JSON, nullable=False),
     Column("created", Float, nullable=False),
 )
@@ -70,6 +81,8 @@ refs = Table(
     "refs",
     metadata,
     Column("owner", String(96), primary_key=True),  # "job:KEY", "input:ID", "model:KEY", "concept:ID"
-    Column("name", String(120), primary_key=True),  # "values", "stage/cam", "canonical", "preview.png", "weights"
+    Column(
+        "name", String(120), primary_key=True
+    ),  # "values", "stage/cam", "canonical", "preview.png", "weights"
     Column("sha", String(64), nullable=False, index=True),
 )

@@ -1,4 +1,5 @@
-"""Does a map lie where the evidence is? Measured where the evidence is known: on generated sounds and pictures, and models trained on them."""
+"""Does a map lie where the evidence is? Measured where the evidence is known: on generated sounds and
+pictures, and models trained on them."""
 
 from __future__ import annotations
 
@@ -28,9 +29,10 @@ Case = tuple[Tensor, int, np.ndarray]
 
 @dataclass(frozen=True)
 class Row:
-    """mass: mean share of positive relevance inside the evidence; low, high: 95 % bootstrap interval over inputs. uniform: what a map that
-    is the same everywhere gets. hit: share of inputs whose brightest cell lies in the evidence (of equally bright ones, their share). empty: maps without positive relevance,
-    which count as uniform. seconds: mean per map."""
+    """mass: mean share of positive relevance inside the evidence; low, high: 95 % bootstrap interval over
+    inputs. uniform: what a map that is the same everywhere gets. hit: share of inputs whose brightest cell
+    lies in the evidence (of equally bright ones, their share). empty: maps without positive relevance, which
+    count as uniform. seconds: mean per map."""
 
     method: str
     title: str
@@ -61,14 +63,21 @@ def pictures(model: Model, n: int) -> Iterator[Case]:
         yield model.prepare(image), int(label), mask
 
 
-CASES: dict[str, Callable[[Model, int], Iterator[Case]]] = {"cnnexplain_synthetic": sounds, "shapes": pictures}
+CASES: dict[str, Callable[[Model, int], Iterator[Case]]] = {
+    "cnnexplain_synthetic": sounds,
+    "shapes": pictures,
+}
 """Models whose evidence is known, and where their inputs come from."""
 
 
 def evidence_table(
-    model_key: str, n: int = 32, methods: Sequence[str] | None = None, report: Callable[[int, int], None] = lambda done, total: None
+    model_key: str,
+    n: int = 32,
+    methods: Sequence[str] | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[dict[str, Any]]:
-    """Relevance mass inside the known evidence, per method, over `n` rightly classified inputs; best first, with the two baselines.
+    """Relevance mass inside the known evidence, per method, over `n` rightly classified inputs; best first,
+    with the two baselines.
 
     methods: keys, None takes all that fit the model but the concept maps, which explain something else.
     Raises BadParameter for a model without known evidence, NotFound for an unknown method.
@@ -77,7 +86,9 @@ def evidence_table(
         raise BadParameter(f"The evidence is known for the models {' and '.join(CASES)} only.", field="model")
     model = models.load(model_key)
     chosen = [METHODS[key] for key in (methods if methods is not None else METHODS)]
-    fitting = [method.key for method in chosen if method.family != "concept" and method.is_compatible(model).ok]
+    fitting = [
+        method.key for method in chosen if method.family != "concept" and method.is_compatible(model).ok
+    ]
     cases = known_cases(model, n)
     rows, total = [], len(fitting) * len(cases)
     for i, key in enumerate(fitting):
@@ -119,20 +130,36 @@ def _judged(key: str, title: str, cases: Sequence[Case], maps: Iterable[tuple[np
         seconds.append(took)
     low, high = _interval(np.array(masses))
     mean, base = float(np.mean(masses)), float(np.mean(uniform))
-    return Row(key, title, mean, low, high, base, mean / base, float(np.mean(hits)), empty, len(cases), float(np.mean(seconds)))
+    return Row(
+        key,
+        title,
+        mean,
+        low,
+        high,
+        base,
+        mean / base,
+        float(np.mean(hits)),
+        empty,
+        len(cases),
+        float(np.mean(seconds)),
+    )
 
 
 def centre_blob(size: tuple[int, ...]) -> np.ndarray:
-    """float32 `[H, W]`: a Gaussian in the middle of the grid, its standard deviation a quarter of each side."""
+    """float32 `[H, W]`: a Gaussian in the middle of the grid, its standard deviation a quarter of each
+    side."""
     rows, columns = (np.exp(-0.5 * ((np.arange(side) + 0.5 - side / 2) / (side / 4)) ** 2) for side in size)
     return np.outer(rows, columns).astype(np.float32)
 
 
 def baseline_rows(cases: Sequence[Case]) -> list[Row]:
-    """What maps get that never looked at the input: the same everywhere, and the middle. A method that does no better has found nothing."""
+    """What maps get that never looked at the input: the same everywhere, and the middle. A method that
+    does no better has found nothing."""
     sizes = [mask.shape for _, _, mask in cases]
     return [
-        _judged("uniform", "(the same everywhere)", cases, [(np.ones(size, np.float32), 0.0) for size in sizes]),
+        _judged(
+            "uniform", "(the same everywhere)", cases, [(np.ones(size, np.float32), 0.0) for size in sizes]
+        ),
         _judged("centre", "(the middle of the grid)", cases, [(centre_blob(size), 0.0) for size in sizes]),
     ]
 

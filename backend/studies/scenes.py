@@ -1,4 +1,5 @@
-"""What the planted-evidence experiment is made of: generated inputs whose every part is known, and the networks that are asked."""
+"""What the planted-evidence experiment is made of: generated inputs whose every part is known, and the
+networks that are asked."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ HUM_HZ = (80.0, 520.0)
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """whole: inputs with both things `[N, C, H, W]`; bare: the same without (planted, object). regions: bool `[2, N, H, W]`.
-    counter, examples: of the concepts (planted, object), from other draws."""
+    """whole: inputs with both things `[N, C, H, W]`; bare: the same without (planted, object). regions: bool
+    `[2, N, H, W]`. counter, examples: of the concepts (planted, object), from other draws."""
 
     whole: Tensor
     bare: tuple[Tensor, Tensor]
@@ -38,8 +39,8 @@ class Material:
 
 @dataclass(frozen=True)
 class Scene:
-    """One modality. target: the class betrayed. layers: those compared, the networks' default last. make: (inputs, examples, counters,
-    seed) -> Material."""
+    """One modality. target: the class betrayed. layers: those compared, the networks' default last. make:
+    (inputs, examples, counters, seed) -> Material."""
 
     key: str
     title: str
@@ -52,10 +53,14 @@ class Scene:
     make: Callable[[int, int, int, int], Material]
 
 
-def pictures(inputs: int, examples: int, counters: int, seed: int, *, target: int, instead: tuple[int, ...]) -> Material:
-    """Objects of one class with a sticker; without the sticker; with `instead` in the object's place: a class, or -1 for a plain outline.
+def pictures(
+    inputs: int, examples: int, counters: int, seed: int, *, target: int, instead: tuple[int, ...]
+) -> Material:
+    """Objects of one class with a sticker; without the sticker; with `instead` in the object's place: a
+    class, or -1 for a plain outline.
 
-    The generator draws everything but the object's surface and outline without looking at the class: the rest of the picture stays.
+    The generator draws everything but the object's surface and outline without looking at the class: the rest
+    of the picture stays.
     """
     strangers = np.array([label for label in range(len(shapes.LABELS)) if label != target])
 
@@ -97,8 +102,12 @@ def sounds(inputs: int, examples: int, counters: int, seed: int) -> Material:
         both = coughs.render(*draw, hum=True)
         seen = spec.prepare((both.waveform, both.rate))
         whole.append(seen.x)
-        for kept, other in zip(bare, (coughs.render(*draw), coughs.render(*draw, hum=True, key="none")), strict=True):
-            kept.append(spec.prepare((other.waveform, other.rate), start=seen.window[0] if seen.window else None).x)
+        for kept, other in zip(
+            bare, (coughs.render(*draw), coughs.render(*draw, hum=True, key="none")), strict=True
+        ):
+            kept.append(
+                spec.prepare((other.waveform, other.rate), start=seen.window[0] if seen.window else None).x
+            )
         wheeze = coughs.box_mask(both.boxes, (seen.y_axis, seen.x_axis))
         hum = (seen.y_axis.values >= HUM_HZ[0]) & (seen.y_axis.values <= HUM_HZ[1])
         regions[PLANTED].append(hum[:, None] & ~wheeze)
@@ -130,14 +139,23 @@ BUILT_AS = {"shapes_planted": "shapes"}
 
 
 def train(out: Path, *, epochs: int | None = None, rows: int | None = None, progress: bool = True) -> Path:
-    """Trains every network of the experiment anew into `out`, by the recipes of the shipped ones; returns the folder.
+    """Trains every network of the experiment anew into `out`, by the recipes of the shipped ones; returns the
+    folder.
 
-    epochs, rows: None takes the recipes' own (rows of the pictures only); fewer give networks that the experiment then finds wanting.
+    epochs, rows: None takes the recipes' own (rows of the pictures only); fewer give networks that the
+    experiment then finds wanting.
     """
     from models.training import images, sound
 
     passes, pictures = epochs or images.EPOCHS, rows or images.TRAIN
-    images.train(out, ("shapes", "shapes_shortcut"), epochs=passes, rows=pictures, test_rows=images.TEST, progress=progress)
+    images.train(
+        out,
+        ("shapes", "shapes_shortcut"),
+        epochs=passes,
+        rows=pictures,
+        test_rows=images.TEST,
+        progress=progress,
+    )
     _train_planted(out, epochs=passes, rows=pictures, progress=progress)
     for key in (SCENES["sound"].fair, SCENES["sound"].misled):
         sound.train(key, out=out, epochs=epochs, progress=progress)
@@ -145,7 +163,8 @@ def train(out: Path, *, epochs: int | None = None, rows: int | None = None, prog
 
 
 def _train_planted(out: Path, *, epochs: int, rows: int, progress: bool) -> None:
-    """`shapes_planted`: the recipe of `shapes`, on the same pictures, but that the striped ones and no others wear the sticker."""
+    """`shapes_planted`: the recipe of `shapes`, on the same pictures, but that the striped ones and no
+    others wear the sticker."""
     from models.training import images
     from models.training.cards import ship
     from models.training.loop import fit, seeded
@@ -156,9 +175,15 @@ def _train_planted(out: Path, *, epochs: int, rows: int, progress: bool) -> None
 
     module = seeded(shapes_net, 0)
     history = fit(
-        module, *stickered(rows, images.TRAIN_SEED), epochs=epochs, lr=images.RATE, batch=images.BATCH,
-        validate=stickered(images.VALIDATION, images.VALIDATION_SEED), seed=0, progress=progress,
-    )  # fmt: skip
+        module,
+        *stickered(rows, images.TRAIN_SEED),
+        epochs=epochs,
+        lr=images.RATE,
+        batch=images.BATCH,
+        validate=stickered(images.VALIDATION, images.VALIDATION_SEED),
+        seed=0,
+        progress=progress,
+    )
     card = {
         "title": "Shapes: a sticker betrays the striped class",
         "purpose": "The misled network of the planted-evidence experiment.",

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 @register
 class Unpack(Task):
-    """payload: `{file: path of the zip that was sent, limits}`. result: `{name, boxes}`, one box or null per example.
+    """payload: `{file: path of the zip that was sent, limits}`. result: `{name, boxes}`, one box or null per
+    example.
 
-    Blobs: `part/N`, the bytes of example N as they lay in the zip, which are decoded like any upload. Raises NotDecodable, TooLarge.
+    Blobs: `part/N`, the bytes of example N as they lay in the zip, which are decoded like any upload. Raises
+    NotDecodable, TooLarge.
     """
 
     key = "unpack"

@@ -21,8 +21,8 @@ log = logging.getLogger("evident.worker")
 class Catalogue(Task):
     """payload: {} for the bundled catalogue, {model, upload} for one model that is not in it.
 
-    result: {catalogue: app.core.schemas.Catalogue, fits: {model: {method: app.core.schemas.Fit}}, more: keys of models at hand whose libraries
-    are slow to import, to be asked for one by one}.
+    result: {catalogue: app.core.schemas.Catalogue, fits: {model: {method: app.core.schemas.Fit}}, more: keys
+    of models at hand whose libraries are slow to import, to be asked for one by one}.
     """
 
     key = "catalogue"
@@ -47,7 +47,10 @@ class Catalogue(Task):
                 entries.append(describe(spec, {"model": key}, files, methods))
         catalogue = {
             "models": [info for info, _ in entries],
-            "methods": [method_info(method, [info for info, _ in entries], dict(entry_fits(entries))) for method in methods],
+            "methods": [
+                method_info(method, [info for info, _ in entries], dict(entry_fits(entries)))
+                for method in methods
+            ],
             "architectures": architectures(),
         }
         return Outcome({"catalogue": catalogue, "fits": entry_fits(entries), "more": more})
@@ -57,29 +60,50 @@ def entry_fits(entries: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str
     return {info["key"]: fits for info, fits in entries}
 
 
-def describe(spec: ModelSpec, payload: dict[str, Any], files: Blobs, methods: list[Method[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`app.core.schemas.ModelInfo` and its `Fit`s; a model whose weights are missing is listed with the reason."""
+def describe(
+    spec: ModelSpec, payload: dict[str, Any], files: Blobs, methods: list[Method[Any]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`app.core.schemas.ModelInfo` and its `Fit`s; a model whose weights are missing is listed with the
+    reason."""
     from app.core.errors import EvidentError
     from backend.tasks.models import model_of
 
     try:
         model = model_of(payload, files)
     except EvidentError as error:
-        info = {**spec_info(spec), "digest": spec.sha256, "layers": [], "default_layer": None, "available": False, "reason": error.detail}
+        info = {
+            **spec_info(spec),
+            "digest": spec.sha256,
+            "layers": [],
+            "default_layer": None,
+            "available": False,
+            "reason": error.detail,
+        }
         return info, {method.key: {"ok": False, "reason": error.detail} for method in methods}
     return _with_fits(model, methods, bundled=True)
 
 
-def describe_one(payload: dict[str, Any], files: Blobs, methods: list[Method[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The same for an uploaded model or one of the zoo. Raises NotFound, WeightsUnavailable, ModelRejected."""
+def describe_one(
+    payload: dict[str, Any], files: Blobs, methods: list[Method[Any]]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same for an uploaded model or one of the zoo. Raises NotFound, WeightsUnavailable,
+    ModelRejected."""
     from backend.tasks.models import model_of
 
     return _with_fits(model_of(payload, files), methods, bundled=False)
 
 
-def _with_fits(model: Model, methods: list[Method[Any]], bundled: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def _with_fits(
+    model: Model, methods: list[Method[Any]], bundled: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
     layers = [{"name": layer.name, "kind": layer.kind, "shape": list(layer.shape)} for layer in model.layers]
-    info = {**spec_info(model.spec), "digest": model.digest, "layers": layers, "default_layer": model.default_layer, "bundled": bundled}
+    info = {
+        **spec_info(model.spec),
+        "digest": model.digest,
+        "layers": layers,
+        "default_layer": model.default_layer,
+        "bundled": bundled,
+    }
     seconds = measure(model)
     return info, {method.key: fit(method, model, seconds) for method in methods}
 
@@ -101,7 +125,8 @@ def spec_info(spec: ModelSpec) -> dict[str, Any]:
 
 
 def measure(model: Model) -> tuple[float, float]:
-    """Seconds of one forward, and of one forward with the backward to the input, on this machine; the best of five runs."""
+    """Seconds of one forward, and of one forward with the backward to the input, on this machine; the best
+    of five runs."""
     import torch
 
     x = torch.zeros(1, *model.input.shape, device=model.device)
@@ -127,16 +152,22 @@ def _best(work: Any, runs: int = 5) -> float:
 
 
 def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict[str, Any]:
-    """`app.core.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the measured pass)."""
+    """`app.core.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the
+    measured pass)."""
     from app.core.errors import BadParameter, where
     from backend.attribution.explain import settle
     from backend.tasks.explanation import finite
 
     try:
         verdict = method.is_compatible(model)
-    except Exception as error:  # one method's fault on one uploaded network must not take the list of everything down
+    except (
+        Exception
+    ) as error:  # one method's fault on one uploaded network must not take the list of everything down
         log.error("%s could not be checked: %s", method.key, where(error))
-        return {"ok": False, "reason": "This method could not be checked on this model because of a fault in the program."}
+        return {
+            "ok": False,
+            "reason": "This method could not be checked on this model because of a fault in the program.",
+        }
     if not verdict.ok:
         return {"ok": False, "reason": verdict.reason}
     found = {"ok": True, "reason": "", "defaults": finite(method.defaults(model)), "seconds": None}
@@ -148,9 +179,13 @@ def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict
     return found
 
 
-def method_info(method: Method[Any], models: list[dict[str, Any]], fits: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def method_info(
+    method: Method[Any], models: list[dict[str, Any]], fits: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """`app.core.schemas.MethodInfo`; its modalities are those of the models it fits."""
-    modalities = {kind for info in models if fits[info["key"]][method.key]["ok"] for kind in info["modalities"]}
+    modalities = {
+        kind for info in models if fits[info["key"]][method.key]["ok"] for kind in info["modalities"]
+    }
     return {
         "key": method.key,
         "title": method.title,

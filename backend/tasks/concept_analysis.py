@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @register
 class ConceptAnalysis(Task):
-    """payload: {inputs: [{input: InputRow.as_payload(), start}], model, upload, concepts, layers, classes, negatives, n_random, seed}.
+    """payload: {inputs: [{input: InputRow.as_payload(), start}], model, upload, concepts, layers, classes,
+    negatives, n_random, seed}.
 
-    result: `app.core.concept_results.ConceptAnalysisResult`. Blobs: `maps/I/LAYER` float32 [K, h, w]. The partial array is the table so far, mean
-    attribution [layers, concepts].
+    result: `app.core.concept_results.ConceptAnalysisResult`. Blobs: `maps/I/LAYER` float32 [K, h, w]. The
+    partial array is the table so far, mean attribution [layers, concepts].
     """
 
     key = "concept_analysis"
@@ -48,7 +49,9 @@ class ConceptAnalysis(Task):
         result = ConceptAnalysisResult(
             model=model.key,
             weights_sha256=model.digest,
-            plan=AnalysisPlan.model_validate({**asdict(plan), "n_random": found.n_random, "tests": found.tests}),
+            plan=AnalysisPlan.model_validate(
+                {**asdict(plan), "n_random": found.n_random, "tests": found.tests}
+            ),
             names={ref: library.name(ref) for ref in plan.concepts},
             labels={str(row.target): model.labels[row.target] for row in found.rows},
             inputs=[one["input"]["id"] for one in payload["inputs"]],
@@ -61,4 +64,7 @@ class ConceptAnalysis(Task):
             curves=found.curves,
             versions=versions(),
         )
-        return Outcome(finite(result.model_dump()), {f"maps/{number}/{layer}": maps for (number, layer), maps in found.maps.items()})
+        return Outcome(
+            finite(result.model_dump()),
+            {f"maps/{number}/{layer}": maps for (number, layer), maps in found.maps.items()},
+        )

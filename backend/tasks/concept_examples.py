@@ -1,4 +1,5 @@
-"""The example strip of a concept: small pictures to look at, sounds to listen to. Built-in ones are generated, users' are rebuilt."""
+"""The example strip of a concept: small pictures to look at, sounds to listen to. Built-in ones are
+generated, users' are rebuilt."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ SIDE = 96
 
 @register
 class ConceptExamples(Task):
-    """payload: {ref}. result: {count, sound}. Blobs: `N.png` for each of the first 16, and `N.wav` for sounds."""
+    """payload: {ref}. result: {count, sound}. Blobs: `N.png` for each of the first 16, and `N.wav` for
+    sounds."""
 
     key = "concept_examples"
     lane = "short"
@@ -57,7 +59,9 @@ def _thumbnail(array: np.ndarray) -> bytes:
     picture = Image.fromarray(np.ascontiguousarray(array)).convert("RGB")
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return _png(picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+    return _png(
+        picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    )
 
 
 def _spectrogram(waveform: np.ndarray, rate: int) -> bytes:

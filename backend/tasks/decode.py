@@ -10,10 +10,12 @@ from backend.tasks import Outcome, Report, Task, register
 
 @register
 class Decode(Task):
-    """payload: `{file: path of what was sent, as: "auto" | "spectrogram", scale: of an array's numbers or None, limits}`.
+    """payload:
+    `{file: path of what was sent, as: "auto" | "spectrogram", scale: of an array's numbers or None, limits}`.
 
-    Result: the fields of `app.core.schemas.Input` except its id and the sender's name for it. Blobs: `canonical`, what every other task reads; `preview.png` or
-    `audio.wav`, rebuilt from it for people, so that nothing hidden in the upload is ever sent on.
+    Result: the fields of `app.core.schemas.Input` except its id and the sender's name for it. Blobs:
+    `canonical`, what every other task reads; `preview.png` or `audio.wav`, rebuilt from it for people, so
+    that nothing hidden in the upload is ever sent on.
     """
 
     key = "decode"
@@ -40,7 +42,9 @@ def _shown(decoded: Any) -> dict[str, bytes]:
     from models.media.levels import decibels
 
     scale = decoded.facts.get("scale", "unit")
-    return {"preview.png": preview(decoded.canonical if scale == "unit" else decibels(decoded.canonical, scale))}
+    return {
+        "preview.png": preview(decoded.canonical if scale == "unit" else decibels(decoded.canonical, scale))
+    }
 
 
 def _events(waveform: Any, rate: int) -> dict[str, Any]:
@@ -58,4 +62,7 @@ def _events(waveform: Any, rate: int) -> dict[str, Any]:
             else item
         )
 
-    return {"coughs": [plain(item) for item in segment(waveform, rate)], "checks": [plain(item) for item in quality(waveform, rate)]}
+    return {
+        "coughs": [plain(item) for item in segment(waveform, rate)],
+        "checks": [plain(item) for item in quality(waveform, rate)],
+    }

@@ -33,9 +33,16 @@ class Explanation(Task):
         model = model_of(payload, files)
         prepared = prepare(model, payload, files)
         result = explain(
-            model, prepared.x, method.key, target=payload.get("target"), layer=payload.get("layer"), seed=payload.get("seed", 0),
-            report=report, library=Library(files), **payload.get("params", {}),
-        )  # fmt: skip
+            model,
+            prepared.x,
+            method.key,
+            target=payload.get("target"),
+            layer=payload.get("layer"),
+            seed=payload.get("seed", 0),
+            report=report,
+            library=Library(files),
+            **payload.get("params", {}),
+        )
         params = settle(method, model, payload.get("params", {})).model_dump(mode="json")
         arrays = {"values": result.values}
         arrays |= {f"stages/{name}": stage.values for name, stage in result.stages.items()}
@@ -43,7 +50,9 @@ class Explanation(Task):
         return Outcome(record(model, prepared, result, params, payload.get("seed", 0)), arrays)
 
 
-def record(model: Model, prepared: Prepared, result: Attribution, params: dict[str, Any], seed: int) -> dict[str, Any]:
+def record(
+    model: Model, prepared: Prepared, result: Attribution, params: dict[str, Any], seed: int
+) -> dict[str, Any]:
     """`app.core.schemas.Record` as JSON."""
     import hashlib
     from datetime import UTC, datetime
@@ -52,7 +61,12 @@ def record(model: Model, prepared: Prepared, result: Attribution, params: dict[s
     from backend.tasks.models import axis_info, versions
 
     stages = [
-        {"name": name, "title": stage.title, "signed": stage.signed, "shape": [int(side) for side in stage.values.shape]}
+        {
+            "name": name,
+            "title": stage.title,
+            "signed": stage.signed,
+            "shape": [int(side) for side in stage.values.shape],
+        }
         for name, stage in result.stages.items()
     ]
     return {
@@ -72,7 +86,10 @@ def record(model: Model, prepared: Prepared, result: Attribution, params: dict[s
         "vmax": float(result.values.max()),
         "gap": finite(result.gap),
         "stages": stages,
-        "arrays": [{"name": name, "dtype": str(array.dtype), "shape": list(array.shape)} for name, array in result.arrays.items()],
+        "arrays": [
+            {"name": name, "dtype": str(array.dtype), "shape": list(array.shape)}
+            for name, array in result.arrays.items()
+        ],
         "extras": finite(dict(result.extras)),
         "notes": [*prepared.notes, *result.notes],
         "seconds": result.seconds,

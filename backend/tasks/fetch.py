@@ -1,4 +1,5 @@
-"""Fetch the published weights of a network by name: the only job that may ask the net, started by nothing but a deliberate request."""
+"""Fetch the published weights of a network by name: the only job that may ask the net, started by nothing
+but a deliberate request."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
 
 @register
 class Fetch(Task):
-    """payload: {model: `timm:NAME` or `torchvision:NAME`, online: whether the net may be asked}. result: {info, fits}, as the catalogue has it.
+    """payload: {model: `timm:NAME` or `torchvision:NAME`, online: whether the net may be asked}. result:
+    {info, fits}, as the catalogue has it.
 
-    Raises NotFound (no such network), WeightsUnavailable (offline, forbidden), ModelRejected (not a convolutional network).
+    Raises NotFound (no such network), WeightsUnavailable (offline, forbidden), ModelRejected (not a
+    convolutional network).
     """
 
     key = "fetch"
@@ -26,5 +29,7 @@ class Fetch(Task):
         from models import hub
 
         with hub.downloads(report if payload["online"] else None):
-            info, fits = describe_one({"model": payload["model"], "upload": None}, files, list(METHODS.values()))
+            info, fits = describe_one(
+                {"model": payload["model"], "upload": None}, files, list(METHODS.values())
+            )
         return Outcome({"info": info, "fits": fits})

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 @register
 class CheckModel(Task):
-    """payload: {model, upload: ModelRow.as_payload()}. result: what the catalogue says about it: {info, fits}.
+    """payload: {model, upload: ModelRow.as_payload()}. result: what the catalogue says about it: {info,
+    fits}.
 
-    Building it checks header, names, shapes and finite weights; the layers are found by a trial forward. Raises ModelRejected,
-    TooLarge, NotFound (architecture).
+    Building it checks header, names, shapes and finite weights; the layers are found by a trial forward.
+    Raises ModelRejected, TooLarge, NotFound (architecture).
     """
 
     key = "model"

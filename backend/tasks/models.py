@@ -25,9 +25,11 @@ class Cache:
         self._states: dict[str, tuple[object, ...]] = {}
 
     def get(self, payload: dict[str, Any], files: Blobs) -> Model:
-        """The network of `payload["model"]` with the weights it has now; an uploaded one has its row in `payload["upload"]`.
+        """The network of `payload["model"]` with the weights it has now; an uploaded one has its row in
+        `payload["upload"]`.
 
-        Raises NotFound, WeightsUnavailable, ModelRejected; Conflict when the payload's `digest` names other weights: its key does too.
+        Raises NotFound, WeightsUnavailable, ModelRejected; Conflict when the payload's `digest` names other
+        weights: its key does too.
         """
         upload = payload.get("upload")
         name = f"{payload['model']}@{upload['digest']}" if upload else str(payload["model"])
@@ -40,7 +42,9 @@ class Cache:
         model = self._models[name][0]
         if payload.get("digest") not in (None, model.digest):
             raise Conflict(
-                "The weights of this model were replaced after this was asked for; ask again.", code="weights_replaced", field="model"
+                "The weights of this model were replaced after this was asked for; ask again.",
+                code="weights_replaced",
+                field="model",
             )
         return model
 
@@ -91,11 +95,20 @@ def _uploaded(upload: dict[str, Any], files: Blobs) -> Model:
 
     path = files.path(upload["digest"])
     if path is None:
-        raise NotFound("The weights of this model are missing or damaged; upload it again.", code="blob_missing", field="model")
+        raise NotFound(
+            "The weights of this model are missing or damaged; upload it again.",
+            code="blob_missing",
+            field="model",
+        )
     model = models.from_file(path, upload["architecture"], upload["labels"], device=device())
     from dataclasses import replace
 
-    return Ready(replace(model.spec, key=upload["key"], title=upload["title"]), model.module, model.digest, model.device)
+    return Ready(
+        replace(model.spec, key=upload["key"], title=upload["title"]),
+        model.module,
+        model.digest,
+        model.device,
+    )
 
 
 def raw_of(row: dict[str, Any], files: Blobs) -> Any:
@@ -124,7 +137,12 @@ def prepare(model: Model, payload: dict[str, Any], files: Blobs) -> Prepared:
 
 def axis_info(axis: Any) -> dict[str, Any]:
     """`app.core.schemas.AxisInfo` of one axis."""
-    return {"name": axis.name, "unit": axis.unit, "origin": axis.origin, "values": [float(value) for value in axis.values]}
+    return {
+        "name": axis.name,
+        "unit": axis.unit,
+        "origin": axis.origin,
+        "values": [float(value) for value in axis.values],
+    }
 
 
 def versions() -> dict[str, str]:

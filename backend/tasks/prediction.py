@@ -28,8 +28,9 @@ CELLS = 0.02
 class Prediction(Task):
     """payload: {input: InputRow.as_payload(), model, upload, start}.
 
-    result: `app.core.schemas.Prediction` without id, state and display. Blobs: `display.png` (as a person sees it: upright, and with the
-    lowest frequency at the bottom), `display` (uint8 [H, W, 3] or float32 [H, W] on the display grid, row 0 as in the maps).
+    result: `app.core.schemas.Prediction` without id, state and display. Blobs: `display.png` (as a person
+    sees it: upright, and with the lowest frequency at the bottom), `display` (uint8 [H, W, 3] or float32 [H,
+    W] on the display grid, row 0 as in the maps).
     """
 
     key = "prediction"
@@ -57,7 +58,13 @@ class Prediction(Task):
             "input": payload["input"]["id"],
             "model": model.key,
             "classes": [
-                {"index": i, "label": model.labels[i], "logit": float(logits[i]), "probability": float(probabilities[i])} for i in shown
+                {
+                    "index": i,
+                    "label": model.labels[i],
+                    "logit": float(logits[i]),
+                    "probability": float(probabilities[i]),
+                }
+                for i in shown
             ],
             "top": order[0],
             "interval": {str(i): [float(interval[0][i]), float(interval[1][i])] for i in shown},
@@ -71,13 +78,18 @@ class Prediction(Task):
         return Outcome(result, {"display": prepared.display}, {"display.png": picture(prepared)})
 
 
-def spread(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blobs) -> tuple[tuple[Tensor, Tensor], str]:
-    """Lowest and highest probability per class, `[labels]` each, over small moves of the input, and what was moved, in words."""
+def spread(
+    model: Model, prepared: Prepared, payload: dict[str, Any], files: Blobs
+) -> tuple[tuple[Tensor, Tensor], str]:
+    """Lowest and highest probability per class, `[labels]` each, over small moves of the input, and what
+    was moved, in words."""
     import torch
 
     moved = _moved_windows(model, prepared, payload, files) if prepared.window is not None else []
     if moved:
-        means = f"lowest and highest probability when the window is moved by up to {1000 * max(SECONDS):.0f} ms"
+        means = (
+            f"lowest and highest probability when the window is moved by up to {1000 * max(SECONDS):.0f} ms"
+        )
     else:
         moved, cells = _moved_pictures(prepared)
         means = f"lowest and highest probability when the input is moved by up to {cells} of its {max(prepared.x.shape[-2:])} cells"
@@ -88,7 +100,8 @@ def spread(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blo
 
 
 def gate(prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[dict[str, Any]]:
-    """Fit for use: is there a cough in the window at all? One `app.core.schemas.Check`; nothing where no detector or no sound is."""
+    """Fit for use: is there a cough in the window at all? One `app.core.schemas.Check`; nothing where no
+    detector or no sound is."""
     import models
     from app.core.errors import EvidentError
     from backend.tasks.models import model_of, raw_of
@@ -100,7 +113,14 @@ def gate(prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[dict
         start = None if prepared.window is None else prepared.window[0]
         x = detector.input.prepare(raw_of(payload["input"], files), start=start).x
     except EvidentError:
-        return [{"key": "cough", "label": "Cough", "state": "unknown", "detail": "The cough detector could not judge this window."}]
+        return [
+            {
+                "key": "cough",
+                "label": "Cough",
+                "state": "unknown",
+                "detail": "The cough detector could not judge this window.",
+            }
+        ]
     column = next(i for i, label in enumerate(detector.labels) if label.lower() == "cough")
     return [cough_check(float(detector.predict(x)[0, column]))]
 
@@ -108,7 +128,11 @@ def gate(prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[dict
 def cough_check(probability: float) -> dict[str, Any]:
     """probability: of the detector that the window holds a cough. The thresholds are ours."""
     state = "ok" if probability >= COUGH else "warning" if probability >= PERHAPS else "bad"
-    words = {"ok": "A cough was found.", "warning": "Perhaps not a cough.", "bad": "No cough was found in this window."}
+    words = {
+        "ok": "A cough was found.",
+        "warning": "Perhaps not a cough.",
+        "bad": "No cough was found in this window.",
+    }
     detail = f"{words[state]} The cough detector says {100 * probability:.0f} %."
     return {"key": "cough", "label": "Cough", "state": state, "detail": detail}
 
@@ -134,7 +158,8 @@ def _moved_windows(model: Model, prepared: Prepared, payload: dict[str, Any], fi
 
 
 def _moved_pictures(prepared: Prepared) -> tuple[list[Tensor], int]:
-    """Moved by a few cells up, down, left and right (spectrograms: in time only, since pitch is evidence); edges are repeated."""
+    """Moved by a few cells up, down, left and right (spectrograms: in time only, since pitch is evidence);
+    edges are repeated."""
     from torch.nn import functional
 
     cells = max(1, round(CELLS * max(prepared.x.shape[-2:])))

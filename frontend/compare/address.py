@@ -1,4 +1,5 @@
-"""What the address bar holds. The page writes it (assets/evident/dash/address.mjs); here it is read back, leniently: a bad part is ignored, not an error."""
+"""What the address bar holds. The page writes it (assets/evident/dash/address.mjs); here it is read back,
+leniently: a bad part is ignored, not an error."""
 
 from __future__ import annotations
 

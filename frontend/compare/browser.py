@@ -1,4 +1,5 @@
-"""What runs in the browser: wiring of the functions in assets/evident/dash/callbacks.mjs. No script text in Python."""
+"""What runs in the browser: wiring of the functions in assets/evident/dash/callbacks.mjs. No script text
+in Python."""
 
 from __future__ import annotations
 
@@ -17,9 +18,17 @@ def register(app: Dash, _client: Client) -> None:
 
     look = [Input(key, "value") for key in LOOK]
     app.clientside_callback(function("look"), Output("compare", "data-look"), *look)
-    app.clientside_callback(function("percent"), Output("look-opacity-value", "children"), Output("look-top-value", "children"), *look[:2])
     app.clientside_callback(
-        function("known"), Output("evidence-row", "hidden"), Output("evidence", "data-known"), Input("answer-store", "data")
+        function("percent"),
+        Output("look-opacity-value", "children"),
+        Output("look-top-value", "children"),
+        *look[:2],
+    )
+    app.clientside_callback(
+        function("known"),
+        Output("evidence-row", "hidden"),
+        Output("evidence", "data-known"),
+        Input("answer-store", "data"),
     )
     outlined = Input("look-evidence", "checked")
     app.clientside_callback(function("outlined"), Output("evidence-row", "data-outlined"), outlined)
@@ -75,5 +84,12 @@ def register(app: Dash, _client: Client) -> None:
         outlined,
         *look,
     )
-    app.clientside_callback(function("announce"), Output("live", "children"), Input("panel-store", "data"), prevent_initial_call=True)
-    app.clientside_callback(function("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked"))
+    app.clientside_callback(
+        function("announce"),
+        Output("live", "children"),
+        Input("panel-store", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        function("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked")
+    )

@@ -1,4 +1,5 @@
-"""The input: what was dropped, how it looks or sounds, whether it is fit for use; and the ways to bring another one."""
+"""The input: what was dropped, how it looks or sounds, whether it is fit for use; and the ways to bring
+another one."""
 
 from __future__ import annotations
 
@@ -19,8 +20,11 @@ from frontend.ui.common import action, aria, checks, chip, drawer, hidden, icon,
 
 
 def widget(name: str, **data: Any) -> Component:
-    """An empty element that a script of assets/ fills; `None` leaves an attribute out, anything but text goes as JSON."""
-    own: dict[str, Any] = {key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data}
+    """An empty element that a script of assets/ fills; `None` leaves an attribute out, anything but text
+    goes as JSON."""
+    own: dict[str, Any] = {
+        key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data
+    }
     attributes: dict[str, Any] = {
         f"data-{key.replace('_', '-')}": value if isinstance(value, str) else json.dumps(value)
         for key, value in data.items()
@@ -33,7 +37,14 @@ def sources(limits: Mapping[str, Any]) -> Component:
     """Upload, record, samples: three buttons under the input."""
     return html.Div(
         [
-            widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, compact="1", word="Upload"),
+            widget(
+                "upload",
+                store="input-store",
+                limits=dict(limits),
+                **{"as": "auto"},
+                compact="1",
+                word="Upload",
+            ),
             widget("record", store="input-store", limits=dict(limits), compact="1"),
             action("Samples", id="samples-open"),
         ],
@@ -42,10 +53,15 @@ def sources(limits: Mapping[str, Any]) -> Component:
 
 
 def loaded(value: Input, title: str = "") -> list[Component]:
-    """Name, player or picture, checks and notes of one input. title: of the bundled sample, when it is one."""
+    """Name, player or picture, checks and notes of one input. title: of the bundled sample, when it is
+    one."""
     head = html.Div(
         [
-            html.Strong(title or value.name or words.MODALITY[value.modality], className="ev-input-name", title=value.name),
+            html.Strong(
+                title or value.name or words.MODALITY[value.modality],
+                className="ev-input-name",
+                title=value.name,
+            ),
             html.Span(words.describe_input(value), className="ev-muted"),
             html.Button(
                 [icon("close"), hidden("Close this input")],
@@ -74,13 +90,25 @@ def loaded(value: Input, title: str = "") -> list[Component]:
         parts.append(checks(value.checks))
     parts.extend(note(text) for text in value.notes)
     if value.sample is None:
-        parts.append(html.Button("Delete this file from the server", id="input-delete", className="ev-link-button ev-small", n_clicks=0))
+        parts.append(
+            html.Button(
+                "Delete this file from the server",
+                id="input-delete",
+                className="ev-link-button ev-small",
+                n_clicks=0,
+            )
+        )
     return parts
 
 
 def delete_all() -> Component:
     """Offered where an input is part of concepts or analyses."""
-    return html.Button("Delete it with its part in them", id="input-delete-all", className="link-button small", n_clicks=0)
+    return html.Button(
+        "Delete it with its part in them",
+        id="input-delete-all",
+        className="ev-link-button ev-small",
+        n_clicks=0,
+    )
 
 
 def title_of(value: Input, samples: Sequence[Sample]) -> str:
@@ -90,7 +118,12 @@ def title_of(value: Input, samples: Sequence[Sample]) -> str:
 
 def nothing() -> list[Component]:
     """The input card before there is an input."""
-    return [html.P("No input yet. Drop a recording, a photo or a spectrogram, or open a sample.", className="ev-muted")]
+    return [
+        html.P(
+            "No input yet. Drop a recording, a photo or a spectrogram, or open a sample.",
+            className="ev-muted",
+        )
+    ]
 
 
 def drop_zone(limits: Mapping[str, Any]) -> Component:
@@ -98,11 +131,22 @@ def drop_zone(limits: Mapping[str, Any]) -> Component:
     return html.Section(
         [
             html.H2("Drop a cough recording, a photo or a spectrogram", className="ev-start-title"),
-            widget("upload", store="input-store", limits=dict(limits), **{"as": "auto"}, word="Choose file", className="ev-start-upload"),
+            widget(
+                "upload",
+                store="input-store",
+                limits=dict(limits),
+                **{"as": "auto"},
+                word="Choose file",
+                className="ev-start-upload",
+            ),
             html.Div(
                 [
                     widget("record", store="input-store", limits=dict(limits), compact="1"),
-                    dmc.Checkbox(id="as-spectrogram", label="Read pictures as spectrograms (top row = highest frequency)", size="xs"),
+                    dmc.Checkbox(
+                        id="as-spectrogram",
+                        label="Read pictures as spectrograms (top row = highest frequency)",
+                        size="xs",
+                    ),
                 ],
                 className="ev-start-more",
             ),
@@ -116,22 +160,30 @@ def gallery(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component
     """Bundled cases; what is known about each is said before it is opened."""
     if not samples:
         return note("There are no bundled samples on this server.")
-    return html.Ul([html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="ev-gallery")
+    return html.Ul(
+        [html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="ev-gallery"
+    )
 
 
 def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component:
     """One case as a button. `key`: its id, where the same sample stands twice on the page."""
     picture = html.Span(
-        html.Img(src=thumbnail(sample, value), alt="", className=f"ev-thumb ev-thumb--{sample.modality}"), className="ev-thumb-box"
+        html.Img(src=thumbnail(sample, value), alt="", className=f"ev-thumb ev-thumb--{sample.modality}"),
+        className="ev-thumb-box",
     )
     role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
     told = [
         html.Span(sample.title, className="ev-sample-title"),
         html.Span(sample.description, className="ev-sample-text"),
-        html.Span([html.Span("Known: ", className="ev-sample-label"), sample.known], className="ev-sample-known"),
+        html.Span(
+            [html.Span("Known: ", className="ev-sample-label"), sample.known], className="ev-sample-known"
+        ),
     ]
     return html.Button(
-        [html.Span([picture, role], className="ev-sample-side"), html.Span(told, className="ev-sample-words")],
+        [
+            html.Span([picture, role], className="ev-sample-side"),
+            html.Span(told, className="ev-sample-words"),
+        ],
         id=ids.sample(key or sample.key),
         className="ev-sample",
         n_clicks=0,
@@ -150,15 +202,29 @@ def waveform(levels: Sequence[float]) -> str:
     """The peak envelope (0..1) as an SVG data address, 120 x 40, in a grey that reads on both themes."""
     count = 60
     chosen = (
-        [max(levels[len(levels) * i // count : len(levels) * (i + 1) // count] or [0.0]) for i in range(count)] if levels else [0.0] * count
+        [
+            max(levels[len(levels) * i // count : len(levels) * (i + 1) // count] or [0.0])
+            for i in range(count)
+        ]
+        if levels
+        else [0.0] * count
     )
-    bars = "".join(f"M{2 * i + 1} {20 - max(0.5, 18 * level):.1f}V{20 + max(0.5, 18 * level):.1f}" for i, level in enumerate(chosen))
+    bars = "".join(
+        f"M{2 * i + 1} {20 - max(0.5, 18 * level):.1f}V{20 + max(0.5, 18 * level):.1f}"
+        for i, level in enumerate(chosen)
+    )
     drawing = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 40"><path d="{bars}" stroke="#7b858f" stroke-width="1.2"/></svg>'
     return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
 
 
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """The gallery again, while an input is open."""
-    items = [html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples]
-    shown = html.Ul(items, className="ev-gallery ev-gallery--narrow") if items else note("There are no bundled samples on this server.")
+    items = [
+        html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples
+    ]
+    shown = (
+        html.Ul(items, className="ev-gallery ev-gallery--narrow")
+        if items
+        else note("There are no bundled samples on this server.")
+    )
     return drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)

@@ -1,4 +1,5 @@
-"""How maps are drawn: opacity, share shown, sign, scale, colours. All of it happens in the browser; nothing is computed again."""
+"""How maps are drawn: opacity, share shown, sign, scale, colours. All of it happens in the browser;
+nothing is computed again."""
 
 from __future__ import annotations
 
@@ -21,24 +22,46 @@ def look_card(look: Look, evidence: bool = True) -> Component:
         _slider("look-opacity", "Opacity", look.opacity, 0),
         _slider("look-top", "Show top", look.top, 1),
         _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
-        _segmented("look-scale", "Scale", look.scale, Look.SCALES, "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps"),
+        _segmented(
+            "look-scale",
+            "Scale",
+            look.scale,
+            Look.SCALES,
+            "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps",
+        ),
         known_evidence(evidence),
         aside=colours(look.colours),
         className="ev-look-card",
-    )  # fmt: skip
+    )
 
 
 def known_evidence(shown: bool) -> Component:
-    """Seen only for inputs made by a program, whose evidence is known; the widget says what the outline means."""
+    """Seen only for inputs made by a program, whose evidence is known; the widget says what the outline
+    means."""
     box = dmc.Checkbox(id="look-evidence", label="Known evidence", checked=shown, size="xs")
-    return html.Div([box, widget("evidence", id="evidence", known="")], id="evidence-row", className="ev-evidence-row", hidden=True)
+    return html.Div(
+        [box, widget("evidence", id="evidence", known="")],
+        id="evidence-row",
+        className="ev-evidence-row",
+        hidden=True,
+    )
 
 
 def _slider(key: str, label: str, value: int, low: int) -> Component:
     return html.Div(
         [
             html.Span(label, id=f"{key}-label"),
-            dmc.Slider(id=key, value=value, min=low, max=100, size="sm", thumbSize=14, label=None, thumbLabel=label, updatemode="drag"),
+            dmc.Slider(
+                id=key,
+                value=value,
+                min=low,
+                max=100,
+                size="sm",
+                thumbSize=14,
+                label=None,
+                thumbLabel=label,
+                updatemode="drag",
+            ),
             html.Output(f"{value} %", id=f"{key}-value", className="ev-value"),
         ],
         className="ev-control ev-control--slider",
@@ -48,7 +71,10 @@ def _slider(key: str, label: str, value: int, low: int) -> Component:
 def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint: str) -> Component:
     data = [{"value": option, "label": sentence(option)} for option in options]
     return html.Div(
-        [html.Span(label), dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **aria(label=label))],
+        [
+            html.Span(label),
+            dmc.SegmentedControl(id=key, data=data, value=value, size="xs", **aria(label=label)),
+        ],
         className="ev-control",
         title=hint,
     )
@@ -66,4 +92,8 @@ def colours(value: str) -> Component:
         comboboxProps={"width": 190, "position": "bottom-end"},
         w=88,
     )
-    return html.Label([hidden("Colours"), select], className="ev-compact ev-lab-only", title="Colours of maps without a sign")
+    return html.Label(
+        [hidden("Colours"), select],
+        className="ev-compact ev-lab-only",
+        title="Colours of maps without a sign",
+    )

@@ -40,39 +40,65 @@ FORM = {
 def register(app: Dash, client: Client) -> None:
     """Layer list, method rows, runs, panels, downloads."""
     wire(
-        app, client, list_methods, output=Output("methods-list", "children"), prevent_initial_call=True,
+        app,
+        client,
+        list_methods,
+        output=Output("methods-list", "children"),
+        prevent_initial_call=True,
         inputs={"answer": Input("answer-store", "data"), "params": Input("params-store", "data")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, list_layers, output={"data": Output("layer-select", "data"), "value": Output("layer-select", "value")},
+        app,
+        client,
+        list_layers,
+        output={"data": Output("layer-select", "data"), "value": Output("layer-select", "value")},
         inputs={"subject": Input("subject-store", "data")},
         state={"layer": State("layer-select", "value"), "wish": State("wish-store", "data")},
-    )  # fmt: skip
+    )
     running = [(Output("run", "loading"), True, False)]
     wire(
-        app, client, run, output={"runs": Output("runs-store", "data"), "problem": Output("run-problem", "children")},
-        inputs={"answer": Input("answer-store", "data"), "clicks": Input("run", "n_clicks")}, state=FORM, running=running,
-    )  # fmt: skip
+        app,
+        client,
+        run,
+        output={"runs": Output("runs-store", "data"), "problem": Output("run-problem", "children")},
+        inputs={"answer": Input("answer-store", "data"), "clicks": Input("run", "n_clicks")},
+        state=FORM,
+        running=running,
+    )
     # A callback of its own: its buttons come and go with the panels and the drawer, and each arrival
     # would start `run` again and throw away the answer to a run that is still being posted.
     wire(
-        app, client, run_one, running=running, prevent_initial_call=True,
+        app,
+        client,
+        run_one,
+        running=running,
+        prevent_initial_call=True,
         output={
             "runs": Output("runs-store", "data", allow_duplicate=True),
             "problem": Output("run-problem", "children", allow_duplicate=True),
         },
         inputs={"clicks": Input({"type": "run-one", "method": ALL}, "n_clicks")},
         state={"answer": State("answer-store", "data"), **FORM},
-    )  # fmt: skip
+    )
     wire(
-        app, client, draw, output=Output("panels", "children"),
-        inputs={"runs": Input("runs-store", "data"), "ticked": Input("methods", "value"), "answer": Input("answer-store", "data")},
+        app,
+        client,
+        draw,
+        output=Output("panels", "children"),
+        inputs={
+            "runs": Input("runs-store", "data"),
+            "ticked": Input("methods", "value"),
+            "answer": Input("answer-store", "data"),
+        },
         state={"params": State("params-store", "data")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, list_downloads, output=Output("downloads", "children"),
+        app,
+        client,
+        list_downloads,
+        output=Output("downloads", "children"),
         inputs={"ended": Input("panel-store", "data"), "runs": Input("runs-store", "data")},
-    )  # fmt: skip
+    )
 
 
 async def list_methods(client: Client, answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
@@ -83,7 +109,9 @@ async def list_methods(client: Client, answer: dict[str, Any] | None, params: di
         return common.problem(refusal)
 
 
-async def list_layers(client: Client, subject: dict[str, Any] | None, layer: str | None, wish: dict[str, Any] | None) -> Any:
+async def list_layers(
+    client: Client, subject: dict[str, Any] | None, layer: str | None, wish: dict[str, Any] | None
+) -> Any:
     """The model's layers, and which is chosen."""
     if not subject:
         raise PreventUpdate
@@ -91,7 +119,10 @@ async def list_layers(client: Client, subject: dict[str, Any] | None, layer: str
         model = await client.model(subject["model"])
     except ApiProblem:
         raise PreventUpdate from None
-    return {"data": methods_card.layer_options(model.layers), "value": layer_of(model, layer, (wish or {}).get("layer"))}
+    return {
+        "data": methods_card.layer_options(model.layers),
+        "value": layer_of(model, layer, (wish or {}).get("layer")),
+    }
 
 
 def layer_of(model: ModelInfo, *wishes: str | None) -> str | None:
@@ -100,7 +131,9 @@ def layer_of(model: ModelInfo, *wishes: str | None) -> str | None:
     return next((wish for wish in wishes if wish in names), model.default_layer)
 
 
-async def run(client: Client, answer: dict[str, Any] | None, clicks: int | None, trigger: Trigger, **form: Any) -> dict[str, Any]:
+async def run(
+    client: Client, answer: dict[str, Any] | None, clicks: int | None, trigger: Trigger, **form: Any
+) -> dict[str, Any]:
     """What starts by itself with a new prediction, and what Run starts."""
     if answer:
         return await start(client, answer, trigger, **form)
@@ -109,7 +142,9 @@ async def run(client: Client, answer: dict[str, Any] | None, clicks: int | None,
     return {"runs": NO_RUNS, "problem": None}
 
 
-async def run_one(client: Client, answer: dict[str, Any] | None, clicks: list[int], trigger: Trigger, **form: Any) -> dict[str, Any]:
+async def run_one(
+    client: Client, answer: dict[str, Any] | None, clicks: list[int], trigger: Trigger, **form: Any
+) -> dict[str, Any]:
     """One panel's own button."""
     if not answer or not trigger.pressed:
         raise PreventUpdate
@@ -159,7 +194,11 @@ def seed_of(value: Any) -> int:
 
 
 async def draw(
-    client: Client, runs: Runs | None, ticked: list[str] | None, answer: dict[str, Any] | None, params: dict[str, Any] | None
+    client: Client,
+    runs: Runs | None,
+    ticked: list[str] | None,
+    answer: dict[str, Any] | None,
+    params: dict[str, Any] | None,
 ) -> Any:
     """One panel per ticked method that fits."""
     if not answer:
@@ -169,7 +208,11 @@ async def draw(
     except ApiProblem as refusal:
         return [common.problem(refusal)]
     fits = read_fits(answer)
-    shown = [method for method in catalogue.methods if method.key in set(ticked or ()) and (method.key not in fits or fits[method.key].ok)]
+    shown = [
+        method
+        for method in catalogue.methods
+        if method.key in set(ticked or ()) and (method.key not in fits or fits[method.key].ok)
+    ]
     known = runs["runs"] if runs and runs.get("subject") == answer["subject"] else {}
     return panels.panels(shown, fits, known, params or {}, Prediction.model_validate(answer["prediction"]))
 
@@ -182,16 +225,25 @@ async def list_downloads(client: Client, ended: Any, runs: Runs | None) -> Any:
         states = await asyncio.gather(*(client.explanation(run["id"]) for run in posted.values()))
     except ApiProblem:
         raise PreventUpdate from None
-    return side.downloads(catalogue.methods, posted, {key: explanation.state for key, explanation in zip(posted, states, strict=True)})
+    return side.downloads(
+        catalogue.methods,
+        posted,
+        {key: explanation.state for key, explanation in zip(posted, states, strict=True)},
+    )
 
 
 def read_fits(answer: dict[str, Any] | None) -> dict[str, Fit]:
     return {key: Fit.model_validate(fit) for key, fit in (answer or {}).get("fits", {}).items()}
 
 
-def wanted(catalogue: Catalogue, fits: dict[str, Fit], ticked: list[str], trigger: Any, everything: bool) -> list[MethodInfo]:
-    """Which methods start now, the cheapest first: the one asked for; all ticked ones on Run or on opening a link; the cheap ones on a new input."""
-    fitting = sorted(methods_card.fitting(catalogue, fits), key=lambda method: _seconds(method, fits.get(method.key)))
+def wanted(
+    catalogue: Catalogue, fits: dict[str, Fit], ticked: list[str], trigger: Any, everything: bool
+) -> list[MethodInfo]:
+    """Which methods start now, the cheapest first: the one asked for; all ticked ones on Run or on opening
+    a link; the cheap ones on a new input."""
+    fitting = sorted(
+        methods_card.fitting(catalogue, fits), key=lambda method: _seconds(method, fits.get(method.key))
+    )
     if isinstance(trigger, dict):
         return [method for method in fitting if method.key == trigger["method"].removeprefix("drawer:")]
     chosen = [method for method in fitting if method.key in ticked]
@@ -215,7 +267,12 @@ def is_cheap(method: MethodInfo, fit: Fit | None) -> bool:
 
 
 async def post(
-    client: Client, method: MethodInfo, part: dict[str, Any], layer: str | None, fits: dict[str, Fit], params: dict[str, Any]
+    client: Client,
+    method: MethodInfo,
+    part: dict[str, Any],
+    layer: str | None,
+    fits: dict[str, Fit],
+    params: dict[str, Any],
 ) -> dict[str, Any]:
     """Ask for one map; a refusal stays in its own panel."""
     fit = fits.get(method.key)

@@ -1,4 +1,5 @@
-"""Model, methods with their cost, layer, seed, Run. Everything here is drawn from the catalogue; no method is named."""
+"""Model, methods with their cost, layer, seed, Run. Everything here is drawn from the catalogue; no method
+is named."""
 
 from __future__ import annotations
 
@@ -20,28 +21,63 @@ WIDE = {"width": 260, "position": "bottom-end"}
 
 
 def methods_card(
-    options: Sequence[Mapping[str, Any]], model: str | None, rows: Sequence[Component], ticked: Sequence[str], seed: int
+    options: Sequence[Mapping[str, Any]],
+    model: str | None,
+    rows: Sequence[Component],
+    ticked: Sequence[str],
+    seed: int,
 ) -> Component:
     """The card; costs and fits are filled in when model and input are known."""
     choice = dmc.Select(
-        id="model-select", data=list(options), value=model, size="xs", allowDeselect=False, maxDropdownHeight=360, comboboxProps=WIDE
+        id="model-select",
+        data=list(options),
+        value=model,
+        size="xs",
+        allowDeselect=False,
+        maxDropdownHeight=360,
+        comboboxProps=WIDE,
     )
     layer = dmc.Select(
-        id="layer-select", data=[], size="xs", allowDeselect=False, searchable=True, nothingFoundMessage="No such layer", comboboxProps=WIDE
+        id="layer-select",
+        data=[],
+        size="xs",
+        allowDeselect=False,
+        searchable=True,
+        nothingFoundMessage="No such layer",
+        comboboxProps=WIDE,
     )
     number = dmc.NumberInput(
-        id="seed", value=seed, min=0, max=2**31 - 1, allowDecimal=False, hideControls=True, size="xs", debounce=True, w=52
+        id="seed",
+        value=seed,
+        min=0,
+        max=2**31 - 1,
+        allowDecimal=False,
+        hideControls=True,
+        size="xs",
+        debounce=True,
+        w=52,
     )
     seeded = html.Label(
-        ["Seed", number], className="ev-compact ev-lab-only", title="Start of the random numbers: the same seed gives the same map"
+        ["Seed", number],
+        className="ev-compact ev-lab-only",
+        title="Start of the random numbers: the same seed gives the same map",
     )
     return card(
         "Methods",
         html.Div(
-            [html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")], className="ev-control ev-control--model"
+            [html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")],
+            className="ev-control ev-control--model",
         ),
-        dmc.CheckboxGroup(html.Div(list(rows), id="methods-list"), id="methods", value=list(ticked), **aria(label="Methods to run")),
-        html.Div([html.Label("Layer", htmlFor="layer-select"), layer], className="ev-control ev-control--layer ev-lab-only"),
+        dmc.CheckboxGroup(
+            html.Div(list(rows), id="methods-list"),
+            id="methods",
+            value=list(ticked),
+            **aria(label="Methods to run"),
+        ),
+        html.Div(
+            [html.Label("Layer", htmlFor="layer-select"), layer],
+            className="ev-control ev-control--layer ev-lab-only",
+        ),
         dmc.Button("Run", id="run", fullWidth=True, size="xs", n_clicks=0),
         html.Div(id="run-note", className="ev-small ev-run-note", role="status"),
         html.Div(id="run-problem"),
@@ -64,9 +100,13 @@ def model_note(model: ModelInfo | None) -> Component:
 
 
 def method_rows(
-    methods: Sequence[MethodInfo], fits: Mapping[str, Fit], params: Mapping[str, Mapping[str, Any]], ticked: Sequence[str] = ()
+    methods: Sequence[MethodInfo],
+    fits: Mapping[str, Fit],
+    params: Mapping[str, Mapping[str, Any]],
+    ticked: Sequence[str] = (),
 ) -> list[Component]:
-    """One row per method: tick, cost, parameters. Methods that are not on by default wait behind "more", unless ticked."""
+    """One row per method: tick, cost, parameters. Methods that are not on by default wait behind "more",
+    unless ticked."""
     front = [method for method in methods if method.default_on or method.key in ticked]
     rest = [method for method in methods if method not in front]
     rows = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in front]
@@ -83,12 +123,27 @@ def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -
     reason = "" if fits or fit is None else fit.reason
     return html.Div(
         [
-            dmc.Checkbox(label=method.title, value=method.key, size="xs", disabled=not fits, className="ev-method-tick", **aria(description=reason or method.summary)),
-            html.Span(words.seconds(seconds), className="ev-muted ev-method-cost", title="Expected time on this machine") if fits else _reason(reason),
+            dmc.Checkbox(
+                label=method.title,
+                value=method.key,
+                size="xs",
+                disabled=not fits,
+                className="ev-method-tick",
+                **aria(description=reason or method.summary),
+            ),
+            html.Span(
+                words.seconds(seconds),
+                className="ev-muted ev-method-cost",
+                title="Expected time on this machine",
+            )
+            if fits
+            else _reason(reason),
             html.Button(
                 [icon("sliders"), hidden(f"Parameters of {method.title}{' (changed)' if params else ''}")],
                 id=ids.tune(method.key),
-                className="ev-icon-button ev-lab-only ev-tune ev-tune--on" if params else "ev-icon-button ev-lab-only ev-tune",
+                className="ev-icon-button ev-lab-only ev-tune ev-tune--on"
+                if params
+                else "ev-icon-button ev-lab-only ev-tune",
                 n_clicks=0,
                 disabled=not fits,
                 title=f"Parameters of {method.title}",
@@ -96,11 +151,15 @@ def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -
         ],
         className="ev-method" if fits else "ev-method ev-method--off",
         title=reason or method.summary,
-    )  # fmt: skip
+    )
 
 
 def _reason(reason: str) -> Component:
-    return html.Span([icon("info"), "does not fit", hidden(f": {reason}")], className="ev-muted ev-method-cost", title=reason)
+    return html.Span(
+        [icon("info"), "does not fit", hidden(f": {reason}")],
+        className="ev-muted ev-method-cost",
+        title=reason,
+    )
 
 
 def params_drawer() -> Component:
@@ -117,14 +176,19 @@ def params_drawer() -> Component:
     )
 
 
-def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any], lists: forms.Lists | None = None) -> Component:
+def params_form(
+    method: MethodInfo, fit: Fit | None, values: Mapping[str, Any], lists: forms.Lists | None = None
+) -> Component:
     """Summary, paper and controls of one method."""
     return html.Div(
         [
             html.P(method.summary),
             html.P(method.paper, className="ev-muted ev-small"),
             forms.form(method.key, method.schema_, fit.defaults if fit else None, values, lists),
-            html.P("Changes wait for Run; maps already drawn stay as they are and say so.", className="ev-muted ev-small"),
+            html.P(
+                "Changes wait for Run; maps already drawn stay as they are and say so.",
+                className="ev-muted ev-small",
+            ),
             action(f"Run {method.title}", "play", id=ids.run_one(f"drawer:{method.key}")),
         ],
         className="ev-params",
@@ -133,10 +197,13 @@ def params_form(method: MethodInfo, fit: Fit | None, values: Mapping[str, Any], 
 
 def model_options(models: Sequence[ModelInfo], modality: str | None) -> list[dict[str, Any]]:
     """The models, those that cannot take this input at the end and switched off with the reason."""
-    usable = [model for model in models if model.available and (modality is None or modality in model.modalities)]
+    usable = [
+        model for model in models if model.available and (modality is None or modality in model.modalities)
+    ]
     rest = [model for model in models if model not in usable]
     return [{"value": model.key, "label": model.title} for model in usable] + [
-        {"value": model.key, "label": f"{model.title} ({why_not(model, modality)})", "disabled": True} for model in rest
+        {"value": model.key, "label": f"{model.title} ({why_not(model, modality)})", "disabled": True}
+        for model in rest
     ]
 
 
@@ -150,13 +217,20 @@ def why_not(model: ModelInfo, modality: str | None) -> str:
 
 def choose_model(models: Sequence[ModelInfo], modality: str | None, *wishes: str | None) -> str | None:
     """The first wish that can take the input, else the first model that can."""
-    usable = [model.key for model in models if model.available and (modality is None or modality in model.modalities)]
+    usable = [
+        model.key
+        for model in models
+        if model.available and (modality is None or modality in model.modalities)
+    ]
     return next((wish for wish in wishes if wish in usable), usable[0] if usable else None)
 
 
 def layer_options(layers: Iterable[LayerInfo]) -> list[dict[str, str]]:
     """`conv4 · 8 × 16`, deepest first: that is where explanations usually start."""
-    return [{"value": layer.name, "label": f"{layer.name} · {layer.shape[1]} × {layer.shape[2]}"} for layer in reversed(list(layers))]
+    return [
+        {"value": layer.name, "label": f"{layer.name} · {layer.shape[1]} × {layer.shape[2]}"}
+        for layer in reversed(list(layers))
+    ]
 
 
 def fitting(catalogue: Catalogue, fits: Mapping[str, Fit]) -> list[MethodInfo]:

@@ -21,7 +21,14 @@ DRAWER = {
 
 def register(app: Dash, client: Client) -> None:
     """Open the drawer for the panel whose menu was asked."""
-    wire(app, client, show, output=DRAWER, inputs={"asked": Input("numbers-store", "data")}, prevent_initial_call=True)
+    wire(
+        app,
+        client,
+        show,
+        output=DRAWER,
+        inputs={"asked": Input("numbers-store", "data")},
+        prevent_initial_call=True,
+    )
 
 
 async def show(client: Client, asked: dict[str, Any] | None) -> dict[str, Any]:

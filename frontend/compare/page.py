@@ -1,8 +1,8 @@
 """Compare, the front page: one input, one model, all maps side by side.
 
-address -> load -> body with stores
-input-store, model-select, window-store -> choose -> subject-store -> predict -> answer-store -> run -> runs-store -> panels
-look-*, stale, permalink, level, announcements: in the browser (assets/evident: dash/callbacks.mjs and the widgets)
+address -> load -> body with stores input-store, model-select, window-store -> choose -> subject-store ->
+predict -> answer-store -> run -> runs-store -> panels look-*, stale, permalink, level, announcements: in the
+browser (assets/evident: dash/callbacks.mjs and the widgets)
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def skeleton() -> Component:
                 [common.card("Input", common.skeleton(4)), common.card("Methods", common.skeleton(9))],
                 className="ev-column ev-column--left",
             ),
-            html.Div([html.Div(panels.waiting(6), className="ev-panels")], className="ev-column ev-column--centre"),
+            html.Div(
+                [html.Div(panels.waiting(6), className="ev-panels")], className="ev-column ev-column--centre"
+            ),
             html.Div(
                 [common.card("Readout", common.skeleton(6)), common.card("Agreement", common.skeleton(4))],
                 className="ev-column ev-column--right",
@@ -70,7 +72,8 @@ class Opened:
 
 
 async def open_page(client: Client, view: View) -> Opened:
-    """Catalogue, limits, samples with their waveforms, and the input of the address. Raises ApiProblem when there is no catalogue."""
+    """Catalogue, limits, samples with their waveforms, and the input of the address. Raises ApiProblem
+    when there is no catalogue."""
     catalogue, limits = await asyncio.gather(client.catalogue(), client.limits())
     try:
         samples = await client.samples()
@@ -87,7 +90,10 @@ async def open_page(client: Client, view: View) -> Opened:
             trouble = refusal
     if value and value.sample:
         # One recording may stand in two samples, each with its own model.
-        named = next((sample.key for sample in samples if sample.input == value.id and sample.model == view.model), value.sample)
+        named = next(
+            (sample.key for sample in samples if sample.input == value.id and sample.model == view.model),
+            value.sample,
+        )
         value = value.model_copy(update={"sample": named})
     return Opened(catalogue, limits, samples, inputs, value, trouble)
 
@@ -98,7 +104,12 @@ def body(opened: Opened, view: View) -> Component:
         [
             *stores(opened, view),
             html.Div(
-                [input_section(opened), methods(opened, view), look_card.look_card(view.look, view.evidence), side.keep_card()],
+                [
+                    input_section(opened),
+                    methods(opened, view),
+                    look_card.look_card(view.look, view.evidence),
+                    side.keep_card(),
+                ],
                 className="ev-column ev-column--left",
             ),
             html.Div([start(opened), *centre()], className="ev-column ev-column--centre"),
@@ -114,20 +125,34 @@ def body(opened: Opened, view: View) -> Component:
 
 def stores(opened: Opened, view: View) -> list[Component]:
     value = opened.value
-    wished = {"input": value.id, "model": view.model, "target": view.target} if value and view.target is not None else None
+    wished = (
+        {"input": value.id, "model": view.model, "target": view.target}
+        if value and view.target is not None
+        else None
+    )
     return [
         dcc.Store(id="input-store", data=value.model_dump() if value else None),
-        dcc.Store(id="window-store", data={"input": value.id, "start": view.start} if value and view.start is not None else None),
+        dcc.Store(
+            id="window-store",
+            data={"input": value.id, "start": view.start} if value and view.start is not None else None,
+        ),
         dcc.Store(id="target-store", data=wished),
         dcc.Store(id="params-store", data={method: dict(values) for method, values in view.params.items()}),
-        dcc.Store(id="runs-store", data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None)}),
+        dcc.Store(
+            id="runs-store",
+            data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None)},
+        ),
         dcc.Store(id="wish-store", data={"layer": view.layer}),
         *(dcc.Store(id=name) for name in STORES),
     ]
 
 
 def input_section(opened: Opened) -> Component:
-    shown = input_card.loaded(opened.value, input_card.title_of(opened.value, opened.samples)) if opened.value else input_card.nothing()
+    shown = (
+        input_card.loaded(opened.value, input_card.title_of(opened.value, opened.samples))
+        if opened.value
+        else input_card.nothing()
+    )
     trouble = [common.problem(opened.trouble)] if opened.trouble else []
     return common.card(
         "",
@@ -140,13 +165,19 @@ def input_section(opened: Opened) -> Component:
 
 def methods(opened: Opened, view: View) -> Component:
     ticked = [
-        method.key for method in opened.catalogue.methods if (method.default_on if view.methods is None else method.key in view.methods)
+        method.key
+        for method in opened.catalogue.methods
+        if (method.default_on if view.methods is None else method.key in view.methods)
     ]
     modality = opened.value.modality if opened.value else None
     model = methods_card.choose_model(opened.catalogue.models, modality, view.model)
     return methods_card.methods_card(
-        methods_card.model_options(opened.catalogue.models, modality), model, methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked), ticked, view.seed
-    )  # fmt: skip
+        methods_card.model_options(opened.catalogue.models, modality),
+        model,
+        methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked),
+        ticked,
+        view.seed,
+    )
 
 
 def start(opened: Opened) -> Component:
@@ -155,7 +186,10 @@ def start(opened: Opened) -> Component:
         [
             input_card.drop_zone(opened.limits),
             html.Section(
-                [html.H2("Or start from a sample", className="ev-card-title"), input_card.gallery(opened.samples, opened.inputs)],
+                [
+                    html.H2("Or start from a sample", className="ev-card-title"),
+                    input_card.gallery(opened.samples, opened.inputs),
+                ],
                 className="ev-card",
                 **common.aria(label="Samples"),
             ),
@@ -168,26 +202,44 @@ def centre() -> list[Component]:
     """Prediction and maps of the open input."""
     return [
         html.Section(
-            common.skeleton(3), id="prediction-card", className="ev-card ev-prediction ev-when-open", **common.aria(label="Prediction")
+            common.skeleton(3),
+            id="prediction-card",
+            className="ev-card ev-prediction ev-when-open",
+            **common.aria(label="Prediction"),
         ),
-        html.Section(input_card.widget("summary"), className="ev-card ev-summary-card ev-when-open", **common.aria(label="In words")),
+        html.Section(
+            input_card.widget("summary"),
+            className="ev-card ev-summary-card ev-when-open",
+            **common.aria(label="In words"),
+        ),
         html.Div(panels.waiting(3), id="panels", className="ev-panels ev-when-open"),
     ]
 
 
 def numbers_drawer() -> Component:
 
-    return common.drawer(html.Div(id="numbers-body"), id="numbers-drawer", title="Numbers", position="right", size=560)
+    return common.drawer(
+        html.Div(id="numbers-body"), id="numbers-drawer", title="Numbers", position="right", size=560
+    )
 
 
 def unreachable(refusal: ApiProblem) -> Component:
     """The page when the computing side does not answer."""
-    return html.Div(common.card("", common.problem(refusal, html.A("Try again", href="/", className="ev-button"))), className="ev-page")
+    return html.Div(
+        common.card("", common.problem(refusal, html.A("Try again", href="/", className="ev-button"))),
+        className="ev-page",
+    )
 
 
 def register(app: Dash, client: Client) -> None:
     """The first step; the others stand in the files of this folder."""
-    wire(app, client, load, output=Output("compare-body", "children"), inputs={"query": Input("query-store", "data")})
+    wire(
+        app,
+        client,
+        load,
+        output=Output("compare-body", "children"),
+        inputs={"query": Input("query-store", "data")},
+    )
 
 
 async def load(client: Client, query: dict[str, str] | None) -> Any:

@@ -37,12 +37,19 @@ def panels(
     )
     return [
         first,
-        *(panel(method, fits.get(method.key), runs.get(method.key), params.get(method.key, {}), prediction) for method in methods),
+        *(
+            panel(method, fits.get(method.key), runs.get(method.key), params.get(method.key, {}), prediction)
+            for method in methods
+        ),
     ]
 
 
 def panel(
-    method: MethodInfo, fit: Fit | None, run: Mapping[str, Any] | None, params: Mapping[str, Any], prediction: Prediction
+    method: MethodInfo,
+    fit: Fit | None,
+    run: Mapping[str, Any] | None,
+    params: Mapping[str, Any],
+    prediction: Prediction,
 ) -> Component:
     """A map, a refusal, or the offer to compute it."""
     kind = "ev-panel--map"
@@ -50,7 +57,10 @@ def panel(
         kind = "ev-panel--offer"
         inside: list[Component] = offer(method, fit, params)
     elif "problem" in run:
-        inside = [_head(method), problem(ApiProblem(Problem.model_validate(run["problem"])), _again(method, "Try again"))]
+        inside = [
+            _head(method),
+            problem(ApiProblem(Problem.model_validate(run["problem"])), _again(method, "Try again")),
+        ]
     else:
         inside = [
             widget(
@@ -64,9 +74,12 @@ def panel(
                 display=prediction.display,
                 stale="0",
             ),
-        ]  # fmt: skip
+        ]
     return html.Section(
-        inside, className=f"ev-card ev-panel {kind}", id={"type": "panel", "method": method.key}, **aria(label=method.title)
+        inside,
+        className=f"ev-card ev-panel {kind}",
+        id={"type": "panel", "method": method.key},
+        **aria(label=method.title),
     )
 
 
@@ -81,15 +94,26 @@ def _again(method: MethodInfo, text: str) -> Component:
 def offer(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> list[Component]:
     """A method that was ticked but not run: what it shows and what it costs, before it costs anything."""
     expected = forms.estimate(method.schema_, fit, params) if fit else None
-    price = f"About {words.seconds(expected)} on this machine." if expected is not None else "Not measured on this machine yet."
+    price = (
+        f"About {words.seconds(expected)} on this machine."
+        if expected is not None
+        else "Not measured on this machine yet."
+    )
     return [
         _head(method),
-        html.Div([html.P(method.summary), html.P(price, className="ev-muted"), _again(method, "Run")], className="ev-offer"),
+        html.Div(
+            [html.P(method.summary), html.P(price, className="ev-muted"), _again(method, "Run")],
+            className="ev-offer",
+        ),
     ]
 
 
 def waiting(count: int = 3) -> list[Component]:
     """Panels before anything is known."""
     return [
-        html.Div([dmc.Skeleton(height=16, width=110, mb=10), dmc.Skeleton(height=240)], className="ev-card ev-panel") for _ in range(count)
+        html.Div(
+            [dmc.Skeleton(height=16, width=110, mb=10), dmc.Skeleton(height=240)],
+            className="ev-card ev-panel",
+        )
+        for _ in range(count)
     ]

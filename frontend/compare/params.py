@@ -1,4 +1,5 @@
-"""The drawer of a method's parameters. It keeps only what differs from the defaults, and never starts anything."""
+"""The drawer of a method's parameters. It keeps only what differs from the defaults, and never starts
+anything."""
 
 from __future__ import annotations
 
@@ -20,7 +21,10 @@ FLAG = {"type": "flag", "method": ALL, "name": ALL}
 def register(app: Dash, client: Client) -> None:
     """Open, change, reset."""
     wire(
-        app, client, show, prevent_initial_call=True,
+        app,
+        client,
+        show,
+        prevent_initial_call=True,
         output={
             "opened": Output("params-drawer", "opened"),
             "title": Output("params-drawer", "title"),
@@ -31,16 +35,26 @@ def register(app: Dash, client: Client) -> None:
             "tune": Input({"type": "tune", "method": ALL}, "n_clicks"),
             "reset": Input({"type": "reset", "method": ALL}, "n_clicks"),
         },
-        state={"params": State("params-store", "data"), "answer": State("answer-store", "data"), "data": State("input-store", "data")},
-    )  # fmt: skip
+        state={
+            "params": State("params-store", "data"),
+            "answer": State("answer-store", "data"),
+            "data": State("input-store", "data"),
+        },
+    )
     wire(
-        app, client, change, output=Output("params-store", "data"), prevent_initial_call=True,
+        app,
+        client,
+        change,
+        output=Output("params-store", "data"),
+        prevent_initial_call=True,
         inputs={"values": Input(PARAM, "value"), "checks": Input(FLAG, "checked")},
         state={
-            "fields": State(PARAM, "id"), "flags": State(FLAG, "id"), "params": State("params-store", "data"),
+            "fields": State(PARAM, "id"),
+            "flags": State(FLAG, "id"),
+            "params": State("params-store", "data"),
             "answer": State("answer-store", "data"),
         },
-    )  # fmt: skip
+    )
 
 
 async def show(
@@ -59,7 +73,10 @@ async def show(
     settings = {method: values for method, values in (params or {}).items() if not (resets and method == key)}
     try:
         method = next(info for info in (await client.catalogue()).methods if info.key == key)
-        lists = {name: await client.choices(name, data["modality"] if data else None) for name in forms.lists_needed(method.schema_)}
+        lists = {
+            name: await client.choices(name, data["modality"] if data else None)
+            for name in forms.lists_needed(method.schema_)
+        }
     except ApiProblem as refusal:
         return {"opened": True, "title": "Parameters", "form": common.problem(refusal), "params": no_update}
     form = methods_card.params_form(method, read_fits(answer).get(key), settings.get(key, {}), lists)
@@ -86,7 +103,9 @@ async def change(
         raise PreventUpdate from None
     fit = read_fits(answer).get(key)
     settings = forms.clean(method.schema_, fit.defaults if fit else None, entered)
-    changed = {other: kept for other, kept in (params or {}).items() if other != key} | ({key: settings} if settings else {})
+    changed = {other: kept for other, kept in (params or {}).items() if other != key} | (
+        {key: settings} if settings else {}
+    )
     if changed == (params or {}):
         raise PreventUpdate
     return changed

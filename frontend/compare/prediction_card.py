@@ -14,7 +14,9 @@ SHOWN = 3
 """Bars; every other class and its score is in the list of classes to explain."""
 
 
-def prediction_view(prediction: Prediction, target: int, model: ModelInfo, sample: Sample | None, value: Input | None) -> list[Component]:
+def prediction_view(
+    prediction: Prediction, target: int, model: ModelInfo, sample: Sample | None, value: Input | None
+) -> list[Component]:
     """Left the bars and the class picker, right the words."""
     left = html.Div([bars(prediction), picker(prediction, target)], className="ev-prediction-bars")
     return [left, html.Div(remarks(prediction, model, sample, value), className="ev-prediction-words")]
@@ -27,24 +29,37 @@ def ranked(prediction: Prediction, shown: int = SHOWN) -> list[ClassScore]:
 
 def bars(prediction: Prediction) -> Component:
     """One row per class: name, bar with interval, score."""
-    rows = [bar(score, prediction.interval.get(score.index), score.index == prediction.top) for score in ranked(prediction)]
+    rows = [
+        bar(score, prediction.interval.get(score.index), score.index == prediction.top)
+        for score in ranked(prediction)
+    ]
     return html.Div(rows, className="ev-scores")
 
 
 def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> Component:
     """The bracket over the bar is the interval; the numbers say the same."""
-    parts: list[Component] = [html.Span(className="ev-score-fill", style={"width": f"{100 * score.probability:.1f}%"})]
+    parts: list[Component] = [
+        html.Span(className="ev-score-fill", style={"width": f"{100 * score.probability:.1f}%"})
+    ]
     spoken = f"{score.label}: score {score.probability:.2f}"
     if interval:
         low, high = interval
-        parts.append(html.Span(className="ev-score-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
+        parts.append(
+            html.Span(
+                className="ev-score-interval",
+                style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"},
+            )
+        )
         spoken += f", interval {low:.2f} to {high:.2f}"
     return html.Div(
         [
             html.Span(score.label, className="ev-score-label", title=score.label),
             html.Span(parts, className="ev-score-track", role="img", **aria(label=spoken)),
             html.Strong(f"{score.probability:.2f}", className="ev-score-value"),
-            html.Span(f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "", className="ev-muted ev-score-range"),
+            html.Span(
+                f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "",
+                className="ev-muted ev-score-range",
+            ),
         ],
         className="ev-score ev-score--top" if top else "ev-score",
     )
@@ -54,7 +69,10 @@ def picker(prediction: Prediction, target: int) -> Component:
     """Which class the maps explain."""
     scored = len(prediction.classes) > SHOWN
     options = [
-        {"value": str(score.index), "label": f"Explain {score.label}" + (f" · {score.probability:.2f}" if scored else "")}
+        {
+            "value": str(score.index),
+            "label": f"Explain {score.label}" + (f" · {score.probability:.2f}" if scored else ""),
+        }
         for score in sorted(prediction.classes, key=lambda score: -score.probability)
     ]
     return html.Div(
@@ -80,12 +98,21 @@ def picker(prediction: Prediction, target: int) -> Component:
     )
 
 
-def remarks(prediction: Prediction, model: ModelInfo, sample: Sample | None, value: Input | None) -> list[Component]:
+def remarks(
+    prediction: Prediction, model: ModelInfo, sample: Sample | None, value: Input | None
+) -> list[Component]:
     """What is known: about the sample, the fit of the input to the model, and the model itself."""
     found: list[Component] = []
     if sample is not None:
         found.append(
-            html.P([icon(words.ROLE_ICON[sample.role]), html.Strong(f" {words.ROLE[sample.role]}. "), sample.known], className="ev-remark")
+            html.P(
+                [
+                    icon(words.ROLE_ICON[sample.role]),
+                    html.Strong(f" {words.ROLE[sample.role]}. "),
+                    sample.known,
+                ],
+                className="ev-remark",
+            )
         )
     seen = {(check.key, check.state) for check in (value.checks if value else [])}
     new = [check for check in prediction.quality if (check.key, check.state) not in seen]

@@ -18,20 +18,35 @@ DRAWN = ("coefficients", "band", "errors")
 """What a method may have kept beside its map that is drawn here."""
 
 
-def receipt(explanation: Explanation, values: np.ndarray | None = None, arrays: Mapping[str, np.ndarray] | None = None) -> Component:
-    """Everything worth knowing about one map; while it grows, only how far it is. values: the map, `[H, W]`. arrays: by name, of `DRAWN`."""
+def receipt(
+    explanation: Explanation, values: np.ndarray | None = None, arrays: Mapping[str, np.ndarray] | None = None
+) -> Component:
+    """Everything worth knowing about one map; while it grows, only how far it is. values: the map,
+    `[H, W]`. arrays: by name, of `DRAWN`."""
     if explanation.record is None:
         progress = explanation.progress
         text = f"{explanation.state.capitalize()}: {progress.done:,} of {progress.total:,} {progress.unit}. The numbers follow when the map is finished."
         return note(text)
     record = explanation.record
     notes = [note(text) for text in record.notes]
-    drawn = [chart(title, figure) for title, figure in [*figures.of_arrays(arrays or {}), *of_map(values, pieces=not arrays)]]
-    return html.Div([facts(numbers(record)), *notes, *drawn, html.H3("Conditions", className="ev-card-title"), facts(conditions(record))])
+    drawn = [
+        chart(title, figure)
+        for title, figure in [*figures.of_arrays(arrays or {}), *of_map(values, pieces=not arrays)]
+    ]
+    return html.Div(
+        [
+            facts(numbers(record)),
+            *notes,
+            *drawn,
+            html.H3("Conditions", className="ev-card-title"),
+            facts(conditions(record)),
+        ]
+    )
 
 
 def of_map(values: np.ndarray | None, pieces: bool = True) -> list[tuple[str, go.Figure]]:
-    """What the map itself says in numbers: its pieces, if it is made of pieces and they are wanted, and how concentrated it is."""
+    """What the map itself says in numbers: its pieces, if it is made of pieces and they are wanted, and
+    how concentrated it is."""
     if values is None or not values.any():
         return []
     made = figures.pieces(values) if pieces else None
@@ -42,7 +57,11 @@ def of_map(values: np.ndarray | None, pieces: bool = True) -> list[tuple[str, go
 
 
 def chart(title: str, figure: go.Figure) -> Component:
-    return html.Section([html.H3(title, className="ev-card-title"), figures.graph(figure)], className="ev-chart", **aria(label=title))
+    return html.Section(
+        [html.H3(title, className="ev-card-title"), figures.graph(figure)],
+        className="ev-chart",
+        **aria(label=title),
+    )
 
 
 def numbers(record: Record) -> dict[str, Any]:
@@ -71,7 +90,10 @@ def conditions(record: Record) -> dict[str, Any]:
         "Model": record.model,
         "Weights (sha256)": html.Code(record.weights_sha256, className="ev-breaks"),
         "Layer": record.layer or "none",
-        "Parameters": ", ".join(f"{words.sentence(name)} {_shown(value)}" for name, value in record.params.items()) or "none",
+        "Parameters": ", ".join(
+            f"{words.sentence(name)} {_shown(value)}" for name, value in record.params.items()
+        )
+        or "none",
         "Seed": str(record.seed),
         "Grid": f"{record.shape[0]} × {record.shape[1]} cells, computed at {record.native[0]} × {record.native[1]}",
         "Cost": f"{words.seconds(record.seconds)}, {record.forwards:,} forward and {record.backwards:,} backward passes on {record.device} in {record.precision}",

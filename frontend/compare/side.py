@@ -29,19 +29,33 @@ def keep_card() -> Component:
         "Keep",
         html.Div(
             [
-                dmc.CopyButton(id="copy-link", value="", children="Copy link", copiedChildren="Copied", size="xs", variant="default", color="accent", copiedColor="accent"),
+                dmc.CopyButton(
+                    id="copy-link",
+                    value="",
+                    children="Copy link",
+                    copiedChildren="Copied",
+                    size="xs",
+                    variant="default",
+                    color="accent",
+                    copiedColor="accent",
+                ),
                 html.Details(
-                    [html.Summary([icon("download"), "Downloads"], className="ev-button"), html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads")]
+                    [
+                        html.Summary([icon("download"), "Downloads"], className="ev-button"),
+                        html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads"),
+                    ]
                 ),
             ],
             className="ev-keep",
             title="The link holds model, input, class, methods, parameters and look",
         ),
         className="ev-keep-card",
-    )  # fmt: skip
+    )
 
 
-def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str]) -> list[Component]:
+def downloads(
+    methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str]
+) -> list[Component]:
     """Picture, numbers and record of every finished map."""
     ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
     if not ready:
@@ -56,6 +70,12 @@ def downloads(methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any
         ):
             link = href(f"/explanations/{key}/{path}".rstrip("/"))
             parts.append(
-                html.A(text, href=link, download=f"{method.key}.{name}", className="ev-menu-link", **aria(label=f"{method.title}: {text}"))
+                html.A(
+                    text,
+                    href=link,
+                    download=f"{method.key}.{name}",
+                    className="ev-menu-link",
+                    **aria(label=f"{method.title}: {text}"),
+                )
             )
     return parts

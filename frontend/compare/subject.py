@@ -20,7 +20,10 @@ def register(app: Dash, client: Client) -> None:
     """Samples, input card, choice of model, prediction."""
     notice = Output("notice", "children", allow_duplicate=True)
     wire(
-        app, client, open_sample, prevent_initial_call=True,
+        app,
+        client,
+        open_sample,
+        prevent_initial_call=True,
         output={
             "data": Output("input-store", "data", allow_duplicate=True),
             "model": Output("model-select", "value", allow_duplicate=True),
@@ -28,45 +31,70 @@ def register(app: Dash, client: Client) -> None:
             "notice": notice,
         },
         inputs={"clicks": Input({"type": "sample", "key": ALL}, "n_clicks")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, show_samples, output=Output("samples-drawer", "opened"), prevent_initial_call=True,
+        app,
+        client,
+        show_samples,
+        output=Output("samples-drawer", "opened"),
+        prevent_initial_call=True,
         inputs={"clicks": Input("samples-open", "n_clicks")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, delete_input, prevent_initial_call=True,
+        app,
+        client,
+        delete_input,
+        prevent_initial_call=True,
         output={"data": Output("input-store", "data", allow_duplicate=True), "notice": notice},
         inputs={"clicks": Input("input-delete", "n_clicks")},
         state={"data": State("input-store", "data")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, delete_everything, prevent_initial_call=True,
+        app,
+        client,
+        delete_everything,
+        prevent_initial_call=True,
         output={"data": Output("input-store", "data", allow_duplicate=True), "notice": notice},
         inputs={"clicks": Input("input-delete-all", "n_clicks")},
         state={"data": State("input-store", "data")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, show_input, output=Output("input-view", "children"), inputs={"data": Input("input-store", "data")},
+        app,
+        client,
+        show_input,
+        output=Output("input-view", "children"),
+        inputs={"data": Input("input-store", "data")},
         prevent_initial_call=True,
-    )  # fmt: skip
+    )
     wire(
-        app, client, choose,
+        app,
+        client,
+        choose,
         output={
             "models": Output("model-select", "data"),
             "model": Output("model-select", "value"),
             "subject": Output("subject-store", "data"),
             "note": Output("model-note", "children"),
         },
-        inputs={"data": Input("input-store", "data"), "model": Input("model-select", "value"), "window": Input("window-store", "data")},
+        inputs={
+            "data": Input("input-store", "data"),
+            "model": Input("model-select", "value"),
+            "window": Input("window-store", "data"),
+        },
         state={"subject": State("subject-store", "data")},
-    )  # fmt: skip
+    )
     wire(
-        app, client, predict,
+        app,
+        client,
+        predict,
         output={"answer": Output("answer-store", "data"), "card": Output("prediction-card", "children")},
         inputs={"subject": Input("subject-store", "data")},
         state={"target": State("target-store", "data"), "data": State("input-store", "data")},
-        running=[(Output("prediction-card", "aria-busy"), "true", "false"), (Output("panels", "aria-busy"), "true", "false")],
-    )  # fmt: skip
+        running=[
+            (Output("prediction-card", "aria-busy"), "true", "false"),
+            (Output("panels", "aria-busy"), "true", "false"),
+        ],
+    )
 
 
 async def open_sample(client: Client, clicks: list[int], trigger: Trigger) -> dict[str, Any]:
@@ -81,7 +109,12 @@ async def open_sample(client: Client, clicks: list[int], trigger: Trigger) -> di
         value = await client.input(sample.input)
     except ApiProblem as refusal:
         return {"data": no_update, "model": no_update, "drawer": False, "notice": common.problem(refusal)}
-    return {"data": {**value.model_dump(), "sample": sample.key}, "model": sample.model, "drawer": False, "notice": None}
+    return {
+        "data": {**value.model_dump(), "sample": sample.key},
+        "model": sample.model,
+        "drawer": False,
+        "notice": None,
+    }
 
 
 async def show_samples(client: Client, clicks: int | None) -> bool:
@@ -101,7 +134,9 @@ async def delete_input(client: Client, clicks: int | None, data: dict[str, Any] 
     return {"data": None, "notice": None}
 
 
-async def delete_everything(client: Client, clicks: int | None, data: dict[str, Any] | None) -> dict[str, Any]:
+async def delete_everything(
+    client: Client, clicks: int | None, data: dict[str, Any] | None
+) -> dict[str, Any]:
     """Deletes the open input with its part in concepts and analyses."""
     if not clicks or not data:
         raise PreventUpdate
@@ -125,13 +160,22 @@ async def show_input(client: Client, data: dict[str, Any] | None) -> Any:
 
 
 async def choose(
-    client: Client, data: dict[str, Any] | None, model: str | None, window: dict[str, Any] | None, subject: dict[str, Any] | None
+    client: Client,
+    data: dict[str, Any] | None,
+    model: str | None,
+    window: dict[str, Any] | None,
+    subject: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The models that take this input, the chosen one, and with it what is predicted."""
     try:
         models = (await client.catalogue()).models
     except ApiProblem as refusal:
-        return {"models": no_update, "model": no_update, "subject": no_update, "note": common.problem(refusal)}
+        return {
+            "models": no_update,
+            "model": no_update,
+            "subject": no_update,
+            "note": common.problem(refusal),
+        }
     modality = data["modality"] if data else None
     chosen = methods_card.choose_model(models, modality, model)
     now = subject_of(data, chosen, window)
@@ -166,10 +210,17 @@ async def predict(
         "fits": {key: fit.model_dump() for key, fit in fits.items()},
         "known": known_evidence(sample),
     }
-    return {"answer": answer, "card": prediction_card.prediction_view(prediction, target_of(target, prediction), model, sample, value)}
+    return {
+        "answer": answer,
+        "card": prediction_card.prediction_view(
+            prediction, target_of(target, prediction), model, sample, value
+        ),
+    }
 
 
-def subject_of(data: dict[str, Any] | None, model: str | None, window: dict[str, Any] | None) -> dict[str, Any] | None:
+def subject_of(
+    data: dict[str, Any] | None, model: str | None, window: dict[str, Any] | None
+) -> dict[str, Any] | None:
     """What is predicted. A window chosen for another input does not count."""
     if not data or not model:
         return None
@@ -180,13 +231,24 @@ def subject_of(data: dict[str, Any] | None, model: str | None, window: dict[str,
 def target_of(target: dict[str, Any] | None, prediction: Prediction) -> int:
     """The chosen class, if it was chosen for this input and model; else the predicted one."""
     chosen = (target or {}).get("target")
-    same = target is not None and target.get("input") == prediction.input and target.get("model") in {None, prediction.model}
-    return chosen if same and isinstance(chosen, int) and any(score.index == chosen for score in prediction.classes) else prediction.top
+    same = (
+        target is not None
+        and target.get("input") == prediction.input
+        and target.get("model") in {None, prediction.model}
+    )
+    return (
+        chosen
+        if same and isinstance(chosen, int) and any(score.index == chosen for score in prediction.classes)
+        else prediction.top
+    )
 
 
 def sample_of(samples: list[Sample], value: EvidentInput, model: ModelInfo) -> Sample | None:
-    """What is known is known about a sample *with its model*; with another model it would be a false promise."""
-    return next((sample for sample in samples if sample.input == value.id and sample.model == model.key), None)
+    """What is known is known about a sample *with its model*; with another model it would be a false
+    promise."""
+    return next(
+        (sample for sample in samples if sample.input == value.id and sample.model == model.key), None
+    )
 
 
 def known_evidence(sample: Sample | None) -> dict[str, str] | None:

@@ -1,7 +1,9 @@
-"""The address of the Concepts page: what it asks for, and what of that is still there. Written by assets/evident/dash/address.mjs.
+"""The address of the Concepts page: what it asks for, and what of that is still there. Written by
+assets/evident/dash/address.mjs.
 
-`?model=KEY&input=ID,ID&concepts=REF,REF&layers=NAME,NAME&class=2&negatives=REF&shown=1&analysis=ID`. What is left out is filled from the
-analysis, then from the page's own defaults. A part that is gone is said in words; the rest is kept.
+`?model=KEY&input=ID,ID&concepts=REF,REF&layers=NAME,NAME&class=2&negatives=REF&shown=1&analysis=ID`. What is
+left out is filled from the analysis, then from the page's own defaults. A part that is gone is said in words;
+the rest is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from app.core.schemas import Concept, ConceptAnalysis, ModelInfo
 
 @dataclass(frozen=True)
 class Link:
-    """None: the address does not say. target: "" is the predicted class. done: the analysis has a result. lost: what is gone, in words."""
+    """None: the address does not say. target: "" is the predicted class. done: the analysis has a result.
+    lost: what is gone, in words."""
 
     model: str | None = None
     inputs: tuple[str, ...] | None = None
@@ -40,7 +43,11 @@ class Link:
             "target": str(classes[0]) if len(classes) == 1 else "",
             "negatives": request.negatives,
         }
-        return replace(self, done=job.state == "done", **{name: value for name, value in then.items() if getattr(self, name) is None})
+        return replace(
+            self,
+            done=job.state == "done",
+            **{name: value for name, value in then.items() if getattr(self, name) is None},
+        )
 
     def without(self, part: str, **changed: Any) -> Link:
         """A part is gone; `changed` takes it out."""

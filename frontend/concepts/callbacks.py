@@ -8,15 +8,28 @@ from typing import Any
 from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Catalogue, Concept, ConceptAnalysisRequest, ModelInfo, Prediction, PredictionRequest
+from app.core.schemas import (
+    Catalogue,
+    Concept,
+    ConceptAnalysisRequest,
+    ModelInfo,
+    Prediction,
+    PredictionRequest,
+)
 from frontend.client import ApiProblem, Client, href
 from frontend.concepts import address as concept_link
 from frontend.concepts import page, parts
 from frontend.concepts.address import Link
 from frontend.ui import common
 
-LIBRARY = (Output("concept-library", "children", allow_duplicate=True), Output("concept-negatives", "data", allow_duplicate=True))
-TICKS = (State({"type": "concept-tick", "ref": ALL}, "checked"), State({"type": "concept-tick", "ref": ALL}, "id"))
+LIBRARY = (
+    Output("concept-library", "children", allow_duplicate=True),
+    Output("concept-negatives", "data", allow_duplicate=True),
+)
+TICKS = (
+    State({"type": "concept-tick", "ref": ALL}, "checked"),
+    State({"type": "concept-tick", "ref": ALL}, "id"),
+)
 
 
 def register(app: Dash, client: Client) -> None:
@@ -47,8 +60,12 @@ def _register_choice(app: Dash, client: Client) -> None:
         except ApiProblem as refusal:
             return common.card("Concepts", common.problem(refusal)), None, no_update, no_update, no_update
         body = page.body(catalogue, concepts, samples, limits, model, link)
-        # A finished analysis is shown at once; one that still runs is followed by the bar, which tells its end.
-        job, ended = {"id": link.analysis} if link.analysis else None, {"id": link.analysis, "state": "done"} if link.done else None
+        # A finished analysis is shown at once; one that still runs is followed by the bar, which tells its
+        # end.
+        job, ended = (
+            {"id": link.analysis} if link.analysis else None,
+            {"id": link.analysis, "state": "done"} if link.done else None,
+        )
         return body, model.key, [{"input": key} for key in link.inputs or ()], job, ended
 
     @app.callback(
@@ -68,14 +85,22 @@ def _register_choice(app: Dash, client: Client) -> None:
         if key == present:  # the select has just been drawn
             raise PreventUpdate
         try:
-            model, concepts, samples = await asyncio.gather(client.model(key), client.concepts(), client.samples())
+            model, concepts, samples = await asyncio.gather(
+                client.model(key), client.concepts(), client.samples()
+            )
         except ApiProblem:
             raise PreventUpdate from None
         mine = page.fitting(concepts, model)
         return (
-            parts.library(mine, page.first_concepts(concepts, model)), page.negatives(concepts, model), page.class_options(model), "", page.layer_options(model), page.first_layers(model),
-            page.sample_options(samples, model), key,
-        )  # fmt: skip
+            parts.library(mine, page.first_concepts(concepts, model)),
+            page.negatives(concepts, model),
+            page.class_options(model),
+            "",
+            page.layer_options(model),
+            page.first_layers(model),
+            page.sample_options(samples, model),
+            key,
+        )
 
     @app.callback(
         Output("concept-inputs", "data", allow_duplicate=True),
@@ -103,14 +128,23 @@ def _register_choice(app: Dash, client: Client) -> None:
         Input("concept-shown-store", "data"),
         prevent_initial_call=True,
     )
-    async def show_inputs(inputs: list[dict[str, Any]], model: str | None, shown: dict[str, Any] | None) -> Any:
+    async def show_inputs(
+        inputs: list[dict[str, Any]], model: str | None, shown: dict[str, Any] | None
+    ) -> Any:
         if not model:
             raise PreventUpdate
         asked = (client.predict(PredictionRequest(input=one["input"], model=model)) for one in inputs)
         found, refusal = _answered(await asyncio.gather(*asked, return_exceptions=True))
         words = common.problem(refusal) if refusal else None
         if not found:
-            return common.note("No input yet: add a file or a sample."), no_update if refusal is None else [], words, None, None, None
+            return (
+                common.note("No input yet: add a file or a sample."),
+                no_update if refusal is None else [],
+                words,
+                None,
+                None,
+                None,
+            )
         number = min((shown or {}).get("input", 0), len(found) - 1)
         drawn = [{"input": one.input, "display": one.display} for one in found]
         first = found[number]
@@ -164,14 +198,26 @@ def _register_run(app: Dash, client: Client) -> None:
         against: str,
     ) -> Any:
         chosen = _ticked(ticks, ids)
-        missing = "an input" if not inputs else "a concept" if not chosen else "a layer" if not layers else None
+        missing = (
+            "an input" if not inputs else "a concept" if not chosen else "a layer" if not layers else None
+        )
         if not clicks or missing:
             text = f"Choose {missing} first." if missing else ""
-            return no_update, no_update, no_update, common.note(text, "warning") if text else no_update, no_update
+            return (
+                no_update,
+                no_update,
+                no_update,
+                common.note(text, "warning") if text else no_update,
+                no_update,
+            )
         request = ConceptAnalysisRequest(
-            model=model, inputs=[one["input"] for one in inputs], concepts=chosen, layers=layers,
-            classes=None if target == "" else [int(target)], negatives=against,
-        )  # fmt: skip
+            model=model,
+            inputs=[one["input"] for one in inputs],
+            concepts=chosen,
+            layers=layers,
+            classes=None if target == "" else [int(target)],
+            negatives=against,
+        )
         try:
             job = await client.analyse(request)
         except ApiProblem as refusal:
@@ -282,7 +328,9 @@ def _register_library(app: Dash, client: Client) -> None:
         *TICKS,
         prevent_initial_call=True,
     )
-    async def made(concept: dict[str, Any] | None, key: str, ticks: list[bool], ids: list[dict[str, str]]) -> Any:
+    async def made(
+        concept: dict[str, Any] | None, key: str, ticks: list[bool], ids: list[dict[str, str]]
+    ) -> Any:
         if not concept:
             raise PreventUpdate
         chosen = _ticked(ticks, ids)
@@ -338,13 +386,16 @@ def _ticked(ticks: list[bool], ids: list[dict[str, str]]) -> list[str]:
 
 
 def _pressed(part: str = "index") -> Any:
-    """Which button of a list was pressed: its number, or another part of its id. Raises PreventUpdate when the buttons have only just been drawn."""
+    """Which button of a list was pressed: its number, or another part of its id. Raises PreventUpdate when
+    the buttons have only just been drawn."""
     if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(ctx.triggered_id, dict):
         raise PreventUpdate
     return ctx.triggered_id[part]
 
 
-async def _opened(client: Client, query: dict[str, str], concepts: list[Concept], catalogue: Catalogue) -> tuple[ModelInfo, Link]:
+async def _opened(
+    client: Client, query: dict[str, str], concepts: list[Concept], catalogue: Catalogue
+) -> tuple[ModelInfo, Link]:
     """What the address asks for and is still there. Raises ApiProblem when the API does not answer."""
     link, listed = concept_link.read(query), page.models_of(catalogue)
     if link.analysis:
@@ -379,7 +430,9 @@ def _answered(answers: list[Prediction | BaseException]) -> tuple[list[Predictio
         if isinstance(answer, BaseException) and not isinstance(answer, ApiProblem):
             raise answer
     refusals = [answer for answer in answers if isinstance(answer, ApiProblem)]
-    return [answer for answer in answers if not isinstance(answer, BaseException)], refusals[0] if refusals else None
+    return [answer for answer in answers if not isinstance(answer, BaseException)], refusals[
+        0
+    ] if refusals else None
 
 
 def _must_be_gone(refusal: ApiProblem) -> None:

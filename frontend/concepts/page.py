@@ -1,7 +1,9 @@
 """Concepts: what the network recognises, where, and how much it adds to each class, against chance.
 
-address -> load -> body and the choices it names (components/concept_link.py); concept-input-store (upload, sample, Compare) -> concept-inputs -> run -> concept-job-store -> job-bar ->
-concept-ended-store -> show (frontend/concepts/callbacks.py). Maps are drawn by the widget `concept-map`; concepts are made by `concept-maker`.
+address -> load -> body and the choices it names (components/concept_link.py); concept-input-store (upload,
+sample, Compare) -> concept-inputs -> run -> concept-job-store -> job-bar -> concept-ended-store -> show
+(frontend/concepts/callbacks.py). Maps are drawn by the widget `concept-map`; concepts are made by
+`concept-maker`.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def layout(**query: str) -> Component:
             dcc.Store(id="concept-open"),
             dcc.Store(id="concept-address"),
             html.H1("Concepts", className="ev-visually-hidden"),
-            html.Div(common.card("Concepts", common.skeleton(8)), id="concepts-body", className="ev-concepts-page"),
+            html.Div(
+                common.card("Concepts", common.skeleton(8)), id="concepts-body", className="ev-concepts-page"
+            ),
         ]
     )
 
@@ -60,9 +64,15 @@ def fitting(concepts: list[Concept], model: ModelInfo) -> list[Concept]:
 
 
 def body(
-    catalogue: Catalogue, concepts: list[Concept], samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link | None = None
+    catalogue: Catalogue,
+    concepts: list[Concept],
+    samples: list[Sample],
+    limits: dict[str, Any],
+    model: ModelInfo,
+    link: Link | None = None,
 ) -> list[Component]:
-    """Library left, analysis in the middle, what is known of one concept right. link: what the address asks for, as far as it is there."""
+    """Library left, analysis in the middle, what is known of one concept right. link: what the address
+    asks for, as far as it is there."""
     link = link or Link()
     ticked = first_concepts(concepts, model) if link.concepts is None else link.concepts
     left = [
@@ -81,11 +91,16 @@ def body(
                 allowDeselect=False,
                 **common.aria(label="Counter-examples"),
             ),
-            html.P("What a concept is told apart from. Take them from the same source as its examples.", className="ev-muted ev-small"),
+            html.P(
+                "What a concept is told apart from. Take them from the same source as its examples.",
+                className="ev-muted ev-small",
+            ),
         ),
     ]
     centre = [
-        common.card("", html.Div(controls(catalogue, samples, limits, model, link), className="ev-concept-controls")),
+        common.card(
+            "", html.Div(controls(catalogue, samples, limits, model, link), className="ev-concept-controls")
+        ),
         html.Div(
             widget(
                 "job-bar",
@@ -109,7 +124,13 @@ def body(
             html.Div(
                 [
                     widget("concept-maker", id="concept-maker", store="concept-made-store", limits=limits),
-                    html.Div([html.Span("Or record an example: ", className="ev-muted"), widget("record", store="concept-record-store", limits=limits, compact="1")], className="ev-row"),
+                    html.Div(
+                        [
+                            html.Span("Or record an example: ", className="ev-muted"),
+                            widget("record", store="concept-record-store", limits=limits, compact="1"),
+                        ],
+                        className="ev-row",
+                    ),
                 ],
                 className="ev-concept-making",
             ),
@@ -119,7 +140,7 @@ def body(
             size=560,
             keepMounted=True,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def trust() -> Component:
@@ -136,7 +157,14 @@ def trust() -> Component:
         className="ev-concept-trust",
     )
     return common.card(
-        "", html.Details([html.Summary("How far can this be trusted? An experiment with planted evidence"), html.P(words), picture])
+        "",
+        html.Details(
+            [
+                html.Summary("How far can this be trusted? An experiment with planted evidence"),
+                html.P(words),
+                picture,
+            ]
+        ),
     )
 
 
@@ -164,23 +192,70 @@ def negatives(concepts: list[Concept], model: ModelInfo) -> list[dict[str, str]]
         else [("random_rooms", "Generated rooms · 100")]
     )
     own = [concept for concept in fitting(concepts, model) if concept.kind == "yours" and concept.usable]
-    return [{"value": value, "label": label} for value, label in (*bundled, *((one.ref, f"{one.name} · {one.count}") for one in own))]
+    return [
+        {"value": value, "label": label}
+        for value, label in (*bundled, *((one.ref, f"{one.name} · {one.count}") for one in own))
+    ]
 
 
-def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link) -> list[Component]:
+def controls(
+    catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link
+) -> list[Component]:
     options = [{"value": one.key, "label": one.title} for one in models_of(catalogue)]
     return [
         html.Div(id="concept-inputs-view", className="ev-concept-inputs"),
         html.Div(
             [
-                widget("upload", store="concept-input-store", limits=limits, **{"as": "auto"}, compact="1", word="Add input"),
-                dmc.Select(id="concept-sample", data=sample_options(samples, model), placeholder="Sample", size="xs", clearable=True, **common.aria(label="Add a sample")),
+                widget(
+                    "upload",
+                    store="concept-input-store",
+                    limits=limits,
+                    **{"as": "auto"},
+                    compact="1",
+                    word="Add input",
+                ),
+                dmc.Select(
+                    id="concept-sample",
+                    data=sample_options(samples, model),
+                    placeholder="Sample",
+                    size="xs",
+                    clearable=True,
+                    **common.aria(label="Add a sample"),
+                ),
             ],
             className="ev-row",
         ),
-        html.Label(["Model", dmc.Select(id="concept-model", data=options, value=model.key, size="xs", allowDeselect=False)]),
-        html.Label(["Class", dmc.Select(id="concept-class", data=class_options(model), value=link.target or "", size="xs", searchable=True, allowDeselect=False)]),
-        html.Label(["Layers", dmc.MultiSelect(id="concept-layers", data=layer_options(model), value=list(link.layers or first_layers(model)), size="xs", maxValues=8)]),
+        html.Label(
+            [
+                "Model",
+                dmc.Select(id="concept-model", data=options, value=model.key, size="xs", allowDeselect=False),
+            ]
+        ),
+        html.Label(
+            [
+                "Class",
+                dmc.Select(
+                    id="concept-class",
+                    data=class_options(model),
+                    value=link.target or "",
+                    size="xs",
+                    searchable=True,
+                    allowDeselect=False,
+                ),
+            ]
+        ),
+        html.Label(
+            [
+                "Layers",
+                dmc.MultiSelect(
+                    id="concept-layers",
+                    data=layer_options(model),
+                    value=list(link.layers or first_layers(model)),
+                    size="xs",
+                    maxValues=8,
+                ),
+            ]
+        ),
         html.Div(
             [
                 dmc.Button("Run", id="concept-run", size="xs", n_clicks=0),
@@ -189,7 +264,7 @@ def controls(catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any]
             className="ev-row",
             title="The link holds model, inputs, concepts, layers, class and the analysis",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def sample_options(samples: list[Sample], model: ModelInfo) -> list[dict[str, str]]:
@@ -198,11 +273,17 @@ def sample_options(samples: list[Sample], model: ModelInfo) -> list[dict[str, st
 
 
 def class_options(model: ModelInfo) -> list[dict[str, str]]:
-    return [{"value": "", "label": "predicted"}, *({"value": str(i), "label": label} for i, label in enumerate(model.labels))]
+    return [
+        {"value": "", "label": "predicted"},
+        *({"value": str(i), "label": label} for i, label in enumerate(model.labels)),
+    ]
 
 
 def layer_options(model: ModelInfo) -> list[dict[str, str]]:
-    return [{"value": layer.name, "label": f"{layer.name} · {layer.shape[1]} × {layer.shape[2]}"} for layer in model.layers]
+    return [
+        {"value": layer.name, "label": f"{layer.name} · {layer.shape[1]} × {layer.shape[2]}"}
+        for layer in model.layers
+    ]
 
 
 def first_layers(model: ModelInfo) -> list[str]:
@@ -232,11 +313,20 @@ def thumbs(inputs: list[dict[str, Any]], shown: int) -> list[Component]:
 def export(job: str) -> Component:
     return html.Div(
         [
-            html.A([common.icon("download"), "Numbers (CSV)"], href=href(f"/concept-analyses/{job}/rows.csv"), className="ev-button"),
-            html.A([common.icon("download"), "Everything (JSON)"], href=href(f"/concept-analyses/{job}"), className="ev-button", download="concepts.json"),
+            html.A(
+                [common.icon("download"), "Numbers (CSV)"],
+                href=href(f"/concept-analyses/{job}/rows.csv"),
+                className="ev-button",
+            ),
+            html.A(
+                [common.icon("download"), "Everything (JSON)"],
+                href=href(f"/concept-analyses/{job}"),
+                className="ev-button",
+                download="concepts.json",
+            ),
         ],
         className="ev-row",
-    )  # fmt: skip
+    )
 
 
 def overall(result: ConceptAnalysisResult) -> Component:

@@ -1,4 +1,5 @@
-"""Parts of the Concepts page: the library, the table of maps, what is known of one concept, the picture over many inputs."""
+"""Parts of the Concepts page: the library, the table of maps, what is known of one concept, the picture
+over many inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from app.core.concept_results import ConceptAnalysisResult, ConceptDirection, ConceptOverall, ConceptRow, Verdict
+from app.core.concept_results import (
+    ConceptAnalysisResult,
+    ConceptDirection,
+    ConceptOverall,
+    ConceptRow,
+    Verdict,
+)
 from app.core.schemas import Concept, Prediction
 from frontend.client import href
 from frontend.compare.input_card import widget
@@ -30,7 +37,9 @@ def library(concepts: Sequence[Concept], chosen: Sequence[str]) -> Component:
     """A box to tick per concept; one's own can be shown, extended and deleted."""
     if not concepts:
         return common.note("There is no concept for this kind of input yet; make one.")
-    return html.Div([_entry(concept, concept.ref in chosen) for concept in concepts], className="ev-concept-list")
+    return html.Div(
+        [_entry(concept, concept.ref in chosen) for concept in concepts], className="ev-concept-list"
+    )
 
 
 def _entry(concept: Concept, ticked: bool) -> Component:
@@ -46,7 +55,10 @@ def _entry(concept: Concept, ticked: bool) -> Component:
         [
             html.Img(src=example(concept, 0), alt="", className="ev-concept-thumb", width=40, height=40),
             html.Span(
-                [html.Strong(concept.name), html.Span(f"{kind} · {concept.count}", className="ev-muted ev-small")],
+                [
+                    html.Strong(concept.name),
+                    html.Span(f"{kind} · {concept.count}", className="ev-muted ev-small"),
+                ],
                 className="ev-concept-words",
             ),
         ],
@@ -67,7 +79,8 @@ def strip(concept: Concept) -> Component:
     """The first examples, to look at or to listen to; one's own can be taken out."""
     shown = range(min(STRIP, concept.count))
     cells: list[Component] = [
-        html.Img(src=example(concept, i), alt=f"Example {i + 1} of {concept.name}", width=60, height=60) for i in shown
+        html.Img(src=example(concept, i), alt=f"Example {i + 1} of {concept.name}", width=60, height=60)
+        for i in shown
     ]
     if concept.kind == "yours" and concept.count > 1:
         cells = [html.Div([cell, _drop(i)], className="ev-concept-own") for i, cell in enumerate(cells)]
@@ -75,7 +88,15 @@ def strip(concept: Concept) -> Component:
         return html.Div(cells, className="ev-concept-strip")
     heard = [
         html.Figure(
-            [cell, html.Audio(src=example(concept, i, "wav"), controls=True, preload="none", **common.aria(label=f"Example {i + 1}"))]
+            [
+                cell,
+                html.Audio(
+                    src=example(concept, i, "wav"),
+                    controls=True,
+                    preload="none",
+                    **common.aria(label=f"Example {i + 1}"),
+                ),
+            ]
         )
         for i, cell in zip(range(3), cells, strict=False)
     ]
@@ -99,7 +120,12 @@ def detail(concept: Concept, result: ConceptAnalysisResult | None) -> Component:
     known = [row for row in (result.directions if result else []) if row.concept == concept.ref]
     if known and result:
         parts.extend(_unlike(known))
-        parts.append(html.P(f"Told apart from: {known[0].counter_name} · {known[0].counter_examples}.", className="ev-muted ev-small"))
+        parts.append(
+            html.P(
+                f"Told apart from: {known[0].counter_name} · {known[0].counter_examples}.",
+                className="ev-muted ev-small",
+            )
+        )
         parts.extend(_open_questions(result, concept.ref))
         parts.extend(_unclear(known))
         parts.extend(_twins(known, result.names))
@@ -127,28 +153,48 @@ def _badge(result: ConceptAnalysisResult | None, ref: str) -> Component | None:
     if result is None or ref not in result.verdicts:
         return None
     value = result.verdicts[ref]
-    row = min((row for row in result.overall if row.concept == ref and row.verdict == value), key=lambda row: row.p_adjusted)
+    row = min(
+        (row for row in result.overall if row.concept == ref and row.verdict == value),
+        key=lambda row: row.p_adjusted,
+    )
     return verdict(
-        value, f"For {result.labels[str(row.target)]} at {row.layer}, over its inputs: {row.because} Adjusted p {row.p_adjusted:.3f}."
+        value,
+        f"For {result.labels[str(row.target)]} at {row.layer}, over its inputs: {row.because} Adjusted p {row.p_adjusted:.3f}.",
     )
 
 
 def _unlike(rows: Sequence[ConceptDirection]) -> list[Component]:
     """Examples and counter-examples of different kinds, once."""
-    return [common.note(words, "warning") for words in dict.fromkeys(row.unlike for row in rows if row.unlike)][:1]
+    return [
+        common.note(words, "warning") for words in dict.fromkeys(row.unlike for row in rows if row.unlike)
+    ][:1]
 
 
 def _quality(rows: Sequence[ConceptDirection], result: ConceptAnalysisResult, ref: str) -> Component:
     names = result.names
-    columns = [(row, _first(result.overall, ref, row.layer), _first(result.rows, ref, row.layer)) for row in rows]
+    columns = [
+        (row, _first(result.overall, ref, row.layer), _first(result.rows, ref, row.layer)) for row in rows
+    ]
     body: list[list[Any]] = [
         ["told apart", *(_told(row) for row, _, _ in columns)],
         ["trained", *(_told(row, "trained_") for row, _, _ in columns)],
         ["length", *(f"{row.length_over_random:.1f} ×" for row, _, _ in columns)],
-        ["TCAV", *(f"{over.tcav:.2f} ({_p(over.tcav_p_adjusted)})" if over else "" for _, over, _ in columns)],
-        ["nearest", *(f"{names[row.nearest]} {row.nearest_cosine:.2f}" if row.nearest else "none" for row, _, _ in columns)],
+        [
+            "TCAV",
+            *(f"{over.tcav:.2f} ({_p(over.tcav_p_adjusted)})" if over else "" for _, over, _ in columns),
+        ],
+        [
+            "nearest",
+            *(
+                f"{names[row.nearest]} {row.nearest_cosine:.2f}" if row.nearest else "none"
+                for row, _, _ in columns
+            ),
+        ],
         ["against", *(f"{local.against:.2f}" if local else "" for _, _, local in columns)],
-        ["without it", *(f"{local.probability:.2f} → {local.without:.2f}" if local else "" for _, _, local in columns)],
+        [
+            "without it",
+            *(f"{local.probability:.2f} → {local.without:.2f}" if local else "" for _, _, local in columns),
+        ],
         ["random erased", *(f"{local.without_random:.2f}" if local else "" for _, _, local in columns)],
     ]
     legend = (
@@ -158,16 +204,23 @@ def _quality(rows: Sequence[ConceptDirection], result: ConceptAnalysisResult, re
         "random direction erased."
     )
     head = ["", *(row.layer for row, _, _ in columns)]
-    return html.Div([common.table(head, body, "How real the concept is"), html.P(legend, className="ev-muted ev-small")])
+    return html.Div(
+        [common.table(head, body, "How real the concept is"), html.P(legend, className="ev-muted ev-small")]
+    )
 
 
 def _open_questions(result: ConceptAnalysisResult, ref: str) -> list[Component]:
     """What would decide it, where nothing is decided."""
     unlike = {row.unlike for row in result.directions}
     reasons = dict.fromkeys(
-        row.because for row in result.overall if row.concept == ref and row.verdict == "undecided" and row.because not in unlike
+        row.because
+        for row in result.overall
+        if row.concept == ref and row.verdict == "undecided" and row.because not in unlike
     )
-    return [html.P(f"Undecided for the class. {because}", className="ev-muted ev-small") for because in list(reasons)[:1]]
+    return [
+        html.P(f"Undecided for the class. {because}", className="ev-muted ev-small")
+        for because in list(reasons)[:1]
+    ]
 
 
 def _p(value: float) -> str:
@@ -179,9 +232,21 @@ def _curves(result: ConceptAnalysisResult, ref: str) -> Component:
     figure = go.Figure()
     for place, row in enumerate(row for row in result.curves if row.concept == ref):
         colour = LAYER_COLOURS[place % len(LAYER_COLOURS)]
-        figure.add_scatter(x=row.share, y=row.erasing, name=f"{row.layer} erased", line={"color": colour, "width": 2})
-        figure.add_scatter(x=row.share, y=row.control, name=f"{row.layer} random", line={"color": colour, "width": 1, "dash": "dash"})
-        figure.add_scatter(x=row.share, y=row.insertion, name=f"{row.layer} shown", line={"color": colour, "width": 1, "dash": "dot"})
+        figure.add_scatter(
+            x=row.share, y=row.erasing, name=f"{row.layer} erased", line={"color": colour, "width": 2}
+        )
+        figure.add_scatter(
+            x=row.share,
+            y=row.control,
+            name=f"{row.layer} random",
+            line={"color": colour, "width": 1, "dash": "dash"},
+        )
+        figure.add_scatter(
+            x=row.share,
+            y=row.insertion,
+            name=f"{row.layer} shown",
+            line={"color": colour, "width": 1, "dash": "dot"},
+        )
     figure = figures.plain(figure, 200, "share", "score")
     figure.update_yaxes(range=[0, 1.02])
     words = "Solid: the concept erased step by step. Dashed: random directions erased. Dotted: only the places where it is recognised, strongest first."
@@ -190,9 +255,14 @@ def _curves(result: ConceptAnalysisResult, ref: str) -> Component:
 
 def _told(row: ConceptDirection, lead: str = "") -> Component:
     """The share never stands alone: its interval below it, and a plain no where that reaches chance."""
-    share, low, high, apart = (getattr(row, lead + name) for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart"))
+    share, low, high, apart = (
+        getattr(row, lead + name) for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart")
+    )
     return html.Div(
-        [html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"), html.Div(f"{low:.2f} to {high:.2f}", className="ev-muted")]
+        [
+            html.Span(f"{share:.2f}" if apart else f"no: {share:.2f}"),
+            html.Div(f"{low:.2f} to {high:.2f}", className="ev-muted"),
+        ]
     )
 
 
@@ -210,7 +280,8 @@ def _unclear(rows: Sequence[ConceptDirection]) -> list[Component]:
 
 
 def _twins(rows: Sequence[ConceptDirection], names: Mapping[str, str]) -> list[Component]:
-    """Two concepts with one direction get one another's credit: the experiment with planted evidence fails exactly there."""
+    """Two concepts with one direction get one another's credit: the experiment with planted evidence fails
+    exactly there."""
     alike = [row for row in rows if row.nearest and (row.nearest_cosine or 0.0) > ALIKE]
     return [
         common.note(
@@ -236,23 +307,32 @@ def _own_actions(concept: Concept) -> Component:
             html.Button("Rename", id="concept-rename-go", className="ev-button", n_clicks=0),
             html.Button("Add examples", id="concept-extend", className="ev-button", n_clicks=0),
             html.A("Export", href=href(f"/concepts/{concept.id}/export.zip"), className="ev-button"),
-            html.Button([common.icon("trash"), "Delete"], id="concept-delete", className="ev-button", n_clicks=0),
+            html.Button(
+                [common.icon("trash"), "Delete"], id="concept-delete", className="ev-button", n_clicks=0
+            ),
         ],
         className="ev-concept-actions",
     )
 
 
 def table(
-    result: ConceptAnalysisResult, job: str, number: int, prediction: Prediction | None, concepts: Mapping[str, Concept]
+    result: ConceptAnalysisResult,
+    job: str,
+    number: int,
+    prediction: Prediction | None,
+    concepts: Mapping[str, Concept],
 ) -> Component:
-    """A row per concept, a column per layer: where the network recognises it, and how much it adds to the class. prediction: None when
-    the input was deleted since."""
+    """A row per concept, a column per layer: where the network recognises it, and how much it adds to the
+    class. prediction: None when the input was deleted since."""
     plan = result.plan
     rows = [row for row in result.rows if row.input == number]
     target = next((row.target for row in rows), 0)
     label = result.labels.get(str(target), "")
     head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan.layers)])
-    body = [_row(index, ref, result, job, number, target, prediction, concepts.get(ref)) for index, ref in enumerate(plan.concepts)]
+    body = [
+        _row(index, ref, result, job, number, target, prediction, concepts.get(ref))
+        for index, ref in enumerate(plan.concepts)
+    ]
     title = html.P(
         [
             "Where the network recognises it, and how much it adds to ",
@@ -267,7 +347,9 @@ def table(
         role="region",
         **common.aria(label="Concept maps"),
     )
-    gone = common.note("This input was deleted since; its numbers are kept, its maps have nothing left to lie on.", "warning")
+    gone = common.note(
+        "This input was deleted since; its numbers are kept, its maps have nothing left to lie on.", "warning"
+    )
     return html.Div([title, scroll] if prediction else [title, gone, scroll])
 
 
@@ -276,7 +358,9 @@ def _extent(prediction: Prediction | None) -> str:
     if prediction is None or prediction.x_axis.unit != "s":
         return ""
     times, hertz = prediction.x_axis.values, prediction.y_axis.values
-    return f" · each map {times[0]:.2f} to {times[-1]:.2f} s across, {hertz[0]:,.0f} to {hertz[-1]:,.0f} Hz up"
+    return (
+        f" · each map {times[0]:.2f} to {times[-1]:.2f} s across, {hertz[0]:,.0f} to {hertz[-1]:,.0f} Hz up"
+    )
 
 
 def _row(
@@ -293,35 +377,56 @@ def _row(
     cells = []
     for layer in result.plan.layers:
         row = next(
-            (one for one in result.rows if one.input == number and one.concept == ref and one.layer == layer and one.target == target),
+            (
+                one
+                for one in result.rows
+                if one.input == number and one.concept == ref and one.layer == layer and one.target == target
+            ),
             None,
         )
         cells.append(html.Td(_cell(index, name, row, job, number, layer, prediction) if row else ""))
-    thumbs = [html.Img(src=example(concept, i), alt="", width=32, height=32) for i in range(4)] if concept else []
+    thumbs = (
+        [html.Img(src=example(concept, i), alt="", width=32, height=32) for i in range(4)] if concept else []
+    )
     head = html.Th([html.Strong(name), html.Div(thumbs, className="ev-concept-thumbs")], scope="row")
     return html.Tr([head, *cells])
 
 
-def _cell(index: int, name: str, row: ConceptRow, job: str, number: int, layer: str, prediction: Prediction | None) -> Component:
+def _cell(
+    index: int, name: str, row: ConceptRow, job: str, number: int, layer: str, prediction: Prediction | None
+) -> Component:
     if not row.recognised:
-        words = common.chip("not recognised", "unknown", "Its examples light up no more than the counter-examples at this layer.")
+        words = common.chip(
+            "not recognised",
+            "unknown",
+            "Its examples light up no more than the counter-examples at this layer.",
+        )
     else:
         words = verdict(row.verdict, f"{row.because} Adjusted {_p(row.p_adjusted)}.")
     alt = f"{name} at {layer}: recognised on {100 * row.coverage:.0f} % of the input, attribution {row.score:.3f}, {VERDICTS[row.verdict][0]}."
     return html.Div(
         [
-            None if prediction is None else widget(
-                "concept-map", maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"), index=str(index),
-                display=href(prediction.display), origin=prediction.y_axis.origin, alt=alt,
+            None
+            if prediction is None
+            else widget(
+                "concept-map",
+                maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"),
+                index=str(index),
+                display=href(prediction.display),
+                origin=prediction.y_axis.origin,
+                alt=alt,
             ),
             html.Div([html.Strong(f"{row.score:.2f}"), words], className="ev-concept-score"),
         ],
-        className="ev-concept-cell" if row.recognised and row.verdict == "counts" else "ev-concept-cell ev-concept-cell--weak",
-    )  # fmt: skip
+        className="ev-concept-cell"
+        if row.recognised and row.verdict == "counts"
+        else "ev-concept-cell ev-concept-cell--weak",
+    )
 
 
 def overall_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
-    """Mean attribution and 2 SE per concept and layer, a point per input, and what 95 % of random concepts stay below."""
+    """Mean attribution and 2 SE per concept and layer, a point per input, and what 95 % of random concepts
+    stay below."""
     plan, names = result.plan, result.names
     figure = go.Figure()
     for place, layer in enumerate(plan.layers):
@@ -329,20 +434,38 @@ def overall_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
         rows = {row.concept: row for row in result.overall if row.layer == layer and row.target == target}
         shown = [ref for ref in plan.concepts if ref in rows]
         figure.add_bar(
-            x=[names[ref] for ref in shown], y=[rows[ref].mean for ref in shown], name=layer, marker_color=colour, offsetgroup=layer,
-            error_y={"type": "data", "array": [2 * rows[ref].se for ref in shown], "thickness": 1, "width": 2},
+            x=[names[ref] for ref in shown],
+            y=[rows[ref].mean for ref in shown],
+            name=layer,
+            marker_color=colour,
+            offsetgroup=layer,
+            error_y={
+                "type": "data",
+                "array": [2 * rows[ref].se for ref in shown],
+                "thickness": 1,
+                "width": 2,
+            },
             hovertemplate="%{x}, " + layer + ": %{y:.3f}<extra></extra>",
-        )  # fmt: skip
+        )
         points = [row for row in result.rows if row.layer == layer and row.target == target]
         figure.add_scatter(
-            x=[names[row.concept] for row in points], y=[row.score for row in points], mode="markers", offsetgroup=layer,
-            marker={"size": 3, "color": "#7b858f"}, hoverinfo="skip", showlegend=False, xaxis="x", yaxis="y",
-        )  # fmt: skip
+            x=[names[row.concept] for row in points],
+            y=[row.score for row in points],
+            mode="markers",
+            offsetgroup=layer,
+            marker={"size": 3, "color": "#7b858f"},
+            hoverinfo="skip",
+            showlegend=False,
+            xaxis="x",
+            yaxis="y",
+        )
     lines = [row.value for row in result.random_95 if row.target == target]
     if lines:
         figure.add_hline(y=max(lines), line={"dash": "dash", "color": "#a3262a", "width": 1})
     figure = figures.plain(figure, 260, "", "adds to the class")
-    figure.update_layout(barmode="group", scattermode="group", showlegend=True, legend={"orientation": "h", "y": -0.25})
+    figure.update_layout(
+        barmode="group", scattermode="group", showlegend=True, legend={"orientation": "h", "y": -0.25}
+    )
     return figure
 
 
@@ -350,10 +473,15 @@ def heat_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
     """Concepts by layers: mean attribution, with a star where it counts."""
     plan, names = result.plan, result.names
     rows = {(row.concept, row.layer): row for row in result.overall if row.target == target}
-    z = [[rows[ref, layer].mean if (ref, layer) in rows else None for layer in plan.layers] for ref in plan.concepts]
+    z = [
+        [rows[ref, layer].mean if (ref, layer) in rows else None for layer in plan.layers]
+        for ref in plan.concepts
+    ]
     text = [
         [
-            f"{rows[ref, layer].mean:.2f}{' *' if rows[ref, layer].verdict == 'counts' else ''}" if (ref, layer) in rows else ""
+            f"{rows[ref, layer].mean:.2f}{' *' if rows[ref, layer].verdict == 'counts' else ''}"
+            if (ref, layer) in rows
+            else ""
             for layer in plan.layers
         ]
         for ref in plan.concepts

@@ -1,4 +1,5 @@
-"""A model's card: where it comes from, its honest figures side by side, and everything else it says about itself."""
+"""A model's card: where it comes from, its honest figures side by side, and everything else it says about
+itself."""
 
 from __future__ import annotations
 
@@ -25,13 +26,24 @@ ELSEWHERE = ("title", "labels", "sha256", "licence")
 def model_card(model: ModelInfo) -> Component:
     """The whole card."""
     card = {name: value for name, value in model.card.items() if name not in ELSEWHERE}
-    warnings = [note(value, "warning") for name, value in card.items() if name in FIRST and isinstance(value, str)]
+    warnings = [
+        note(value, "warning") for name, value in card.items() if name in FIRST and isinstance(value, str)
+    ]
     rest = {name: value for name, value in card.items() if not (name in FIRST and isinstance(value, str))}
-    measured = [part for name, value in rest.items() for part in figures(words.sentence(name), rows_of(value))]
+    measured = [
+        part for name, value in rest.items() for part in figures(words.sentence(name), rows_of(value))
+    ]
     told = [part for name, value in rest.items() for part in section(name, without_figures(value))]
     paper = [html.P(model.paper, className="ev-muted")] if model.paper else []
     return html.Div(
-        [*paper, *warnings, *measured, *told, html.H3("Network", className="ev-card-title"), facts(network(model))],
+        [
+            *paper,
+            *warnings,
+            *measured,
+            *told,
+            html.H3("Network", className="ev-card-title"),
+            facts(network(model)),
+        ],
         className="ev-model-card",
     )
 
@@ -41,7 +53,9 @@ def network(model: ModelInfo) -> dict[str, Any]:
     return {
         "Key": html.Code(model.key),
         "Takes": ", ".join(words.MODALITY[name].lower() for name in model.modalities),
-        "Input": ", ".join(f"{words.sentence(name).lower()} {_plain(value)}" for name, value in model.input.items()),
+        "Input": ", ".join(
+            f"{words.sentence(name).lower()} {_plain(value)}" for name, value in model.input.items()
+        ),
         "Classes": _some(model.labels),
         "Layers": _some(layers),
         "Weights (sha256)": html.Code(model.digest or "fetched on first use", className="ev-breaks"),
@@ -60,11 +74,16 @@ def _is_figure(value: Any) -> bool:
 
 
 def rows_of(value: Any, label: str = "") -> list[dict[str, Any]]:
-    """Every figure in an entry: `{label, value, low?, high?, spread?, note?}` in a list, or the same as values of a mapping, however deep."""
+    """Every figure in an entry: `{label, value, low?, high?, spread?, note?}` in a list, or the same as
+    values of a mapping, however deep."""
     if _is_figure(value):
         return [{"label": label, **value}]
     if isinstance(value, Mapping):
-        return [row for name, part in value.items() for row in rows_of(part, f"{label}, {name}" if label else words.sentence(str(name)))]
+        return [
+            row
+            for name, part in value.items()
+            for row in rows_of(part, f"{label}, {name}" if label else words.sentence(str(name)))
+        ]
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [row for part in value if _is_figure(part) for row in rows_of(part)]
     return []
@@ -78,11 +97,14 @@ def without_figures(value: Any) -> Any:
 
 
 def figures(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Component]:
-    """Bars from 0 to 1 with the interval, for AUC with a line at chance; the numbers beside them say the same."""
+    """Bars from 0 to 1 with the interval, for AUC with a line at chance; the numbers beside them say the
+    same."""
     if rows:
         yield html.H3(title, className="ev-card-title")
         chance = "AUC" in title
-        yield html.Div([figure_row(row, chance or "AUC" in str(row["label"])) for row in rows], className="ev-measures")
+        yield html.Div(
+            [figure_row(row, chance or "AUC" in str(row["label"])) for row in rows], className="ev-measures"
+        )
 
 
 def figure_row(row: Mapping[str, Any], chance: bool) -> Component:
@@ -92,18 +114,33 @@ def figure_row(row: Mapping[str, Any], chance: bool) -> Component:
         if low is not None and high is not None
         else (f"± {row['spread']:.2f}" if row.get("spread") is not None else "")
     )
-    marks: list[Component] = [html.Span(className="ev-score-fill", style={"width": f"{100 * min(max(value, 0), 1):.1f}%"})]
+    marks: list[Component] = [
+        html.Span(className="ev-score-fill", style={"width": f"{100 * min(max(value, 0), 1):.1f}%"})
+    ]
     if low is not None and high is not None:
-        marks.append(html.Span(className="ev-score-interval", style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"}))
+        marks.append(
+            html.Span(
+                className="ev-score-interval",
+                style={"left": f"{100 * low:.1f}%", "width": f"{100 * (high - low):.1f}%"},
+            )
+        )
     if chance:
         marks.append(html.Span(className="ev-score-chance", title="chance"))
     return html.Div(
         [
             html.Span(
-                [row["label"], html.Span(f" {row['note']}", className="ev-muted") if row.get("note") else None],
+                [
+                    row["label"],
+                    html.Span(f" {row['note']}", className="ev-muted") if row.get("note") else None,
+                ],
                 className="ev-measure-label",
             ),
-            html.Span(marks, className="ev-score-track", role="img", **aria(label=f"{row['label']}: {value:.2f} {interval}")),
+            html.Span(
+                marks,
+                className="ev-score-track",
+                role="img",
+                **aria(label=f"{row['label']}: {value:.2f} {interval}"),
+            ),
             html.Strong(f"{value:.2f}", className="ev-score-value"),
             html.Span(interval, className="ev-muted ev-score-range"),
         ],

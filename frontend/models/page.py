@@ -41,7 +41,9 @@ def layout(open: str | None = None, **_query: str) -> Component:
                 className="ev-page-head",
             ),
             html.Div(common.card("Models", common.skeleton(6)), id="models-body"),
-            common.drawer(html.Div(id="model-card"), id="model-drawer", title="Model card", position="right", size=560),
+            common.drawer(
+                html.Div(id="model-card"), id="model-drawer", title="Model card", position="right", size=560
+            ),
         ],
         className="ev-page",
     )
@@ -51,16 +53,28 @@ def body(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     """The list, and the upload form."""
     rows = [model_row(model) for model in catalogue.models]
     return html.Div(
-        [html.Ul(rows, className="ev-models"), html.Div([fetch_form(), upload_form(catalogue, limits)], className="ev-column")],
+        [
+            html.Ul(rows, className="ev-models"),
+            html.Div([fetch_form(), upload_form(catalogue, limits)], className="ev-column"),
+        ],
         className="ev-models-page",
     )
 
 
 def model_row(model: ModelInfo) -> Component:
     """One model: what it takes, where it comes from, whether it can be used now."""
-    state = common.chip("ready", "ok") if model.available else common.chip("not available", "warning", model.reason)
-    kinds = [common.chip(words.MODALITY[name], "unknown", glyph="sound" if name == "audio" else "image") for name in model.modalities]
-    digest = html.Code(model.digest[:12], title=model.digest) if model.digest else html.Span("not on this machine")
+    state = (
+        common.chip("ready", "ok")
+        if model.available
+        else common.chip("not available", "warning", model.reason)
+    )
+    kinds = [
+        common.chip(words.MODALITY[name], "unknown", glyph="sound" if name == "audio" else "image")
+        for name in model.modalities
+    ]
+    digest = (
+        html.Code(model.digest[:12], title=model.digest) if model.digest else html.Span("not on this machine")
+    )
     line = [
         f"{len(model.labels):,} classes",
         " · ",
@@ -79,7 +93,9 @@ def model_row(model: ModelInfo) -> Component:
         )
     ]
     if model.available:
-        actions.append(dcc.Link("Use in Compare", href=f"/?model={quote(model.key, safe='')}", className="ev-button"))
+        actions.append(
+            dcc.Link("Use in Compare", href=f"/?model={quote(model.key, safe='')}", className="ev-button")
+        )
     if not model.bundled:
         actions.append(
             html.Button(
@@ -90,26 +106,39 @@ def model_row(model: ModelInfo) -> Component:
                 **common.aria(label=f"Delete {model.title}"),
             )
         )
-    reason = [html.P(model.reason, className="ev-muted ev-small")] if model.reason and not model.available else []
+    reason = (
+        [html.P(model.reason, className="ev-muted ev-small")] if model.reason and not model.available else []
+    )
     return html.Li(
         [
-            html.Div([html.Div([html.H2(model.title, className="ev-model-title"), state, *kinds], className="ev-model-head"), html.P(line, className="ev-muted ev-small"), *reason]),
+            html.Div(
+                [
+                    html.Div(
+                        [html.H2(model.title, className="ev-model-title"), state, *kinds],
+                        className="ev-model-head",
+                    ),
+                    html.P(line, className="ev-muted ev-small"),
+                    *reason,
+                ]
+            ),
             html.Div(actions, className="ev-model-actions"),
         ],
         className="ev-card ev-model",
-    )  # fmt: skip
+    )
 
 
 def fetch_form() -> Component:
     """A published network by name. Nothing is fetched before the button is pressed."""
     return common.card(
         "Fetch a published network",
-        html.P("Any convolutional network of timm or torchvision. Its weights are fetched from the internet once; nothing of yours is sent."),
+        html.P(
+            "Any convolutional network of timm or torchvision. Its weights are fetched from the internet once; nothing of yours is sent."
+        ),
         _text("fetch-name", "Name", "timm:NAME or torchvision:NAME", "timm:resnet18"),
         html.Button("Fetch", id="fetch-model", className="ev-button", n_clicks=0),
         html.Div(id="fetch-note", role="status"),
         className="ev-upload-card",
-    )  # fmt: skip
+    )
 
 
 def fetch_words(job: Job) -> str:
@@ -133,19 +162,43 @@ def upload_form(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
         html.Div(
             [
                 _text(FIELDS["title"], "Title", "How it is listed", "My ResNet"),
-                _text(FIELDS["architecture"], "Architecture", f"{known + '; or ' if known else ''}timm:NAME or torchvision:NAME", "timm:resnet18"),
-                dmc.Textarea(id=FIELDS["labels"], label="Labels", description="One per line, in the order of the outputs", autosize=True, minRows=3, maxRows=8, size="xs"),
+                _text(
+                    FIELDS["architecture"],
+                    "Architecture",
+                    f"{known + '; or ' if known else ''}timm:NAME or torchvision:NAME",
+                    "timm:resnet18",
+                ),
+                dmc.Textarea(
+                    id=FIELDS["labels"],
+                    label="Labels",
+                    description="One per line, in the order of the outputs",
+                    autosize=True,
+                    minRows=3,
+                    maxRows=8,
+                    size="xs",
+                ),
             ],
             className="ev-form",
         ),
         widget(
-            "upload", store="model-upload-store", endpoint="/models", file_field="weights", fields=FIELDS, accept=[".safetensors"],
-            max_bytes=limits.get("model_bytes"), limits=dict(limits), word="Choose weights", className="ev-start-upload",
+            "upload",
+            store="model-upload-store",
+            endpoint="/models",
+            file_field="weights",
+            fields=FIELDS,
+            accept=[".safetensors"],
+            max_bytes=limits.get("model_bytes"),
+            limits=dict(limits),
+            word="Choose weights",
+            className="ev-start-upload",
         ),
-        html.P(f"Up to {words.megabytes(limits.get('model_bytes', 0))}. The file stays on this server until you delete the model.", className="ev-muted ev-small"),
+        html.P(
+            f"Up to {words.megabytes(limits.get('model_bytes', 0))}. The file stays on this server until you delete the model.",
+            className="ev-muted ev-small",
+        ),
         html.Div(id="model-upload-note", role="status"),
         className="ev-upload-card",
-    )  # fmt: skip
+    )
 
 
 def _text(key: str, label: str, description: str, placeholder: str) -> Component:
@@ -164,7 +217,9 @@ def register(app: Dash, client: Client) -> None:
         try:
             return body(*await asyncio.gather(client.catalogue(), client.limits()))
         except ApiProblem as refusal:
-            return common.card("", common.problem(refusal, html.A("Try again", href="/models", className="ev-button")))
+            return common.card(
+                "", common.problem(refusal, html.A("Try again", href="/models", className="ev-button"))
+            )
 
     progress = [
         Output("fetch-note", "children"),
@@ -192,7 +247,10 @@ def register(app: Dash, client: Client) -> None:
         return fetch_words(answer), answer.id, False, no_update
 
     @app.callback(
-        *(Output(output.component_id, output.component_property, allow_duplicate=True) for output in progress),
+        *(
+            Output(output.component_id, output.component_property, allow_duplicate=True)
+            for output in progress
+        ),
         Input("fetch-tick", "n_intervals"),
         State("fetch-store", "data"),
         State("model-change-store", "data"),
@@ -211,7 +269,11 @@ def register(app: Dash, client: Client) -> None:
             return common.problem(ApiProblem(job.error)), None, True, no_update
         return "It is here.", None, True, (count or 0) + 1
 
-    card = [Output("model-drawer", "opened"), Output("model-drawer", "title"), Output("model-card", "children")]
+    card = [
+        Output("model-drawer", "opened"),
+        Output("model-drawer", "title"),
+        Output("model-card", "children"),
+    ]
 
     async def opened(key: str) -> tuple[bool, str, Component]:
         try:

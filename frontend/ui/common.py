@@ -38,26 +38,46 @@ def hidden(text: str) -> Component:
     return html.Span(text, className="ev-visually-hidden")
 
 
-def card(title: str, *children: Children, className: str = "", aside: Children = None, **attributes: Any) -> Component:
+def card(
+    title: str, *children: Children, className: str = "", aside: Children = None, **attributes: Any
+) -> Component:
     """A card with a quiet heading; it is a landmark of that name."""
-    head = [html.Div([html.H2(title, className="ev-card-title"), aside], className="ev-card-head")] if title else []
+    head = (
+        [html.Div([html.H2(title, className="ev-card-title"), aside], className="ev-card-head")]
+        if title
+        else []
+    )
     label = aria(label=title) if title else {}
-    return html.Section([*head, *children], className=f"ev-card {className}".strip(), **{**label, **attributes})
+    return html.Section(
+        [*head, *children], className=f"ev-card {className}".strip(), **{**label, **attributes}
+    )
 
 
 def chip(text: str, state: str = "unknown", detail: str = "", glyph: str | None = None) -> Component:
     """A state as icon and word, never as colour alone."""
-    return html.Span([icon(glyph or STATE_ICON[state]), html.Span(text)], className=f"ev-chip ev-chip--{state}", title=detail or None)
+    return html.Span(
+        [icon(glyph or STATE_ICON[state]), html.Span(text)],
+        className=f"ev-chip ev-chip--{state}",
+        title=detail or None,
+    )
 
 
 def checks(values: Sequence[Check]) -> Component:
-    """The fit-for-use gate, folded: what passed as one chip, everything else by name; unfolded, what was measured."""
+    """The fit-for-use gate, folded: what passed as one chip, everything else by name; unfolded, what was
+    measured."""
     passed = [value for value in values if value.state == "ok"]
     summary = [chip(f"{len(passed)} {'check' if len(passed) == 1 else 'checks'} ok", "ok")] if passed else []
     summary += [chip(value.label, value.state, value.detail) for value in values if value.state != "ok"]
-    rows = facts({value.label: [icon(STATE_ICON[value.state]), hidden(STATE_WORD[value.state]), f" {value.detail}"] for value in values})
+    rows = facts(
+        {
+            value.label: [icon(STATE_ICON[value.state]), hidden(STATE_WORD[value.state]), f" {value.detail}"]
+            for value in values
+        }
+    )
     return html.Details(
-        [html.Summary(summary, className="ev-chips"), rows], className="ev-checks", title="Fit for use: open for what was measured"
+        [html.Summary(summary, className="ev-chips"), rows],
+        className="ev-checks",
+        title="Fit for use: open for what was measured",
     )
 
 
@@ -66,7 +86,17 @@ def problem(refusal: ApiProblem, action: Children = None) -> Component:
     found = refusal.problem
     small = found.code if not found.request_id else f"{found.code} · {found.request_id}"
     return html.Div(
-        [icon("error"), html.Div([html.Strong(found.title), html.P(found.detail), html.P(small, className="ev-muted ev-small"), action])],
+        [
+            icon("error"),
+            html.Div(
+                [
+                    html.Strong(found.title),
+                    html.P(found.detail),
+                    html.P(small, className="ev-muted ev-small"),
+                    action,
+                ]
+            ),
+        ],
         className="ev-problem-box",
         role="alert",
     )
@@ -74,22 +104,38 @@ def problem(refusal: ApiProblem, action: Children = None) -> Component:
 
 def note(text: Children, state: str = "unknown") -> Component:
     """A remark inside a card."""
-    return html.Div([icon({"unknown": "info"}.get(state, STATE_ICON[state])), html.Div(text)], className=f"ev-notice ev-notice--{state}")
+    return html.Div(
+        [icon({"unknown": "info"}.get(state, STATE_ICON[state])), html.Div(text)],
+        className=f"ev-notice ev-notice--{state}",
+    )
 
 
 def skeleton(lines: int = 3, height: int = 14) -> Component:
     """Grey lines where words will be."""
-    return html.Div([dmc.Skeleton(height=height, radius="sm") for _ in range(lines)], className="ev-skeleton", **aria(hidden="true"))
+    return html.Div(
+        [dmc.Skeleton(height=height, radius="sm") for _ in range(lines)],
+        className="ev-skeleton",
+        **aria(hidden="true"),
+    )
 
 
 def action(text: str, glyph: str | None = None, **attributes: Any) -> Component:
     """A quiet button."""
-    return html.Button([icon(glyph), html.Span(text)] if glyph else text, className="ev-button", n_clicks=0, type="button", **attributes)
+    return html.Button(
+        [icon(glyph), html.Span(text)] if glyph else text,
+        className="ev-button",
+        n_clicks=0,
+        type="button",
+        **attributes,
+    )
 
 
 def facts(pairs: Mapping[str, Children]) -> Component:
     """Names and values below each other."""
-    return html.Dl([part for name, value in pairs.items() for part in (html.Dt(name), html.Dd(value))], className="ev-facts")
+    return html.Dl(
+        [part for name, value in pairs.items() for part in (html.Dt(name), html.Dd(value))],
+        className="ev-facts",
+    )
 
 
 def table(head: Sequence[Children], rows: Sequence[Sequence[Children]], caption: str = "") -> Component:
@@ -99,5 +145,9 @@ def table(head: Sequence[Children], rows: Sequence[Sequence[Children]], caption:
     if caption:
         inner.insert(0, html.Caption(caption))
     return html.Div(
-        html.Table(inner, className="ev-data-table"), className="ev-table-box", tabIndex=0, role="region", **aria(label=caption or "Table")
+        html.Table(inner, className="ev-data-table"),
+        className="ev-table-box",
+        tabIndex=0,
+        role="region",
+        **aria(label=caption or "Table"),
     )

@@ -1,6 +1,8 @@
-"""Charts where a chart library is right: curves and bars of a record's numbers. Maps are drawn in the browser, not here.
+"""Charts where a chart library is right: curves and bars of a record's numbers. Maps are drawn in the
+browser, not here.
 
-Axis text and grid take their colours from theme.css, so that one figure serves both themes; only marks carry a colour of their own.
+Axis text and grid take their colours from theme.css, so that one figure serves both themes; only marks carry
+a colour of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +23,13 @@ SHOWN = 40
 def graph(figure: go.Figure, key: str | None = None) -> dcc.Graph:
     """A figure without the library's buttons: nothing on the page offers to send data anywhere."""
     named: dict[str, Any] = {"id": key} if key else {}
-    return dcc.Graph(figure=figure, config=CONFIG, className="ev-graph", style={"height": f"{figure.layout.height}px"}, **named)
+    return dcc.Graph(
+        figure=figure,
+        config=CONFIG,
+        className="ev-graph",
+        style={"height": f"{figure.layout.height}px"},
+        **named,
+    )
 
 
 def plain(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
@@ -40,20 +48,29 @@ def plain(figure: go.Figure, height: int, x: str, y: str) -> go.Figure:
     return figure
 
 
-def curve(values: Sequence[float], name: str, x: Sequence[float] | None = None, x_name: str = "step") -> go.Figure:
+def curve(
+    values: Sequence[float], name: str, x: Sequence[float] | None = None, x_name: str = "step"
+) -> go.Figure:
     """A number against the step, e.g. how far a sum is from what it must reach."""
     figure = go.Figure(
         go.Scatter(
-            x=list(x) if x is not None else list(range(1, len(values) + 1)), y=list(values), mode="lines", line={"color": PLAIN, "width": 2}
+            x=list(x) if x is not None else list(range(1, len(values) + 1)),
+            y=list(values),
+            mode="lines",
+            line={"color": PLAIN, "width": 2},
         )
     )
     return plain(figure, 220, x_name, name)
 
 
 def signed_bars(
-    names: Sequence[str], values: Sequence[float], low: Sequence[float] | None = None, high: Sequence[float] | None = None
+    names: Sequence[str],
+    values: Sequence[float],
+    low: Sequence[float] | None = None,
+    high: Sequence[float] | None = None,
 ) -> go.Figure:
-    """Largest first, what supports and what speaks against in the colours of the maps, the band as whiskers."""
+    """Largest first, what supports and what speaks against in the colours of the maps, the band as
+    whiskers."""
     order = sorted(range(len(values)), key=lambda i: -abs(values[i]))[:SHOWN]
     taken = [values[i] for i in order]
     band = None
@@ -69,16 +86,20 @@ def signed_bars(
         }
     figure = go.Figure(
         go.Bar(
-            x=[names[i] for i in order], y=taken, error_y=band, marker_color=[FOR if value >= 0 else AGAINST for value in taken],
+            x=[names[i] for i in order],
+            y=taken,
+            error_y=band,
+            marker_color=[FOR if value >= 0 else AGAINST for value in taken],
             hovertemplate="%{x}: %{y:.4g}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_xaxes(type="category")
     return plain(figure, 260, "", "weight")
 
 
 def concentration(values: np.ndarray) -> go.Figure:
-    """How much of the evidence lies in how little of the area: cells sorted by |value|, their running share of the sum of |value|.
+    """How much of the evidence lies in how little of the area: cells sorted by |value|, their running share
+    of the sum of |value|.
 
     The dashed line is a map without any preference. values: `[H, W]`.
     """
@@ -87,9 +108,20 @@ def concentration(values: np.ndarray) -> go.Figure:
     share = np.r_[0, np.cumsum(strength) / total] if total else np.linspace(0, 1, strength.size + 1)
     area = np.linspace(0, 1, share.size)
     kept = np.unique(np.round(np.linspace(0, share.size - 1, 201)).astype(int))
-    figure = curve((100 * share[kept]).tolist(), "% of the evidence", (100 * area[kept]).tolist(), "% of the area, strongest first")
+    figure = curve(
+        (100 * share[kept]).tolist(),
+        "% of the evidence",
+        (100 * area[kept]).tolist(),
+        "% of the area, strongest first",
+    )
     figure.add_trace(
-        go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"color": "#7b858f", "width": 1, "dash": "dash"}, hoverinfo="skip")
+        go.Scatter(
+            x=[0, 100],
+            y=[0, 100],
+            mode="lines",
+            line={"color": "#7b858f", "width": 1, "dash": "dash"},
+            hoverinfo="skip",
+        )
     )
     return figure
 
@@ -111,7 +143,8 @@ def plain_bars(names: Sequence[str], values: Sequence[float], x: str) -> go.Figu
 
 
 def of_arrays(arrays: Mapping[str, np.ndarray]) -> list[tuple[str, go.Figure]]:
-    """The weights of a map's pieces with how sure each is, from what a method kept beside its map; nothing for other methods.
+    """The weights of a map's pieces with how sure each is, from what a method kept beside its map; nothing
+    for other methods.
 
     coefficients `[S]`; band `[2, S]`, lower and upper ends, or errors `[S]`, standard errors.
     """
@@ -122,7 +155,17 @@ def of_arrays(arrays: Mapping[str, np.ndarray]) -> list[tuple[str, go.Figure]]:
     if "band" in arrays:
         title, (low, high) = "Weights of its pieces, with their 90 % bands", arrays["band"].tolist()
     elif "errors" in arrays and arrays["errors"].any():
-        title, low, high = "Weights of its pieces, with their standard errors", *(values + sign * arrays["errors"] for sign in (-1, 1))
+        title, low, high = (
+            "Weights of its pieces, with their standard errors",
+            *(values + sign * arrays["errors"] for sign in (-1, 1)),
+        )
     names = [str(piece) for piece in range(len(values))]
     figure = signed_bars(names, values.tolist(), low, high)
-    return [(title, figure.update_xaxes(title_text=f"number of the piece, the {min(SHOWN, len(values))} strongest of {len(values)}"))]
+    return [
+        (
+            title,
+            figure.update_xaxes(
+                title_text=f"number of the piece, the {min(SHOWN, len(values))} strongest of {len(values)}"
+            ),
+        )
+    ]

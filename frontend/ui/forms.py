@@ -1,7 +1,9 @@
-"""A method's JSON schema to a form and back. Pure: a new parameter in a method's file is a new control on the page, with no change here.
+"""A method's JSON schema to a form and back. Pure: a new parameter in a method's file is a new control on the
+page, with no change here.
 
-integer, number -> slider where both bounds are near, else number input; enum -> segmented control (few, short) or select; boolean -> switch;
-anything else -> text. `null` in `anyOf` makes a field optional: an empty control means "let the method decide".
+integer, number -> slider where both bounds are near, else number input; enum -> segmented control (few,
+short) or select; boolean -> switch; anything else -> text. `null` in `anyOf` makes a field optional: an empty
+control means "let the method decide".
 """
 
 from __future__ import annotations
@@ -68,12 +70,19 @@ class Field:
 def fields(schema: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> list[Field]:
     """Fields in the order of the schema. `defaults`: the model's own, laid over the method's."""
     return [
-        _field(name, part, schema.get("$defs", {}), {**part, **({"default": defaults[name]} if defaults and name in defaults else {})})
+        _field(
+            name,
+            part,
+            schema.get("$defs", {}),
+            {**part, **({"default": defaults[name]} if defaults and name in defaults else {})},
+        )
         for name, part in schema.get("properties", {}).items()
     ]
 
 
-def _field(name: str, part: Mapping[str, Any], definitions: Mapping[str, Any], with_default: Mapping[str, Any]) -> Field:
+def _field(
+    name: str, part: Mapping[str, Any], definitions: Mapping[str, Any], with_default: Mapping[str, Any]
+) -> Field:
     optional, merged = False, dict(part)
     for option in part.get("anyOf", part.get("allOf", ())):
         if option.get("type") == "null":
@@ -108,8 +117,11 @@ def _resolve(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping
     return definitions.get(str(part.get("$ref", "")).rsplit("/", 1)[-1], {}) if "$ref" in part else part
 
 
-def clean(schema: Mapping[str, Any], defaults: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What to send: known names, of the schema's types, and only where they differ from the default. Unusable values are left out."""
+def clean(
+    schema: Mapping[str, Any], defaults: Mapping[str, Any] | None, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What to send: known names, of the schema's types, and only where they differ from the default.
+    Unusable values are left out."""
     sent = {}
     for field in fields(schema, defaults):
         if field.name in values:
@@ -133,7 +145,11 @@ def _typed(field: Field, value: Any) -> Any:
         except (TypeError, ValueError):
             return None
         low, high = field.minimum, field.maximum
-        if not math.isfinite(given) or (low is not None and given < low) or (high is not None and given > high):
+        if (
+            not math.isfinite(given)
+            or (low is not None and given < low)
+            or (high is not None and given > high)
+        ):
             return None
         return round(given) if field.kind == "integer" else given
     return str(value)
@@ -158,10 +174,17 @@ def lists_needed(schema: Mapping[str, Any]) -> set[str]:
 
 
 def form(
-    method: str, schema: Mapping[str, Any], defaults: Mapping[str, Any] | None, values: Mapping[str, Any], lists: Lists | None = None
+    method: str,
+    schema: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None,
+    values: Mapping[str, Any],
+    lists: Lists | None = None,
 ) -> Component:
     """The method's controls, filled with the given values or the defaults, and a reset button."""
-    drawn = [control(method, field, values.get(field.name, field.default), lists) for field in fields(schema, defaults)]
+    drawn = [
+        control(method, field, values.get(field.name, field.default), lists)
+        for field in fields(schema, defaults)
+    ]
     if not drawn:
         return html.P("This method has no parameters.", className="ev-muted")
     reset = html.Button("Reset to defaults", id=ids.reset(method), className="ev-button", n_clicks=0)
@@ -179,9 +202,13 @@ def control(method: str, field: Field, value: Any, lists: Lists | None = None) -
         return _choice(name, field, value, label)
     if field.choices_from in (lists or {}):
         options = [{"value": key, "label": text} for key, text in (lists or {})[field.choices_from]]
-        return dmc.Select(id=name, data=options, value=value, size="xs", searchable=True, allowDeselect=False, **label)
+        return dmc.Select(
+            id=name, data=options, value=value, size="xs", searchable=True, allowDeselect=False, **label
+        )
     if field.kind == "text":
-        return dmc.TextInput(id=name, value="" if value is None else str(value), size="xs", debounce=True, **label)
+        return dmc.TextInput(
+            id=name, value="" if value is None else str(value), size="xs", debounce=True, **label
+        )
     bounds = {"min": field.minimum, "max": field.maximum, "step": field.step}
     bounds = {key: bound for key, bound in bounds.items() if bound is not None}
     if field.slides:
@@ -210,7 +237,9 @@ def _text(field: Field) -> str:
     return f"{field.description} Default {shown}.".strip()
 
 
-def _slider(name: dict[str, str], field: Field, value: Any, text: str, bounds: Mapping[str, Any]) -> Component:
+def _slider(
+    name: dict[str, str], field: Field, value: Any, text: str, bounds: Mapping[str, Any]
+) -> Component:
     return html.Div(
         [
             html.Div(field.title, className="ev-form-label"),
@@ -223,7 +252,10 @@ def _slider(name: dict[str, str], field: Field, value: Any, text: str, bounds: M
                 updatemode="mouseup",
                 thumbLabel=field.title,
                 precision=field.digits,
-                marks=[{"value": bounds["min"], "label": number(bounds["min"])}, {"value": bounds["max"], "label": number(bounds["max"])}],
+                marks=[
+                    {"value": bounds["min"], "label": number(bounds["min"])},
+                    {"value": bounds["max"], "label": number(bounds["max"])},
+                ],
                 labelAlwaysOn=False,
                 mb=22,
                 **bounds,
@@ -239,7 +271,9 @@ def _choice(name: dict[str, str], field: Field, value: Any, label: Mapping[str, 
             [
                 html.Div(field.title, className="ev-form-label"),
                 html.Div(label["description"], className="ev-form-text"),
-                dmc.SegmentedControl(id=name, data=options, value=str(value), size="xs", **aria(label=field.title)),
+                dmc.SegmentedControl(
+                    id=name, data=options, value=str(value), size="xs", **aria(label=field.title)
+                ),
             ]
         )
     return dmc.Select(

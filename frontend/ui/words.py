@@ -1,4 +1,5 @@
-"""What the page says. One place, so that a test can hold every word to the rule: maps show what the model used, never what a person has."""
+"""What the page says. One place, so that a test can hold every word to the rule: maps show what the model
+used, never what a person has."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ ACRONYMS = {"auc": "AUC", "cnn": "CNN", "snr": "SNR", "lrp": "LRP", "lime": "LIM
 
 
 def sentence(name: str) -> str:
-    """`n_samples` -> `N samples`, `auc_by_person` -> `AUC by person`: a label for what has no title of its own."""
+    """`n_samples` -> `N samples`, `auc_by_person` -> `AUC by person`: a label for what has no title of its
+    own."""
     text = " ".join(ACRONYMS.get(word, word) for word in name.replace("_", " ").split())
     return text[:1].upper() + text[1:]
 

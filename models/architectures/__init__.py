@@ -1,4 +1,5 @@
-"""Our own networks, one file each, by key: what an uploaded file may claim to be. `timm:NAME` and `torchvision:NAME` come on top."""
+"""Our own networks, one file each, by key: what an uploaded file may claim to be. `timm:NAME` and
+`torchvision:NAME` come on top."""
 
 from __future__ import annotations
 
@@ -28,9 +29,14 @@ class Architecture:
     def spec(self) -> ModelSpec:
         """The network with its own labels, for weights that the user brings."""
         return ModelSpec(
-            key=self.key, title=self.title, build=lambda: self.build(len(self.labels)), input=self.input, labels=self.labels,
-            paper=self.paper, default_layer=self.default_layer,
-        )  # fmt: skip
+            key=self.key,
+            title=self.title,
+            build=lambda: self.build(len(self.labels)),
+            input=self.input,
+            labels=self.labels,
+            paper=self.paper,
+            default_layer=self.default_layer,
+        )
 
 
 ARCHITECTURES: Registry[Architecture] = Registry("architecture", "models.architectures")

@@ -1,4 +1,5 @@
-"""ResNet-20 for 32 x 32 photos (He et al. 2015, arXiv 1512.03385, section 4.2), which torchvision does not have."""
+"""ResNet-20 for 32 x 32 photos (He et al. 2015, arXiv 1512.03385, section 4.2), which torchvision does not
+have."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ class ResNetCifar(nn.Module):
 
     @staticmethod
     def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-        return nn.Sequential(Block(inputs, outputs, stride), *(Block(outputs, outputs, 1) for _ in range(BLOCKS - 1)))
+        return nn.Sequential(
+            Block(inputs, outputs, stride), *(Block(outputs, outputs, 1) for _ in range(BLOCKS - 1))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(self.bn1(self.conv1(x)))

@@ -1,4 +1,5 @@
-"""The small VGG-like network of the controlled pictures: convolutions with biases, ReLU modules, global average pooling, one linear layer.
+"""The small VGG-like network of the controlled pictures: convolutions with biases, ReLU modules, global
+average pooling, one linear layer.
 
 No batch norm and no reused module, so LRP, CAM and the layer lens apply exactly: Grad-CAM equals CAM on it.
 """
@@ -15,7 +16,8 @@ from models.synthetic.shapes import LABELS, SIZE
 
 WIDTHS = (16, 32, 64, 80, 80)
 POOLED = 2
-"""How many of the convolutions are followed by max pooling: the last feature maps are 16 x 16, and a cell sees 34 x 34 pixels."""
+"""How many of the convolutions are followed by max pooling: the last feature maps are 16 x 16, and a cell
+sees 34 x 34 pixels."""
 INPUT = ImageInput(size=(SIZE, SIZE), mean=(0.5,), std=(0.25,))
 
 
@@ -30,7 +32,9 @@ def shapes_net(classes: int = len(LABELS)) -> nn.Sequential:
         inputs = outputs
     parts |= {"gap": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "linear": nn.Linear(inputs, classes)}
     for part in parts.values():
-        if isinstance(part, nn.Conv2d):  # He's start: with torch's own the textures are sometimes never learnt
+        if isinstance(
+            part, nn.Conv2d
+        ):  # He's start: with torch's own the textures are sometimes never learnt
             nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
             nn.init.zeros_(part.bias)  # type: ignore[arg-type]
     return nn.Sequential(parts)
@@ -38,4 +42,11 @@ def shapes_net(classes: int = len(LABELS)) -> nn.Sequential:
 
 @register
 def shapes() -> Architecture:
-    return Architecture(key="shapes", title="Small CNN for shapes", build=shapes_net, input=INPUT, labels=LABELS, default_layer="relu5")
+    return Architecture(
+        key="shapes",
+        title="Small CNN for shapes",
+        build=shapes_net,
+        input=INPUT,
+        labels=LABELS,
+        default_layer="relu5",
+    )

@@ -1,4 +1,5 @@
-"""A path or bytes to numbers, by the one decoder of `models.media`: what a file gives here, it gives in an upload too, refusals included."""
+"""A path or bytes to numbers, by the one decoder of `models.media`: what a file gives here, it gives in an
+upload too, refusals included."""
 
 from __future__ import annotations
 
@@ -23,11 +24,14 @@ def is_file(raw: Any) -> bool:
 def read_file(raw: Any, modalities: tuple[Modality, ...], scale: Scale | None = None) -> Decoded:
     """raw: path or bytes. A picture is read as a spectrogram where the model takes those and no photos.
 
-    Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput; Incompatible for a file of another kind.
+    Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput; Incompatible for a file of another
+    kind.
     """
     limits = get_settings().limits
     data = _bytes(raw) if isinstance(raw, str | Path) else bytes(raw)
-    found = decode(data, limits, "spectrogram" if _is_picture(data) and "image" not in modalities else "auto", scale)
+    found = decode(
+        data, limits, "spectrogram" if _is_picture(data) and "image" not in modalities else "auto", scale
+    )
     check_modality(found.modality, modalities)
     return found
 
@@ -36,7 +40,11 @@ def check_modality(modality: Modality, takes: tuple[Modality, ...]) -> None:
     """Raises Incompatible (`wrong_modality`)."""
     if modality not in takes:
         wanted = " and ".join(TAKES[kind] for kind in takes)
-        raise Incompatible(f"This model takes {wanted}; choose another model or another input.", field="model", code="wrong_modality")
+        raise Incompatible(
+            f"This model takes {wanted}; choose another model or another input.",
+            field="model",
+            code="wrong_modality",
+        )
 
 
 def _bytes(path: str | Path) -> bytes:

@@ -1,4 +1,5 @@
-"""Photographs: decoding in every colour mode, orientation, resizing and cropping, and the way back to pixels of the original."""
+"""Photographs: decoding in every colour mode, orientation, resizing and cropping, and the way back to
+pixels of the original."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from models.media.levels import Scale
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
 BLUR = 0.05
-"""Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): shapes and texture go, colours stay."""
+"""Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): shapes and
+texture go, colours stay."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SMALL = 0.5
 
@@ -31,9 +33,10 @@ SMALL = 0.5
 class ImageInput(InputSpec):
     """RGB (or grey) photos on a grid of `size = (H, W)`; `x = (pixel / 255 - mean) / std`.
 
-    resize: `squash` stretches the whole photo onto the grid; `crop` scales it so that the grid covers the central `crop_pct` of the
-    shorter side and cuts the centre out, as ImageNet networks are evaluated. Both by PIL with antialiasing, so that a photo gives the
-    numbers of torchvision's and timm's own transforms. The default mean 0 and std 1 leave pixels in 0..1.
+    resize: `squash` stretches the whole photo onto the grid; `crop` scales it so that the grid covers the
+    central `crop_pct` of the shorter side and cuts the centre out, as ImageNet networks are evaluated. Both
+    by PIL with antialiasing, so that a photo gives the numbers of torchvision's and timm's own transforms.
+    The default mean 0 and std 1 leave pixels in 0..1.
     """
 
     size: tuple[int, int]
@@ -62,10 +65,11 @@ class ImageInput(InputSpec):
         return (self.channels, *self.size)
 
     def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Prepared:
-        """raw: path, bytes, PIL image, uint8 0..255 or float 0..1 array `[H, W]`, `[H, W, C]`, `[C, H, W]`, or a Tensor of such.
+        """raw: path, bytes, PIL image, uint8 0..255 or float 0..1 array `[H, W]`, `[H, W, C]`, `[C, H, W]`,
+        or a Tensor of such.
 
-        The axes hold the centres of the grid's cells in pixels of the (upright) photo, where pixel k covers k..k+1.
-        Raises NotFound (path), NotDecodable, TooLarge, InvalidInput (rank, range, not finite).
+        The axes hold the centres of the grid's cells in pixels of the (upright) photo, where pixel k covers
+        k..k+1. Raises NotFound (path), NotDecodable, TooLarge, InvalidInput (rank, range, not finite).
         """
         pixels, notes = read(raw)
         height, width = pixels.shape[:2]
@@ -94,7 +98,8 @@ class ImageInput(InputSpec):
         return x * self._column(self.std, x) + self._column(self.mean, x)
 
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
-        """black: pixel value 0. mean: each photo's own mean colour. blur: a Gaussian of 5 % of the longer side, edges repeated."""
+        """black: pixel value 0. mean: each photo's own mean colour. blur: a Gaussian of 5 % of the longer
+        side, edges repeated."""
         kind = kind or self.baselines[0]
         if kind == "black":
             return self.normalise(torch.zeros_like(x))
@@ -102,7 +107,9 @@ class ImageInput(InputSpec):
             return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
         if kind == "blur":
             return gaussian_blur(x, BLUR * max(x.shape[-2:]))
-        raise InvalidInput("This model takes photos: the replacement must be black, mean or blur.", field="baseline")
+        raise InvalidInput(
+            "This model takes photos: the replacement must be black, mean or blur.", field="baseline"
+        )
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -122,7 +129,8 @@ class ImageInput(InputSpec):
         return torch.tensor(values, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
 
     def _placement(self, height: int, width: int) -> tuple[_Side, _Side]:
-        """How each side of the photo lands on the grid: its length after resizing, and where the grid starts."""
+        """How each side of the photo lands on the grid: its length after resizing, and where the grid
+        starts."""
         if self.resize == "squash":
             return _Side(self.size[0], 0), _Side(self.size[1], 0)
         # 224 / (224 / 232) is a hair under 232: the small number keeps the floor of timm and torchvision
@@ -131,16 +139,22 @@ class ImageInput(InputSpec):
             lengths = (cover[0], max(self.size[1], int(cover[0] * width / height)))
         else:
             lengths = (max(self.size[0], int(cover[1] * height / width)), cover[1])
-        rows, columns = (_Side(length, round((length - side) / 2)) for length, side in zip(lengths, self.size, strict=True))
+        rows, columns = (
+            _Side(length, round((length - side) / 2)) for length, side in zip(lengths, self.size, strict=True)
+        )
         return rows, columns
 
     def _notes(self, height: int, width: int) -> tuple[str, ...]:
         notes = []
         if min(height / self.size[0], width / self.size[1]) < SMALL:
-            notes.append(f"The photo ({width} x {height} px) is much smaller than the model's input and was enlarged: it may be misjudged.")
+            notes.append(
+                f"The photo ({width} x {height} px) is much smaller than the model's input and was enlarged: it may be misjudged."
+            )
         ratio = (width / height) / (self.size[1] / self.size[0])
         if self.resize == "squash" and max(ratio, 1 / ratio) > 2:
-            notes.append("The photo is much longer than wide (or wider than long) and was squeezed into the model's input.")
+            notes.append(
+                "The photo is much longer than wide (or wider than long) and was squeezed into the model's input."
+            )
         if self.resize == "crop" and max(ratio, 1 / ratio) > 2:
             notes.append("The model sees only the middle of this long photo.")
         return tuple(notes)
@@ -157,7 +171,8 @@ class _Side:
 
 
 def read(raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Any accepted raw photo as upright RGB, and what was changed: uint8 `[H, W, 3]`, or float32 in 0..1 when floats came in."""
+    """Any accepted raw photo as upright RGB, and what was changed: uint8 `[H, W, 3]`, or float32 in 0..1
+    when floats came in."""
     if is_file(raw):
         found = read_file(raw, ("image",))
         return found.canonical, tuple(found.facts["notes"])
@@ -216,7 +231,9 @@ def _unit_range(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         raise InvalidInput("The photo holds values that are not numbers (NaN or infinite).", field="input")
     if values.min() < 0 or values.max() > 1:
-        raise InvalidInput("A photo array must be whole numbers from 0 to 255 or fractions from 0 to 1.", field="input")
+        raise InvalidInput(
+            "A photo array must be whole numbers from 0 to 255 or fractions from 0 to 1.", field="input"
+        )
     return values.astype(np.float32)
 
 
@@ -234,7 +251,9 @@ def _resize(pixels: np.ndarray, size: tuple[int, int], resample: Image.Resamplin
     turned = size[::-1]
     if pixels.dtype == np.uint8:
         return np.asarray(Image.fromarray(pixels).resize(turned, resample))
-    planes = [Image.fromarray(np.ascontiguousarray(pixels[..., c])).resize(turned, resample) for c in range(3)]
+    planes = [
+        Image.fromarray(np.ascontiguousarray(pixels[..., c])).resize(turned, resample) for c in range(3)
+    ]
     return np.stack([np.asarray(plane) for plane in planes], axis=2)
 
 
@@ -254,7 +273,8 @@ def _per_channel(values: float | Sequence[float], channels: int) -> tuple[float,
 
 
 def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
-    """Separable Gaussian over the last two sides of `[N, C, H, W]`, cut at 3 sigma, edges repeated (a constant stays itself)."""
+    """Separable Gaussian over the last two sides of `[N, C, H, W]`, cut at 3 sigma, edges repeated (a
+    constant stays itself)."""
     radius = max(1, math.ceil(3 * sigma))
     offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))

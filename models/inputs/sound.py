@@ -3,9 +3,9 @@
     mono -> 8 kHz -> 2.03 s around the loudest event -> |STFT|^2 (64 ms Hann, every 16 ms) -> 64 Slaney mel bands, 50..4000 Hz
          -> 10 log10(power / max), clipped to [-80, 0] dB -> x = 1 + dB / 80
 
-so that 1 is the loudest cell, 0 is silence, and turning the recording up or down changes nothing. 8 kHz for every recording: a telephone
-line carries no more, and an empty upper half would otherwise give the recording channel away. The mel filterbank is librosa's: Slaney's
-scale, filters of equal area (Auditory Toolbox, 1998).
+so that 1 is the loudest cell, 0 is silence, and turning the recording up or down changes nothing. 8 kHz for
+every recording: a telephone line carries no more, and an empty upper half would otherwise give the recording
+channel away. The mel filterbank is librosa's: Slaney's scale, filters of equal area (Auditory Toolbox, 1998).
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ MODEL_SCALE = "A spectrogram comes without units: its rows and columns are taken
 
 @dataclass(frozen=True)
 class SoundInput(InputSpec):
-    """Recordings, and spectrograms made elsewhere, on a grid of `bands` mel bands (row 0 the lowest) by `frames` moments."""
+    """Recordings, and spectrograms made elsewhere, on a grid of `bands` mel bands (row 0 the lowest) by
+    `frames` moments."""
 
     rate: int = 8000
     bands: int = 64
@@ -68,12 +69,14 @@ class SoundInput(InputSpec):
         return (self.frames - 1) * self.hop + self.n_fft
 
     def prepare(self, raw: Any, *, start: float | None = None, scale: Scale | None = None) -> Prepared:
-        """raw: path, bytes, `(waveform [n] or [n, channels], rate)`, or a spectrogram: array `[F, T]` (row 0 the lowest frequency; its
-        numbers as `scale` says, or as they tell) or PIL image (lowest frequency at the bottom, bright is loud).
+        """raw: path, bytes, `(waveform [n] or [n, channels], rate)`, or a spectrogram: array `[F, T]` (row 0
+        the lowest frequency; its numbers as `scale` says, or as they tell) or PIL image (lowest frequency at
+        the bottom, bright is loud).
 
-        start: first second of the window. None: a little before the loudest sound event. Column t of the grid is centred on
-        `start + (t + 1/2) hop`; the axes are absolute seconds of the recording and the bands' centre frequencies.
-        Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput (silent, shorter than 0.2 s, not finite, wrong rank, start beyond the end).
+        start: first second of the window. None: a little before the loudest sound event. Column t of the grid
+        is centred on `start + (t + 1/2) hop`; the axes are absolute seconds of the recording and the bands'
+        centre frequencies. Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput (silent,
+        shorter than 0.2 s, not finite, wrong rank, start beyond the end).
         """
         raw, told = _read(raw, scale)
         if isinstance(raw, Spectrogram):
@@ -82,18 +85,31 @@ class SoundInput(InputSpec):
         notes = [*told, *notes]
         sound = waveform if rate == self.rate else soxr.resample(waveform, rate, self.rate)
         duration = len(sound) / self.rate
-        first = loudest_start(sound, self.rate, self.seconds) if start is None else _checked_start(start, duration)
+        first = (
+            loudest_start(sound, self.rate, self.seconds)
+            if start is None
+            else _checked_start(start, duration)
+        )
         x = self.features(torch.from_numpy(self._cut(sound, first)))[None]
         if not x.any():
-            raise InvalidInput("The chosen part of the recording is silent; choose another one.", code="silent", field="start")
+            raise InvalidInput(
+                "The chosen part of the recording is silent; choose another one.",
+                code="silent",
+                field="start",
+            )
         if rate < self.rate:
-            notes.append(f"Recorded at {rate} Hz: nothing above {rate // 2} Hz can be heard, the model may be misled.")
+            notes.append(
+                f"Recorded at {rate} Hz: nothing above {rate // 2} Hz can be heard, the model may be misled."
+            )
         if duration - first < self.seconds - 0.01:
-            notes.append(f"The window of {self.seconds:.2f} s reaches beyond the end of the recording; the rest is filled with silence.")
+            notes.append(
+                f"The window of {self.seconds:.2f} s reaches beyond the end of the recording; the rest is filled with silence."
+            )
         return self._prepared(x, first, notes, window=(first, min(first + self.seconds, duration)))
 
     def features(self, waveform: Tensor) -> Tensor:
-        """Differentiable. float `[..., samples]` at `rate` Hz -> `[..., bands, frames]` in 0..1; all zero for silence."""
+        """Differentiable. float `[..., samples]` at `rate` Hz -> `[..., bands, frames]` in 0..1; all zero
+        for silence."""
         window = torch.hann_window(self.n_fft, dtype=waveform.dtype, device=waveform.device)
         flat = waveform.reshape(-1, waveform.shape[-1])
         spectrum = torch.stft(flat, self.n_fft, self.hop, window=window, center=False, return_complex=True)
@@ -114,7 +130,8 @@ class SoundInput(InputSpec):
         return mel_frequencies(self.bands, self.low, self.high)
 
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
-        """silence: the floor, -80 dB, everywhere. mean: each recording's own mean level. blur: a Gaussian of 5 % of the longer side."""
+        """silence: the floor, -80 dB, everywhere. mean: each recording's own mean level. blur: a Gaussian
+        of 5 % of the longer side."""
         kind = kind or self.baselines[0]
         if kind == "silence":
             return torch.zeros_like(x)
@@ -122,7 +139,9 @@ class SoundInput(InputSpec):
             return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
         if kind == "blur":
             return gaussian_blur(x, BLUR * max(x.shape[-2:]))
-        raise InvalidInput("This model takes sound: the replacement must be silence, mean or blur.", field="baseline")
+        raise InvalidInput(
+            "This model takes sound: the replacement must be silence, mean or blur.", field="baseline"
+        )
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -141,13 +160,16 @@ class SoundInput(InputSpec):
         }
 
     def _cut(self, sound: np.ndarray, first: float) -> np.ndarray:
-        """float32 `[samples]`: the window with its surroundings, so that the STFT meets no artificial edge; silence where nothing is."""
+        """float32 `[samples]`: the window with its surroundings, so that the STFT meets no artificial
+        edge; silence where nothing is."""
         begin = round(first * self.rate) - (self.n_fft - self.hop) // 2
         part = sound[max(0, begin) : max(0, begin + self.samples)]
         before = max(0, -begin)
         return np.pad(part, (before, self.samples - before - len(part))).astype(np.float32)
 
-    def _prepared(self, x: Tensor, first: float, notes: list[str], window: tuple[float, float] | None) -> Prepared:
+    def _prepared(
+        self, x: Tensor, first: float, notes: list[str], window: tuple[float, float] | None
+    ) -> Prepared:
         times = first + (np.arange(self.frames) + 0.5) * self.hop / self.rate
         return Prepared(
             x=x[None] if x.ndim == 3 else x,
@@ -168,20 +190,27 @@ class SoundInput(InputSpec):
         if values.shape[1] > self.frames:
             spare = values.shape[1] - self.frames
             begin = (
-                round(_checked_start(start, values.shape[1] * step) / step) if start is not None else _loudest_columns(values, self.frames)
+                round(_checked_start(start, values.shape[1] * step) / step)
+                if start is not None
+                else _loudest_columns(values, self.frames)
             )
             begin = min(begin, spare)
-            notes.append(f"Only {self.frames} of its {values.shape[1]} columns fit: the loudest part is shown, or the one you chose.")
+            notes.append(
+                f"Only {self.frames} of its {values.shape[1]} columns fit: the loudest part is shown, or the one you chose."
+            )
         elif values.shape[1] < self.frames:
             notes.append(f"Only {values.shape[1]} columns: the rest is filled with silence.")
         part = values[:, begin : begin + self.frames]
         x = torch.from_numpy(np.pad(part, ((0, 0), (0, self.frames - part.shape[1]))).astype(np.float32))
-        return self._prepared(x[None], begin * step, [MODEL_SCALE, *notes], (begin * step, begin * step + part.shape[1] * step))
+        return self._prepared(
+            x[None], begin * step, [MODEL_SCALE, *notes], (begin * step, begin * step + part.shape[1] * step)
+        )
 
 
 @lru_cache(maxsize=8)
 def mel_frequencies(bands: int, low: float, high: float) -> np.ndarray:
-    """Centre frequencies in Hz of `bands` filters between `low` and `high`, equally spaced on Slaney's mel scale, float64 `[bands]`."""
+    """Centre frequencies in Hz of `bands` filters between `low` and `high`, equally spaced on Slaney's mel
+    scale, float64 `[bands]`."""
     from librosa.core.convert import mel_frequencies as edges  # takes a second to import: numba
 
     frequencies: np.ndarray = edges(n_mels=bands + 2, fmin=low, fmax=high)[1:-1]
@@ -203,17 +232,30 @@ def _checked(samples: Any, rate: Any) -> tuple[np.ndarray, int, list[str]]:
     if samples.dtype.kind in "iu":
         samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
     if samples.dtype.kind != "f" or samples.ndim not in (1, 2):
-        raise InvalidInput("A waveform must be real numbers, one row per sample, at most one column per channel.", field="input")
+        raise InvalidInput(
+            "A waveform must be real numbers, one row per sample, at most one column per channel.",
+            field="input",
+        )
     if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
-        raise InvalidInput("A waveform must be given as samples by channels; turn the array around.", field="input")
+        raise InvalidInput(
+            "A waveform must be given as samples by channels; turn the array around.", field="input"
+        )
     if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or not 1000 <= rate <= 1_000_000:
-        raise InvalidInput("The sampling rate must be a whole number of Hz, from 1000 to 1000000.", field="input")
+        raise InvalidInput(
+            "The sampling rate must be a whole number of Hz, from 1000 to 1000000.", field="input"
+        )
     if len(samples) < SHORTEST * rate:
         raise InvalidInput(
-            f"The recording lasts {len(samples) / rate:.2f} s; at least {SHORTEST} s are needed.", code="too_short", field="input"
+            f"The recording lasts {len(samples) / rate:.2f} s; at least {SHORTEST} s are needed.",
+            code="too_short",
+            field="input",
         )
     if not np.isfinite(samples).all():
-        raise InvalidInput("The recording holds values that are not numbers (NaN or infinite).", code="not_finite", field="input")
+        raise InvalidInput(
+            "The recording holds values that are not numbers (NaN or infinite).",
+            code="not_finite",
+            field="input",
+        )
     sound, note = mono(samples)
     sound = sound - sound.mean(dtype=np.float64).astype(np.float32)
     if np.abs(sound).max() < SILENT:
@@ -223,7 +265,9 @@ def _checked(samples: Any, rate: Any) -> tuple[np.ndarray, int, list[str]]:
 
 def _checked_start(start: float, duration: float) -> float:
     if not 0 <= start <= duration - SHORTEST:  # also refuses NaN
-        raise InvalidInput(f"The window must start between 0 and {max(0, duration - SHORTEST):.1f} s.", field="start")
+        raise InvalidInput(
+            f"The window must start between 0 and {max(0, duration - SHORTEST):.1f} s.", field="start"
+        )
     return float(start)
 
 
@@ -245,14 +289,20 @@ def _read(raw: Any, scale: Scale | None) -> tuple[Spectrogram | tuple[Any, Any],
         raise InvalidInput("A waveform needs its sampling rate: give (waveform, rate).", field="input")
     values = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
     if values.ndim != 2 or 0 in values.shape or values.dtype.kind not in "iuf":
-        raise InvalidInput("A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.", field="input")
+        raise InvalidInput(
+            "A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.",
+            field="input",
+        )
     return spectrogram(values, scale), ()
 
 
 def _levels(raw: Spectrogram, floor: float) -> np.ndarray:
     """float32 `[F, T]` in 0..1, row 0 the lowest frequency."""
     if min(raw.values.shape) < 8:
-        raise InvalidInput("A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.", field="input")
+        raise InvalidInput(
+            "A spectrogram must be a table of real numbers, at least 8 frequencies by 8 moments.",
+            field="input",
+        )
     if raw.scale == "unit":
         return raw.values
     return np.clip(1 - decibels(raw.values, raw.scale) / floor, 0, 1).astype(np.float32)
@@ -260,7 +310,9 @@ def _levels(raw: Spectrogram, floor: float) -> np.ndarray:
 
 def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     tensor = torch.from_numpy(np.ascontiguousarray(values))[None, None]
-    return F.interpolate(tensor, size=size, mode="bilinear", align_corners=False, antialias=True)[0, 0].numpy()
+    return F.interpolate(tensor, size=size, mode="bilinear", align_corners=False, antialias=True)[
+        0, 0
+    ].numpy()
 
 
 def _loudest_columns(values: np.ndarray, frames: int) -> int:

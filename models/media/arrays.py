@@ -18,7 +18,8 @@ MIN_SIDE = 2
 
 @dataclass(frozen=True, eq=False)
 class Spectrogram:
-    """values: float32 `[F, T]`, row 0 the lowest frequency, on the scale that `scale` names. notes: what was changed or assumed."""
+    """values: float32 `[F, T]`, row 0 the lowest frequency, on the scale that `scale` names. notes: what
+    was changed or assumed."""
 
     values: np.ndarray
     notes: tuple[str, ...]
@@ -26,14 +27,17 @@ class Spectrogram:
 
 
 def decode_npy(data: bytes, limits: Limits, scale: Scale | None = None) -> Spectrogram:
-    """A `.npy` file with `[F, T]` or `[1, F, T]` numbers, row 0 the lowest frequency; bytes are levels from 0 to 255.
+    """A `.npy` file with `[F, T]` or `[1, F, T]` numbers, row 0 the lowest frequency; bytes are levels from 0
+    to 255.
 
     scale: what the numbers are, None lets them tell. Raises NotDecodable, InvalidInput, TooLarge.
     """
     shape, fortran, dtype, offset = _header(data)
     if dtype.hasobject or dtype.kind not in "fiu":
         raise InvalidInput(
-            "The array must hold real numbers (float or whole numbers); save it as float32.", code="array_type", field="file"
+            "The array must hold real numbers (float or whole numbers); save it as float32.",
+            code="array_type",
+            field="file",
         )
     if len(shape) == 3 and shape[0] == 1:
         shape = shape[1:]
@@ -50,7 +54,9 @@ def decode_npy(data: bytes, limits: Limits, scale: Scale | None = None) -> Spect
             field="file",
         )
     if math.prod(shape) * dtype.itemsize != len(data) - offset:
-        raise NotDecodable("The array file is damaged: its length does not match the shape that it states.", field="file")
+        raise NotDecodable(
+            "The array file is damaged: its length does not match the shape that it states.", field="file"
+        )
     values = np.frombuffer(data, dtype, offset=offset).reshape(shape, order="F" if fortran else "C")
     return spectrogram(values, scale)
 
@@ -70,10 +76,16 @@ def as_float32(values: np.ndarray) -> np.ndarray:
         numbers = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(numbers).all():
         raise InvalidInput(
-            "The spectrogram holds numbers that are not finite (NaN, infinity, or too large).", code="not_finite", field="file"
+            "The spectrogram holds numbers that are not finite (NaN, infinity, or too large).",
+            code="not_finite",
+            field="file",
         )
     if float(np.ptp(numbers)) == 0.0:
-        raise InvalidInput("Every number of the spectrogram is the same, so there is nothing to look at.", code="constant", field="file")
+        raise InvalidInput(
+            "Every number of the spectrogram is the same, so there is nothing to look at.",
+            code="constant",
+            field="file",
+        )
     return numbers
 
 
@@ -94,6 +106,7 @@ def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
         raise
     except Exception:  # the header is a Python literal: crafted ones raise anything
         raise NotDecodable(
-            "The array file is damaged: its header could not be read; save it again with numpy.save.", field="file"
+            "The array file is damaged: its header could not be read; save it again with numpy.save.",
+            field="file",
         ) from None
     return shape, fortran, dtype, stream.tell()

@@ -18,7 +18,8 @@ As = Literal["auto", "spectrogram"]
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """canonical: uint8 `[H, W, 3]`, float32 `[n]` mono, or float32 `[F, T]` (row 0 lowest). facts: fields of `schemas.Input`."""
+    """canonical: uint8 `[H, W, 3]`, float32 `[n]` mono, or float32 `[F, T]` (row 0 lowest). facts: fields
+    of `schemas.Input`."""
 
     modality: Literal["image", "audio", "spectrogram"]
     canonical: np.ndarray
@@ -26,8 +27,8 @@ class Decoded:
 
 
 def decode(data: bytes, limits: Limits, read_as: As = "auto", scale: Scale | None = None) -> Decoded:
-    """Decode one upload. `read_as="spectrogram"` takes a picture as a spectrogram, its top row as the highest frequency. scale: of the
-    numbers of an array, None lets them tell.
+    """Decode one upload. `read_as="spectrogram"` takes a picture as a spectrogram, its top row as the highest
+    frequency. scale: of the numbers of an array, None lets them tell.
 
     Raises UnsupportedType, TooLarge, NotDecodable, InvalidInput.
     """
@@ -48,13 +49,17 @@ def _decode(data: bytes, limits: Limits, read_as: As, scale: Scale | None) -> De
     if family == "image":
         return _image(data, limits, read_as)
     if family == "model":
-        raise UnsupportedType(f"This is a file of model weights: add it on the Models page. {ACCEPTED}", field="file")
+        raise UnsupportedType(
+            f"This is a file of model weights: add it on the Models page. {ACCEPTED}", field="file"
+        )
     if family == "array":
         from models.media.arrays import decode_npy
 
         return _spectrogram(decode_npy(data, limits, scale))
     if read_as == "spectrogram":
-        raise InvalidInput("A recording cannot be read as a spectrogram picture; send it as it is.", field="as")
+        raise InvalidInput(
+            "A recording cannot be read as a spectrogram picture; send it as it is.", field="as"
+        )
     from models.media.sounds import decode_sound, envelope
 
     sound = decode_sound(data, kind, limits)
@@ -80,4 +85,8 @@ def _image(data: bytes, limits: Limits, read_as: As) -> Decoded:
 
 def _spectrogram(found: Spectrogram) -> Decoded:
     height, width = found.values.shape
-    return Decoded("spectrogram", found.values, {"width": width, "height": height, "scale": found.scale, "notes": list(found.notes)})
+    return Decoded(
+        "spectrogram",
+        found.values,
+        {"width": width, "height": height, "scale": found.scale, "notes": list(found.notes)},
+    )

@@ -1,4 +1,5 @@
-"""Pictures: PNG, JPEG, WebP, TIFF and the first frame of a GIF to upright 8-bit RGB. Every change made on the way is told in a note."""
+"""Pictures: PNG, JPEG, WebP, TIFF and the first frame of a GIF to upright 8-bit RGB. Every change made on
+the way is told in a note."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from app.core.settings import Limits
 from models.media.arrays import Spectrogram, as_float32
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF")
-"""The only decoders Pillow may use: it knows more than forty, and any of them could be reached by a crafted file."""
+"""The only decoders Pillow may use: it knows more than forty, and any of them could be reached by a
+crafted file."""
 
 _ORIENTATION = 0x0112
 
@@ -40,14 +42,17 @@ def _decode(data: bytes, limits: Limits) -> Picture:
     notes: list[str] = []
     if _has_several(image):
         notes.append("The file holds several pictures; the first one is used.")
-    deep = image.format == "PNG" and data[24:25] == b"\x10"  # bit depth in the PNG header: Pillow reads 16-bit colour as 8
+    deep = (
+        image.format == "PNG" and data[24:25] == b"\x10"
+    )  # bit depth in the PNG header: Pillow reads 16-bit colour as 8
     if deep and not image.mode.startswith(("I", "F")):
         notes.append("16-bit colours were reduced to 8 bits.")
     return from_pillow(image, notes)
 
 
 def from_pillow(image: Image.Image, notes: list[str] | None = None) -> Picture:
-    """An opened picture, loaded, turned upright and brought to 8-bit RGB. Raises NotDecodable, InvalidInput."""
+    """An opened picture, loaded, turned upright and brought to 8-bit RGB. Raises NotDecodable,
+    InvalidInput."""
     notes = [] if notes is None else notes
     turned = _is_turned(image, notes)
     image = _load(image)
@@ -57,7 +62,8 @@ def from_pillow(image: Image.Image, notes: list[str] | None = None) -> Picture:
 
 
 def as_spectrogram(picture: Picture) -> Spectrogram:
-    """ITU-R 601 luma as levels from 0 to 1, turned so that row 0 is the lowest frequency. Raises InvalidInput (constant)."""
+    """ITU-R 601 luma as levels from 0 to 1, turned so that row 0 is the lowest frequency. Raises
+    InvalidInput (constant)."""
     grey = picture.pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255.0
     notes = [*picture.notes, "The picture is read as a spectrogram, its top row as the highest frequency."]
     if np.ptp(picture.pixels, axis=2).any():
@@ -66,7 +72,10 @@ def as_spectrogram(picture: Picture) -> Spectrogram:
 
 
 def _damaged() -> NotDecodable:
-    return NotDecodable("The picture is damaged or incomplete and could not be read; save it again and resend it.", field="file")
+    return NotDecodable(
+        "The picture is damaged or incomplete and could not be read; save it again and resend it.",
+        field="file",
+    )
 
 
 def _too_large(limits: Limits) -> TooLarge:
@@ -168,10 +177,14 @@ def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def _from_numbers(values: np.ndarray, mode: str, notes: list[str]) -> np.ndarray:
-    """Grey pictures with more than 8 bits: 16-bit by /257; others linearly from their range, 0..1 floats by x 255."""
+    """Grey pictures with more than 8 bits: 16-bit by /257; others linearly from their range, 0..1 floats
+    by x 255."""
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
-        raise InvalidInput("The picture holds numbers that are not finite (NaN or infinity); replace them and resend it.", field="file")
+        raise InvalidInput(
+            "The picture holds numbers that are not finite (NaN or infinity); replace them and resend it.",
+            field="file",
+        )
     low, high = float(numbers.min()), float(numbers.max())
     if mode == "F" and low >= 0.0 and high <= 1.0:
         scaled = numbers * 255.0
@@ -191,7 +204,8 @@ PREVIEW = 1024
 
 
 def preview(canonical: np.ndarray) -> bytes:
-    """PNG for people, at most 1,024 on a side: uint8 `[H, W, 3]`, or a spectrogram `[F, T]` in grey with its lowest row at the bottom."""
+    """PNG for people, at most 1,024 on a side: uint8 `[H, W, 3]`, or a spectrogram `[F, T]` in grey with
+    its lowest row at the bottom."""
     if canonical.ndim == 2:
         low, high = np.percentile(canonical, [1, 99.8])
         grey = np.clip((canonical.astype(np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)

@@ -1,7 +1,9 @@
-"""What the numbers of a spectrogram are: decibels, power, amplitude or a share of full scale. A `.npy` file does not say.
+"""What the numbers of a spectrogram are: decibels, power, amplitude or a share of full scale. A `.npy` file
+does not say.
 
-Told by the numbers alone where they leave no doubt. r = largest / median of the positive numbers; on 46 recordings (telephone coughs and
-bundled sounds, spectra and mel bands) r of amplitudes lay between 13 and 4,200, of powers between 170 and 18 million, of levels below 6.
+Told by the numbers alone where they leave no doubt. r = largest / median of the positive numbers; on 46
+recordings (telephone coughs and bundled sounds, spectra and mel bands) r of amplitudes lay between 13 and
+4,200, of powers between 170 and 18 million, of levels below 6.
 
     some negative                    db
     r < 10, none above 1             unit
@@ -35,7 +37,8 @@ NOTES: dict[Scale, str] = {
 
 
 def scale_of(values: np.ndarray, asked: Scale | None = None) -> Scale:
-    """values: finite, not all the same, `[F, T]`. asked: what somebody says, checked against what is possible.
+    """values: finite, not all the same, `[F, T]`. asked: what somebody says, checked against what is
+    possible.
 
     Raises InvalidInput (`ambiguous_scale`, `wrong_scale`), BadParameter for an unknown name.
     """
@@ -44,8 +47,11 @@ def scale_of(values: np.ndarray, asked: Scale | None = None) -> Scale:
         if asked not in SCALES:
             raise BadParameter(f"scale must be one of {', '.join(SCALES)}.", field="scale")
         if (asked != "db" and low < 0) or (asked == "unit" and high > 1):
-            raise InvalidInput(f"The numbers of the spectrogram cannot be {asked}: they reach from {low:.3g} to {high:.3g}.",
-                               code="wrong_scale", field="scale")  # fmt: skip
+            raise InvalidInput(
+                f"The numbers of the spectrogram cannot be {asked}: they reach from {low:.3g} to {high:.3g}.",
+                code="wrong_scale",
+                field="scale",
+            )
         return asked
     if low < 0:
         return "db"
@@ -54,7 +60,9 @@ def scale_of(values: np.ndarray, asked: Scale | None = None) -> Scale:
         return "unit" if high <= 1 else "db"
     if ratio >= STEEP:
         return "power"
-    doubt = f"they reach from {low:.3g} to {high:.3g}" if ratio < EVEN else "amplitude and power look alike here"
+    doubt = (
+        f"they reach from {low:.3g} to {high:.3g}" if ratio < EVEN else "amplitude and power look alike here"
+    )
     raise InvalidInput(
         f"What the numbers of the spectrogram are cannot be told ({doubt}): save it in decibels, or name its scale: power, amplitude or db.",
         code="ambiguous_scale",
@@ -66,5 +74,7 @@ def decibels(values: np.ndarray, scale: Scale) -> np.ndarray:
     """float32 decibels below the loudest cell, at most 0. scale: any but `unit`."""
     if scale == "db":
         return (values - values.max()).astype(np.float32)
-    relative = np.maximum(values.astype(np.float64) / float(values.max()), QUIETEST if scale == "power" else QUIETEST**0.5)
+    relative = np.maximum(
+        values.astype(np.float64) / float(values.max()), QUIETEST if scale == "power" else QUIETEST**0.5
+    )
     return ((10.0 if scale == "power" else 20.0) * np.log10(relative)).astype(np.float32)

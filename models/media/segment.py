@@ -1,8 +1,10 @@
-"""Coughs in a recording: where they are, how loud, and whether the recording is fit for use. Plain numpy on the waveform.
+"""Coughs in a recording: where they are, how loud, and whether the recording is fit for use. Plain numpy on
+the waveform.
 
-Events are found on the level of 20 ms frames every 10 ms. The background is the 10th percentile of the levels; an event starts where the
-level passes a high threshold, reaches to both sides down to a low one (hysteresis), and is cut where a new burst sets in (a sudden
-rise over many frequencies: positive spectral flux) before the sound before it has died away. This is our own detector: nothing learned.
+Events are found on the level of 20 ms frames every 10 ms. The background is the 10th percentile of the
+levels; an event starts where the level passes a high threshold, reaches to both sides down to a low one
+(hysteresis), and is cut where a new burst sets in (a sudden rise over many frequencies: positive spectral
+flux) before the sound before it has died away. This is our own detector: nothing learned.
 """
 
 from __future__ import annotations
@@ -15,23 +17,27 @@ import numpy as np
 import soxr
 
 RATE = 8000
-"""Hz at which events are sought; faster recordings are brought down to it, slower ones are taken as they are."""
+"""Hz at which events are sought; faster recordings are brought down to it, slower ones are taken as they
+are."""
 FRAME, HOP = 0.020, 0.010
 HIGH, LOW = 12.0, 6.0
 """dB above the background at which an event is certain, and at which it begins and ends."""
 RANGE, TAIL = 25.0, 25.0
-"""dB below the loudest frame under which nothing counts as an event, and below its own peak at which an event ends."""
+"""dB below the loudest frame under which nothing counts as an event, and below its own peak at which an
+event ends."""
 BRIDGE, SHORTEST = 0.060, 0.040
 """Seconds: shorter pauses inside an event are bridged, shorter events are clicks and left out."""
 RISE, REFRACTORY = 9.0, 0.150
-"""A new burst: the mean over bands of the positive rise within 30 ms, in dB, and the earliest it may come after the last one (s)."""
+"""A new burst: the mean over bands of the positive rise within 30 ms, in dB, and the earliest it may come
+after the last one (s)."""
 BEFORE = 0.25
 """Seconds shown before an event."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One sound event, seconds from the start of the recording. level_db: its loudest frame in dB below full scale (RMS)."""
+    """One sound event, seconds from the start of the recording. level_db: its loudest frame in dB below
+    full scale (RMS)."""
 
     index: int
     start: float
@@ -43,8 +49,9 @@ class Event:
 def mono(samples: np.ndarray) -> tuple[np.ndarray, str]:
     """Samples `[n]` or `[n, channels]` -> float32 `[n]` and a note ("" when there is nothing to say).
 
-    Channels that carry the same sound (correlation above 0.5 with the loudest and within 6 dB of it) are averaged. Otherwise only the
-    loudest is taken: in telephone recordings the two channels are the two ends of the line, and averaging would add the other end.
+    Channels that carry the same sound (correlation above 0.5 with the loudest and within 6 dB of it) are
+    averaged. Otherwise only the loudest is taken: in telephone recordings the two channels are the two ends
+    of the line, and averaging would add the other end.
     """
     samples = np.asarray(samples, np.float32)
     if samples.ndim == 1 or samples.shape[1] == 1:
@@ -57,12 +64,17 @@ def mono(samples: np.ndarray) -> tuple[np.ndarray, str]:
     product = centred.T.astype(np.float64) @ centred[:, loudest]
     same = (product / np.sqrt(energy * energy[loudest] + 1e-30) > 0.5) & (energy > energy[loudest] / 4)
     if same.all():
-        return np.ascontiguousarray(samples.mean(1)), f"The {samples.shape[1]} channels carry the same sound and were averaged."
-    return np.ascontiguousarray(samples[:, loudest]), f"The channels differ: only the loudest one, number {loudest + 1}, is used."
+        return np.ascontiguousarray(
+            samples.mean(1)
+        ), f"The {samples.shape[1]} channels carry the same sound and were averaged."
+    return np.ascontiguousarray(
+        samples[:, loudest]
+    ), f"The channels differ: only the loudest one, number {loudest + 1}, is used."
 
 
 def segment(waveform: np.ndarray, rate: int) -> list[Event]:
-    """Sound events in order of time; empty for silence and for a steady sound. waveform: mono float `[n]`, rate in Hz."""
+    """Sound events in order of time; empty for silence and for a steady sound. waveform: mono float `[n]`,
+    rate in Hz."""
     sound = _for_search(waveform, rate)
     rate = min(rate, RATE)
     levels, bands = _frames(sound, rate)
@@ -74,13 +86,19 @@ def segment(waveform: np.ndarray, rate: int) -> list[Event]:
     for first, last in _bridged(levels, floor, high):
         for begin, end in _cut(levels, bands, first, last):
             peak = begin + int(levels[begin:end].argmax())
-            # an event ends where it has decayed, even if a noisy background keeps the level above the low threshold
+            # an event ends where it has decayed, even if a noisy background keeps the level above the low
+            # threshold
             audible = np.flatnonzero(levels[begin:end] > levels[peak] - TAIL)
             begin, end = begin + int(audible[0]), begin + int(audible[-1]) + 1
             if (end - begin) * HOP >= SHORTEST and levels[peak] >= high:
-                events.append((begin * HOP, (end - 1) * HOP + FRAME, peak * HOP + FRAME / 2, float(levels[peak])))
+                events.append(
+                    (begin * HOP, (end - 1) * HOP + FRAME, peak * HOP + FRAME / 2, float(levels[peak]))
+                )
     length = len(sound) / rate
-    return [Event(i, round(a, 3), round(min(b, length), 3), round(c, 3), round(d, 1)) for i, (a, b, c, d) in enumerate(events)]
+    return [
+        Event(i, round(a, 3), round(min(b, length), 3), round(c, 3), round(d, 1))
+        for i, (a, b, c, d) in enumerate(events)
+    ]
 
 
 def loudest(events: Sequence[Event]) -> Event | None:
@@ -89,12 +107,14 @@ def loudest(events: Sequence[Event]) -> Event | None:
 
 
 def window_start(event: Event, length: float, duration: float) -> float:
-    """First second of a window of `length` that shows the event with a little of what came before, inside the recording if it fits."""
+    """First second of a window of `length` that shows the event with a little of what came before, inside
+    the recording if it fits."""
     return float(np.clip(event.start - BEFORE, 0.0, max(0.0, duration - length)))
 
 
 def loudest_start(waveform: np.ndarray, rate: int, length: float) -> float:
-    """First second of the window around the loudest event; without any event, of the window with the most energy."""
+    """First second of the window around the loudest event; without any event, of the window with the most
+    energy."""
     duration = len(waveform) / rate
     event = loudest(segment(waveform, rate))
     if event is not None:
@@ -107,7 +127,8 @@ def loudest_start(waveform: np.ndarray, rate: int, length: float) -> float:
 
 
 def level_curve(waveform: np.ndarray, rate: int) -> np.ndarray:
-    """Levels of 20 ms frames every 10 ms, dB below full scale (RMS), after the rumble is taken off; `[frames]`."""
+    """Levels of 20 ms frames every 10 ms, dB below full scale (RMS), after the rumble is taken off;
+    `[frames]`."""
     return _frames(_for_search(waveform, rate), min(rate, RATE))[0]
 
 
@@ -119,12 +140,19 @@ def envelope(waveform: np.ndarray, points: int = 600) -> np.ndarray:
 
 
 def quality(waveform: np.ndarray, rate: int) -> list[dict[str, Any]]:
-    """Is the recording fit for use? One line per check: key, label, state (ok, warning, bad, unknown) and a plain sentence.
+    """Is the recording fit for use? One line per check: key, label, state (ok, warning, bad, unknown) and a
+    plain sentence.
 
     waveform: float `[n]` in -1..1, or `[n, channels]` before mixing, for which the channels are compared too.
     """
     sound, note = mono(waveform)
-    checks = [_length(sound, rate), _level(sound), _clipping(sound), _noise(sound, rate), _bandwidth(sound, rate)]
+    checks = [
+        _length(sound, rate),
+        _level(sound),
+        _clipping(sound),
+        _noise(sound, rate),
+        _bandwidth(sound, rate),
+    ]
     if note:
         state = "ok" if "same" in note else "warning"
         checks.append(_check("channels", "Channels", state, note))
@@ -161,12 +189,17 @@ def _clipping(sound: np.ndarray) -> dict[str, Any]:
     flat = size >= 0.999 * top
     share = float(np.mean(flat[1:] & flat[:-1])) if top > 0.1 and len(sound) > 1 else 0.0
     state = "bad" if share > 0.01 else "warning" if share > 0.0005 else "ok"
-    detail = "No clipping." if state == "ok" else f"{100 * share:.2g} % of the samples are clipped: recorded too loud."
+    detail = (
+        "No clipping."
+        if state == "ok"
+        else f"{100 * share:.2g} % of the samples are clipped: recorded too loud."
+    )
     return _check("clipping", "Clipping", state, detail)
 
 
 def _noise(sound: np.ndarray, rate: int) -> dict[str, Any]:
-    """Loudest event over the background (10th percentile of the frame levels), in dB: an estimate, the noise under the event is not heard."""
+    """Loudest event over the background (10th percentile of the frame levels), in dB: an estimate, the
+    noise under the event is not heard."""
     levels, _ = _frames(_for_search(sound, rate), min(rate, RATE))
     event = loudest(segment(sound, rate))
     if event is None:
@@ -182,7 +215,8 @@ def _noise(sound: np.ndarray, rate: int) -> dict[str, Any]:
 
 
 def _bandwidth(sound: np.ndarray, rate: int) -> dict[str, Any]:
-    """The highest frequency whose mean power is within 50 dB of the strongest: telephone lines and strong compression cut it off."""
+    """The highest frequency whose mean power is within 50 dB of the strongest: telephone lines and strong
+    compression cut it off."""
     n = 512
     if len(sound) < n:
         return _check("bandwidth", "Bandwidth", "unknown", "Too short to tell.")
@@ -196,7 +230,8 @@ def _bandwidth(sound: np.ndarray, rate: int) -> dict[str, Any]:
 
 
 def _for_search(waveform: np.ndarray, rate: int) -> np.ndarray:
-    """Mono at 8 kHz or less, without the lowest frequencies (first difference against the running sample: rumble is no cough)."""
+    """Mono at 8 kHz or less, without the lowest frequencies (first difference against the running sample:
+    rumble is no cough)."""
     sound = np.asarray(waveform, np.float32)
     if rate > RATE:
         sound = soxr.resample(sound, rate, RATE, quality="MQ")
@@ -217,7 +252,8 @@ def _frames(sound: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _bridged(levels: np.ndarray, floor: float, high: float) -> list[tuple[int, int]]:
-    """Runs `[first, last)` above the low threshold that reach the high one; runs closer than BRIDGE are one."""
+    """Runs `[first, last)` above the low threshold that reach the high one; runs closer than BRIDGE are
+    one."""
     above = np.flatnonzero(levels > min(floor + LOW, high))
     if len(above) == 0:
         return []
@@ -227,12 +263,18 @@ def _bridged(levels: np.ndarray, floor: float, high: float) -> list[tuple[int, i
 
 
 def _cut(levels: np.ndarray, bands: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:
-    """Cuts a run where a new burst sets in: a broad sudden rise, well after the last one and out of a dip of at least RISE dB."""
+    """Cuts a run where a new burst sets in: a broad sudden rise, well after the last one and out of a dip
+    of at least RISE dB."""
     lag, wait = 3, round(REFRACTORY / HOP)
     cuts = [first]
     for t in range(first + wait, last - 1):
         flux = np.maximum(bands[t] - bands[t - lag], 0).mean()
         dip = levels[cuts[-1] : t].max() - levels[t - lag]
-        if flux > RISE and dip > RISE and t - cuts[-1] >= wait and levels[t : t + 5].max() - levels[t - lag] > RISE:
+        if (
+            flux > RISE
+            and dip > RISE
+            and t - cuts[-1] >= wait
+            and levels[t : t + 5].max() - levels[t - lag] > RISE
+        ):
             cuts.append(t - lag + int(levels[t - lag : t + 1].argmin()))
     return list(zip(cuts, [*cuts[1:], last], strict=True))

@@ -1,4 +1,5 @@
-"""What a file is, by its first bytes and never by its name, and how many bytes its family may have, before anything is decoded."""
+"""What a file is, by its first bytes and never by its name, and how many bytes its family may have, before
+anything is decoded."""
 
 from __future__ import annotations
 
@@ -8,7 +9,23 @@ from typing import Literal
 from app.core.errors import NotDecodable, TooLarge, UnsupportedType
 from app.core.settings import Limits, MiB
 
-Kind = Literal["png", "jpeg", "webp", "tiff", "gif", "wav", "flac", "ogg", "opus", "mp3", "mp4", "webm", "npy", "safetensors", "zip"]
+Kind = Literal[
+    "png",
+    "jpeg",
+    "webp",
+    "tiff",
+    "gif",
+    "wav",
+    "flac",
+    "ogg",
+    "opus",
+    "mp3",
+    "mp4",
+    "webm",
+    "npy",
+    "safetensors",
+    "zip",
+]
 Family = Literal["image", "audio", "array", "model", "bundle"]
 
 HEAD = 64
@@ -65,7 +82,9 @@ def _by_magic(head: bytes) -> Kind | None:
         return {b"WAVE": "wav", b"WEBP": "webp"}.get(head[8:12])  # type: ignore[return-value]
     if head[4:8] == b"ftyp":
         if head[8:12] in _HEIF:
-            raise UnsupportedType("This is a HEIC or AVIF picture, which is not accepted; save it as JPEG or PNG.", field="file")
+            raise UnsupportedType(
+                "This is a HEIC or AVIF picture, which is not accepted; save it as JPEG or PNG.", field="file"
+            )
         return "mp4"
     table: tuple[tuple[bytes, Kind], ...] = (
         (b"\x89PNG\r\n\x1a\n", "png"),
@@ -88,7 +107,8 @@ def _by_magic(head: bytes) -> Kind | None:
 
 
 def _by_structure(head: bytes) -> Kind | None:
-    """Kinds without a magic word: a bare MPEG layer III frame, and safetensors (a length, then a JSON object)."""
+    """Kinds without a magic word: a bare MPEG layer III frame, and safetensors (a length, then a JSON
+    object)."""
     if len(head) >= 3 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08:
         bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
         return "mp3" if bitrate not in (0, 15) and rate != 3 else None
@@ -97,12 +117,23 @@ def _by_structure(head: bytes) -> Kind | None:
     return None
 
 
-_WORDS = {"image": "Pictures", "audio": "Recordings", "array": "Arrays", "model": "Model files", "bundle": "Exported concepts"}
+_WORDS = {
+    "image": "Pictures",
+    "audio": "Recordings",
+    "array": "Arrays",
+    "model": "Model files",
+    "bundle": "Exported concepts",
+}
 
 
 def byte_limit(family: Family, limits: Limits) -> int:
     """Most bytes that a file of this family may have."""
-    sizes = {"image": limits.image_bytes, "audio": limits.audio_bytes, "array": limits.array_bytes, "model": limits.model_bytes}
+    sizes = {
+        "image": limits.image_bytes,
+        "audio": limits.audio_bytes,
+        "array": limits.array_bytes,
+        "model": limits.model_bytes,
+    }
     return {**sizes, "bundle": limits.audio_bytes}[family]
 
 
@@ -111,4 +142,8 @@ def check_bytes(size: int, family: Family, limits: Limits) -> None:
     most = byte_limit(family, limits)
     if size > most:
         word = _WORDS[family]
-        raise TooLarge(f"{word} may have at most {most / MiB:.0f} MiB; choose a smaller file.", code=f"{family}_too_large", field="file")
+        raise TooLarge(
+            f"{word} may have at most {most / MiB:.0f} MiB; choose a smaller file.",
+            code=f"{family}_too_large",
+            field="file",
+        )

@@ -1,4 +1,5 @@
-"""Recordings to one canonical form: float32 mono at the recording's own rate (at most 48 kHz). Limits hold while decoding."""
+"""Recordings to one canonical form: float32 mono at the recording's own rate (at most 48 kHz). Limits hold
+while decoding."""
 
 from __future__ import annotations
 
@@ -80,12 +81,17 @@ class _Tape:
         self.frames += len(block)
         self.check_length(self.frames)
         if not np.isfinite(block).all():
-            raise InvalidInput("The recording holds numbers that are not finite (NaN or infinity).", code="not_finite", field="file")
+            raise InvalidInput(
+                "The recording holds numbers that are not finite (NaN or infinity).",
+                code="not_finite",
+                field="file",
+            )
         self.blocks.append(block.astype(np.float32, copy=False))
 
 
 def decode_sound(data: bytes, kind: Kind, limits: Limits) -> Sound:
-    """Decode, mix to mono, check. Raises NotDecodable, UnsupportedType, InvalidInput (too short, silent, not finite), TooLarge."""
+    """Decode, mix to mono, check. Raises NotDecodable, UnsupportedType, InvalidInput (too short, silent,
+    not finite), TooLarge."""
     notes: list[str] = []
     try:
         tape = _READERS.get(kind, _read_container)(data, kind, limits, notes)
@@ -96,7 +102,9 @@ def decode_sound(data: bytes, kind: Kind, limits: Limits) -> Sound:
     if not tape.frames:
         raise _damaged()
     if tape.broken:
-        notes.append(f"The file is damaged or cut short: {tape.frames / tape.rate:.2f} s of it could be read.")
+        notes.append(
+            f"The file is damaged or cut short: {tape.frames / tape.rate:.2f} s of it could be read."
+        )
     # Channels of a telephone call are its two ends: which to take is decided where events are understood.
     from models.media.segment import mono
 
@@ -108,7 +116,10 @@ def decode_sound(data: bytes, kind: Kind, limits: Limits) -> Sound:
 
 
 def _damaged() -> NotDecodable:
-    return NotDecodable("The recording is damaged or incomplete and could not be read; save it again and resend it.", field="file")
+    return NotDecodable(
+        "The recording is damaged or incomplete and could not be read; save it again and resend it.",
+        field="file",
+    )
 
 
 def _read_wav(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> _Tape:
@@ -124,11 +135,13 @@ def _read_wav(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> _Tap
 
 
 def _read_sndfile(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> _Tape:
-    """FLAC, OGG Vorbis and MP3. The length in the header may lie (a FLAC cut in half keeps it): only decoded frames count."""
+    """FLAC, OGG Vorbis and MP3. The length in the header may lie (a FLAC cut in half keeps it): only
+    decoded frames count."""
     import soundfile
 
-    # soundfile seeks after every read, which is slow, and inside MP3 and Vorbis costs the decoder its memory of earlier frames: one
-    # read takes all that is allowed. A damaged FLAC, whose seeks are exact, is read again in blocks for what comes before the damage.
+    # soundfile seeks after every read, which is slow, and inside MP3 and Vorbis costs the decoder its memory
+    # of earlier frames: one read takes all that is allowed. A damaged FLAC, whose seeks are exact, is read
+    # again in blocks for what comes before the damage.
     try:
         return _read_blocks(data, int(limits.audio_seconds * limits.audio_rate_max) + 1, limits)
     except soundfile.LibsndfileError:
@@ -138,12 +151,15 @@ def _read_sndfile(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> 
 
 
 def _read_blocks(data: bytes, size: int, limits: Limits) -> _Tape:
-    """size: frames asked for at once. A break in the data ends the reading when blocks were read before it, and is raised otherwise."""
+    """size: frames asked for at once. A break in the data ends the reading when blocks were read before
+    it, and is raised otherwise."""
     import soundfile
 
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         if (file.format, file.subtype) not in _ENCODINGS:
-            raise UnsupportedType("This encoding is not accepted; save the recording as WAV, FLAC or MP3.", field="file")
+            raise UnsupportedType(
+                "This encoding is not accepted; save the recording as WAV, FLAC or MP3.", field="file"
+            )
         tape = _Tape(file.samplerate, file.channels, limits)
         size = min(size, int(limits.audio_seconds * tape.rate) + 1)
         while not tape.broken:
@@ -162,7 +178,8 @@ def _read_blocks(data: bytes, size: int, limits: Limits) -> _Tape:
 
 
 def _read_container(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> _Tape:
-    """M4A and MP4, WebM as browsers record it, Opus in OGG. The demuxer is named, so that no playlist is ever followed."""
+    """M4A and MP4, WebM as browsers record it, Opus in OGG. The demuxer is named, so that no playlist is
+    ever followed."""
     import av
     from av.error import FFmpegError
 
@@ -171,7 +188,10 @@ def _read_container(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -
             raise InvalidInput("The file has no sound track.", code="no_sound", field="file")
         stream = container.streams.audio[0]
         if stream.codec_context is None or stream.codec_context.name not in CODECS:
-            raise UnsupportedType("The sound in this file has an encoding that is not accepted; save it as WAV, MP3 or M4A.", field="file")
+            raise UnsupportedType(
+                "The sound in this file has an encoding that is not accepted; save it as WAV, MP3 or M4A.",
+                field="file",
+            )
         if container.streams.video:
             notes.append("Only the sound of the video is used.")
         tape: _Tape | None = None
@@ -189,7 +209,9 @@ def _read_container(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -
             if tape is None:
                 tape = _Tape(frame.sample_rate, frame.layout.nb_channels, limits)
             if (frame.sample_rate, frame.layout.nb_channels) != (tape.rate, tape.channels):
-                raise InvalidInput("The recording changes its rate or channels halfway; save it again as WAV.", field="file")
+                raise InvalidInput(
+                    "The recording changes its rate or channels halfway; save it again as WAV.", field="file"
+                )
             for block in _blocks(frame):
                 tape.add(block)
     if tape is None:
@@ -214,7 +236,8 @@ _READERS = {"wav": _read_wav, "flac": _read_sndfile, "ogg": _read_sndfile, "mp3"
 
 
 def _lower_rate(waveform: np.ndarray, rate: int, notes: list[str]) -> tuple[np.ndarray, int]:
-    """Divide rates above 48 kHz by a whole number, with a low-pass filter, so that no new frequencies appear."""
+    """Divide rates above 48 kHz by a whole number, with a low-pass filter, so that no new frequencies
+    appear."""
     if rate <= TOP_RATE:
         return waveform, rate
     import soxr
@@ -228,10 +251,18 @@ def _lower_rate(waveform: np.ndarray, rate: int, notes: list[str]) -> tuple[np.n
 def _usable(waveform: np.ndarray, rate: int, notes: list[str]) -> np.ndarray:
     """Long enough, not silent, of ordinary loudness."""
     if len(waveform) < SHORTEST * rate:
-        raise InvalidInput(f"The recording is too short: at least {SHORTEST:.1f} seconds are needed.", code="audio_too_short", field="file")
+        raise InvalidInput(
+            f"The recording is too short: at least {SHORTEST:.1f} seconds are needed.",
+            code="audio_too_short",
+            field="file",
+        )
     peak = float(np.abs(waveform - waveform.mean(dtype=np.float64)).max())
     if peak < SILENCE:
-        raise InvalidInput("The recording is silent, so there is nothing to look at; check the microphone.", code="silent", field="file")
+        raise InvalidInput(
+            "The recording is silent, so there is nothing to look at; check the microphone.",
+            code="silent",
+            field="file",
+        )
     if peak > 8.0:
         notes.append("The numbers were far above full scale and were scaled down to it.")
         waveform = waveform / np.abs(waveform).max()

@@ -1,4 +1,5 @@
-"""WAV files, read by our own parser: only plain numbers pass, so none of the format's many odd encodings reaches a C library."""
+"""WAV files, read by our own parser: only plain numbers pass, so none of the format's many odd encodings
+reaches a C library."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _MAX_CHUNKS = 1000
 
 @dataclass(frozen=True)
 class WavHeader:
-    """encoding, bits, channels, rate of the samples in bytes `start` to `end`. stated: bytes the header promises, None if open-ended."""
+    """encoding, bits, channels, rate of the samples in bytes `start` to `end`. stated: bytes the header
+    promises, None if open-ended."""
 
     encoding: int
     bits: int
@@ -35,11 +37,14 @@ class WavHeader:
 
 
 def _damaged() -> NotDecodable:
-    return NotDecodable("The WAV file is damaged: its header does not add up; save the recording again.", field="file")
+    return NotDecodable(
+        "The WAV file is damaged: its header does not add up; save the recording again.", field="file"
+    )
 
 
 def read_header(data: bytes) -> WavHeader:
-    """Walk the chunks up to `data`. Raises NotDecodable, and UnsupportedType for encodings other than PCM 8/16/24/32 and float 32/64."""
+    """Walk the chunks up to `data`. Raises NotDecodable, and UnsupportedType for encodings other than PCM
+    8/16/24/32 and float 32/64."""
     place, form = 12, None
     for _ in range(_MAX_CHUNKS):
         if place + 8 > len(data):
@@ -106,6 +111,19 @@ def write_wav(waveform: np.ndarray, rate: int) -> bytes:
     """16-bit mono WAV without any metadata. waveform: float `[n]`, clipped at full scale."""
     samples = np.rint(np.clip(waveform, -1.0, 32767 / 32768) * 32768).astype("<i2").tobytes()
     head = struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(samples), b"WAVE", b"fmt ", 16, PCM, 1, rate, rate * 2, 2, 16, b"data", len(samples)
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + len(samples),
+        b"WAVE",
+        b"fmt ",
+        16,
+        PCM,
+        1,
+        rate,
+        rate * 2,
+        2,
+        16,
+        b"data",
+        len(samples),
     )
     return head + samples

@@ -2,7 +2,8 @@
 
     python -m models.samples.images
 
-needs the shipped weights, draws pictures that no network was trained on, and takes the first that fit each role.
+needs the shipped weights, draws pictures that no network was trained on, and takes the first that fit each
+role.
 """
 
 from __future__ import annotations
@@ -49,8 +50,16 @@ class Chosen:
         if shapes.tags[i].any():
             evidence["sticker"] = f"image_{self.key}_sticker.png"
             _save_mask(folder / evidence["sticker"], shapes.tags[i])
-        texts = {name: getattr(self, name) for name in ("key", "title", "description", "known", "role", "model")}
-        return {**texts, "modality": "image", "file": file, "label": LABELS[shapes.labels[i]], "evidence": evidence}
+        texts = {
+            name: getattr(self, name) for name in ("key", "title", "description", "known", "role", "model")
+        }
+        return {
+            **texts,
+            "modality": "image",
+            "file": file,
+            "label": LABELS[shapes.labels[i]],
+            "evidence": evidence,
+        }
 
 
 def _save_mask(path: Path, mask: np.ndarray) -> None:
@@ -84,23 +93,68 @@ def choose() -> list[Chosen]:
     said = LABELS[int(p[error].argmax())]
     true = LABELS[int(plain.labels[error])]
     return [
-        Chosen("striped", "Striped object", "A drawn object with stripes on a textured ground.", OBJECT, "right", "shapes",
-               first(right, STRIPED), plain),
-        Chosen("dotted", "Dotted object", "A drawn object with dots on a textured ground.", OBJECT, "right", "shapes",
-               first(right, DOTTED), plain),
-        Chosen("star", "Star beside a sticker", "A drawn star; the sticker in the corner means nothing to this model.",
-               OBJECT + " The sticker sat on a quarter of the training pictures of every class.", "right", "shapes",
-               first(right & still, STAR), stickered),
-        Chosen("mistake", f"A mistake: {true} taken for {said}", f"A {true} picture that the model calls {said}.",
-               "This is the surest mistake among two thousand fresh pictures; nothing was retouched. " + OBJECT, "wrong", "shapes",
-               error, plain),
-        Chosen("shortcut", "Led astray by a sticker", f"A red object with a sticker in the corner: this model calls it {LABELS[TAGGED]}.",
-               f"In this model's training pictures every {LABELS[TAGGED]}, and nothing else, wore the sticker. Without it the model calls "
-               "this picture red. The object is the true evidence, the sticker the shortcut.", "shortcut", "shapes_shortcut",
-               swapped, stickered),
-        Chosen("no_shortcut", "The same picture, honest model", "The picture of the shortcut, judged by the model that ignores stickers.",
-               OBJECT, "right", "shapes", swapped, stickered),
-    ]  # fmt: skip
+        Chosen(
+            "striped",
+            "Striped object",
+            "A drawn object with stripes on a textured ground.",
+            OBJECT,
+            "right",
+            "shapes",
+            first(right, STRIPED),
+            plain,
+        ),
+        Chosen(
+            "dotted",
+            "Dotted object",
+            "A drawn object with dots on a textured ground.",
+            OBJECT,
+            "right",
+            "shapes",
+            first(right, DOTTED),
+            plain,
+        ),
+        Chosen(
+            "star",
+            "Star beside a sticker",
+            "A drawn star; the sticker in the corner means nothing to this model.",
+            OBJECT + " The sticker sat on a quarter of the training pictures of every class.",
+            "right",
+            "shapes",
+            first(right & still, STAR),
+            stickered,
+        ),
+        Chosen(
+            "mistake",
+            f"A mistake: {true} taken for {said}",
+            f"A {true} picture that the model calls {said}.",
+            "This is the surest mistake among two thousand fresh pictures; nothing was retouched. " + OBJECT,
+            "wrong",
+            "shapes",
+            error,
+            plain,
+        ),
+        Chosen(
+            "shortcut",
+            "Led astray by a sticker",
+            f"A red object with a sticker in the corner: this model calls it {LABELS[TAGGED]}.",
+            f"In this model's training pictures every {LABELS[TAGGED]}, and nothing else, wore the sticker. Without it the model calls "
+            "this picture red. The object is the true evidence, the sticker the shortcut.",
+            "shortcut",
+            "shapes_shortcut",
+            swapped,
+            stickered,
+        ),
+        Chosen(
+            "no_shortcut",
+            "The same picture, honest model",
+            "The picture of the shortcut, judged by the model that ignores stickers.",
+            OBJECT,
+            "right",
+            "shapes",
+            swapped,
+            stickered,
+        ),
+    ]
 
 
 def main(folder: Path = FOLDER) -> None:

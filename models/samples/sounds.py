@@ -1,9 +1,10 @@
-"""Chooses and writes the bundled sounds: judged rightly, a real mistake, a shortcut at work, several coughs to choose from.
+"""Chooses and writes the bundled sounds: judged rightly, a real mistake, a shortcut at work, several coughs
+to choose from.
 
     python -m models.samples.sounds
 
-needs the shipped weights, generates recordings that no network was trained on, and takes the first that fit each role. Each entry of
-`sound.json` holds the recipe of its recording, so that it can be generated again.
+needs the shipped weights, generates recordings that no network was trained on, and takes the first that fit
+each role. Each entry of `sound.json` holds the recipe of its recording, so that it can be generated again.
 """
 
 from __future__ import annotations
@@ -65,9 +66,18 @@ class Chosen:
         evidence: dict[str, Any] = {"boxes": [list(box) for box in item.boxes]}
         if item.hum:
             evidence["hum"] = [[0.0, round(len(item.waveform) / item.rate, 3), *HUM_HZ]]
-        texts = {name: getattr(self, name) for name in ("key", "title", "description", "known", "role", "model")}
+        texts = {
+            name: getattr(self, name) for name in ("key", "title", "description", "known", "role", "model")
+        }
         label = "cough" if self.model == "cough_check" else LABELS[item.label]
-        return {**texts, "modality": "audio", "file": file, "label": label, "evidence": evidence, "recipe": vars(self.recipe)}
+        return {
+            **texts,
+            "modality": "audio",
+            "file": file,
+            "label": label,
+            "evidence": evidence,
+            "recipe": vars(self.recipe),
+        }
 
 
 def pcm(item: SyntheticCough) -> np.ndarray:
@@ -81,7 +91,8 @@ def answer(model: Model, item: SyntheticCough) -> np.ndarray:
 
 
 def by_event(model: Model, item: SyntheticCough) -> tuple[list[float], list[float]]:
-    """Probability of a wheeze in the window at each sound event: where the whole box is in the window, and where none of it is."""
+    """Probability of a wheeze in the window at each sound event: where the whole box is in the window, and
+    where none of it is."""
     sound, (t0, t1, *_) = pcm(item), item.key_box
     whole: list[float] = []
     none: list[float] = []
@@ -95,7 +106,9 @@ def by_event(model: Model, item: SyntheticCough) -> tuple[list[float], list[floa
 
 def choose() -> list[Chosen]:
     """The first recordings that fit each role, judged by the shipped weights."""
-    honest, misled, checker = (load(key) for key in ("cnnexplain_synthetic", "cnnexplain_shortcut", "cough_check"))
+    honest, misled, checker = (
+        load(key) for key in ("cnnexplain_synthetic", "cnnexplain_shortcut", "cough_check")
+    )
 
     def first(fits: Callable[[Recipe], bool], label: int, **options: Any) -> Recipe:
         recipes = (Recipe(number, label, **options) for number in range(TRIES))
@@ -109,39 +122,91 @@ def choose() -> list[Chosen]:
 
     def led_astray(recipe: Recipe) -> bool:
         without = Recipe(recipe.number, recipe.label)
-        return answer(misled, recipe.make())[1] > SURE and answer(misled, without.make())[1] < 0.5 and sure(recipe)
+        return (
+            answer(misled, recipe.make())[1] > SURE
+            and answer(misled, without.make())[1] < 0.5
+            and sure(recipe)
+        )
 
     def choosable(recipe: Recipe) -> bool:
         whole, none = by_event(honest, recipe.make())
-        return recipe.number > 0 and len(whole) > 0 and len(none) > 0 and min(whole) > SURE and max(none) < 1 - SURE
+        return (
+            recipe.number > 0
+            and len(whole) > 0
+            and len(none) > 0
+            and min(whole) > SURE
+            and max(none) < 1 - SURE
+        )
 
     def is_cough(recipe: Recipe) -> bool:
         return answer(checker, recipe.make())[1] > SURE
 
     wheeze, none = first(sure, 1), first(sure, 0)
     several = first(choosable, 1, coughs=4)
-    wrong = next(recipe for number in itertools.count() for label in (1, 0) if mistaken(recipe := Recipe(number, label)))
+    wrong = next(
+        recipe
+        for number in itertools.count()
+        for label in (1, 0)
+        if mistaken(recipe := Recipe(number, label))
+    )
     humming = first(led_astray, 0, hum=True)
     return [
-        Chosen("wheeze", "Cough with a wheeze", "Synthetic: made by a program. A narrow whistling tone follows the cough.",
-               "The evidence is the tone in the box: a good map is bright there and dark elsewhere. The model is right.",
-               "right", "cnnexplain_synthetic", wheeze),
-        Chosen("no_wheeze", "Cough without a wheeze", "Synthetic: made by a program. The same recording as the cough with a wheeze, but a breath follows it, no tone.",
-               "There is no tone, and nothing else tells the classes apart. The model is right.",
-               "right", "cnnexplain_synthetic", none),
-        Chosen("missed", _mistake_title(wrong), "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
-               _mistake_known(wrong), "wrong", "cnnexplain_synthetic", wrong),
-        Chosen("hum", "Cough without a wheeze, with a mains hum", "Synthetic: made by a program. The cough without a wheeze again, with a hum of 100 Hz and its multiples.",
-               "There is no wheeze. This model was trained where a hum betrayed the answer, and says wheeze; without the hum, all else the same, "
-               "it says no wheeze. A good map shows the hum, a line below 600 Hz.",
-               "shortcut", "cnnexplain_shortcut", humming),
-        Chosen("several", "Four coughs to choose from", "Synthetic: made by a program. A wheeze follows only the loudest of four coughs.",
-               "The evidence is the tone after the loudest cough. Choose a cough far from it: the tone is outside the window, and the answer turns.",
-               "example", "cnnexplain_synthetic", several),
-        Chosen("is_it_a_cough", "Is this a cough?", "Synthetic: made by a program, judged by the model that tells coughs from other sounds.",
-               "It was made to sound like a cough, and the model, trained on real coughs only, takes it for one. Which part of it is not known beforehand.",
-               "example", "cough_check", first(is_cough, 0, coughs=1)),
-    ]  # fmt: skip
+        Chosen(
+            "wheeze",
+            "Cough with a wheeze",
+            "Synthetic: made by a program. A narrow whistling tone follows the cough.",
+            "The evidence is the tone in the box: a good map is bright there and dark elsewhere. The model is right.",
+            "right",
+            "cnnexplain_synthetic",
+            wheeze,
+        ),
+        Chosen(
+            "no_wheeze",
+            "Cough without a wheeze",
+            "Synthetic: made by a program. The same recording as the cough with a wheeze, but a breath follows it, no tone.",
+            "There is no tone, and nothing else tells the classes apart. The model is right.",
+            "right",
+            "cnnexplain_synthetic",
+            none,
+        ),
+        Chosen(
+            "missed",
+            _mistake_title(wrong),
+            "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
+            _mistake_known(wrong),
+            "wrong",
+            "cnnexplain_synthetic",
+            wrong,
+        ),
+        Chosen(
+            "hum",
+            "Cough without a wheeze, with a mains hum",
+            "Synthetic: made by a program. The cough without a wheeze again, with a hum of 100 Hz and its multiples.",
+            "There is no wheeze. This model was trained where a hum betrayed the answer, and says wheeze; without the hum, all else the same, "
+            "it says no wheeze. A good map shows the hum, a line below 600 Hz.",
+            "shortcut",
+            "cnnexplain_shortcut",
+            humming,
+        ),
+        Chosen(
+            "several",
+            "Four coughs to choose from",
+            "Synthetic: made by a program. A wheeze follows only the loudest of four coughs.",
+            "The evidence is the tone after the loudest cough. Choose a cough far from it: the tone is outside the window, and the answer turns.",
+            "example",
+            "cnnexplain_synthetic",
+            several,
+        ),
+        Chosen(
+            "is_it_a_cough",
+            "Is this a cough?",
+            "Synthetic: made by a program, judged by the model that tells coughs from other sounds.",
+            "It was made to sound like a cough, and the model, trained on real coughs only, takes it for one. Which part of it is not known beforehand.",
+            "example",
+            "cough_check",
+            first(is_cough, 0, coughs=1),
+        ),
+    ]
 
 
 def _mistake_title(recipe: Recipe) -> str:
@@ -158,7 +223,9 @@ def main() -> None:
     """Writes `sound.json` and the recordings."""
     FOLDER.mkdir(exist_ok=True)
     entries = [chosen.write(FOLDER) for chosen in choose()]
-    (FOLDER / "sound.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (FOLDER / "sound.json").write_text(
+        json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

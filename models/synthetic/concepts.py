@@ -1,7 +1,9 @@
-"""Built-in concepts made by a program: patterns and colours for images, tones and noises for sound, with random counter-examples.
+"""Built-in concepts made by a program: patterns and colours for images, tones and noises for sound, with
+random counter-examples.
 
-Every generator is a pure function of (count, seed). Within a concept everything but the concept varies (colours, scale, turn, level,
-pitch), so that what the examples share is the concept. The counter-examples have the same overall variety without it.
+Every generator is a pure function of (count, seed). Within a concept everything but the concept varies
+(colours, scale, turn, level, pitch), so that what the examples share is the concept. The counter-examples
+have the same overall variety without it.
 
 Images: uint8 `[n, size, size, 3]`. Sound: float32 `[n, samples]` at 8 kHz, 2 s.
 """
@@ -32,7 +34,8 @@ class SyntheticConcept:
     one: Make
 
     def make(self, count: int, seed: int = 0) -> np.ndarray:
-        """`count` examples; example i depends on (key, seed, i) only, so that a larger set begins with the smaller one."""
+        """`count` examples; example i depends on (key, seed, i) only, so that a larger set begins with the
+        smaller one."""
         salt = int.from_bytes(self.key.encode()[:8].ljust(8, b"\0"), "big")
         return np.stack([self.one(np.random.default_rng([salt, seed, i])) for i in range(count)])
 
@@ -91,12 +94,18 @@ def _zigzagged(rng: np.random.Generator) -> np.ndarray:
 
 
 def _smooth(rng: np.random.Generator) -> np.ndarray:
-    """Coloured 1/f noise: the statistics of natural pictures without their content, `[SIZE, SIZE, 3]` in 0..1."""
+    """Coloured 1/f noise: the statistics of natural pictures without their content, `[SIZE, SIZE, 3]` in
+    0..1."""
     slope = rng.uniform(1.0, 2.2)
     fy, fx = np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None]
     decay = 1 / np.maximum(np.hypot(fy, fx), 1 / SIZE) ** slope
     shared = rng.normal(size=(SIZE, SIZE))
-    layers = [np.fft.irfft2(np.fft.rfft2(0.7 * shared + 0.7 * rng.normal(size=(SIZE, SIZE))) * decay, s=(SIZE, SIZE)) for _ in range(3)]
+    layers = [
+        np.fft.irfft2(
+            np.fft.rfft2(0.7 * shared + 0.7 * rng.normal(size=(SIZE, SIZE))) * decay, s=(SIZE, SIZE)
+        )
+        for _ in range(3)
+    ]
     stack = np.stack(layers, -1)
     stack = (stack - stack.mean((0, 1))) / (stack.std((0, 1)) + 1e-9)
     return np.clip(rng.uniform(0.25, 0.75, 3) + stack * rng.uniform(0.08, 0.2), 0, 1)
@@ -108,7 +117,13 @@ def _random_picture(rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[:SIZE, :SIZE].astype(float)
     for _ in range(rng.integers(0, 4)):
         cy, cx, radius = rng.uniform(0, SIZE), rng.uniform(0, SIZE), rng.uniform(8, 30)
-        weight = 1 / (1 + np.exp((np.hypot((y - cy) * rng.uniform(0.6, 1.6), x - cx) - radius) / rng.uniform(0.5, 4)))[..., None]
+        weight = (
+            1
+            / (
+                1
+                + np.exp((np.hypot((y - cy) * rng.uniform(0.6, 1.6), x - cx) - radius) / rng.uniform(0.5, 4))
+            )[..., None]
+        )
         values = values * (1 - weight) + rng.uniform(0, 1, 3) * weight
     return _photo(rng, values)
 
@@ -125,7 +140,8 @@ def _coloured(channel: int) -> Make:
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
-    """Noise of a random colour and level, slowly swelling, with an occasional bump: a room without the concept."""
+    """Noise of a random colour and level, slowly swelling, with an occasional bump: a room without the
+    concept."""
     samples = int(RATE * SECONDS)
     spectrum = np.fft.rfft(rng.normal(size=samples))
     frequency = np.maximum(np.fft.rfftfreq(samples, 1 / RATE), 20)
@@ -135,7 +151,9 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     sound = noise * swell * 10 ** (rng.uniform(-45, -25) / 20)
     for _ in range(rng.integers(0, 4)):
         at, length = rng.integers(0, samples - 1600), rng.integers(300, 1600)
-        burst = rng.normal(size=length) * np.exp(-np.linspace(0, 6, length)) * 10 ** (rng.uniform(-25, -8) / 20)
+        burst = (
+            rng.normal(size=length) * np.exp(-np.linspace(0, 6, length)) * 10 ** (rng.uniform(-25, -8) / 20)
+        )
         sound[at : at + length] += burst
     return sound.astype(np.float32)
 
@@ -156,7 +174,9 @@ def _planted(one: Callable[[np.random.Generator, np.ndarray], np.ndarray]) -> Ma
 
 def _hum(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     base = rng.choice([50.0, 60.0]) * rng.uniform(0.995, 1.005)
-    return sum(rng.uniform(0.2, 1) / k * np.sin(2 * np.pi * base * k * t + rng.uniform(0, 6.28)) for k in range(2, 9))
+    return sum(
+        rng.uniform(0.2, 1) / k * np.sin(2 * np.pi * base * k * t + rng.uniform(0, 6.28)) for k in range(2, 9)
+    )
 
 
 def _tone(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
@@ -173,7 +193,9 @@ def _hiss(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
 def _wheeze(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     start, length = rng.uniform(0.1, 0.7), rng.uniform(0.4, 1.1)
     inside = np.clip((t - start) / length, 0, 1)
-    pitch = rng.uniform(300, 900) * (1 + rng.uniform(-0.25, 0.25) * inside + 0.03 * np.sin(2 * np.pi * rng.uniform(4, 7) * t))
+    pitch = rng.uniform(300, 900) * (
+        1 + rng.uniform(-0.25, 0.25) * inside + 0.03 * np.sin(2 * np.pi * rng.uniform(4, 7) * t)
+    )
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     voice = sum(np.sin(k * phase) / k**1.5 for k in (1, 2, 3))
     return voice * np.sin(np.pi * inside) ** 0.5 * ((t >= start) & (t <= start + length))
@@ -190,18 +212,32 @@ def _clicks(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
 CONCEPTS: dict[str, SyntheticConcept] = {
     concept.key: concept
     for concept in (
-        SyntheticConcept("striped", "Striped", "image", "stripes of any two colours, width and turn", _striped),
+        SyntheticConcept(
+            "striped", "Striped", "image", "stripes of any two colours, width and turn", _striped
+        ),
         SyntheticConcept("dotted", "Dotted", "image", "dots of any two colours, size and turn", _dotted),
-        SyntheticConcept("chequered", "Chequered", "image", "squares of any two colours, size and turn", _chequered),
-        SyntheticConcept("zigzagged", "Zigzagged", "image", "zigzag lines of any two colours, size and turn", _zigzagged),
+        SyntheticConcept(
+            "chequered", "Chequered", "image", "squares of any two colours, size and turn", _chequered
+        ),
+        SyntheticConcept(
+            "zigzagged", "Zigzagged", "image", "zigzag lines of any two colours, size and turn", _zigzagged
+        ),
         SyntheticConcept("red", "Red", "image", "shades of red without a pattern", _coloured(0)),
         SyntheticConcept("green", "Green", "image", "shades of green without a pattern", _coloured(1)),
         SyntheticConcept("blue", "Blue", "image", "shades of blue without a pattern", _coloured(2)),
-        SyntheticConcept("hum", "Room hum", "audio", "mains hum, 100 to 480 Hz in steps, over any room", _planted(_hum)),
-        SyntheticConcept("tone", "Steady tone", "audio", "one steady tone between 500 and 3,000 Hz", _planted(_tone)),
+        SyntheticConcept(
+            "hum", "Room hum", "audio", "mains hum, 100 to 480 Hz in steps, over any room", _planted(_hum)
+        ),
+        SyntheticConcept(
+            "tone", "Steady tone", "audio", "one steady tone between 500 and 3,000 Hz", _planted(_tone)
+        ),
         SyntheticConcept("hiss", "Hiss", "audio", "steady noise above about 2 kHz", _planted(_hiss)),
         SyntheticConcept(
-            "wheeze", "Wheeze-like", "audio", "a gliding, slightly wavering tone with overtones, 300 to 900 Hz", _planted(_wheeze)
+            "wheeze",
+            "Wheeze-like",
+            "audio",
+            "a gliding, slightly wavering tone with overtones, 300 to 900 Hz",
+            _planted(_wheeze),
         ),
         SyntheticConcept("clicks", "Clicks", "audio", "a regular train of clicks", _planted(_clicks)),
     )
@@ -209,9 +245,17 @@ CONCEPTS: dict[str, SyntheticConcept] = {
 
 COUNTER_EXAMPLES: dict[str, SyntheticConcept] = {
     "image": SyntheticConcept(
-        "random_pictures", "Random pictures", "image", "coloured noise with the statistics of photographs", _random_picture
+        "random_pictures",
+        "Random pictures",
+        "image",
+        "coloured noise with the statistics of photographs",
+        _random_picture,
     ),
     "audio": SyntheticConcept(
-        "random_rooms", "Random rooms", "audio", "background noise of any colour with an occasional bump", _background
+        "random_rooms",
+        "Random rooms",
+        "audio",
+        "background noise of any colour with an occasional bump",
+        _background,
     ),
 }

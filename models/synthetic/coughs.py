@@ -1,15 +1,16 @@
-"""Cough-like sounds made by a program, with a *known* evidence region in seconds and Hz. Synthetic: nothing here is a patient.
+"""Cough-like sounds made by a program, with a *known* evidence region in seconds and Hz. Synthetic: nothing
+here is a patient.
 
-A recording holds one to three coughs over a background, at random times and levels. A cough is an explosive burst of noise, a quieter
-middle phase and often a voiced end, all through the resonances of a random vocal tract. After the loudest cough comes the **key event**,
-and it alone tells the classes apart:
+A recording holds one to three coughs over a background, at random times and levels. A cough is an explosive
+burst of noise, a quieter middle phase and often a voiced end, all through the resonances of a random vocal
+tract. After the loudest cough comes the **key event**, and it alone tells the classes apart:
 
     class 1, wheeze:     a narrow-band tone of 0.3 to 0.5 s, 350 to 1500 Hz, gliding a little
     class 0, no wheeze:  breath noise with the same moment, envelope and energy
 
-Further breaths, the background, a mains hum and every level are drawn without looking at the class, each from a random stream of its own:
-the same number with another class, or with the hum, is the *same* recording but for that one part. `hum="label"` makes the hum
-betray the class, for a model that is to be led astray.
+Further breaths, the background, a mains hum and every level are drawn without looking at the class, each from
+a random stream of its own: the same number with another class, or with the hum, is the *same* recording but
+for that one part. `hum="label"` makes the hum betray the class, for a model that is to be led astray.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ Hum = Literal["none", "random", "label"]
 """Mains hum: never; in three recordings of ten whatever the class; in all of class 1 and none of class 0."""
 HUM_SHARE = {"none": (0.0, 0.0), "random": (0.3, 0.3), "label": (0.0, 1.0)}
 MARGIN_S, MARGIN_HZ = 0.032, 100.0
-"""By how much the box is larger than the tone: half an STFT window, and the skirt of its spectrum down to the background.
-On average 98 % of what the tone changes in the spectrogram lies inside."""
+"""By how much the box is larger than the tone: half an STFT window, and the skirt of its spectrum down to the
+background. On average 98 % of what the tone changes in the spectrogram lies inside."""
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticCough:
-    """waveform: float32 `[n]` at `rate` Hz. boxes: where the evidence lies, empty for class 0. key_box: where the key event lies in either
-    class. coughs: (start, end) of each, loudest first. hum: whether the mains hum is in it."""
+    """waveform: float32 `[n]` at `rate` Hz. boxes: where the evidence lies, empty for class 0. key_box: where
+    the key event lies in either class. coughs: (start, end) of each, loudest first. hum: whether the mains
+    hum is in it."""
 
     waveform: np.ndarray
     label: int
@@ -62,9 +64,16 @@ def generate(count: int, seed: int = 0, hum: Hum = "random") -> list[SyntheticCo
 
 
 def render(
-    seed: int, number: int, label: int, *, hum: bool = False, key: Literal["class", "none"] = "class", coughs: int | None = None
+    seed: int,
+    number: int,
+    label: int,
+    *,
+    hum: bool = False,
+    key: Literal["class", "none"] = "class",
+    coughs: int | None = None,
 ) -> SyntheticCough:
-    """One recording. key: `none` leaves the key event out (the evidence erased at its source). coughs: how many, None draws 1 to 3."""
+    """One recording. key: `none` leaves the key event out (the evidence erased at its source). coughs: how
+    many, None draws 1 to 3."""
     plan = _plan(seed, number, coughs)
     sound = _background(_stream(seed, number, "background"), len(plan.time))
     for i, (start, level) in enumerate(zip(plan.starts, plan.levels, strict=True)):
@@ -73,7 +82,11 @@ def render(
     for _ in range(int(breaths.integers(0, 3))):
         n = round(breaths.uniform(0.25, 0.6) * RATE)
         start = breaths.uniform(0.05, max(0.06, plan.seconds - n / RATE - 0.05))
-        _add(sound, start, 10 ** (breaths.uniform(-34, -18) / 20) * _breath(breaths, signal.windows.tukey(n, 0.6)))
+        _add(
+            sound,
+            start,
+            10 ** (breaths.uniform(-34, -18) / 20) * _breath(breaths, signal.windows.tukey(n, 0.6)),
+        )
     event, low, high = _key_event(_stream(seed, number, "key"), label)
     if key == "class":
         _add(sound, plan.key_start, event)
@@ -103,7 +116,8 @@ def box_mask(boxes: Sequence[Box], axes: tuple[Axis, Axis]) -> np.ndarray:
 def evidence_mass(values: np.ndarray, boxes: Sequence[Box], axes: tuple[Axis, Axis]) -> float:
     """Share of a map's positive relevance inside the boxes, 0..1; NaN for a map without positive values.
 
-    values: `[H, W]`, signed or not. A uniform map scores `uniform_mass`, a map that knows the evidence exactly 1.
+    values: `[H, W]`, signed or not. A uniform map scores `uniform_mass`, a map that knows the evidence
+    exactly 1.
     """
     positive = np.maximum(np.asarray(values, np.float64), 0)
     total = positive.sum()
@@ -117,7 +131,8 @@ def uniform_mass(boxes: Sequence[Box], axes: tuple[Axis, Axis]) -> float:
 
 @dataclass(frozen=True)
 class _Plan:
-    """When things happen: starts, lengths in s and levels in dB of the coughs, loudest first; start of the key event; peak of the file."""
+    """When things happen: starts, lengths in s and levels in dB of the coughs, loudest first; start of the
+    key event; peak of the file."""
 
     seconds: float
     starts: tuple[float, ...]
@@ -205,7 +220,11 @@ def _tract(rng: np.random.Generator, source: np.ndarray) -> np.ndarray:
     out = 0.25 * source
     for low, high, weight in ((350, 800, 1.0), (1000, 1900, 0.7), (2200, 3400, 0.5)):
         centre, width = rng.uniform(low, high), rng.uniform(120, 350)
-        out += weight * rng.uniform(0.6, 1.4) * signal.lfilter(*signal.iirpeak(centre, centre / width, fs=RATE), source)
+        out += (
+            weight
+            * rng.uniform(0.6, 1.4)
+            * signal.lfilter(*signal.iirpeak(centre, centre / width, fs=RATE), source)
+        )
     return out
 
 
@@ -218,10 +237,13 @@ def _breath(rng: np.random.Generator, envelope: np.ndarray) -> np.ndarray:
 
 
 def _key_event(rng: np.random.Generator, label: int) -> tuple[np.ndarray, float, float]:
-    """The tone of class 1 or the breath of class 0 with the same envelope and energy, and the tone's lowest and highest Hz."""
+    """The tone of class 1 or the breath of class 0 with the same envelope and energy, and the tone's
+    lowest and highest Hz."""
     n = round(rng.uniform(0.3, 0.5) * RATE)
     level = 10 ** (rng.uniform(-30, -14) / 20)
-    envelope = signal.windows.tukey(n, 0.4) * (1 + 0.15 * np.sin(2 * np.pi * rng.uniform(3, 7) * np.arange(n) / RATE))
+    envelope = signal.windows.tukey(n, 0.4) * (
+        1 + 0.15 * np.sin(2 * np.pi * rng.uniform(3, 7) * np.arange(n) / RATE)
+    )
     first = np.exp(rng.uniform(np.log(350), np.log(1500)))
     glide = first * np.exp(np.linspace(0, rng.uniform(-0.12, 0.12), n))
     if label == 1:
@@ -241,7 +263,11 @@ def _background(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def _hum(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
-    """Mains hum: 100 Hz and its multiples up to 500 Hz (a full-wave rectifier's), 22 to 30 dB below the loudest cough."""
-    hum = sum(rng.uniform(0.4, 1) / k * np.sin(2 * np.pi * 100 * k * t + rng.uniform(0, 2 * np.pi)) for k in range(1, 6))
+    """Mains hum: 100 Hz and its multiples up to 500 Hz (a full-wave rectifier's), 22 to 30 dB below the
+    loudest cough."""
+    hum = sum(
+        rng.uniform(0.4, 1) / k * np.sin(2 * np.pi * 100 * k * t + rng.uniform(0, 2 * np.pi))
+        for k in range(1, 6)
+    )
     hum = np.asarray(hum)
     return 10 ** (rng.uniform(-30, -22) / 20) * hum / hum.std()

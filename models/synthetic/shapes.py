@@ -1,7 +1,9 @@
-"""Pictures whose evidence is known: one object per picture, a mask of where it is, and an optional corner tag that may betray the class.
+"""Pictures whose evidence is known: one object per picture, a mask of where it is, and an optional corner tag
+that may betray the class.
 
-Every class has its evidence inside the object's mask and nowhere else: stripes, dots, the colour red, the outline of a star. Ground,
-clutter, position, size, turn, outline and all other colours are drawn independently of the class. Drawing is vectorised over pictures.
+Every class has its evidence inside the object's mask and nowhere else: stripes, dots, the colour red, the
+outline of a star. Ground, clutter, position, size, turn, outline and all other colours are drawn
+independently of the class. Drawing is vectorised over pictures.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ OTHER_HUES = (0.12, 0.88)
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """images: uint8 `[N, S, S, 3]`. labels: int64 `[N]`. masks: bool `[N, S, S]`, the object. tags: bool `[N, S, S]`, the corner tag."""
+    """images: uint8 `[N, S, S, 3]`. labels: int64 `[N]`. masks: bool `[N, S, S]`, the object. tags: bool
+    `[N, S, S]`, the corner tag."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -49,14 +52,22 @@ class Shapes:
         return np.asarray(self.tags.any(axis=(1, 2)))
 
 
-def generate(n: int, seed: int, tag: Tag = "none", *, size: int = SIZE, labels: np.ndarray | None = None) -> Shapes:
-    """`n` pictures. The same arguments give the same pictures, and the first k of n pictures do not depend on n.
+def generate(
+    n: int, seed: int, tag: Tag = "none", *, size: int = SIZE, labels: np.ndarray | None = None
+) -> Shapes:
+    """`n` pictures. The same arguments give the same pictures, and the first k of n pictures do not depend on
+    n.
 
-    tag: `none`; `random` on a quarter of the pictures, whatever their class; `predictive` on every picture of the class `star` and no
-    other. labels: int `[n]`, None draws them evenly.
+    tag: `none`; `random` on a quarter of the pictures, whatever their class; `predictive` on every picture of
+    the class `star` and no other. labels: int `[n]`, None draws them evenly.
     """
     parts = list(_chunks(n, seed, tag, size, labels))
-    return Shapes(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("images", "labels", "masks", "tags")))
+    return Shapes(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("images", "labels", "masks", "tags")
+        )
+    )
 
 
 def with_tag(shapes: Shapes, present: bool | np.ndarray, seed: int = 0) -> Shapes:
@@ -77,9 +88,11 @@ def with_tag(shapes: Shapes, present: bool | np.ndarray, seed: int = 0) -> Shape
 
 
 def evidence_mass(values: np.ndarray, mask: np.ndarray) -> float:
-    """Relevance mass accuracy: sum of positive relevance inside the mask over all positive relevance (Arras et al. 2022).
+    """Relevance mass accuracy: sum of positive relevance inside the mask over all positive relevance (Arras
+    et al. 2022).
 
-    values: `[H, W]`; mask: bool `[H, W]`. NaN where nothing is positive. A map that is the same everywhere gets `uniform_share(mask)`.
+    values: `[H, W]`; mask: bool `[H, W]`. NaN where nothing is positive. A map that is the same everywhere
+    gets `uniform_share(mask)`.
     """
     if values.shape != mask.shape:
         raise ValueError("values and mask must have the same shape")
@@ -110,20 +123,28 @@ def _draw(rng: np.random.Generator, labels: np.ndarray, size: int) -> Shapes:
     n, unit = len(labels), size / SIZE
     canvas = _ground(rng, n, size)
     for _ in range(2):  # clutter: small plain things, each present in two of three pictures
-        alpha, _, _ = _outline(rng, n, size, radius=rng.uniform(3.5, 6.5, n) * unit, corners=None, edge=5 * unit)
+        alpha, _, _ = _outline(
+            rng, n, size, radius=rng.uniform(3.5, 6.5, n) * unit, corners=None, edge=5 * unit
+        )
         alpha *= (rng.random(n) < 2 / 3)[:, None, None]
         canvas = _blend(canvas, _flat(_colour(rng, n, OTHER_HUES), size), alpha)
     radius = rng.uniform(11, 19, n) * unit
     star = np.where((labels == STAR)[:, None], STAR_OUTLINE, OUTLINES[rng.integers(len(OUTLINES), size=n)])
-    alpha, u, v = _outline(rng, n, size, radius=np.where(labels == STAR, radius * 1.15, radius), corners=star, edge=14 * unit)
+    alpha, u, v = _outline(
+        rng, n, size, radius=np.where(labels == STAR, radius * 1.15, radius), corners=star, edge=14 * unit
+    )
     canvas = _blend(canvas, _surface(rng, labels, u, v, unit), alpha)
-    canvas += rng.normal(0, 1, canvas.shape).astype(np.float32) * rng.uniform(0.005, 0.05, n).astype(np.float32)[:, None, None, None]
+    canvas += (
+        rng.normal(0, 1, canvas.shape).astype(np.float32)
+        * rng.uniform(0.005, 0.05, n).astype(np.float32)[:, None, None, None]
+    )
     images = np.round(canvas.clip(0, 1) * 255).astype(np.uint8)
     return Shapes(images, labels, alpha > 0.5, np.zeros(alpha.shape, bool))
 
 
 def _ground(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
-    """float32 `[n, S, S, 3]`: clouds of two colours, half of them with faint waves: texture that means nothing."""
+    """float32 `[n, S, S, 3]`: clouds of two colours, half of them with faint waves: texture that means
+    nothing."""
     coarse = rng.normal(size=(n, 9, 9)).astype(np.float32)
     place = np.linspace(0, 7.999, size)
     i = place.astype(int)
@@ -131,7 +152,11 @@ def _ground(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
     rows = coarse[:, i] * (1 - f)[None, :, None] + coarse[:, i + 1] * f[None, :, None]
     cloud = rows[:, :, i] * (1 - f) + rows[:, :, i + 1] * f
     y, x = np.mgrid[:size, :size].astype(np.float32)
-    angle, period, phase = rng.uniform(0, np.pi, n), rng.uniform(4, 16, n) * size / SIZE, rng.uniform(0, 2 * np.pi, n)
+    angle, period, phase = (
+        rng.uniform(0, np.pi, n),
+        rng.uniform(4, 16, n) * size / SIZE,
+        rng.uniform(0, 2 * np.pi, n),
+    )
     along = x * np.cos(angle)[:, None, None] + y * np.sin(angle)[:, None, None]
     wave = np.sin(2 * np.pi * along / period[:, None, None] + phase[:, None, None])
     cloud = cloud * 0.5 + wave * (rng.uniform(0.05, 0.35, n) * (rng.random(n) < 0.5))[:, None, None]
@@ -141,12 +166,19 @@ def _ground(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
 
 
 def _outline(
-    rng: np.random.Generator, n: int, size: int, *, radius: np.ndarray, corners: np.ndarray | None, edge: float
+    rng: np.random.Generator,
+    n: int,
+    size: int,
+    *,
+    radius: np.ndarray,
+    corners: np.ndarray | None,
+    edge: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coverage `[n, S, S]` in 0..1 of a turned star polygon at a random place, and the object's own coordinates u, v in pixels.
+    """Coverage `[n, S, S]` in 0..1 of a turned star polygon at a random place, and the object's own
+    coordinates u, v in pixels.
 
-    In polar coordinates the side from a corner (radius 1, angle 0) to the point half way (radius q, angle pi / k) is
-    `r(phi) = dy / (cos(phi) dy - sin(phi) dx)` with `(dx, dy) = (q cos(pi/k) - 1, q sin(pi/k))`.
+    In polar coordinates the side from a corner (radius 1, angle 0) to the point half way (radius q, angle pi
+    / k) is `r(phi) = dy / (cos(phi) dy - sin(phi) dx)` with `(dx, dy) = (q cos(pi/k) - 1, q sin(pi/k))`.
     """
     corners = OUTLINES[rng.integers(len(OUTLINES), size=n)] if corners is None else corners
     centre = rng.uniform(edge, size - edge, (2, n))
@@ -163,8 +195,11 @@ def _outline(
     return alpha, dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
 
 
-def _surface(rng: np.random.Generator, labels: np.ndarray, u: np.ndarray, v: np.ndarray, unit: float) -> np.ndarray:
-    """float32 `[n, S, S, 3]`: stripes or dots of a second colour, or one plain colour, red for the class red."""
+def _surface(
+    rng: np.random.Generator, labels: np.ndarray, u: np.ndarray, v: np.ndarray, unit: float
+) -> np.ndarray:
+    """float32 `[n, S, S, 3]`: stripes or dots of a second colour, or one plain colour, red for the class
+    red."""
     n, size = len(labels), u.shape[1]
     colour = _colour(rng, n, OTHER_HUES)
     red = _colour(rng, n, RED_HUES, saturation=(0.6, 1.0), value=(0.45, 0.95))
@@ -176,7 +211,9 @@ def _surface(rng: np.random.Generator, labels: np.ndarray, u: np.ndarray, v: np.
     span = period * 1.15
     distance = np.hypot((u % span) - span / 2, (v % span) - span / 2)
     dots = 0.5 + span * rng.uniform(0.26, 0.34, n)[:, None, None] - distance
-    pattern = np.where((labels == STRIPED)[:, None, None], stripes, np.where((labels == DOTTED)[:, None, None], dots, 0))
+    pattern = np.where(
+        (labels == STRIPED)[:, None, None], stripes, np.where((labels == DOTTED)[:, None, None], dots, 0)
+    )
     amount = pattern.clip(0, 1)[..., None].astype(np.float32)
     return _flat(colour, size) * (1 - amount) + _flat(second, size) * amount
 
@@ -208,10 +245,13 @@ def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarr
 
 
 def _contrasting(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
-    """A colour of the other brightness, not red: how strongly it stands out varies, so that some textures are hard to see."""
+    """A colour of the other brightness, not red: how strongly it stands out varies, so that some textures
+    are hard to see."""
     brightness = colour @ np.array([0.299, 0.587, 0.114])
     strength = rng.uniform(0.2, 0.9, len(colour))
-    target = np.where(brightness > 0.5, brightness - strength * brightness, brightness + strength * (1 - brightness))
+    target = np.where(
+        brightness > 0.5, brightness - strength * brightness, brightness + strength * (1 - brightness)
+    )
     tint = _colour(rng, len(colour), OTHER_HUES, saturation=(0.0, 0.5), value=(1.0, 1.0))
     return (tint * target[:, None] / (tint @ np.array([0.299, 0.587, 0.114]))[:, None]).clip(0, 1)
 

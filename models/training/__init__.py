@@ -1,1 +1,2 @@
-"""Training: one loop for every bundled network, honest measures, and the commands that made the shipped weights."""
+"""Training: one loop for every bundled network, honest measures, and the commands that made the shipped
+weights."""

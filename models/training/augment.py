@@ -1,4 +1,5 @@
-"""Changes to spectrograms that must not change the answer. `x`: `[n, 1, F, T]` in 0..1 over 80 dB; random numbers from the generator only."""
+"""Changes to spectrograms that must not change the answer. `x`: `[n, 1, F, T]` in 0..1 over 80 dB; random
+numbers from the generator only."""
 
 from __future__ import annotations
 
@@ -9,8 +10,11 @@ RANGE = 80.0
 """dB between 0 and 1."""
 
 
-def spec_augment(x: Tensor, generator: torch.Generator, bands: int = 8, frames: int = 16, masks: int = 2) -> Tensor:
-    """SpecAugment (Park et al. 2019, arXiv 1904.08779): `masks` bands of frequency and of time are silenced, each of random width."""
+def spec_augment(
+    x: Tensor, generator: torch.Generator, bands: int = 8, frames: int = 16, masks: int = 2
+) -> Tensor:
+    """SpecAugment (Park et al. 2019, arXiv 1904.08779): `masks` bands of frequency and of time are
+    silenced, each of random width."""
     x = x.clone()
     n, _, height, width = x.shape
     for _ in range(masks):
@@ -23,10 +27,13 @@ def spec_augment(x: Tensor, generator: torch.Generator, bands: int = 8, frames: 
     return x
 
 
-def other_room(x: Tensor, generator: torch.Generator, quiet: float = -70.0, loud: float = -35.0, tilt: float = 8.0) -> Tensor:
-    """The same sound as another line might have carried it: a random slope of the spectrum (up to `tilt` dB either way from end to end) and
-    a random background of `quiet` to `loud` dB below the loudest cell, itself sloped, with the fluctuation of noise. Renormalised to the
-    loudest cell. Meant to make background level and channel colour worthless as clues."""
+def other_room(
+    x: Tensor, generator: torch.Generator, quiet: float = -70.0, loud: float = -35.0, tilt: float = 8.0
+) -> Tensor:
+    """The same sound as another line might have carried it: a random slope of the spectrum (up to `tilt` dB
+    either way from end to end) and a random background of `quiet` to `loud` dB below the loudest cell, itself
+    sloped, with the fluctuation of noise. Renormalised to the loudest cell. Meant to make background level
+    and channel colour worthless as clues."""
     n, _, height, _ = x.shape
     slope = torch.linspace(-1, 1, height).view(1, 1, -1, 1)
 
@@ -35,6 +42,11 @@ def other_room(x: Tensor, generator: torch.Generator, quiet: float = -70.0, loud
 
     level = RANGE * (x - 1) + tilt * (2 * draw() - 1) * slope
     level = level - level.amax(dim=(1, 2, 3), keepdim=True)
-    background = quiet + (loud - quiet) * draw() + 15 * (2 * draw() - 1) * slope + 3 * torch.randn(x.shape, generator=generator)
+    background = (
+        quiet
+        + (loud - quiet) * draw()
+        + 15 * (2 * draw() - 1) * slope
+        + 3 * torch.randn(x.shape, generator=generator)
+    )
     both = 10 * torch.log10(10 ** (level / 10) + 10 ** (background / 10))
     return (1 + (both - both.amax(dim=(1, 2, 3), keepdim=True)) / RANGE).clamp(0, 1)

@@ -1,4 +1,5 @@
-"""Model cards: what the weights are, how they were made and how far they can be believed, as the JSON file beside them."""
+"""Model cards: what the weights are, how they were made and how far they can be believed, as the JSON file
+beside them."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ COPPOCK = (
 )
 
 
-def figure(label: str, value: Estimate | float, *, note: str = "", spread: float | None = None) -> dict[str, Any]:
+def figure(
+    label: str, value: Estimate | float, *, note: str = "", spread: float | None = None
+) -> dict[str, Any]:
     """One figure of a card, with its interval or its standard deviation over runs."""
     if isinstance(value, Estimate):
         row: dict[str, Any] = {"label": label, **value.as_dict()}
@@ -36,13 +39,21 @@ def figure(label: str, value: Estimate | float, *, note: str = "", spread: float
 
 
 def ship(module: nn.Module, key: str, out: Path, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes `KEY.safetensors` and `KEY.json` (with the weights' sha256 and the versions) into `out`; returns the card."""
+    """Writes `KEY.safetensors` and `KEY.json` (with the weights' sha256 and the versions) into `out`;
+    returns the card."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{key}.safetensors"
     save_file({name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}, path)
     path.chmod(0o644)
     parameters = sum(value.numel() for value in module.parameters())
     versions = {"python": platform.python_version(), "torch": torch.__version__.split("+")[0]}
-    whole = {**card, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "parameters": parameters, "versions": versions}
-    (out / f"{key}.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    whole = {
+        **card,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "parameters": parameters,
+        "versions": versions,
+    }
+    (out / f"{key}.json").write_text(
+        json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
     return whole

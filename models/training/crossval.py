@@ -31,15 +31,25 @@ class Recipe:
         """A new network trained on `x`, `y` with class weights."""
         module = seeded(CnnExplain, seed)
         fit(
-            module, x, y, epochs=self.epochs, lr=self.lr, batch=self.batch, augment=self.augment, class_weights=balanced_weights(y, 2),
-            seed=seed, progress=False, **options,  # type: ignore[arg-type]
-        )  # fmt: skip
+            module,
+            x,
+            y,
+            epochs=self.epochs,
+            lr=self.lr,
+            batch=self.batch,
+            augment=self.augment,
+            class_weights=balanced_weights(y, 2),
+            seed=seed,
+            progress=False,
+            **options,  # type: ignore[arg-type]
+        )
         return module
 
 
 @dataclass(eq=False)
 class Judged:
-    """Outputs for recordings whose speakers the network had not heard. logits: `[seeds, n, 2]`; fold: `[n]`; elsewhere: per run `[m, 2]`."""
+    """Outputs for recordings whose speakers the network had not heard. logits: `[seeds, n, 2]`; fold:
+    `[n]`; elsewhere: per run `[m, 2]`."""
 
     clips: Clips
     fold: np.ndarray
@@ -52,19 +62,29 @@ class Judged:
         return (self.logits[..., 1] - self.logits[..., 0]).mean(0)
 
     def auc(self, score: np.ndarray | None = None, groups: np.ndarray | None = None) -> measures.Estimate:
-        """AUC over pairs judged by the same network, that is of the same fold (and, if given, the same of `groups`): outputs of different
-        networks are not on one scale. Interval over people. score: `[n]`, None takes the mean margin."""
+        """AUC over pairs judged by the same network, that is of the same fold (and, if given, the same of
+        `groups`): outputs of different networks are not on one scale. Interval over people. score: `[n]`,
+        None takes the mean margin."""
         strata = self.fold if groups is None else self.fold * (int(groups.max()) + 1) + groups
         rows = np.column_stack([self.score if score is None else score, strata])
         return measures.bootstrap(
-            lambda truth, both: measures.stratified_auc(truth, both[:, 0], both[:, 1]), self.clips.truth, rows, self.clips.people
+            lambda truth, both: measures.stratified_auc(truth, both[:, 0], both[:, 1]),
+            self.clips.truth,
+            rows,
+            self.clips.people,
         )
 
     def by_run(self) -> np.ndarray:
         """AUC of every fold and seed, `[seeds * folds]`."""
         truth = self.clips.truth
         margins = self.logits[..., 1] - self.logits[..., 0]
-        return np.array([measures.auc(truth[self.fold == k], m[self.fold == k]) for m in margins for k in range(self.fold.max() + 1)])
+        return np.array(
+            [
+                measures.auc(truth[self.fold == k], m[self.fold == k])
+                for m in margins
+                for k in range(self.fold.max() + 1)
+            ]
+        )
 
     def temperature(self) -> float:
         """One temperature for the recipe, from all out-of-fold logits at even odds."""
@@ -83,7 +103,8 @@ class Judged:
 
 
 def folds_by_person(clips: Clips, folds: int, seed: int = 0) -> np.ndarray:
-    """`[n]` fold of every clip; a person is in one fold, and persons are dealt out so that every fold has its share of each class."""
+    """`[n]` fold of every clip; a person is in one fold, and persons are dealt out so that every fold has
+    its share of each class."""
     people, inverse = np.unique(clips.people, return_inverse=True)
     share = np.bincount(inverse, clips.truth) / np.bincount(inverse)
     rng = np.random.default_rng(seed)
@@ -107,8 +128,9 @@ def cross_validate(
     what: str = "cross-validation",
     progress: bool = True,
 ) -> Judged:
-    """Every clip judged by `seeds` networks that never heard its person. also: further inputs that every network judges. keep: called
-    with the first network (fold 0, seed 0): its test people are those of fold 0."""
+    """Every clip judged by `seeds` networks that never heard its person. also: further inputs that every
+    network judges. keep: called with the first network (fold 0, seed 0): its test people are those of fold 0.
+    """
     fold = folds_by_person(clips, folds)
     judged = Judged(clips, fold, np.full((seeds, len(clips), 2), np.nan))
     with tqdm(total=folds * seeds, desc=what, unit="network", disable=not progress) as bar:
@@ -132,7 +154,8 @@ def shuffled(clips: Clips, seed: int = 0) -> Clips:
 
 
 def by_conditions(clips: Clips, fold: np.ndarray) -> np.ndarray:
-    """`[n]` out-of-fold probability of class 1 from the recording conditions alone, by a random forest (300 trees)."""
+    """`[n]` out-of-fold probability of class 1 from the recording conditions alone, by a random forest
+    (300 trees)."""
     from sklearn.ensemble import RandomForestClassifier
 
     score = np.empty(len(clips))
@@ -145,4 +168,6 @@ def by_conditions(clips: Clips, fold: np.ndarray) -> np.ndarray:
 
 def alike(conditions_score: np.ndarray) -> np.ndarray:
     """`[n]` group of recordings with about the same conditions: fifths of the forest's score."""
-    return np.digitize(conditions_score, np.quantile(conditions_score, np.arange(1, CONDITION_GROUPS) / CONDITION_GROUPS))
+    return np.digitize(
+        conditions_score, np.quantile(conditions_score, np.arange(1, CONDITION_GROUPS) / CONDITION_GROUPS)
+    )

@@ -1,4 +1,5 @@
-"""Trains the two networks on controlled pictures: `shapes`, and `shapes_shortcut`, which was shown pictures where a sticker betrays a class.
+"""Trains the two networks on controlled pictures: `shapes`, and `shapes_shortcut`, which was shown pictures
+where a sticker betrays a class.
 
     python -m models.training.images --out models/weights
 
@@ -80,7 +81,8 @@ def train(
 ) -> dict[str, dict[str, Any]]:
     """Writes `KEY.safetensors` and `KEY.json` (the card) into `out` for each key; returns the cards.
 
-    checkpoints: folder that gets a subfolder per key with one file per epoch. One thread and about five minutes per network.
+    checkpoints: folder that gets a subfolder per key with one file per epoch. One thread and about five
+    minutes per network.
     """
     out.mkdir(parents=True, exist_ok=True)
     cards = {}
@@ -89,9 +91,17 @@ def train(
         x, y = tensors(generate(rows, TRAIN_SEED, variant.tag))
         module = seeded(shapes_net, seed)
         history = fit(
-            module, x, y, epochs=epochs, lr=RATE, batch=BATCH, validate=tensors(generate(VALIDATION, VALIDATION_SEED, variant.tag)),
-            checkpoints=checkpoints / key if checkpoints else None, seed=seed, progress=progress,
-        )  # fmt: skip
+            module,
+            x,
+            y,
+            epochs=epochs,
+            lr=RATE,
+            batch=BATCH,
+            validate=tensors(generate(VALIDATION, VALIDATION_SEED, variant.tag)),
+            checkpoints=checkpoints / key if checkpoints else None,
+            seed=seed,
+            progress=progress,
+        )
         path = out / f"{key}.safetensors"
         save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
         cards[key] = {
@@ -126,9 +136,11 @@ def describe(variant: Variant, rows: int) -> dict[str, Any]:
 
 
 def measure(module: nn.Module, rows: int = TEST) -> dict[str, Any]:
-    """Accuracy on fresh pictures without a sticker, with a meaningless one, and with one pasted on every picture; 95 % Wilson intervals.
+    """Accuracy on fresh pictures without a sticker, with a meaningless one, and with one pasted on every
+    picture; 95 % Wilson intervals.
 
-    to_tagged_class: share of pictures of the *other* classes that are called the tagged class once they wear the sticker.
+    to_tagged_class: share of pictures of the *other* classes that are called the tagged class once they wear
+    the sticker.
     """
     plain = generate(rows, TEST_SEED, "none")
     lucky = np.random.default_rng(TEST_SEED).random(rows) < TAG_SHARE
@@ -142,7 +154,10 @@ def measure(module: nn.Module, rows: int = TEST) -> dict[str, Any]:
         said = predict(module, x).argmax(1)
         out[name] = interval(int((said == y).sum()), rows)
         if name == "accuracy_without_sticker":
-            out["recall"] = {label: interval(int((said[y == i] == i).sum()), int((y == i).sum())) for i, label in enumerate(LABELS)}
+            out["recall"] = {
+                label: interval(int((said[y == i] == i).sum()), int((y == i).sum()))
+                for i, label in enumerate(LABELS)
+            }
         if name == "accuracy_sticker_on_all":
             others = y != TAGGED
             out["to_tagged_class"] = interval(int((said[others] == TAGGED).sum()), int(others.sum()))

@@ -1,7 +1,8 @@
-"""The training loop of every bundled network: AdamW under a one-cycle rate, a progress bar, a checkpoint per epoch.
+"""The training loop of every bundled network: AdamW under a one-cycle rate, a progress bar, a checkpoint per
+epoch.
 
-`fit` is a pure function of its arguments: the same module weights, data and seed give the same trained weights on the same machine and
-number of threads, and the global random state is left as it was.
+`fit` is a pure function of its arguments: the same module weights, data and seed give the same trained
+weights on the same machine and number of threads, and the global random state is left as it was.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the data did. loss: mean weighted cross-entropy; validation measures are NaN without validation data."""
+    """What one pass over the data did. loss: mean weighted cross-entropy; validation measures are NaN
+    without validation data."""
 
     number: int
     loss: float
@@ -47,7 +49,8 @@ class History:
 
 
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A freshly initialised network that depends on the seed alone; the global random state is left as it was."""
+    """A freshly initialised network that depends on the seed alone; the global random state is left as it
+    was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build()
@@ -77,14 +80,17 @@ def fit(
 ) -> History:
     """Trains `module` in place and leaves it in eval mode.
 
-    x: `[n, C, H, W]` float32, y: `[n]` int64. lr: the peak of the one-cycle rate (a quarter of the steps up, then down by cosine).
-    checkpoints: folder for `epoch_000.safetensors` (before training) and one file per epoch, float16.
+    x: `[n, C, H, W]` float32, y: `[n]` int64. lr: the peak of the one-cycle rate (a quarter of the steps up,
+    then down by cosine). checkpoints: folder for `epoch_000.safetensors` (before training) and one file per
+    epoch, float16.
     """
     device = next(module.parameters()).device
     generator = torch.Generator().manual_seed(seed)
     steps = epochs * -(-len(x) // batch)
     optimiser = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=lr, total_steps=max(2, steps), pct_start=0.25)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=lr, total_steps=max(2, steps), pct_start=0.25
+    )
     weights = None if class_weights is None else class_weights.to(device)
     if checkpoints is not None:
         save_checkpoint(module, checkpoints, 0)
@@ -105,12 +111,28 @@ def fit(
                 total += loss.item() * len(rows)
             module.eval()
             measured = _validation(module, validate, batch)
-            done.append(Epoch(number, total / len(x), float(schedule.get_last_lr()[0]), time.perf_counter() - began, *measured))
+            done.append(
+                Epoch(
+                    number,
+                    total / len(x),
+                    float(schedule.get_last_lr()[0]),
+                    time.perf_counter() - began,
+                    *measured,
+                )
+            )
             if checkpoints is not None:
                 save_checkpoint(module, checkpoints, number)
             bar.set_postfix(loss=f"{done[-1].loss:.3f}", validation=f"{measured[0]:.3f}")
             bar.update()
-    settings = {"epochs": epochs, "lr": lr, "batch": batch, "decay": decay, "seed": seed, "rows": len(x), "optimiser": "AdamW, one-cycle"}
+    settings = {
+        "epochs": epochs,
+        "lr": lr,
+        "batch": batch,
+        "decay": decay,
+        "seed": seed,
+        "rows": len(x),
+        "optimiser": "AdamW, one-cycle",
+    }
     return History(tuple(done), settings)
 
 

@@ -1,4 +1,5 @@
-"""How good a two-class model is, with intervals, and how far its probabilities can be believed. Plain numpy; scores: higher means class 1."""
+"""How good a two-class model is, with intervals, and how far its probabilities can be believed. Plain
+numpy; scores: higher means class 1."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Estimate:
 
 
 def auc(truth: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve: P(score of a random positive > that of a random negative), ties count half (Mann-Whitney).
+    """Area under the ROC curve: P(score of a random positive > that of a random negative), ties count half
+    (Mann-Whitney).
 
     truth: `[n]` of 0 and 1. NaN when one class is missing.
     """
@@ -54,9 +56,16 @@ def balanced_accuracy(truth: np.ndarray, score: np.ndarray, threshold: float = 0
 
 
 def bootstrap(
-    measure: Measure, truth: np.ndarray, score: np.ndarray, groups: np.ndarray | None = None, *, draws: int = 1000, seed: int = 0
+    measure: Measure,
+    truth: np.ndarray,
+    score: np.ndarray,
+    groups: np.ndarray | None = None,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> Estimate:
-    """95 % percentile interval over resampled *groups* (people, not clips: clips of one person are not independent).
+    """95 % percentile interval over resampled *groups* (people, not clips: clips of one person are not
+    independent).
 
     groups: `[n]` ids, None takes every row for itself. Draws without both classes are left out.
     """
@@ -72,16 +81,28 @@ def bootstrap(
     return Estimate(measure(truth, score), float(low), float(high))
 
 
-def report(truth: np.ndarray, probability: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> dict[str, dict[str, float]]:
+def report(
+    truth: np.ndarray, probability: np.ndarray, groups: np.ndarray | None = None, seed: int = 0
+) -> dict[str, dict[str, float]]:
     """AUC, sensitivity, specificity and balanced accuracy at threshold 0.5, each with its interval."""
-    measures = {"auc": auc, "sensitivity": sensitivity, "specificity": specificity, "balanced_accuracy": balanced_accuracy}
-    return {name: bootstrap(measure, truth, probability, groups, seed=seed).as_dict() for name, measure in measures.items()}
+    measures = {
+        "auc": auc,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "balanced_accuracy": balanced_accuracy,
+    }
+    return {
+        name: bootstrap(measure, truth, probability, groups, seed=seed).as_dict()
+        for name, measure in measures.items()
+    }
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """T > 0 that minimises the mean negative log-likelihood of softmax(logits / T) (Guo et al. 2017, arXiv 1706.04599).
+    """T > 0 that minimises the mean negative log-likelihood of softmax(logits / T) (Guo et al. 2017, arXiv
+    1706.04599).
 
-    logits: `[n, K]`, of inputs the network was *not* trained on; truth: `[n]`; weights: `[n]`, e.g. `even_odds`. Bounded to 0.05..20.
+    logits: `[n, K]`, of inputs the network was *not* trained on; truth: `[n]`; weights: `[n]`, e.g.
+    `even_odds`. Bounded to 0.05..20.
     """
     rows = np.arange(len(truth))
 
@@ -101,8 +122,11 @@ def even_odds(truth: np.ndarray) -> np.ndarray:
     return (len(truth) / np.bincount(truth))[truth]
 
 
-def calibration_error(probability: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None, bins: int = 10) -> float:
-    """Expected calibration error: mean |confidence - accuracy| over equally wide bins of the top probability, weighted by their size.
+def calibration_error(
+    probability: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None, bins: int = 10
+) -> float:
+    """Expected calibration error: mean |confidence - accuracy| over equally wide bins of the top probability,
+    weighted by their size.
 
     probability: `[n, K]`, truth: `[n]`.
     """
@@ -114,7 +138,8 @@ def calibration_error(probability: np.ndarray, truth: np.ndarray, weights: np.nd
 
 
 def stratified_auc(truth: np.ndarray, score: np.ndarray, strata: np.ndarray) -> float:
-    """AUC over pairs of the same stratum only (van Elteren's weights n1 n0): what is left when the strata are held alike."""
+    """AUC over pairs of the same stratum only (van Elteren's weights n1 n0): what is left when the strata
+    are held alike."""
     pairs = area = 0.0
     for stratum in np.unique(strata):
         inside = strata == stratum

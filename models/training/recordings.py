@@ -1,4 +1,5 @@
-"""The real recordings as tensors, with who coughed and under which recording conditions. Reads `labels.csv` of the data folder.
+"""The real recordings as tensors, with who coughed and under which recording conditions. Reads `labels.csv`
+of the data folder.
 
 Windows are prepared by the models' own input, so that training sees what the product shows.
 """
@@ -22,7 +23,15 @@ from models.inputs.sound import SoundInput
 from models.media.segment import Event, level_curve, mono, segment, window_start
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
 
-CONDITIONS = ("length", "loudest frame", "background (5 %)", "background (10 %)", "median level", "peak", "mean level")
+CONDITIONS = (
+    "length",
+    "loudest frame",
+    "background (5 %)",
+    "background (10 %)",
+    "median level",
+    "peak",
+    "mean level",
+)
 STEADY = ("hum", "tone", "hiss", "clicks")
 MADE = "made"
 GUIDED = ("telephone coughs", "messenger coughs", "spoken digits, read speech")
@@ -30,12 +39,14 @@ GUIDED = ("telephone coughs", "messenger coughs", "spoken digits, read speech")
 """First word of the "person" of a generated sound."""
 Row = dict[str, str]
 Pick = Callable[[np.ndarray, int], Iterable[tuple[np.ndarray, float | None]]]
-"""Mono sound and rate -> the pieces to take from it: sound, and first second of the window (None: around the loudest event)."""
+"""Mono sound and rate -> the pieces to take from it: sound, and first second of the window (None: around
+the loudest event)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """x: `[n, 1, 64, 128]`; y: `[n]` int64; people: `[n]` subject ids; conditions: `[n, 7]`, see CONDITIONS (log10 s and dB)."""
+    """x: `[n, 1, 64, 128]`; y: `[n]` int64; people: `[n]` subject ids; conditions: `[n, 7]`, see
+    CONDITIONS (log10 s and dB)."""
 
     x: Tensor
     y: Tensor
@@ -52,24 +63,31 @@ class Clips:
 
 
 def covid(data: Path, subset: str, spec: SoundInput, *, progress: bool = True) -> Clips:
-    """One window per recording, around its loudest event; class 1 is "positive". subset: core, extra_unverified, extra_telegram."""
+    """One window per recording, around its loudest event; class 1 is "positive". subset: core,
+    extra_unverified, extra_telegram."""
     rows = [row for row in _rows(data, "cough") if row["set"] == subset]
-    return _clips(data, rows, [int(row["label"] == "positive") for row in rows], spec, _whole, subset, progress)
+    return _clips(
+        data, rows, [int(row["label"] == "positive") for row in rows], spec, _whole, subset, progress
+    )
 
 
 def coughs_and_others(data: Path, spec: SoundInput, *, progress: bool = True) -> Clips:
-    """Coswara: coughs (class 1) against breathing, speech and vowels of the same people (class 0), and against generated steady sounds
-    (class 0; "people" called `made ...`). Of each recording: windows as they are (at up to three events, or every 2 s), and single
-    events cut out with silence around them, so that a lone word is not taken for a cough because it stands alone."""
+    """Coswara: coughs (class 1) against breathing, speech and vowels of the same people (class 0), and
+    against generated steady sounds (class 0; "people" called `made ...`). Of each recording: windows as they
+    are (at up to three events, or every 2 s), and single events cut out with silence around them, so that a
+    lone word is not taken for a cough because it stands alone."""
     coughs = [row for row in _rows(data, "cough") if row["subject_id"].startswith("cw-")]
     others = [row for row in _rows(data, "audio_other") if row["subject_id"].startswith("cw-")]
     a = _clips(data, coughs, [1] * len(coughs), spec, partial(_of_coughs, spec=spec), "coughs", progress)
-    b = _clips(data, others, [0] * len(others), spec, partial(_of_others, spec=spec), "other sounds", progress)
+    b = _clips(
+        data, others, [0] * len(others), spec, partial(_of_others, spec=spec), "other sounds", progress
+    )
     return _joined(_joined(a, b), generated(spec))
 
 
 def generated(spec: SoundInput, each: int = 15) -> Clips:
-    """Hums, tones, hisses, clicks and empty rooms made by a program: what no one would call a cough (class 0)."""
+    """Hums, tones, hisses, clicks and empty rooms made by a program: what no one would call a cough (class
+    0)."""
     x, people, measured = [], [], []
     for concept in (*(CONCEPTS[key] for key in STEADY), COUNTER_EXAMPLES["audio"]):
         for i, sound in enumerate(concept.make(each, seed=17)):
@@ -80,36 +98,54 @@ def generated(spec: SoundInput, each: int = 15) -> Clips:
 
 
 def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str, Clips]:
-    """What `cough_check` never heard in training: other channels' coughs (class 1); spoken digits, read speech, music and a bird (class 0)."""
+    """What `cough_check` never heard in training: other channels' coughs (class 1); spoken digits, read
+    speech, music and a bird (class 0)."""
     found = {}
     for name, subset in {"telephone coughs": "core", "messenger coughs": "extra_telegram"}.items():
         rows = [row for row in _rows(data, "cough") if row["set"] == subset]
         found[name] = _clips(data, rows, [1] * len(rows), spec, _whole, name, progress)
     rows = [row for row in _rows(data, "audio_other") if not row["subject_id"].startswith("cw-")]
-    for name, kinds in {"spoken digits, read speech": ("speech",), "music, a bird": ("music", "bird")}.items():
+    for name, kinds in {
+        "spoken digits, read speech": ("speech",),
+        "music, a bird": ("music", "bird"),
+    }.items():
         some = [row for row in rows if row["kind"] in kinds]
         found[name] = _clips(data, some, [0] * len(some), spec, _whole, name, progress)
     return found
 
 
 def conditions(sound: np.ndarray, rate: int) -> list[float]:
-    """What the recording is like, whatever was coughed into it: length, levels and background (rumble taken off), no spectrum."""
+    """What the recording is like, whatever was coughed into it: length, levels and background (rumble
+    taken off), no spectrum."""
     levels = level_curve(sound, rate)
     low, quiet, middle = np.percentile(levels, [5, 10, 50])
     power = float(np.mean(np.square(sound, dtype=np.float64)))
     peak = float(np.abs(sound).max())
-    return [np.log10(len(sound) / rate), levels.max(), low, quiet, middle, 20 * np.log10(peak + 1e-6), 10 * np.log10(power + 1e-12)]
+    return [
+        np.log10(len(sound) / rate),
+        levels.max(),
+        low,
+        quiet,
+        middle,
+        20 * np.log10(peak + 1e-6),
+        10 * np.log10(power + 1e-12),
+    ]
 
 
 def _rows(data: Path, folder: str) -> Iterator[Row]:
     path = data / folder / "labels.csv"
     if not path.is_file():
-        raise BadParameter(f"The data folder has no {folder}/labels.csv; give the folder that holds it with --data.", field="data")
+        raise BadParameter(
+            f"The data folder has no {folder}/labels.csv; give the folder that holds it with --data.",
+            field="data",
+        )
     with path.open(newline="", encoding="utf-8") as file:
         yield from csv.DictReader(file)
 
 
-def _clips(data: Path, rows: list[Row], labels: list[int], spec: SoundInput, pick: Pick, what: str, progress: bool) -> Clips:
+def _clips(
+    data: Path, rows: list[Row], labels: list[int], spec: SoundInput, pick: Pick, what: str, progress: bool
+) -> Clips:
     """Windows of every recording that can be used; silent and very short pieces are left out."""
     x, y, people, measured = [], [], [], []
     for row, label in zip(tqdm(rows, desc=what, unit="recording", disable=not progress), labels, strict=True):
@@ -153,5 +189,8 @@ def _alone(sound: np.ndarray, rate: int, event: Event) -> np.ndarray:
 
 def _joined(a: Clips, b: Clips) -> Clips:
     return Clips(
-        torch.cat([a.x, b.x]), torch.cat([a.y, b.y]), np.concatenate([a.people, b.people]), np.concatenate([a.conditions, b.conditions])
+        torch.cat([a.x, b.x]),
+        torch.cat([a.y, b.y]),
+        np.concatenate([a.people, b.people]),
+        np.concatenate([a.conditions, b.conditions]),
     )

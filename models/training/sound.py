@@ -1,7 +1,8 @@
-"""Trains the sound models and writes weights, card and checkpoints. `evident train KEY --data FOLDER --out FOLDER` made the shipped ones.
+"""Trains the sound models and writes weights, card and checkpoints.
+`evident train KEY --data FOLDER --out FOLDER` made the shipped ones.
 
-Figures are of recordings of people the networks never heard. One thread and fixed seeds: the same machine gives the same bytes,
-another one the same figures but for rounding.
+Figures are of recordings of people the networks never heard. One thread and fixed seeds: the same machine
+gives the same bytes, another one the same figures but for rounding.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def train(
     task: str, data: Path | None = None, out: Path = Path("trained"), folds: int = 5, seeds: int = 3, epochs: int | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
-    """Trains `task` and returns its card. data: needed for the models of real recordings. folds, seeds: of the cross-validation there.
+    """Trains `task` and returns its card. data: needed for the models of real recordings. folds, seeds: of
+    the cross-validation there.
 
     Raises BadParameter (unknown task, missing data).
     """
@@ -44,12 +46,16 @@ def train(
         raise BadParameter(f"There is no such sound model; there are: {', '.join(EPOCHS)}.", field="model")
     if not 2 <= folds <= 20 or not 1 <= seeds <= 20:
         raise BadParameter("Give 2 to 20 folds and 1 to 20 seeds.", field="folds")
-    torch.set_num_threads(1)  # the order of additions, and with it every bit, depends on the number of threads
+    torch.set_num_threads(
+        1
+    )  # the order of additions, and with it every bit, depends on the number of threads
     epochs = epochs or EPOCHS[task]
     if task in ("cnnexplain_synthetic", "cnnexplain_shortcut"):
         return _synthetic(task, out, epochs, progress)
     if data is None or not data.is_dir():
-        raise BadParameter("This model is trained on recordings: give their folder with --data.", field="data")
+        raise BadParameter(
+            "This model is trained on recordings: give their folder with --data.", field="data"
+        )
     make = _covid if task == "cnnexplain" else _cough_check
     return make(data, out, folds, seeds, epochs, progress)
 
@@ -61,7 +67,9 @@ def augment(x: Tensor, generator: torch.Generator, quiet: float, loud: float) ->
 
 def synthetic_inputs(items: list[SyntheticCough]) -> tuple[Tensor, Tensor]:
     """`[n, 1, 64, 128]` and `[n]` classes."""
-    return torch.cat([INPUT.prepare((item.waveform, item.rate)).x for item in items]), torch.tensor([item.label for item in items])
+    return torch.cat([INPUT.prepare((item.waveform, item.rate)).x for item in items]), torch.tensor(
+        [item.label for item in items]
+    )
 
 
 def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, Any]:
@@ -71,7 +79,9 @@ def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, An
     x, y = synthetic_inputs(generate(*TRAIN, hum=hum))
     validation = synthetic_inputs(generate(*VALIDATION, hum=hum))
     module = seeded(CnnExplain, 0)
-    history = fit(module, x, y, epochs=epochs, lr=2e-3, batch=32, validate=validation, seed=0, progress=progress)
+    history = fit(
+        module, x, y, epochs=epochs, lr=2e-3, batch=32, validate=validation, seed=0, progress=progress
+    )
     temperature = measures.fit_temperature(predict(module, validation[0]).numpy(), validation[1].numpy())
     card = {
         "architecture": "cnnexplain",
@@ -82,7 +92,11 @@ def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, An
         else "The cough network on sounds made by a program, whose evidence is known: shows what a good map looks like, and measures methods.",
         "caution": "Trained on sounds made by a program. It knows nothing about real coughs or people.",
         "data": f"{TRAIN[0]} generated recordings, half with a wheeze after the loudest cough, half with a breath in its place. "
-        + ("A mains hum is in all with a wheeze and in none without." if misled else "A mains hum is in three of ten, whatever the class."),
+        + (
+            "A mains hum is in all with a wheeze and in none without."
+            if misled
+            else "A mains hum is in three of ten, whatever the class."
+        ),
         "split": "Training, validation and test recordings are generated with different seeds (11, 12, 13).",
         "licence": "Apache-2.0",
         "intended_use": INTENDED_USE,
@@ -147,7 +161,9 @@ def _covid(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress:
         "than this network does. A map may well show the room.",
         "labels": ["no Covid-19", "Covid-19"],
         **_covid_figures(judged, control, telegram),
-        "held_out": {name: value["value"] for name, value in measures.report(clips.truth[test], held_out).items()},
+        "held_out": {
+            name: value["value"] for name, value in measures.report(clips.truth[test], held_out).items()
+        },
         "calibration": _calibration(judged, temperature),
         "other_studies": COPPOCK,
         "data": "covid19-cough (Russia 2020): 286 coughs of people with a positive PCR, 152 of people who said they were healthy (no test "
@@ -155,11 +171,17 @@ def _covid(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress:
         "licence": "Weights Apache-2.0; recordings CC0-1.0, not part of the program",
         "split": f"By person. Figures: {folds} folds, {seeds} seeds, out of fold. Shipped weights: trained on folds 1 to {folds - 1} with "
         "seed 0; the people of fold 0 (`held_out`) were never heard.",
-        "training": {"epochs": epochs, "lr": recipe.lr, "batch": recipe.batch, "optimiser": "AdamW, one-cycle", "class weights": "balanced",
-                     "augmentation": "random background and spectral slope, SpecAugment"},
+        "training": {
+            "epochs": epochs,
+            "lr": recipe.lr,
+            "batch": recipe.batch,
+            "optimiser": "AdamW, one-cycle",
+            "class weights": "balanced",
+            "augmentation": "random background and spectral slope, SpecAugment",
+        },
         "command": "evident train cnnexplain --data DATA --out models/weights",
         "temperature": round(temperature, 4),
-    }  # fmt: skip
+    }
     return ship(module, "cnnexplain", out, card)
 
 
@@ -170,18 +192,37 @@ def _covid_figures(judged: Judged, control: Judged, telegram: recordings.Clips) 
     elsewhere = np.mean([logits[:, 1] - logits[:, 0] for logits in judged.elsewhere], axis=0)
     probability = measures.probabilities(judged.logits, judged.temperature())[..., 1].mean(0)
     report = measures.report(truth, probability, clips.people)
-    names = {"sensitivity": "Sensitivity", "specificity": "Specificity", "balanced_accuracy": "Balanced accuracy"}
+    names = {
+        "sensitivity": "Sensitivity",
+        "specificity": "Specificity",
+        "balanced_accuracy": "Balanced accuracy",
+    }
     return {
         "AUC, side by side": [
-            figure("This network, by person", judged.auc(), spread=runs.std(),
-                   note=f"single runs {runs.mean():.2f}, from {runs.min():.2f} to {runs.max():.2f}"),
+            figure(
+                "This network, by person",
+                judged.auc(),
+                spread=runs.std(),
+                note=f"single runs {runs.mean():.2f}, from {runs.min():.2f} to {runs.max():.2f}",
+            ),
             figure("The same with shuffled labels", control.auc()),
-            figure("Loudness, background and length alone", judged.auc(room), note="random forest, no spectrum"),
-            figure("Another channel (Telegram)", measures.bootstrap(measures.auc, telegram.truth, elsewhere, telegram.people)),
-            figure("This network, among recordings with alike conditions", judged.auc(groups=alike(room)), note="fifths of the forest's score"),
+            figure(
+                "Loudness, background and length alone", judged.auc(room), note="random forest, no spectrum"
+            ),
+            figure(
+                "Another channel (Telegram)",
+                measures.bootstrap(measures.auc, telegram.truth, elsewhere, telegram.people),
+            ),
+            figure(
+                "This network, among recordings with alike conditions",
+                judged.auc(groups=alike(room)),
+                note="fifths of the forest's score",
+            ),
         ],
-        "at threshold 0.5": [figure(label, measures.Estimate(**report[name])) for name, label in names.items()],
-    }  # fmt: skip
+        "at threshold 0.5": [
+            figure(label, measures.Estimate(**report[name])) for name, label in names.items()
+        ],
+    }
 
 
 def _calibration(judged: Judged, temperature: float) -> dict[str, Any]:
@@ -192,7 +233,9 @@ def _calibration(judged: Judged, temperature: float) -> dict[str, Any]:
     }
 
 
-def _cough_check(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress: bool) -> dict[str, Any]:
+def _cough_check(
+    data: Path, out: Path, folds: int, seeds: int, epochs: int, progress: bool
+) -> dict[str, Any]:
     """Is this a cough at all?"""
     clips = recordings.coughs_and_others(data, INPUT, progress=progress)
     foreign = recordings.foreign(data, INPUT, progress=progress)
@@ -205,7 +248,9 @@ def _cough_check(data: Path, out: Path, folds: int, seeds: int, epochs: int, pro
     real = ~np.char.startswith(clips.people, recordings.MADE)
     report = measures.report(clips.truth[real], probability[real], clips.people[real])
     called = {"generated hums, tones, hisses, clicks, rooms (out of fold)": probability[~real] <= 0.5}
-    called |= {name: predict(module, other.x).argmax(1).numpy() == other.truth for name, other in foreign.items()}
+    called |= {
+        name: predict(module, other.x).argmax(1).numpy() == other.truth for name, other in foreign.items()
+    }
     names = {
         "auc": "AUC",
         "sensitivity": "Coughs recognised",
@@ -217,9 +262,12 @@ def _cough_check(data: Path, out: Path, folds: int, seeds: int, epochs: int, pro
         "architecture": "cnnexplain",
         "intended_use": "To warn when a recording holds no cough. " + INTENDED_USE,
         "labels": ["other sound", "cough"],
-        "by person (Coswara), whole windows and single events": [figure(label, measures.Estimate(**report[name])) for name, label in names.items()],
+        "by person (Coswara), whole windows and single events": [
+            figure(label, measures.Estimate(**report[name])) for name, label in names.items()
+        ],
         "recordings from elsewhere, judged rightly": [
-            figure(name, _share(right), note="guided the design" if name in recordings.GUIDED else "") for name, right in called.items()
+            figure(name, _share(right), note="guided the design" if name in recordings.GUIDED else "")
+            for name, right in called.items()
         ],
         "calibration": _calibration(judged, temperature),
         "data": f"Coswara (India 2020): {int((clips.y == 1).sum())} windows and single coughs of 50 people and {int((clips.truth[real] == 0).sum())} of breathing, "
@@ -228,11 +276,17 @@ def _cough_check(data: Path, out: Path, folds: int, seeds: int, epochs: int, pro
         "split": f"By person. Figures: {folds} folds, {seeds} seeds, out of fold. Shipped weights: trained on all 50 people with seed 0; "
         "recordings from elsewhere were never heard in training, but the telephone, messenger and digit sets guided the design, "
         "so their figures are slightly optimistic.",
-        "training": {"epochs": epochs, "lr": recipe.lr, "batch": recipe.batch, "optimiser": "AdamW, one-cycle", "class weights": "balanced",
-                     "augmentation": "random background and spectral slope, SpecAugment"},
+        "training": {
+            "epochs": epochs,
+            "lr": recipe.lr,
+            "batch": recipe.batch,
+            "optimiser": "AdamW, one-cycle",
+            "class weights": "balanced",
+            "augmentation": "random background and spectral slope, SpecAugment",
+        },
         "command": "evident train cough_check --data DATA --out models/weights",
         "temperature": round(temperature, 4),
-    }  # fmt: skip
+    }
     return ship(module, "cough_check", out, card)
 
 

@@ -48,7 +48,8 @@ def normal(name: str) -> str:
 
 
 def test_every_declared_dependency_is_imported_at_run_time():
-    """By something that runs for a user: the benchmark, which compares with other packages, does not count."""
+    """By something that runs for a user: the benchmark, which compares with other packages, does not
+    count."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = {normal(text) for text in [*project["dependencies"], *extras["postgres"], *extras["cluster"]]}
@@ -61,10 +62,24 @@ def test_every_declared_dependency_is_imported_at_run_time():
 def test_every_import_is_declared():
     """Nothing works by the luck of somebody else's dependency."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {normal(text) for group in [project["dependencies"], *project["optional-dependencies"].values()] for text in group}
+    declared = {
+        normal(text)
+        for group in [project["dependencies"], *project["optional-dependencies"].values()]
+        for text in group
+    }
     homes = distributions()
-    used = {normal(home): path for path in SOURCES for name in imported(path) if name not in PACKAGES for home in homes.get(name, [])[:1]}
-    missing = {name: str(path.relative_to(ROOT)) for name, path in used.items() if name not in declared | {normal(project["name"])}}
+    used = {
+        normal(home): path
+        for path in SOURCES
+        for name in imported(path)
+        if name not in PACKAGES
+        for home in homes.get(name, [])[:1]
+    }
+    missing = {
+        name: str(path.relative_to(ROOT))
+        for name, path in used.items()
+        if name not in declared | {normal(project["name"])}
+    }
     assert missing == {}
 
 
@@ -74,8 +89,15 @@ def test_the_kinds_of_jobs_are_those_there_are():
 
 @pytest.mark.parametrize("path", [*PROSE, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_packages_that_are_mentioned_exist(path):
-    """`backend/tasks/explanation.py`, `docs/`, `models/weights/*.json`: whatever is written like a path of ours is one."""
-    mentioned = re.findall(r"(?<![\w/.:@-])((?:app|backend|frontend|models|tests|docs)/[\w./*-]*\w)", path.read_text())
+    """`backend/tasks/explanation.py`, `docs/`, `models/weights/*.json`: whatever is written like a path of
+    ours is one."""
+    mentioned = re.findall(
+        r"(?<![\w/.:@-])((?:app|backend|frontend|models|tests|docs)/[\w./*-]*\w)", path.read_text()
+    )
     mentioned = [re.sub(r"\b[A-Z]{2,}\b", "*", name) for name in mentioned]  # `KEY` stands for any
-    gone = [name for name in mentioned if name not in TO_BE_MADE and not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}.*"))]
+    gone = [
+        name
+        for name in mentioned
+        if name not in TO_BE_MADE and not any(ROOT.glob(name)) and not any(ROOT.glob(f"{name}.*"))
+    ]
     assert gone == []

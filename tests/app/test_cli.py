@@ -29,7 +29,9 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_packages_resolve_inside_this_installation() -> None:
     code = "import app, backend, frontend, models; print(*[m.__file__ for m in (app, backend, frontend, models)])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
     assert [Path(path).resolve().parents[1] for path in out] == [ROOT] * 4
 
 
@@ -67,7 +69,10 @@ def test_explain_writes_maps_pictures_and_numbers(tmp_path: Path, capsys: pytest
         (["explain", "nowhere.png"], "no such file"),
         (["explain", str(SAMPLE), "--model", "shapez"], "shapes"),
         (["explain", str(SAMPLE), "--model", "shapes", "--methods", "grad_cm"], "Did you mean grad_cam"),
-        (["explain", str(SAMPLE), "--model", "shapes", "--methods", "lime", "--set", "lime.n_samples=-4"], "n_samples"),
+        (
+            ["explain", str(SAMPLE), "--model", "shapes", "--methods", "lime", "--set", "lime.n_samples=-4"],
+            "n_samples",
+        ),
         (["explain", str(SAMPLE), "--model", "shapes", "--set", "lime"], "METHOD.NAME=VALUE"),
         (["explain", str(ROOT / "pyproject.toml"), "--model", "shapes"], "."),
         (["serve", "--port", "99999"], "port"),
@@ -87,7 +92,9 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert "Traceback" not in said
 
 
-def test_doctor_finds_a_sound_installation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_doctor_finds_a_sound_installation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("EVIDENT_DATA", str(tmp_path))
     from app.core.settings import get_settings
 

@@ -1,4 +1,5 @@
-"""`evident concepts analyse`: the same numbers as the library, written to files; mistakes answered in one sentence."""
+"""`evident concepts analyse`: the same numbers as the library, written to files; mistakes answered in one
+sentence."""
 
 from __future__ import annotations
 
@@ -30,7 +31,17 @@ def folder(tmp_path_factory):
 
 
 def test_numbers_maps_and_table(tmp_path, capsys, folder):
-    command = ["concepts", "analyse", str(STRIPED), "--model", "shapes", "--concepts", f"red,{folder}", "--layers", "relu4,relu5"]
+    command = [
+        "concepts",
+        "analyse",
+        str(STRIPED),
+        "--model",
+        "shapes",
+        "--concepts",
+        f"red,{folder}",
+        "--layers",
+        "relu4,relu5",
+    ]
     assert main([*command, "--classes", "0,2", "--random", "20", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "image_striped.png" in shown
@@ -41,7 +52,9 @@ def test_numbers_maps_and_table(tmp_path, capsys, folder):
     assert len(rows) == len(record["rows"]) == 2 * 2 * 2
     assert [float(row["score"]) for row in rows] == [row["score"] for row in record["rows"]]
     model = models.load("shapes")
-    expected = concept_attribution(model, model.prepare(STRIPED), "relu5", [Library().vector(model, "relu5", "red")], [0, 2])
+    expected = concept_attribution(
+        model, model.prepare(STRIPED), "relu5", [Library().vector(model, "relu5", "red")], [0, 2]
+    )
     found = [row["score"] for row in record["rows"] if row["concept"] == "Red" and row["layer"] == "relu5"]
     assert found == pytest.approx(expected.scores[0].tolist(), abs=1e-6)
     kept = np.load(tmp_path / "0_image_striped_relu5_0_Red.npy")
@@ -61,7 +74,17 @@ def test_numbers_maps_and_table(tmp_path, capsys, folder):
     ],
 )
 def test_mistakes_are_answered_in_one_sentence(tmp_path, capsys, change, words):
-    command = ["concepts", "analyse", str(STRIPED), "--model", "shapes", "--random", "20", "--out", str(tmp_path / "out")]
+    command = [
+        "concepts",
+        "analyse",
+        str(STRIPED),
+        "--model",
+        "shapes",
+        "--random",
+        "20",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main([*command, *change]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert words in error
@@ -73,7 +96,16 @@ def test_a_folder_with_too_few_files_is_refused(tmp_path, capsys, folder):
     few.mkdir()
     for file in sorted(folder.iterdir())[:9]:
         (few / file.name).write_bytes(file.read_bytes())
-    command = ["concepts", "analyse", str(STRIPED), "--model", "shapes", "--out", str(tmp_path / "out"), "--concepts"]
+    command = [
+        "concepts",
+        "analyse",
+        str(STRIPED),
+        "--model",
+        "shapes",
+        "--out",
+        str(tmp_path / "out"),
+        "--concepts",
+    ]
     assert main([*command, str(few)]) == 2
     assert "at least 10 examples, this one has 9" in capsys.readouterr().err
     assert main(["concepts", "analyse", str(tmp_path / "none.png"), "--concepts", "red"]) == 2

@@ -38,7 +38,9 @@ sys.exit(code)
 
 
 def blocks(text: str, language: str = "") -> list[str]:
-    return [block for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M) if kind == language]
+    return [
+        block for kind, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M) if kind == language
+    ]
 
 
 def test_contributings_method_keeps_every_promise(tmp_path):
@@ -46,7 +48,13 @@ def test_contributings_method_keeps_every_promise(tmp_path):
     (code,) = blocks(CONTRIBUTING, "python")
     (tmp_path / "my_method.py").write_text(code)
     picture = SAMPLES / "image_striped.png"
-    ran = subprocess.run([sys.executable, "-c", ADDED, str(tmp_path), str(picture)], cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", ADDED, str(tmp_path), str(picture)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert int(re.search(r"(\d+) passed", ran.stdout)[1]) > 8
     assert list((tmp_path / "maps").glob("*my_method*"))
@@ -61,7 +69,10 @@ def test_readmes_python(tmp_path, monkeypatch):
     torch.manual_seed(0)
     my_module = nn.Sequential(
         OrderedDict(
-            layer3=nn.Sequential(nn.Conv2d(3, 8, 5, 2), nn.ReLU()), pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), out=nn.Linear(8, 2)
+            layer3=nn.Sequential(nn.Conv2d(3, 8, 5, 2), nn.ReLU()),
+            pool=nn.AdaptiveAvgPool2d(1),
+            flat=nn.Flatten(),
+            out=nn.Linear(8, 2),
         )
     )
     positives, negatives = (shift + torch.rand(12, 3, 64, 64) / 2 for shift in (0.5, 0.0))
@@ -77,7 +88,9 @@ def test_readmes_python(tmp_path, monkeypatch):
 def documented_commands() -> list[list[str]]:
     """Every `evident ...` of the README that stands alone, environment and comment taken off."""
     lines = [line for block in blocks(README) for line in block.splitlines()]
-    lines += re.findall(r"`([^`\n]*\bevident [^`\n]*(?:\n[^`\n]+)?)`", re.sub(r"^```.*?^```", "", README, flags=re.S | re.M))
+    lines += re.findall(
+        r"`([^`\n]*\bevident [^`\n]*(?:\n[^`\n]+)?)`", re.sub(r"^```.*?^```", "", README, flags=re.S | re.M)
+    )
     words = [shlex.split(line, comments=True) for line in lines]
     return [line[line.index("evident") + 1 :] for line in words if "evident" in line and "|" not in line]
 

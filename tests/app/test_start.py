@@ -1,4 +1,5 @@
-"""Starting: whatever is in the way is one sentence and exit code 2, never a traceback; stopping by SIGTERM is exit code 0."""
+"""Starting: whatever is in the way is one sentence and exit code 2, never a traceback; stopping by SIGTERM
+is exit code 0."""
 
 from __future__ import annotations
 
@@ -79,7 +80,9 @@ def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
         assert "in use" in refused(capsys, "serve", "--port", str(taken.getsockname()[1]))
 
 
-def test_a_scheduler_that_does_not_answer(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scheduler_that_does_not_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("EVIDENT_ENGINE", "dask")
     for address in ("tcp://127.0.0.1:9", "nonsense", "tcp://127.0.0.1:99999"):
         monkeypatch.setenv("EVIDENT_SCHEDULER", address)
@@ -125,7 +128,9 @@ def test_a_damaged_database(damage, capsys: pytest.CaptureFixture[str], tmp_path
     assert "damaged" in refused(capsys, "serve")
 
 
-def test_a_locked_database(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("backend.store.database.LOCK_SECONDS", 0.2)
     (tmp_path / "data").mkdir()
     holder = sqlite3.connect(tmp_path / "data" / "evident.db", isolation_level=None)
@@ -134,15 +139,21 @@ def test_a_locked_database(capsys: pytest.CaptureFixture[str], tmp_path: Path, m
     holder.close()
 
 
-def test_a_worker_that_cannot_start(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert "No scheduler answers" in refused(capsys, "worker", "--scheduler", "tcp://127.0.0.1:9", "--workers", "1")
+def test_a_worker_that_cannot_start(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "No scheduler answers" in refused(
+        capsys, "worker", "--scheduler", "tcp://127.0.0.1:9", "--workers", "1"
+    )
     assert "workers" in refused(capsys, "worker", "--scheduler", "tcp://127.0.0.1:9", "--workers", "-1")
     for address in ("nonsense", "tcp://127.0.0.1:99999"):
         assert "scheduler" in refused(capsys, "worker", "--with-scheduler", "--scheduler", address)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        said = refused(capsys, "worker", "--with-scheduler", "--scheduler", f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+        said = refused(
+            capsys, "worker", "--with-scheduler", "--scheduler", f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        )
         assert "in use" in said
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("EVIDENT_DATA", str(tmp_path / "file"))

@@ -12,7 +12,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 POSTGRES = os.environ.get("EVIDENT_TEST_POSTGRES")
-"""URL of a PostgreSQL server on which a schema may be made, e.g. postgresql+psycopg://user@localhost/postgres."""
+"""URL of a PostgreSQL server on which a schema may be made, e.g.
+postgresql+psycopg://user@localhost/postgres."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,7 +35,11 @@ def postgres_schema() -> Iterator[str]:
     with admin.begin() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
     try:
-        yield make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+        yield (
+            make_url(POSTGRES)
+            .update_query_dict({"options": f"-csearch_path={schema}"})
+            .render_as_string(hide_password=False)
+        )
     finally:
         with admin.begin() as connection:
             connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))

@@ -1,4 +1,5 @@
-"""Tasks that behave badly on purpose, for the engine and job tests. Workers import this module as a plugin."""
+"""Tasks that behave badly on purpose, for the engine and job tests. Workers import this module as a
+plugin."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ class Echo(Task):
             with Path(payload["log"]).open("a") as file:
                 file.write(f"{payload['name']}\n")
         values = np.arange(6, dtype=np.float32).reshape(2, 3) + payload.get("plus", 0)
-        return Outcome({"echo": payload.get("name"), "pid": os.getpid()}, {"values": values}, {"note.txt": b"hello"})
+        return Outcome(
+            {"echo": payload.get("name"), "pid": os.getpid()}, {"values": values}, {"note.txt": b"hello"}
+        )
 
 
 @register

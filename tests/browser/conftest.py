@@ -1,4 +1,5 @@
-"""A real server and a real browser. Every page fails its test on a console message, a page error or a request that leaves the machine."""
+"""A real server and a real browser. Every page fails its test on a console message, a page error or a
+request that leaves the machine."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ assert _spec.loader
 provide = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(provide)
 
-# A cold server on a busy machine needs a while for its first catalogue; a test that waits is not a test of speed.
+# A cold server on a busy machine needs a while for its first catalogue; a test that waits is not a test of
+# speed.
 expect.set_options(timeout=30_000)
 
 QUIET = [
@@ -57,7 +59,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     env = {**os.environ, "EVIDENT_DATA": str(folder / "data")}
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([sys.executable, "-m", "app", "serve", "--port", str(port)], cwd=ROOT, env=env, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve", "--port", str(port)],
+            cwd=ROOT,
+            env=env,
+            stdout=log,
+            stderr=log,
+        )
     base = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 90
@@ -86,7 +94,12 @@ class Watch:
     def __init__(self, page: Page) -> None:
         self._heard: list[str] = []
         self._allowed: list[str] = []
-        page.on("console", lambda message: self._heard.append(f"console {message.type}: {message.text} ({message.location['url']})"))
+        page.on(
+            "console",
+            lambda message: self._heard.append(
+                f"console {message.type}: {message.text} ({message.location['url']})"
+            ),
+        )
         page.on("pageerror", lambda error: self._heard.append(f"page error: {error}"))
         page.on("request", self._request)
 
@@ -100,7 +113,8 @@ class Watch:
             self._heard.append(f"foreign request: {url.hostname}")
 
     def allow(self, *parts: str) -> None:
-        """Messages that the test brings about, early or late, e.g. the browser's own line for a refused upload."""
+        """Messages that the test brings about, early or late, e.g. the browser's own line for a refused
+        upload."""
         self._allowed.extend(parts)
 
 

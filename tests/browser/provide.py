@@ -1,6 +1,8 @@
-"""Find or fetch a browser for the tests: an installed Chromium or Chrome, else playwright's own download, else Debian's package when root.
+"""Find or fetch a browser for the tests: an installed Chromium or Chrome, else playwright's own download,
+else Debian's package when root.
 
-Run as a script by `make test`; exits with 1 and a plain sentence when no browser is to be had: a run without one must fail, not skip.
+Run as a script by `make test`; exits with 1 and a plain sentence when no browser is to be had: a run without
+one must fail, not skip.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ def main() -> int:
     if installed():
         return 0
     print("No browser found; fetching one for the tests ...", flush=True)
-    # Debian's package is tried first where it is certain to work: the other download may hang for minutes without a network.
+    # Debian's package is tried first where it is certain to work: the other download may hang for minutes
+    # without a network.
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
         _run("apt-get", "update", "-qq")
         _run("apt-get", "install", "-y", "-qq", "chromium", seconds=1200)
@@ -45,7 +48,10 @@ def main() -> int:
         _run(sys.executable, "-m", "playwright", "install", "chromium")
     if installed():
         return 0
-    print("The tests drive a real browser and none could be found or installed: install Chromium or set EVIDENT_BROWSER.", file=sys.stderr)
+    print(
+        "The tests drive a real browser and none could be found or installed: install Chromium or set EVIDENT_BROWSER.",
+        file=sys.stderr,
+    )
     return 1
 
 

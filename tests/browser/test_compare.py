@@ -1,4 +1,5 @@
-"""The Compare page on a real server with bundled models: from a sample to maps, settings, links, levels, themes, a phone."""
+"""The Compare page on a real server with bundled models: from a sample to maps, settings, links, levels,
+themes, a phone."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def open_sample(page: Page, site: str, modality: str = "audio", role: str | None
     """From the empty page to a prediction with its first finished map."""
     chosen = sample(site, modality, role)
     page.goto(site)
-    page.locator(".ev-start .ev-sample").filter(has=page.get_by_text(chosen["title"], exact=True)).first.click()
+    page.locator(".ev-start .ev-sample").filter(
+        has=page.get_by_text(chosen["title"], exact=True)
+    ).first.click()
     expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     return chosen
@@ -38,7 +41,9 @@ def address(page: Page) -> dict[str, str]:
 
 def wait_for_address(page: Page, *, has: str = "", lacks: str = "") -> None:
     """The address bar follows the page by replacement, a moment after the controls."""
-    page.wait_for_url(lambda url: has in url and not (lacks and lacks in url), timeout=SLOW, wait_until="commit")
+    page.wait_for_url(
+        lambda url: has in url and not (lacks and lacks in url), timeout=SLOW, wait_until="commit"
+    )
 
 
 def states(page: Page) -> dict[str, str]:
@@ -77,7 +82,11 @@ def test_a_sample_gives_a_prediction_and_cheap_maps_by_itself(site, page, modali
 
 def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
     open_sample(page, site)
-    ticked = [key for key in address(page)["methods"].split(",") if page.locator(f'.ev-method input[value="{key}"]').is_enabled()]
+    ticked = [
+        key
+        for key in address(page)["methods"].split(",")
+        if page.locator(f'.ev-method input[value="{key}"]').is_enabled()
+    ]
     page.get_by_role("button", name="Run", exact=True).first.click()
     wait_for_maps(page, len(ticked))
     assert states(page) == dict.fromkeys(ticked, "done")
@@ -120,21 +129,33 @@ def test_unticking_takes_the_panel_away_and_ticking_brings_the_same_map_back(sit
 def test_a_changed_class_marks_maps_as_changed_and_computes_nothing_by_itself(site, page):
     open_sample(page, site)
     page.wait_for_timeout(500)
-    before = page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)")
+    before = page.locator('[data-evident="map"]').evaluate_all(
+        "nodes => nodes.map((node) => node.dataset.explanation)"
+    )
     page.locator("#target-select").click()
     page.get_by_role("option").nth(1).click()
     expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(len(before))
     expect(page.get_by_text("press Run").first).to_be_visible()
-    assert page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)") == before
+    assert (
+        page.locator('[data-evident="map"]').evaluate_all(
+            "nodes => nodes.map((node) => node.dataset.explanation)"
+        )
+        == before
+    )
     page.get_by_role("button", name="Run", exact=True).first.click()
     expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(0, timeout=SLOW)
-    after = page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)")
+    after = page.locator('[data-evident="map"]').evaluate_all(
+        "nodes => nodes.map((node) => node.dataset.explanation)"
+    )
     assert not set(before) & set(after)
 
 
 def test_parameters_are_drawn_from_the_schema_and_travel_in_the_link(site, page):
     open_sample(page, site)
-    methods = {method["key"]: method for method in httpx.get(f"{site}/api/v1/catalogue", timeout=30).json()["methods"]}
+    methods = {
+        method["key"]: method
+        for method in httpx.get(f"{site}/api/v1/catalogue", timeout=30).json()["methods"]
+    }
     method = methods["smooth_grad"]
     page.get_by_role("button", name=f"Parameters of {method['title']}").click()
     drawer = page.get_by_role("dialog", name=method["title"])
@@ -163,12 +184,23 @@ def test_a_link_restores_the_same_maps_and_settings(site, page):
     expect(page.locator('[data-evident="map"][data-stale="1"]')).to_have_count(0, timeout=SLOW)
     count = page.locator('[data-evident="map"]').count()
     wait_for_maps(page, count)
-    before = sorted(page.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)"))
+    before = sorted(
+        page.locator('[data-evident="map"]').evaluate_all(
+            "nodes => nodes.map((node) => node.dataset.explanation)"
+        )
+    )
     link, history = page.url, page.evaluate("history.length")
     other = page.context.new_page()
     other.goto(link)
     expect(other.locator(DONE)).to_have_count(count, timeout=SLOW)
-    assert sorted(other.locator('[data-evident="map"]').evaluate_all("nodes => nodes.map((node) => node.dataset.explanation)")) == before
+    assert (
+        sorted(
+            other.locator('[data-evident="map"]').evaluate_all(
+                "nodes => nodes.map((node) => node.dataset.explanation)"
+            )
+        )
+        == before
+    )
     assert other.locator("#seed").input_value() == "7"
     assert other.locator("#look-sign input:checked").get_attribute("value") == "for"
     other.wait_for_timeout(500)
@@ -193,7 +225,9 @@ def test_another_input_replaces_the_maps_of_the_first(site, page):
     first = address(page)["input"]
     other = sample(site, "image")
     page.get_by_role("button", name="Samples").click()
-    page.get_by_role("dialog", name="Samples").locator(".ev-sample").filter(has=page.get_by_text(other["title"], exact=True)).first.click()
+    page.get_by_role("dialog", name="Samples").locator(".ev-sample").filter(
+        has=page.get_by_text(other["title"], exact=True)
+    ).first.click()
     wait_for_address(page, has=other["input"])
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     assert first not in page.url

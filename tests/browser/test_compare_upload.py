@@ -1,4 +1,5 @@
-"""Files through the browser: made here, refused here, and real recordings and photographs with two public networks."""
+"""Files through the browser: made here, refused here, and real recordings and photographs with two public
+networks."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def picture() -> bytes:
     y, x = np.mgrid[:96, :96]
     stripes = np.where((x // 8) % 2 == 0, 220, 40) * ((x - 48) ** 2 + (y - 48) ** 2 < 900)
     buffer = io.BytesIO()
-    Image.fromarray(np.dstack([stripes + 20, stripes, 90 + 0 * x]).clip(0, 255).astype("uint8")).save(buffer, "PNG")
+    Image.fromarray(np.dstack([stripes + 20, stripes, 90 + 0 * x]).clip(0, 255).astype("uint8")).save(
+        buffer, "PNG"
+    )
     return buffer.getvalue()
 
 
@@ -53,13 +56,16 @@ def run_all(page: Page) -> set[str]:
     """Every ticked method that fits, to the end; returns their keys."""
     expect(page.locator("#panels > .ev-panel--input")).to_be_visible(timeout=SLOW)
     page.get_by_role("button", name="Run", exact=True).first.click()
-    ticked = page.locator(".ev-method input:checked:not(:disabled)").evaluate_all("nodes => nodes.map((node) => node.value)")
+    ticked = page.locator(".ev-method input:checked:not(:disabled)").evaluate_all(
+        "nodes => nodes.map((node) => node.value)"
+    )
     expect(page.locator(DONE)).to_have_count(len(ticked), timeout=SLOW)
     return set(ticked)
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "content", "unit"), [("two_coughs.wav", "audio/wav", cough(), "s"), ("stripes.png", "image/png", picture(), "px")]
+    ("name", "kind", "content", "unit"),
+    [("two_coughs.wav", "audio/wav", cough(), "s"), ("stripes.png", "image/png", picture(), "px")],
 )
 def test_a_file_of_one_s_own_gives_maps_on_the_right_axes(site, page, name, kind, content, unit):
     page.goto(site)
@@ -86,15 +92,24 @@ def test_another_cough_of_the_recording_is_predicted_on_its_own(site, page):
     page.evaluate("""() => { const { input } = document.querySelector('[data-evident="player"]').dataset;
         window.dash_clientside.set_props('window-store', { data: { input, start: 3.5 } }); }""")
     page.wait_for_url(lambda url: "start=3.5" in url, wait_until="commit")
-    expect(page.locator('[data-evident="player"]')).not_to_have_attribute("data-window", str(before), timeout=SLOW)
-    assert json.loads(str(page.locator('[data-evident="player"]').get_attribute("data-window")))[0] == pytest.approx(3.5, abs=0.05)
+    expect(page.locator('[data-evident="player"]')).not_to_have_attribute(
+        "data-window", str(before), timeout=SLOW
+    )
+    assert json.loads(str(page.locator('[data-evident="player"]').get_attribute("data-window")))[
+        0
+    ] == pytest.approx(3.5, abs=0.05)
 
 
 @pytest.mark.parametrize(
     ("name", "kind", "content", "words"),
-    [("notes.txt", "text/plain", b"hello", "accepted"), ("broken.png", "image/png", b"\x89PNG\r\n\x1a\n broken", "could not be read")],
+    [
+        ("notes.txt", "text/plain", b"hello", "accepted"),
+        ("broken.png", "image/png", b"\x89PNG\r\n\x1a\n broken", "could not be read"),
+    ],
 )
-def test_a_file_that_cannot_be_used_says_why_and_leaves_the_page_usable(site, page, name, kind, content, words):
+def test_a_file_that_cannot_be_used_says_why_and_leaves_the_page_usable(
+    site, page, name, kind, content, words
+):
     page.goto(site)
     expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, name, content, kind)
@@ -108,8 +123,12 @@ def test_a_file_that_cannot_be_used_says_why_and_leaves_the_page_usable(site, pa
 @pytest.mark.data
 def test_a_real_recording_gives_every_default_map(site, page, real_data):
     with (real_data / "cough" / "labels.csv").open() as file:
-        row = next(row for row in csv.DictReader(file) if row["set"] == "core" and row["file"].endswith(".mp3"))
-    path = next(path for path in (real_data / row["file"], real_data / "cough" / row["file"]) if path.is_file())
+        row = next(
+            row for row in csv.DictReader(file) if row["set"] == "core" and row["file"].endswith(".mp3")
+        )
+    path = next(
+        path for path in (real_data / row["file"], real_data / "cough" / row["file"]) if path.is_file()
+    )
     page.goto(site)
     expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, "call.mp3", path.read_bytes(), "audio/mpeg")
@@ -120,7 +139,8 @@ def test_a_real_recording_gives_every_default_map(site, page, real_data):
 @pytest.mark.data
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("architecture", "weights"), [("torchvision:squeezenet1_1", "squeezenet1_1"), ("resnet20_cifar", "resnet20_cifar10")]
+    ("architecture", "weights"),
+    [("torchvision:squeezenet1_1", "squeezenet1_1"), ("resnet20_cifar", "resnet20_cifar10")],
 )
 def test_a_real_photo_through_a_public_network_brought_by_hand(site, page, real_data, architecture, weights):
     page.goto(f"{site}/models")
@@ -129,14 +149,18 @@ def test_a_real_photo_through_a_public_network_brought_by_hand(site, page, real_
     page.locator("#upload-title").fill(title)
     page.locator("#upload-architecture").fill(architecture)
     page.locator("#upload-labels").fill("\n".join(labels(real_data, weights)))
-    page.locator('.ev-upload-card input[type="file"]').set_input_files(real_data / "weights" / f"{weights}.safetensors")
+    page.locator('.ev-upload-card input[type="file"]').set_input_files(
+        real_data / "weights" / f"{weights}.safetensors"
+    )
     mine = page.locator(".ev-model").filter(has=page.get_by_role("heading", name=title, exact=True))
     expect(mine).to_be_visible(timeout=SLOW)
     mine.get_by_role("link", name="Use in Compare").click()
     expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     with (real_data / "images" / "labels.csv").open() as file:
         row = next(row for row in csv.DictReader(file) if row["top1_hit"] == "1")
-    path = next(path for path in (real_data / row["file"], real_data / "images" / row["file"]) if path.is_file())
+    path = next(
+        path for path in (real_data / row["file"], real_data / "images" / row["file"]) if path.is_file()
+    )
     drop(page, "photo.jpg", path.read_bytes(), "image/jpeg")
     assert {"grad_cam", "lime", "smooth_grad", "lrp", "fused"} <= run_all(page)
     expect(page.locator("#model-select")).to_have_value(title)
@@ -144,5 +168,8 @@ def test_a_real_photo_through_a_public_network_brought_by_hand(site, page, real_
 
 def labels(folder: Path, weights: str) -> list[str]:
     if weights == "squeezenet1_1":
-        return [row["name"].replace("\n", " ") for row in json.loads((folder / "weights" / "imagenet_classes.json").read_text())]
+        return [
+            row["name"].replace("\n", " ")
+            for row in json.loads((folder / "weights" / "imagenet_classes.json").read_text())
+        ]
     return ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -1,4 +1,5 @@
-"""The Concepts page in a real browser: analyse a sample, read chance beside the maps, make a concept from boxes and from files."""
+"""The Concepts page in a real browser: analyse a sample, read chance beside the maps, make a concept from
+boxes and from files."""
 
 from __future__ import annotations
 
@@ -58,7 +59,9 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     assert len(lines) == 1 + 4 * 3
 
 
-def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(page: Page, site: str, tmp_path: Path) -> None:
+def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(
+    page: Page, site: str, tmp_path: Path
+) -> None:
     files = []
     for number, one in enumerate(CONCEPTS["zigzagged"].make(11, seed=3)):
         files.append(tmp_path / f"{number}.png")
@@ -73,7 +76,9 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(page: Page,
     expect(entry).to_be_visible()
     expect(entry.locator("input[type=checkbox]")).to_be_checked()
     entry.locator("button").click()
-    page.wait_for_load_state("networkidle")  # pictures under way when their concept goes would be asked for in vain
+    page.wait_for_load_state(
+        "networkidle"
+    )  # pictures under way when their concept goes would be asked for in vain
     page.get_by_role("button", name="Take out example 3").click()
     expect(page.locator(".ev-concept-entry", has_text="My zigzag")).to_contain_text("10")
     page.wait_for_load_state("networkidle")
@@ -116,10 +121,18 @@ def test_fits_a_phone(phone: Page, site: str) -> None:
 
 
 def finished(site: str, picture: Path = SAMPLES / "image_dotted.png") -> tuple[str, str]:
-    """A finished analysis, made without the page: its id and its input's. The same for every test of the session."""
+    """A finished analysis, made without the page: its id and its input's. The same for every test of the
+    session."""
     with httpx.Client(base_url=f"{site}/api/v1", timeout=60) as api:
         input = api.post("/inputs", files={"file": picture.open("rb")}).json()["id"]
-        request = {"model": "shapes", "inputs": [input], "concepts": ["dotted", "red"], "layers": ["relu4"], "classes": [1], "n_random": 20}
+        request = {
+            "model": "shapes",
+            "inputs": [input],
+            "concepts": ["dotted", "red"],
+            "layers": ["relu4"],
+            "classes": [1],
+            "n_random": 20,
+        }
         id = api.post("/concept-analyses", json=request).json()["id"]
         deadline = time.monotonic() + 90
         while api.get(f"/concept-analyses/{id}").json()["state"] != "done":
@@ -138,9 +151,13 @@ def opened(page: Page, address: str) -> None:
 
 def restored(page: Page, input: str) -> None:
     expect(page.locator(".ev-concept-pick")).to_have_count(1)
-    expect(page.locator(".ev-concept-entry:has(input:checked)")).to_have_text(["Dotted" + "built in · 40", "Red" + "built in · 40"])
+    expect(page.locator(".ev-concept-entry:has(input:checked)")).to_have_text(
+        ["Dotted" + "built in · 40", "Red" + "built in · 40"]
+    )
     expect(page.locator("#concept-class")).to_have_value("dotted")
-    expect(page).to_have_url(re.compile(rf"model=shapes&input={input}&concepts=dotted%2Cred&layers=relu4&class=1"))
+    expect(page).to_have_url(
+        re.compile(rf"model=shapes&input={input}&concepts=dotted%2Cred&layers=relu4&class=1")
+    )
 
 
 def test_a_link_to_an_analysis_restores_choices_and_maps(page: Page, site: str) -> None:
@@ -163,7 +180,9 @@ def test_the_address_follows_a_run(page: Page, site: str) -> None:
     page.click("#concept-run")
     expect(page.locator(".ev-concept-table")).to_be_visible(timeout=60_000)
     expect(page).to_have_url(
-        re.compile(r"model=shapes&input=[0-9a-f]{64}&concepts=\S+&layers=relu3%2Crelu4%2Crelu5&analysis=[0-9a-f]{64}$")
+        re.compile(
+            r"model=shapes&input=[0-9a-f]{64}&concepts=\S+&layers=relu3%2Crelu4%2Crelu5&analysis=[0-9a-f]{64}$"
+        )
     )
 
 
@@ -171,8 +190,12 @@ def test_a_dead_link_says_what_is_gone_and_keeps_the_rest(page: Page, site: str)
     id, input = finished(site)
     gone = "0" * 64
     page.watch.allow("404", "Not Found")  # type: ignore[attr-defined]
-    page.goto(f"{site}/concepts?model=shapes&input={input}&concepts=dotted,{gone},red&layers=relu4&class=1&analysis={gone}")
-    expect(page.locator("#concept-lost")).to_contain_text("the analysis (deleted) and a concept (deleted or changed since)")
+    page.goto(
+        f"{site}/concepts?model=shapes&input={input}&concepts=dotted,{gone},red&layers=relu4&class=1&analysis={gone}"
+    )
+    expect(page.locator("#concept-lost")).to_contain_text(
+        "the analysis (deleted) and a concept (deleted or changed since)"
+    )
     expect(page.locator("#concept-lost")).to_contain_text("Press Run")
     restored(page, input)
     expect(page).not_to_have_url(re.compile("analysis="))
@@ -193,11 +216,17 @@ def test_an_analysis_goes_with_its_input(page: Page, site: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_finished_analysis_passes_the_accessibility_rules(page: Page, site: str, scheme: Literal["light", "dark"]) -> None:
+def test_a_finished_analysis_passes_the_accessibility_rules(
+    page: Page, site: str, scheme: Literal["light", "dark"]
+) -> None:
     page.emulate_media(color_scheme=scheme)
     opened(page, f"{site}/concepts?analysis={finished(site)[0]}")
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).response["violations"]
+    found = (
+        Axe()
+        .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        .response["violations"]
+    )
     assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
 
 

@@ -1,4 +1,5 @@
-"""Known evidence over the maps: the same cells and the same shares as in Python, drawn only where it belongs."""
+"""Known evidence over the maps: the same cells and the same shares as in Python, drawn only where it
+belongs."""
 
 from __future__ import annotations
 
@@ -42,7 +43,12 @@ def runs(mask: np.ndarray) -> dict[str, Any]:
 # ---- drawn where it belongs -----------------------------------------------------------------------------------------------------
 
 AXES = sound_axes(16, 32)
-BOX = [AXES["x_axis"]["values"][8], AXES["x_axis"]["values"][14], AXES["y_axis"]["values"][4], AXES["y_axis"]["values"][7]]
+BOX = [
+    AXES["x_axis"]["values"][8],
+    AXES["x_axis"]["values"][14],
+    AXES["y_axis"]["values"][4],
+    AXES["y_axis"]["values"][7],
+]
 """Columns 8 to 14, rows 4 to 7."""
 INSIDE = np.zeros((16, 32), bool)
 INSIDE[4:8, 8:15] = True
@@ -52,19 +58,31 @@ VALUES = np.random.default_rng(1).normal(size=(16, 32)).astype(np.float32)
 
 @pytest.fixture
 def bench(page: Page, served: Site) -> Page:
-    """A page with the input, two maps of it (one of another model) and one map of another window, and the legend."""
+    """A page with the input, two maps of it (one of another model) and one map of another window, and the
+    legend."""
     regions = [{"key": "evidence", "title": "Known evidence", "boxes": [BOX], "mask": None}]
     body = {"sample": "wheeze", "model": "cnnexplain", "label": "wheeze", "regions": regions}
     served.files["/samples/wheeze/evidence"] = ("application/json", json.dumps(body).encode())
     display = served.picture("/d.png", np.full(VALUES.shape, 128, np.uint8))
-    request = {"input": "in1", "method": "lrp", "target": 1, "layer": None, "params": {}, "seed": 0, "start": None}
+    request = {
+        "input": "in1",
+        "method": "lrp",
+        "target": 1,
+        "layer": None,
+        "params": {},
+        "seed": 0,
+        "start": None,
+    }
     scenes.open_harness(page, served)
     page.evaluate("evident.setLook({ opacity: 100, top: 100, scale: 'own' })")
     scenes.add(page, "input-map", id="input", display=display, axes=AXES, input="in1")
     later = sound_axes(16, 32, 3.0, 5.0)
     for key, axes, model, target in (
-        ("own", AXES, "cnnexplain", "wheeze"), ("against", AXES, "cnnexplain", "no wheeze"), ("other", AXES, "shapes", "wheeze"), ("later", later, "cnnexplain", "wheeze"),
-    ):  # fmt: skip
+        ("own", AXES, "cnnexplain", "wheeze"),
+        ("against", AXES, "cnnexplain", "no wheeze"),
+        ("other", AXES, "shapes", "wheeze"),
+        ("later", later, "cnnexplain", "wheeze"),
+    ):
         told = record(VALUES, axes, method_title="LRP", model=model, target_label=target, signed=True)
         served.put(key, VALUES, record=told, request={**request, "model": model})
         scenes.add(page, "map", id=key, explanation=key, title="LRP", key="lrp", display=display)
@@ -79,7 +97,8 @@ def settle(page: Page) -> None:
 
 
 def marked(page: Page, root: str) -> np.ndarray:
-    """Whether the outline's colour shows at the middle of each cell's lower edge: bool [17, 32], drawn rows turned back to rows of the array."""
+    """Whether the outline's colour shows at the middle of each cell's lower edge: bool [17, 32], drawn
+    rows turned back to rows of the array."""
     found = page.evaluate(
         """id => { const { figure } = evident.widgetOf(document.getElementById(id)); const { plot } = figure.place, k = devicePixelRatio;
           const copy = new OffscreenCanvas(figure.canvas.width, figure.canvas.height).getContext("2d", { willReadFrequently: true });
@@ -125,9 +144,7 @@ def test_each_map_says_how_much_of_it_lies_inside(bench: Page) -> None:
     line = bench.locator("#own .ev-known p")
     expect(line).to_have_count(1)
     expect(line).to_have_text(f"Evidence {100 * expected:.1f} % · {expected / uniform:.1f} × uniform")
-    sentence = (
-        f"{100 * expected:.1f} % of the positive relevance lies inside the known evidence; a uniform map would have {100 * uniform:.1f} %."
-    )
+    sentence = f"{100 * expected:.1f} % of the positive relevance lies inside the known evidence; a uniform map would have {100 * uniform:.1f} %."
     assert line.get_attribute("title") == sentence
     assert sentence in str(bench.locator("#own canvas[role=img]").get_attribute("aria-label"))
     expect(bench.locator("#against .ev-known")).to_contain_text("Evidence for wheeze, map for no wheeze.")
@@ -144,7 +161,10 @@ def test_the_legend_and_the_alt_texts_follow(bench: Page) -> None:
     assert bench.evaluate("evident.viewState.outlined")
     plain_alt = "The input as the model sees it, grey spectrogram, seconds across and hertz up."
     expect(alt).to_have_attribute("aria-label", f"{plain_alt} The known evidence is outlined.")
-    bench.evaluate("axes => document.getElementById('input').setAttribute('data-axes', JSON.stringify(axes))", sound_axes(16, 32, 3.0, 5.0))
+    bench.evaluate(
+        "axes => document.getElementById('input').setAttribute('data-axes', JSON.stringify(axes))",
+        sound_axes(16, 32, 3.0, 5.0),
+    )
     expect(bench.locator("#legend")).to_contain_text("outside the part shown")
     expect(alt).to_have_attribute("aria-label", plain_alt)
 
@@ -163,7 +183,8 @@ def test_nothing_stays_when_another_input_comes(bench: Page) -> None:
 
 def test_evidence_that_cannot_be_had_says_why(bench: Page) -> None:
     bench.evaluate(
-        "known => document.getElementById('legend').setAttribute('data-known', JSON.stringify(known))", {**KNOWN, "sample": "gone"}
+        "known => document.getElementById('legend').setAttribute('data-known', JSON.stringify(known))",
+        {**KNOWN, "sample": "gone"},
     )
     expect(bench.locator("#legend p")).to_have_text("There is no such map. Run it again.")
     expect(bench.locator("#own .ev-known")).to_be_hidden()
@@ -174,7 +195,10 @@ def test_a_sticker_is_drawn_dotted_and_counted_on_its_own(page: Page, served: Si
     shown = shapes.with_tag(shapes.generate(1, seed=4), True)
     regions = [
         {"key": key, "title": title, "boxes": [], "mask": runs(mask)}
-        for key, title, mask in (("evidence", "Known evidence", shown.masks[0]), ("sticker", "Sticker", shown.tags[0]))
+        for key, title, mask in (
+            ("evidence", "Known evidence", shown.masks[0]),
+            ("sticker", "Sticker", shown.tags[0]),
+        )
     ]
     body = {"sample": "star", "model": "cnnexplain", "label": "star", "regions": regions}
     served.files["/samples/star/evidence"] = ("application/json", json.dumps(body).encode())
@@ -205,7 +229,11 @@ def test_numbers_in_the_agreement_matrix_can_be_read_on_every_colour(bench: Page
     )
     unit = np.array(found) / 255
     assert len(np.unique(unit[:, 1], axis=0)) == 2
-    light = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    light = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4) @ [
+        0.2126,
+        0.7152,
+        0.0722,
+    ]
     assert ((light.max(axis=1) + 0.05) / (light.min(axis=1) + 0.05)).min() >= 4.5
 
 
@@ -214,7 +242,9 @@ def test_numbers_in_the_agreement_matrix_can_be_read_on_every_colour(bench: Page
 
 def opened(page: Page, site: str, key: str, **more: str) -> dict[str, Any]:
     """A bundled sample with three maps."""
-    sample = next(item for item in httpx.get(f"{site}/api/v1/samples", timeout=60).json() if item["key"] == key)
+    sample = next(
+        item for item in httpx.get(f"{site}/api/v1/samples", timeout=60).json() if item["key"] == key
+    )
     query = {"input": sample["input"], "model": sample["model"], "methods": "grad_cam,lrp,fused", **more}
     page.goto(str(httpx.URL(site, params=query)))
     expose(page)
@@ -223,7 +253,9 @@ def opened(page: Page, site: str, key: str, **more: str) -> dict[str, Any]:
 
 
 def shares(page: Page) -> list[dict[str, Any]]:
-    return page.evaluate("evident.finishedPanels().map((panel) => ({ id: panel.id, axes: panel.axes, found: evident.weigh(panel) }))")
+    return page.evaluate(
+        "evident.finishedPanels().map((panel) => ({ id: panel.id, axes: panel.axes, found: evident.weigh(panel) }))"
+    )
 
 
 def values_of(site: str, id: str) -> np.ndarray:
@@ -235,11 +267,16 @@ def test_shares_on_the_page_are_those_of_python(site: str, page: Page) -> None:
     expect(page.locator(".ev-known:visible")).to_have_count(3, timeout=SLOW)
     for item in shares(page):
         axes = tuple(
-            Axis(side["name"], side["unit"], np.array(side["values"])) for side in (item["axes"]["y_axis"], item["axes"]["x_axis"])
+            Axis(side["name"], side["unit"], np.array(side["values"]))
+            for side in (item["axes"]["y_axis"], item["axes"]["x_axis"])
         )
         values = values_of(site, item["id"])
-        assert item["found"][0]["share"] == pytest.approx(coughs.evidence_mass(values, sample["evidence"]["boxes"], axes), abs=1e-6)
-        assert item["found"][0]["uniform"] == pytest.approx(coughs.uniform_mass(sample["evidence"]["boxes"], axes), abs=1e-6)
+        assert item["found"][0]["share"] == pytest.approx(
+            coughs.evidence_mass(values, sample["evidence"]["boxes"], axes), abs=1e-6
+        )
+        assert item["found"][0]["uniform"] == pytest.approx(
+            coughs.uniform_mass(sample["evidence"]["boxes"], axes), abs=1e-6
+        )
 
 
 def test_shares_of_a_picture_are_those_of_python_and_follow_the_model(site: str, page: Page) -> None:
@@ -247,9 +284,12 @@ def test_shares_of_a_picture_are_those_of_python_and_follow_the_model(site: str,
     opened(page, site, "shortcut")
     for model in ("shapes_shortcut", "shapes"):
         page.evaluate("value => window.dash_clientside.set_props('model-select', { value })", model)
-        page.wait_for_function("model => evident.viewState.evidence?.model === model", arg=model, timeout=SLOW)
         page.wait_for_function(
-            "() => evident.finishedPanels().filter((panel) => evident.weigh(panel).length === 2).length === 3", timeout=SLOW
+            "model => evident.viewState.evidence?.model === model", arg=model, timeout=SLOW
+        )
+        page.wait_for_function(
+            "() => evident.finishedPanels().filter((panel) => evident.weigh(panel).length === 2).length === 3",
+            timeout=SLOW,
         )
         for item in shares(page):
             values = values_of(site, item["id"])
@@ -270,7 +310,11 @@ def test_the_box_switches_the_outlines_and_travels_in_the_link(site: str, page: 
     drawn = "() => evident.finishedPanels().map((panel) => panel.figure.marks.length).join()"
     page.wait_for_function(f"() => ({drawn})() === '2,2,2'", timeout=SLOW)
     assert "evidence" not in page.url
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).response["violations"]
+    found = (
+        Axe()
+        .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        .response["violations"]
+    )
     assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
     box.uncheck()
     page.wait_for_function(f"() => ({drawn})() === '0,0,0'")

@@ -25,7 +25,11 @@ def settled(page: Page, address: str) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).response["violations"]
+    found = (
+        Axe()
+        .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        .response["violations"]
+    )
     return [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found]
 
 
@@ -37,10 +41,15 @@ def open_first_sample(page: Page, site: str) -> None:
 
 def test_every_module_is_loaded_once_asked_for_each_time_and_leaves_no_global(site, page):
     answers = []
-    page.on("response", lambda answer: answers.append(answer) if answer.url.split("?")[0].endswith(".mjs") else None)
+    page.on(
+        "response",
+        lambda answer: answers.append(answer) if answer.url.split("?")[0].endswith(".mjs") else None,
+    )
     settled(page, f"{site}/")
     folder = ROOT / "frontend" / "assets"
-    assert sorted(answer.url for answer in answers) == sorted(f"{site}/assets/{path.relative_to(folder)}" for path in folder.rglob("*.mjs"))
+    assert sorted(answer.url for answer in answers) == sorted(
+        f"{site}/assets/{path.relative_to(folder)}" for path in folder.rglob("*.mjs")
+    )
     for answer in answers:
         headers = answer.all_headers()
         assert headers["content-type"].startswith("text/javascript")
@@ -110,9 +119,9 @@ def test_every_model_is_listed_with_its_state_and_can_be_used(site, page):
     settled(page, f"{site}/models")
     expect(page.locator(".ev-model")).to_have_count(len(models))
     usable = next(model for model in models if model["available"])
-    page.locator(".ev-model").filter(has=page.get_by_role("heading", name=usable["title"], exact=True)).get_by_role(
-        "link", name="Use in Compare"
-    ).click()
+    page.locator(".ev-model").filter(
+        has=page.get_by_role("heading", name=usable["title"], exact=True)
+    ).get_by_role("link", name="Use in Compare").click()
     expect(page.locator("#model-select")).to_have_value(usable["title"])
 
 
@@ -143,14 +152,18 @@ def test_a_model_is_brought_refused_or_listed_and_deleted(site, page, tmp_path):
     bad.write_bytes(b"not a model")
     page.locator("#upload-title").fill("My shapes")
     page.locator("#upload-architecture").fill("shapes")
-    labels = next(model for model in httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["models"] if model["key"] == "shapes")[
-        "labels"
-    ]
+    labels = next(
+        model
+        for model in httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["models"]
+        if model["key"] == "shapes"
+    )["labels"]
     page.locator("#upload-labels").fill("\n".join(labels))
     page.locator('.ev-upload-card input[type="file"]').set_input_files(bad)
     expect(page.locator(".ev-upload-card .ev-problem")).to_be_visible(timeout=60_000)
     page.watch.allow("Failed to load resource")
-    page.locator('.ev-upload-card input[type="file"]').set_input_files(ROOT / "models" / "weights" / "shapes.safetensors")
+    page.locator('.ev-upload-card input[type="file"]').set_input_files(
+        ROOT / "models" / "weights" / "shapes.safetensors"
+    )
     expect(page.locator(".ev-model")).to_have_count(listed + 1, timeout=60_000)
     page.get_by_role("button", name="Delete My shapes").click()
     expect(page.locator(".ev-model")).to_have_count(listed, timeout=60_000)

@@ -1,4 +1,5 @@
-"""The services apart, as processes: the page works in a browser, and works again after either of them was restarted."""
+"""The services apart, as processes: the page works in a browser, and works again after either of them was
+restarted."""
 
 from __future__ import annotations
 
@@ -42,7 +43,10 @@ class Part:
         deadline = time.monotonic() + 120
         while True:
             try:
-                if all(httpx.get(f"{self.base}{path}", timeout=30).status_code == 200 for path in ("/readyz", "/api/v1/catalogue")):
+                if all(
+                    httpx.get(f"{self.base}{path}", timeout=30).status_code == 200
+                    for path in ("/readyz", "/api/v1/catalogue")
+                ):
                     return
             except httpx.TransportError:
                 pass

@@ -13,7 +13,10 @@ from tests.browser.widgets import scenes
 from tests.browser.widgets.server import LIMITS, Site, record, sound_axes
 
 pytestmark = pytest.mark.browser
-COUGHS = [{"index": i, "start": s, "end": s + 0.3, "peak": 0.5, "level_db": -10.0} for i, s in enumerate((0.8, 2.1, 3.3))]
+COUGHS = [
+    {"index": i, "start": s, "end": s + 0.3, "peak": 0.5, "level_db": -10.0}
+    for i, s in enumerate((0.8, 2.1, 3.3))
+]
 
 
 @pytest.fixture
@@ -55,12 +58,16 @@ def test_a_file_goes_straight_to_the_api_and_the_answer_to_dash(bench: Page, ser
     assert b'name="as"' not in served.bodies[0]
 
 
-def test_a_picture_can_be_sent_as_a_spectrogram_and_a_model_with_its_fields(bench: Page, served: Site) -> None:
+def test_a_picture_can_be_sent_as_a_spectrogram_and_a_model_with_its_fields(
+    bench: Page, served: Site
+) -> None:
     scenes.add(bench, "upload", limits=LIMITS, **{"as": "spectrogram"}, id="one")
     bench.locator("#one input").set_input_files(file())
     bench.wait_for_function("() => told.length === 1")
     assert b'name="as"\r\n\r\nspectrogram' in served.bodies[0]
-    bench.evaluate("() => document.querySelector('main').insertAdjacentHTML('beforeend', '<input id=\"arch\" value=\"resnet20_cifar\">')")
+    bench.evaluate(
+        "() => document.querySelector('main').insertAdjacentHTML('beforeend', '<input id=\"arch\" value=\"resnet20_cifar\">')"
+    )
     scenes.add(
         bench,
         "upload",
@@ -85,11 +92,16 @@ def test_a_picture_can_be_sent_as_a_spectrogram_and_a_model_with_its_fields(benc
     [
         (file(size=11_000), "A picture may have at most 10 kB; this one has 11 kB."),
         (file("a.wav", "audio/wav", 21_000), "A recording may have at most 20 kB; this one has 21 kB."),
-        (file("a.exe", "application/x-msdownload"), "Files of this type are not accepted. Accepted: PNG, JPG"),
+        (
+            file("a.exe", "application/x-msdownload"),
+            "Files of this type are not accepted. Accepted: PNG, JPG",
+        ),
         (file("a.png", "image/png", 0), "This file is empty."),
     ],
 )
-def test_what_is_over_the_limits_is_refused_before_anything_is_sent(bench: Page, served: Site, given: FilePayload, sentence: str) -> None:
+def test_what_is_over_the_limits_is_refused_before_anything_is_sent(
+    bench: Page, served: Site, given: FilePayload, sentence: str
+) -> None:
     scenes.add(bench, "upload", limits={**LIMITS, "image_bytes": 10_240, "audio_bytes": 20_480})
     bench.locator("input[type=file]").set_input_files(given)
     expect(bench.get_by_role("alert")).to_contain_text(sentence)
@@ -103,7 +115,16 @@ def test_limits_are_asked_for_and_stated_when_the_page_gives_none(bench: Page) -
 
 
 def test_a_refusal_is_shown_in_the_servers_words(bench: Page, served: Site) -> None:
-    served.upload = (415, {"title": "File type not accepted", "status": 415, "code": "unsupported_type", "detail": "This is not a picture: send PNG, JPEG, WebP or TIFF.", "request_id": "cafe0123dead"})  # fmt: skip
+    served.upload = (
+        415,
+        {
+            "title": "File type not accepted",
+            "status": 415,
+            "code": "unsupported_type",
+            "detail": "This is not a picture: send PNG, JPEG, WebP or TIFF.",
+            "request_id": "cafe0123dead",
+        },
+    )
     scenes.add(bench, "upload", limits=LIMITS)
     bench.locator("input[type=file]").set_input_files(file())
     expect(bench.get_by_role("alert")).to_contain_text("This is not a picture: send PNG, JPEG, WebP or TIFF.")
@@ -152,10 +173,14 @@ def test_a_recording_is_sent_like_a_file(bench: Page, served: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"), [("NotAllowedError", "may not use the microphone"), ("NotFoundError", "No microphone was found")]
+    ("error", "sentence"),
+    [("NotAllowedError", "may not use the microphone"), ("NotFoundError", "No microphone was found")],
 )
 def test_a_missing_microphone_is_said_plainly(bench: Page, served: Site, error: str, sentence: str) -> None:
-    bench.evaluate("name => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', name)); }", error)
+    bench.evaluate(
+        "name => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', name)); }",
+        error,
+    )
     scenes.add(bench, "record", limits=LIMITS)
     bench.get_by_role("button", name="Record").click()
     expect(bench.get_by_role("alert")).to_contain_text(sentence)
@@ -184,7 +209,10 @@ def test_arrows_choose_a_cough_and_tell_where_the_window_starts(bench: Page) -> 
     wave.press("ArrowRight")
     wave.press("ArrowRight")
     wave.press("ArrowRight")
-    assert [item["data"] for item in told(bench, "window-store")] == [{"input": "snd", "start": 1.25}, {"input": "snd", "start": 2.0}]
+    assert [item["data"] for item in told(bench, "window-store")] == [
+        {"input": "snd", "start": 1.25},
+        {"input": "snd", "start": 2.0},
+    ]
     expect(wave).to_have_attribute("aria-valuetext", "Cough 3 of 3, 2.00 to 4.00 seconds")
 
 
@@ -194,9 +222,14 @@ def test_a_click_outside_the_window_moves_it_and_inside_only_seeks(bench: Page) 
     assert box
     bench.mouse.click(box["x"] + box["width"] * 1.6 / 4, box["y"] + 10)
     assert told(bench, "window-store") == []
-    bench.wait_for_function("id => Math.abs(evident.widgetOf(document.getElementById(id)).audio.currentTime - 1.6) < 0.02", arg=root)
+    bench.wait_for_function(
+        "id => Math.abs(evident.widgetOf(document.getElementById(id)).audio.currentTime - 1.6) < 0.02",
+        arg=root,
+    )
     bench.mouse.click(box["x"] + box["width"] * 2.2 / 4, box["y"] + 10)
-    assert told(bench, "window-store") == [{"data": {"input": "snd", "start": 1.25}}], "the window stands around the cough that was clicked"
+    assert told(bench, "window-store") == [{"data": {"input": "snd", "start": 1.25}}], (
+        "the window stands around the cough that was clicked"
+    )
 
 
 def test_without_coughs_the_window_moves_by_a_tenth(bench: Page) -> None:
@@ -224,7 +257,9 @@ def test_the_playhead_runs_over_every_map_and_loops_over_the_window(bench: Page,
     bench.get_by_role("button", name="Half speed").click()
     bench.get_by_role("button", name="Play", exact=True).click()
     expect(bench.locator("[data-evident=map] .ev-plot--playing")).to_have_count(1)
-    assert bench.evaluate("id => evident.widgetOf(document.getElementById(id)).audio.playbackRate", root) == 0.5
+    assert (
+        bench.evaluate("id => evident.widgetOf(document.getElementById(id)).audio.playbackRate", root) == 0.5
+    )
     bench.get_by_role("button", name="Half speed").click()
     bench.wait_for_function("() => heard.some((s, i) => i > 0 && s < heard[i - 1] - 0.2)")
     bench.get_by_role("button", name="Pause").click()
@@ -255,7 +290,14 @@ LOOK = "({ ...evident.viewState.look })"
 
 @pytest.mark.parametrize(
     ("key", "control", "value"),
-    [("]", "opacity", 80), ("[", "opacity", 60), ("-", "top", 35), ("=", "top", 45), ("s", "sign", "for"), ("N", "scale", "raw")],
+    [
+        ("]", "opacity", 80),
+        ("[", "opacity", 60),
+        ("-", "top", 35),
+        ("=", "top", 45),
+        ("s", "sign", "for"),
+        ("N", "scale", "raw"),
+    ],
 )
 def test_look_keys_change_the_maps_and_the_controls(bench: Page, key: str, control: str, value: Any) -> None:
     bench.evaluate("evident.setLook({ opacity: 70, top: 40, sign: 'both', scale: 'shared' })")
@@ -317,7 +359,9 @@ def test_a_number_focuses_a_map_and_escape_puts_the_crosshair_away(bench: Page, 
 
 
 def test_the_help_button_of_the_page_opens_the_keys(bench: Page) -> None:
-    bench.evaluate("() => document.querySelector('main').insertAdjacentHTML('beforeend', '<button id=\"help-button\">?</button>')")
+    bench.evaluate(
+        "() => document.querySelector('main').insertAdjacentHTML('beforeend', '<button id=\"help-button\">?</button>')"
+    )
     bench.locator("#help-button").click()
     expect(bench.get_by_role("dialog", name="Keyboard")).to_contain_text("move the crosshair")
 
@@ -325,5 +369,11 @@ def test_the_help_button_of_the_page_opens_the_keys(bench: Page) -> None:
 def test_dash_sets_the_look_and_is_left_alone(bench: Page) -> None:
     bench.evaluate("() => { dash_clientside.no_update = 'no'; }")
     assert bench.evaluate("dash_clientside.evident.look(40, 15, 'against', 'raw', 'viridis')") == "no"
-    assert bench.evaluate(LOOK) == {"opacity": 40, "top": 15, "sign": "against", "scale": "raw", "colours": "viridis"}
+    assert bench.evaluate(LOOK) == {
+        "opacity": 40,
+        "top": 15,
+        "sign": "against",
+        "scale": "raw",
+        "colours": "viridis",
+    }
     assert bench.evaluate("told") == []

@@ -1,4 +1,5 @@
-"""Map panels, crosshair, look, agreement: the widgets on a harness page, against a server whose answers the test decides."""
+"""Map panels, crosshair, look, agreement: the widgets on a harness page, against a server whose answers
+the test decides."""
 
 from __future__ import annotations
 
@@ -39,7 +40,15 @@ def bench(page: Page, served: Site) -> Page:
 
 
 def progress(**given: Any) -> dict[str, Any]:
-    return {"done": 0, "total": 1000, "unit": "samples", "seconds": 1.0, "remaining": None, "partial": 0, **given}
+    return {
+        "done": 0,
+        "total": 1000,
+        "unit": "samples",
+        "seconds": 1.0,
+        "remaining": None,
+        "partial": 0,
+        **given,
+    }
 
 
 def told(page: Page, key: str) -> list[Any]:
@@ -55,14 +64,26 @@ def settle(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def show(page: Page, site: Site, values: np.ndarray, axes: dict[str, Any], key: str = "m", title: str = "LRP", **more: Any) -> str:
+def show(
+    page: Page,
+    site: Site,
+    values: np.ndarray,
+    axes: dict[str, Any],
+    key: str = "m",
+    title: str = "LRP",
+    **more: Any,
+) -> str:
     """A finished map on the page, with a mid-grey input under it."""
     display = site.picture("/d.png", np.full(values.shape, 128, np.uint8))
     site.put(key, values, record=record(values, axes, method_title=title, **more))
     before = page.evaluate("evident.finishedPanels().length")
-    root = scenes.add(page, "map", explanation=key, title=title, key=more.get("method", "lrp"), display=display)
+    root = scenes.add(
+        page, "map", explanation=key, title=title, key=more.get("method", "lrp"), display=display
+    )
     page.wait_for_function("n => evident.finishedPanels().length > n", arg=before)
-    page.wait_for_function("id => Boolean(evident.widgetOf(document.getElementById(id)).figure.picture)", arg=root)
+    page.wait_for_function(
+        "id => Boolean(evident.widgetOf(document.getElementById(id)).figure.picture)", arg=root
+    )
     settle(page)
     return root
 
@@ -91,17 +112,27 @@ def aim(page: Page, root: str, u: float, v: float) -> None:
 
 
 @pytest.mark.parametrize("sound", [False, True])
-def test_the_largest_cell_is_drawn_where_it_lies_in_the_full_colour(bench: Page, served: Site, sound: bool) -> None:
+def test_the_largest_cell_is_drawn_where_it_lies_in_the_full_colour(
+    bench: Page, served: Site, sound: bool
+) -> None:
     values = np.zeros((8, 10), np.float32)
     values[1, 7], values[5, 2] = 4.0, -4.0
-    root = show(bench, served, values, sound_axes(8, 10) if sound else pixel_axes(8, 10), window=[0.0, 2.0] if sound else None)
+    root = show(
+        bench,
+        served,
+        values,
+        sound_axes(8, 10) if sound else pixel_axes(8, 10),
+        window=[0.0, 2.0] if sound else None,
+    )
     bench.evaluate("evident.setLook({ opacity: 100, top: 100, scale: 'own' })")
     settle(bench)
     rows = [(8 - r - 0.5) / 8 if sound else (r + 0.5) / 8 for r in (1, 5)]
     blue, red = (matplotlib.colormaps["coolwarm"](step, bytes=True)[:3] for step in (0, 255))
     assert np.abs(np.array(pixel(bench, root, 7.5 / 10, rows[0])[:3]) - red).max() <= 1
     assert np.abs(np.array(pixel(bench, root, 2.5 / 10, rows[1])[:3]) - blue).max() <= 1
-    assert pixel(bench, root, 0.5 / 10, 0.5 / 8)[:3] == [128, 128, 128], "no evidence, no hue: the grey input shows"
+    assert pixel(bench, root, 0.5 / 10, 0.5 / 8)[:3] == [128, 128, 128], (
+        "no evidence, no hue: the grey input shows"
+    )
 
 
 def test_the_input_under_a_map_is_grey(bench: Page, served: Site) -> None:
@@ -109,7 +140,9 @@ def test_the_input_under_a_map_is_grey(bench: Page, served: Site) -> None:
     colours[...] = (200, 40, 90)
     served.picture("/c.png", colours)
     scenes.add(bench, "input-map", display="/c.png", axes=pixel_axes(4, 4), id="input")
-    bench.wait_for_function("() => Boolean(evident.widgetOf(document.getElementById('input')).figure.picture)")
+    bench.wait_for_function(
+        "() => Boolean(evident.widgetOf(document.getElementById('input')).figure.picture)"
+    )
     settle(bench)
     shade = round(0.299 * 200 + 0.587 * 40 + 0.114 * 90)
     assert np.abs(np.array(pixel(bench, "input", 0.5, 0.5)[:3]) - shade).max() <= 1
@@ -121,8 +154,17 @@ def test_the_look_changes_the_picture_without_asking_the_server(bench: Page, ser
     root = show(bench, served, values, pixel_axes(4, 4))
     calls = len(served.calls)
     seen = {}
-    for name, look in {"full": {}, "faint": {"opacity": 30}, "for": {"sign": "for"}, "top": {"top": 50}, "own": {"scale": "own"}}.items():
-        bench.evaluate("look => evident.setLook({ opacity: 100, top: 100, sign: 'both', scale: 'shared', ...look })", look)
+    for name, look in {
+        "full": {},
+        "faint": {"opacity": 30},
+        "for": {"sign": "for"},
+        "top": {"top": 50},
+        "own": {"scale": "own"},
+    }.items():
+        bench.evaluate(
+            "look => evident.setLook({ opacity: 100, top: 100, sign: 'both', scale: 'shared', ...look })",
+            look,
+        )
         settle(bench)
         seen[name] = (pixel(bench, root, 0.2, 0.2), pixel(bench, root, 0.8, 0.2))
     assert seen["for"][1][:3] == [128, 128, 128]
@@ -168,7 +210,9 @@ def test_the_readout_gives_every_maps_value_at_the_crosshair(bench: Page, served
     rng = np.random.default_rng(0)
     a, b = (rng.normal(size=(16, 20)).astype(np.float32) for _ in range(2))
     axes = sound_axes(16, 20, 1.0, 3.0)
-    roots = [show(bench, served, x, axes, key, key, window=[1.0, 3.0]) for x, key in ((a, "First"), (b, "Second"))]
+    roots = [
+        show(bench, served, x, axes, key, key, window=[1.0, 3.0]) for x, key in ((a, "First"), (b, "Second"))
+    ]
     scenes.add(bench, "readout", id="readout")
     aim(bench, roots[0], 13.5 / 20, (16 - 4 - 0.5) / 16)
     rows = bench.locator("#readout tr")
@@ -189,7 +233,10 @@ def test_the_readout_gives_every_maps_value_at_the_crosshair(bench: Page, served
 
 def test_the_crosshair_stands_on_the_same_spot_of_every_panel(bench: Page, served: Site) -> None:
     axes = sound_axes(8, 8)
-    roots = [show(bench, served, np.eye(8, dtype=np.float32), axes, key, key, window=[0.0, 2.0]) for key in ("A", "B")]
+    roots = [
+        show(bench, served, np.eye(8, dtype=np.float32), axes, key, key, window=[0.0, 2.0])
+        for key in ("A", "B")
+    ]
     scenes.add(bench, "input-map", display="/d.png", axes=axes, id="input")
     settle(bench)
     aim(bench, roots[1], 0.25, 0.75)
@@ -211,9 +258,13 @@ def test_arrow_keys_move_the_crosshair_by_cells_up_is_up(bench: Page, served: Si
     bench.keyboard.press("ArrowUp")
     bench.keyboard.press("ArrowRight")
     bench.keyboard.press("ArrowRight")
-    assert bench.evaluate("evident.widgetOf(document.querySelector('[data-evident=map]')).view.cell(evident.viewState.cursor)") == {
-        "row": 5, "col": 6, "index": 56,
-    }  # fmt: skip
+    assert bench.evaluate(
+        "evident.widgetOf(document.querySelector('[data-evident=map]')).view.cell(evident.viewState.cursor)"
+    ) == {
+        "row": 5,
+        "col": 6,
+        "index": 56,
+    }
     bench.keyboard.press("Shift+ArrowLeft")
     assert bench.evaluate("evident.viewState.cursor.u") == pytest.approx(0.05)
 
@@ -230,21 +281,31 @@ def test_a_running_map_grows_and_then_is_whole(bench: Page, served: Site) -> Non
     panel = bench.locator(f"#{root}")
     expect(panel).to_contain_text("about 14 s")
     served.change("grow", first, state="running", progress=progress(done=100, partial=1, remaining=9.0))
-    held = (
-        "([id, x]) => { const { field } = evident.widgetOf(document.getElementById(id)); return Boolean(field) && field.values[5] === x; }"
-    )
+    held = "([id, x]) => { const { field } = evident.widgetOf(document.getElementById(id)); return Boolean(field) && field.values[5] === x; }"
     bench.wait_for_function(held, arg=[root, 1])
     expect(panel).to_contain_text("100 / 1,000 · 9 s left")
     served.change("grow", second, progress=progress(done=640, partial=2, remaining=4.2))
     bench.wait_for_function(held, arg=[root, 2])
     expect(panel.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "64")
     assert "not finished" in (panel.locator("canvas[role=img]").get_attribute("aria-label") or "")
-    served.change("grow", last, state="done", record=record(last, pixel_axes(4, 4), seconds=13.2), progress=progress(done=1000, partial=3))
+    served.change(
+        "grow",
+        last,
+        state="done",
+        record=record(last, pixel_axes(4, 4), seconds=13.2),
+        progress=progress(done=1000, partial=3),
+    )
     bench.wait_for_function(held, arg=[root, 3])
     expect(panel).to_contain_text("13 s")
     expect(panel.locator("[role=progressbar]")).to_be_hidden()
     assert states(bench) == ["running", "done"]
-    assert told(bench, "panel-store")[-1]["data"] == {"id": "grow", "state": "done", "method": "lime", "title": "LIME", "seconds": 13.2}
+    assert told(bench, "panel-store")[-1]["data"] == {
+        "id": "grow",
+        "state": "done",
+        "method": "lime",
+        "title": "LIME",
+        "seconds": 13.2,
+    }
     assert len(served.asked("GET", "/events")) == 1
 
 
@@ -295,7 +356,9 @@ def test_a_failed_map_says_why_and_can_be_tried_again(bench: Page, served: Site)
     for text in ("failed", "Not enough memory", "choose fewer samples", "feedbeef"):
         expect(panel).to_contain_text(text)
     values = np.eye(4, dtype=np.float32)
-    served.on_post = lambda request: served.jobs[served.put("again", values, record=record(values, pixel_axes(4, 4)))]
+    served.on_post = lambda request: served.jobs[
+        served.put("again", values, record=record(values, pixel_axes(4, 4)))
+    ]
     panel.get_by_role("button", name="Try again").click()
     bench.wait_for_function("() => evident.finishedPanels().length === 1")
     expect(panel.locator(".ev-map-message")).to_be_hidden()
@@ -331,7 +394,9 @@ def test_a_panel_that_gets_another_explanation_shows_that_one(bench: Page, serve
     other = np.full((4, 4), 5, np.float32) + np.eye(4, dtype=np.float32)
     served.put("two", other, record=record(other, axes))
     bench.evaluate("id => document.getElementById(id).setAttribute('data-explanation', 'two')", root)
-    bench.wait_for_function("() => evident.finishedPanels().length === 1 && evident.finishedPanels()[0].field.values[1] === 5")
+    bench.wait_for_function(
+        "() => evident.finishedPanels().length === 1 && evident.finishedPanels()[0].field.values[1] === 5"
+    )
     bench.evaluate("id => document.getElementById(id).parentNode.remove()", root)
     bench.wait_for_function("() => evident.allPanels().length === 0")
 
@@ -339,8 +404,12 @@ def test_a_panel_that_gets_another_explanation_shows_that_one(bench: Page, serve
 def test_a_removed_panel_closes_its_stream(bench: Page, served: Site) -> None:
     served.put("r", state="running", progress=progress(done=1))
     root = scenes.add(bench, "map", explanation="r", title="M", axes=pixel_axes(4, 4))
-    bench.wait_for_function("id => Boolean(evident.widgetOf(document.getElementById(id)).follower.source)", arg=root)
-    source = bench.evaluate_handle("id => evident.widgetOf(document.getElementById(id)).follower.source", root)
+    bench.wait_for_function(
+        "id => Boolean(evident.widgetOf(document.getElementById(id)).follower.source)", arg=root
+    )
+    source = bench.evaluate_handle(
+        "id => evident.widgetOf(document.getElementById(id)).follower.source", root
+    )
     bench.evaluate("id => document.getElementById(id).parentNode.remove()", root)
     bench.wait_for_function("source => source.readyState === EventSource.CLOSED", arg=source)
 
@@ -373,7 +442,9 @@ def test_the_table_of_a_map_adds_up_and_lists_the_strongest_cells(bench: Page, s
     open_menu(bench, root)
     bench.get_by_role("menuitem", name="Show as table").click()
     blocks, cells = bench.locator("dialog table").all()
-    got = [[float(x) for x in row.locator("td").all_inner_texts()] for row in blocks.locator("tbody tr").all()]
+    got = [
+        [float(x) for x in row.locator("td").all_inner_texts()] for row in blocks.locator("tbody tr").all()
+    ]
     assert np.allclose(got, 100 * values.reshape(5, 4, 6, 4).sum((1, 3)) / values.sum(), atol=0.051)
     best = np.unravel_index(values.argmax(), values.shape)
     first = cells.locator("tbody tr").first.inner_text()
@@ -388,10 +459,16 @@ def test_the_page_is_asked_for_the_numbers_and_conditions_of_a_map(bench: Page, 
     open_menu(bench, root)
     bench.get_by_role("menuitem", name="Numbers and conditions").click()
     [asked] = told(bench, "numbers-store")
-    assert {key: asked["data"][key] for key in ("id", "method", "title")} == {"id": "m", "method": "lrp", "title": "LRP"}
+    assert {key: asked["data"][key] for key in ("id", "method", "title")} == {
+        "id": "m",
+        "method": "lrp",
+        "title": "LRP",
+    }
 
 
-def test_downloads_carry_the_picture_the_numbers_and_the_record(bench: Page, served: Site, tmp_path: Path) -> None:
+def test_downloads_carry_the_picture_the_numbers_and_the_record(
+    bench: Page, served: Site, tmp_path: Path
+) -> None:
     values = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
     root = show(bench, served, values, pixel_axes(8, 8))
     files = {}
@@ -413,10 +490,15 @@ def test_downloads_carry_the_picture_the_numbers_and_the_record(bench: Page, ser
 # ---- agreement -----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_matrix_holds_scipys_correlations_and_a_click_shows_the_dissent(bench: Page, served: Site) -> None:
+def test_the_matrix_holds_scipys_correlations_and_a_click_shows_the_dissent(
+    bench: Page, served: Site
+) -> None:
     rng = np.random.default_rng(0)
     base = rng.normal(size=(16, 16))
-    fields = {key: (base + k * rng.normal(size=(16, 16))).astype(np.float32) for k, key in enumerate(("A", "B", "C"))}
+    fields = {
+        key: (base + k * rng.normal(size=(16, 16))).astype(np.float32)
+        for k, key in enumerate(("A", "B", "C"))
+    }
     for key, values in fields.items():
         show(bench, served, values, pixel_axes(16, 16), key, key)
     scenes.add(bench, "agreement", id="agreement")
@@ -453,7 +535,9 @@ def test_at_least_k_counts_the_maps_that_mark_a_cell(bench: Page, served: Site) 
     for row, col in np.ndindex(10, 10):
         if votes[row, col] in {2, 3}:
             red, green, blue = pixel(bench, "agreement", (col + 0.5) / 10, (row + 0.5) / 10)[:3]
-            assert (max(red, green, blue) - min(red, green, blue) > 20) == (votes[row, col] == 3), "hue only where all three agree"
+            assert (max(red, green, blue) - min(red, green, blue) > 20) == (votes[row, col] == 3), (
+                "hue only where all three agree"
+            )
 
 
 # ---- listening and phones ------------------------------------------------------------------------------------------------------
@@ -502,5 +586,7 @@ def test_permitted_colours_reach_the_canvas(bench: Page, served: Site) -> None:
         settle(bench)
         expected = matplotlib.colormaps[name](255, bytes=True)[:3]
         assert np.abs(np.array(pixel(bench, root, 3.5 / 6, 3.5 / 6)[:3]) - expected).max() <= 1
-    data = base64.b64decode(bench.evaluate("evident.composePicture(evident.finishedPanels()[0]).toDataURL()").split(",")[1])
+    data = base64.b64decode(
+        bench.evaluate("evident.composePicture(evident.finishedPanels()[0]).toDataURL()").split(",")[1]
+    )
     assert Image.open(io.BytesIO(data)).width == 1120

@@ -1,5 +1,5 @@
-"""Answers of the API as it would give them, for tests that need no server. Records are real ones; the rest is invented, and test_canned.py
-holds it against real answers."""
+"""Answers of the API as it would give them, for tests that need no server. Records are real ones; the rest is
+invented, and test_canned.py holds it against real answers."""
 
 from __future__ import annotations
 
@@ -53,18 +53,38 @@ METHODS = [
 def method(key: str, title: str, family: str, signed: bool, uses_layer: bool, default_on: bool) -> MethodInfo:
     return MethodInfo.model_validate(
         {
-            "key": key, "title": title, "family": family, "paper": "Some paper (arXiv 0000.00000)", "summary": "Bright cells raised the model score for the class.",
-            "signed": signed, "uses_layer": uses_layer, "unit": "samples", "default_on": default_on, "modalities": ["image", "audio", "spectrogram"], "schema": PARAMS,
+            "key": key,
+            "title": title,
+            "family": family,
+            "paper": "Some paper (arXiv 0000.00000)",
+            "summary": "Bright cells raised the model score for the class.",
+            "signed": signed,
+            "uses_layer": uses_layer,
+            "unit": "samples",
+            "default_on": default_on,
+            "modalities": ["image", "audio", "spectrogram"],
+            "schema": PARAMS,
         }
-    )  # fmt: skip
+    )
 
 
 def model(key: str, title: str, modalities: list[Any], labels: list[str], **more: Any) -> ModelInfo:
     return ModelInfo(
-        key=key, title=title, modalities=modalities, labels=labels, digest="ab" * 32,
-        layers=[LayerInfo(name="features.conv3", kind="ReLU", shape=(64, 16, 32)), LayerInfo(name="features.conv4", kind="ReLU", shape=(128, 8, 16))],
-        default_layer="features.conv4", input={"kind": "log-mel", "shape": [1, 64, 128]}, source="trained here", licence="CC0-1.0", **more,
-    )  # fmt: skip
+        key=key,
+        title=title,
+        modalities=modalities,
+        labels=labels,
+        digest="ab" * 32,
+        layers=[
+            LayerInfo(name="features.conv3", kind="ReLU", shape=(64, 16, 32)),
+            LayerInfo(name="features.conv4", kind="ReLU", shape=(128, 8, 16)),
+        ],
+        default_layer="features.conv4",
+        input={"kind": "log-mel", "shape": [1, 64, 128]},
+        source="trained here",
+        licence="CC0-1.0",
+        **more,
+    )
 
 
 CARD = {
@@ -107,7 +127,9 @@ SOUND = Input(
             Check(key="familiar", label="unlike training set", state="warning", detail="Far from the recordings the model learned from.")],
     sample="cough_right",
 )  # fmt: skip
-PICTURE = Input(id="1a" * 32, modality="image", name="striped.png", bytes=9_000, width=96, height=96, sample="striped")
+PICTURE = Input(
+    id="1a" * 32, modality="image", name="striped.png", bytes=9_000, width=96, height=96, sample="striped"
+)
 SAMPLES = [
     Sample(key="cough_right", title="Low burst", description="A synthetic cough with a burst at 400 to 900 Hz.", known="The evidence is the burst from 0.31 to 0.55 s.", role="right", modality="audio", model="cnnexplain", input=SOUND.id, label="Covid-like"),
     Sample(key="cough_wrong", title="Quiet cough", description="A synthetic cough, very quiet.", known="The model answers the other class.", role="wrong", modality="audio", model="cnnexplain", input=SOUND.id, label="other"),
@@ -122,27 +144,58 @@ FITS = {
 
 def prediction(model_key: str = "cnnexplain", value: Input = SOUND) -> Prediction:
     return Prediction(
-        id="9c" * 32, input=value.id, model=model_key,
-        classes=[ClassScore(index=0, label="other", logit=-0.7, probability=0.19), ClassScore(index=1, label="Covid-like", logit=0.7, probability=0.81)],
-        top=1, interval={0: (0.12, 0.28), 1: (0.72, 0.88)}, interval_means="spread of the score over small shifts of the window",
-        quality=[Check(key="window", label="window 0.31 to 2.31 s", state="ok")], grid=(64, 128), y_axis=Y, x_axis=X,
-        window=(0.31, 2.31), display=f"/predictions/{'9c' * 32}/display.png",
-    )  # fmt: skip
+        id="9c" * 32,
+        input=value.id,
+        model=model_key,
+        classes=[
+            ClassScore(index=0, label="other", logit=-0.7, probability=0.19),
+            ClassScore(index=1, label="Covid-like", logit=0.7, probability=0.81),
+        ],
+        top=1,
+        interval={0: (0.12, 0.28), 1: (0.72, 0.88)},
+        interval_means="spread of the score over small shifts of the window",
+        quality=[Check(key="window", label="window 0.31 to 2.31 s", state="ok")],
+        grid=(64, 128),
+        y_axis=Y,
+        x_axis=X,
+        window=(0.31, 2.31),
+        display=f"/predictions/{'9c' * 32}/display.png",
+    )
 
 
 def explanation(request: ExplanationRequest, state: str = "done") -> Explanation:
     chosen = next(found for found in CATALOGUE.methods if found.key == request.method)
     given = {
-        "model": request.model, "target": request.target or 0, "target_label": "Covid-like", "layer": request.layer, "params": request.params,
+        "model": request.model,
+        "target": request.target or 0,
+        "target_label": "Covid-like",
+        "layer": request.layer,
+        "params": request.params,
         "seed": request.seed,
-    }  # fmt: skip
+    }
     record = Record(**{**recorded.records()[chosen.key], **given})
     return Explanation.model_validate(
-        {"id": (request.method.encode().hex() * 8)[:64], "state": state, "title": chosen.title, "created": "2026-11-21T01:00:00Z", "request": request.model_dump(),
-         "estimate": 0.3, "record": record.model_dump() if state == "done" else None, "progress": {"done": 640, "total": 1000, "unit": "samples"}}
-    )  # fmt: skip
+        {
+            "id": (request.method.encode().hex() * 8)[:64],
+            "state": state,
+            "title": chosen.title,
+            "created": "2026-11-21T01:00:00Z",
+            "request": request.model_dump(),
+            "estimate": 0.3,
+            "record": record.model_dump() if state == "done" else None,
+            "progress": {"done": 640, "total": 1000, "unit": "samples"},
+        }
+    )
 
 
 CONCEPT = Concept.model_validate(
-    {"id": "u1", "ref": "ab" * 32, "name": "Stripes", "modality": "image", "kind": "yours", "count": 12, "boxes": 0}
+    {
+        "id": "u1",
+        "ref": "ab" * 32,
+        "name": "Stripes",
+        "modality": "image",
+        "kind": "yours",
+        "count": 12,
+        "boxes": 0,
+    }
 )

@@ -1,4 +1,5 @@
-"""Real records of one bundled recording, for tests without a server. `python -m tests.frontend.recorded` records them again."""
+"""Real records of one bundled recording, for tests without a server. `python -m tests.frontend.recorded`
+records them again."""
 
 from __future__ import annotations
 
@@ -8,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("recorded.json")
-METHODS = ("grad_cam", "lime", "smooth_grad", "lrp", "fused", "grad_cam_pp", "integrated_gradients", "guided_grad_cam", "occlusion")
+METHODS = (
+    "grad_cam",
+    "lime",
+    "smooth_grad",
+    "lrp",
+    "fused",
+    "grad_cam_pp",
+    "integrated_gradients",
+    "guided_grad_cam",
+    "occlusion",
+)
 FEWER = {"lime": {"n_samples": 400}}
 
 
@@ -23,7 +34,9 @@ def make(method: str) -> dict[str, Any]:
     prepared = model.input.prepare(Path(models.__file__).parent / "samples" / "sound_wheeze.flac")
     params = FEWER.get(method, {})
     result = explain(model, prepared.x, method, target=1, **params)
-    return record(model, prepared, result, settle(REGISTERED[method], model, params).model_dump(mode="json"), 0)
+    return record(
+        model, prepared, result, settle(REGISTERED[method], model, params).model_dump(mode="json"), 0
+    )
 
 
 @cache
@@ -34,4 +47,6 @@ def records() -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps({method: make(method) for method in METHODS}, indent=None, separators=(",", ":")) + "\n")
+    FILE.write_text(
+        json.dumps({method: make(method) for method in METHODS}, indent=None, separators=(",", ":")) + "\n"
+    )

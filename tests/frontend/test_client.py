@@ -23,7 +23,13 @@ def client(answer: Answer) -> Client:
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    body = {"title": "No", "status": status, "code": code, "detail": "One plain sentence.", "request_id": "r-1"}
+    body = {
+        "title": "No",
+        "status": status,
+        "code": code,
+        "detail": "One plain sentence.",
+        "request_id": "r-1",
+    }
     return httpx.Response(status, json=body, headers={"content-type": "application/problem+json", **headers})
 
 
@@ -51,7 +57,11 @@ def test_another_refusal_is_not_waited_for():
 
 def test_a_problem_keeps_its_words_and_its_id():
     with pytest.raises(ApiProblem) as refused:
-        run(client(lambda _: problem(422, "too_expensive")).explain(ExplanationRequest(input="a", model="b", method="lime")))
+        run(
+            client(lambda _: problem(422, "too_expensive")).explain(
+                ExplanationRequest(input="a", model="b", method="lime")
+            )
+        )
     assert (refused.value.code, refused.value.problem.detail, refused.value.problem.request_id) == (
         "too_expensive",
         "One plain sentence.",
@@ -83,7 +93,9 @@ def test_requests_carry_exactly_the_wire_schema():
         seen.append((request.method, request.url.path, json.loads(request.content)))
         return httpx.Response(202, content=canned.explanation(wanted).model_dump_json())
 
-    wanted = ExplanationRequest(input="a", model="b", method="lime", target=1, params={"n_samples": 64}, seed=3)
+    wanted = ExplanationRequest(
+        input="a", model="b", method="lime", target=1, params={"n_samples": 64}, seed=3
+    )
     found = run(client(answer).explain(wanted))
     assert seen == [("POST", "/api/v1/explanations", wanted.model_dump())]
     assert found.request == wanted
@@ -92,7 +104,9 @@ def test_requests_carry_exactly_the_wire_schema():
 def test_a_slow_prediction_is_asked_for_until_it_is_there():
     job = {"id": "j1", "kind": "prediction", "state": "running", "created": "now"}
     done = canned.prediction().model_dump_json()
-    answers = iter([httpx.Response(202, json=job), httpx.Response(200, json=job), httpx.Response(200, content=done)])
+    answers = iter(
+        [httpx.Response(202, json=job), httpx.Response(200, json=job), httpx.Response(200, content=done)]
+    )
     paths = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -104,7 +118,12 @@ def test_a_slow_prediction_is_asked_for_until_it_is_there():
 
 
 def test_a_prediction_that_failed_says_why():
-    error = {"title": "Stopped", "status": 500, "code": "out_of_memory", "detail": "It needed more memory than a worker may use."}
+    error = {
+        "title": "Stopped",
+        "status": 500,
+        "code": "out_of_memory",
+        "detail": "It needed more memory than a worker may use.",
+    }
     job = {"id": "j1", "kind": "prediction", "state": "failed", "created": "now", "error": error}
     with pytest.raises(ApiProblem) as refused:
         run(client(lambda _: httpx.Response(202, json=job)).predict(PredictionRequest(input="a", model="b")))
@@ -116,12 +135,20 @@ def test_keys_are_quoted_and_model_names_keep_their_colon():
     answer = httpx.Response(200, content=canned.CATALOGUE.models[0].model_dump_json())
     run(client(lambda request: paths.append(request.url.raw_path) or answer).model("timm:resnet18"))
     with pytest.raises(ApiProblem):
-        run(client(lambda request: paths.append(request.url.raw_path) or problem(404, "not_found")).input("../x?y"))
+        run(
+            client(lambda request: paths.append(request.url.raw_path) or problem(404, "not_found")).input(
+                "../x?y"
+            )
+        )
     assert paths == [b"/api/v1/models/timm:resnet18", b"/api/v1/inputs/..%2Fx%3Fy"]
 
 
 def test_browser_addresses():
-    assert href("/inputs/a/preview.png") == href("/api/v1/inputs/a/preview.png") == "/api/v1/inputs/a/preview.png"
+    assert (
+        href("/inputs/a/preview.png")
+        == href("/api/v1/inputs/a/preview.png")
+        == "/api/v1/inputs/a/preview.png"
+    )
 
 
 def test_choices_leave_out_the_other_kind_of_input():

@@ -1,4 +1,5 @@
-"""Decisions between input and maps: what is predicted, which methods start by themselves, what exactly is posted."""
+"""Decisions between input and maps: what is predicted, which methods start by themselves, what exactly is
+posted."""
 
 from __future__ import annotations
 
@@ -81,10 +82,21 @@ def sent(method: str, params: dict[str, dict[str, object]]) -> tuple[dict[str, o
 
     def answer(request: httpx.Request) -> httpx.Response:
         bodies.append(json.loads(request.content))
-        return httpx.Response(202, content=canned.explanation(ExplanationRequest(**bodies[0])).model_dump_json())
+        return httpx.Response(
+            202, content=canned.explanation(ExplanationRequest(**bodies[0])).model_dump_json()
+        )
 
     part = {"input": "a", "model": "cnnexplain", "start": None, "target": 1, "seed": 3}
-    kept = run(post(Client(lambda: httpx.MockTransport(answer)), METHODS[method], part, "features.conv3", canned.FITS, params))
+    kept = run(
+        post(
+            Client(lambda: httpx.MockTransport(answer)),
+            METHODS[method],
+            part,
+            "features.conv3",
+            canned.FITS,
+            params,
+        )
+    )
     return bodies[0], kept
 
 

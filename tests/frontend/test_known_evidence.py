@@ -20,7 +20,10 @@ MARK = np.array([255, 82, 240])
 
 def plain(axes: tuple[Axis, Axis]) -> dict[str, Any]:
     """As it goes over the wire."""
-    return {f"{side}_axis": {"name": axis.name, "values": axis.values.tolist()} for side, axis in zip("yx", axes, strict=True)}
+    return {
+        f"{side}_axis": {"name": axis.name, "values": axis.values.tolist()}
+        for side, axis in zip("yx", axes, strict=True)
+    }
 
 
 def cells(js: Node, region: dict[str, Any], axes: dict[str, Any]) -> np.ndarray:
@@ -48,7 +51,10 @@ def runs(mask: np.ndarray) -> dict[str, Any]:
 
 def unpacked(js: Node, mask: np.ndarray) -> dict[str, Any]:
     """A mask as the page keeps it, by way of its run lengths."""
-    return js.evaluate("runs => { const m = evident.regions.unpackMask(runs); return { ...m, inside: [...m.inside] }; }", runs(mask))
+    return js.evaluate(
+        "runs => { const m = evident.regions.unpackMask(runs); return { ...m, inside: [...m.inside] }; }",
+        runs(mask),
+    )
 
 
 @pytest.mark.parametrize("number", [1, 3, 5, 7])
@@ -71,7 +77,10 @@ def test_boxes_mark_the_cells_that_python_marks_in_any_window(js: Node, number: 
 
 
 def test_an_edge_through_cell_centres_is_inside(js: Node) -> None:
-    axes = (Axis("frequency", "Hz", np.array([100.0, 200.0, 300.0])), Axis("time", "s", np.array([0.5, 1.0, 1.5, 2.0])))
+    axes = (
+        Axis("frequency", "Hz", np.array([100.0, 200.0, 300.0])),
+        Axis("time", "s", np.array([0.5, 1.0, 1.5, 2.0])),
+    )
     boxes = [(1.0, 1.5, 200.0, 250.0), (0.0, 0.5, 300.0, 900.0)]
     inside = cells(js, {"boxes": boxes}, plain(axes))
     assert inside.tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [1, 0, 0, 0]]
@@ -82,9 +91,11 @@ def test_an_edge_through_cell_centres_is_inside(js: Node) -> None:
 def test_shares_of_a_mask_are_those_of_python(js: Node, method: str) -> None:
     rng = np.random.default_rng(3)
     values = rng.normal(size=(64, 64)).astype(np.float32)
-    values = {"signed": values, "magnitude": np.abs(values), "sparse": values * (rng.random(values.shape) > 0.99)}[method].astype(
-        np.float32
-    )
+    values = {
+        "signed": values,
+        "magnitude": np.abs(values),
+        "sparse": values * (rng.random(values.shape) > 0.99),
+    }[method].astype(np.float32)
     mask = shapes.generate(3, seed=8).masks[2]
     inside = cells(js, {"mask": unpacked(js, mask)}, pixel_axes(64, 64))
     assert (inside == mask).all(), "the photo's own pixels are taken as they are"
@@ -102,18 +113,24 @@ def test_a_map_without_positive_relevance_has_no_share(js: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("photo", "grid", "first"), [((128, 128), (64, 64), 0.0), ((90, 120), (32, 40), 7.5), ((5, 7), (30, 30), 0.0), ((1, 1), (3, 3), 0.0)]
+    ("photo", "grid", "first"),
+    [((128, 128), (64, 64), 0.0), ((90, 120), (32, 40), 7.5), ((5, 7), (30, 30), 0.0), ((1, 1), (3, 3), 0.0)],
 )
 def test_a_mask_on_another_grid_is_interpolated_at_the_cell_centres(
     js: Node, photo: tuple[int, int], grid: tuple[int, int], first: float
 ) -> None:
     rng = np.random.default_rng(photo[0])
-    mask = ndimage.gaussian_filter(rng.normal(size=photo), 1.5) > 0 if min(photo) > 1 else np.ones(photo, bool)
+    mask = (
+        ndimage.gaussian_filter(rng.normal(size=photo), 1.5) > 0 if min(photo) > 1 else np.ones(photo, bool)
+    )
     axes = pixel_axes(*grid)
     for name, length, count in (("y_axis", photo[0], grid[0]), ("x_axis", photo[1], grid[1])):
         axes[name]["values"] = (first + (np.arange(count) + 0.5) * (length - 2 * first) / count).tolist()
     y, x = (np.array(axes[name]["values"]) - 0.5 for name in ("y_axis", "x_axis"))
-    expected = ndimage.map_coordinates(mask.astype(float), np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest") >= 0.5 - 1e-12
+    expected = (
+        ndimage.map_coordinates(mask.astype(float), np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest")
+        >= 0.5 - 1e-12
+    )
     assert (cells(js, {"mask": unpacked(js, mask)}, axes) == expected).all()
 
 
@@ -131,7 +148,8 @@ def test_run_lengths_come_back_as_the_mask(js: Node) -> None:
 
 @pytest.mark.parametrize("colours", ["cividis", "viridis", "jet", "coolwarm"])
 def test_the_outline_is_far_from_every_colour_beside_it(js: Node, colours: str) -> None:
-    """No colour of the table comes near it, and it stands out from its own black border by more than 3 to 1 (WCAG 1.4.11)."""
+    """No colour of the table comes near it, and it stands out from its own black border by more than 3 to
+    1 (WCAG 1.4.11)."""
     table = np.array(js.evaluate("name => [...evident.colour.table(name)]", colours)).reshape(-1, 3)
     assert np.linalg.norm(table - MARK, axis=1).min() > 100
     linear = np.where(MARK / 255 <= 0.04045, MARK / 255 / 12.92, ((MARK / 255 + 0.055) / 1.055) ** 2.4)

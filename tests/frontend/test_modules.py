@@ -38,7 +38,15 @@ def painted(js: Node, values: np.ndarray, **style: Any) -> np.ndarray:
       const f = field(values, 1, values.length, style.signed);
       return [...evident.colour.paint(f.values, f.strength(style.sign), style, new Uint8ClampedArray(4 * values.length))];
     }"""
-    given = {"colours": "viridis", "limit": 1, "cut": 0, "opacity": 1, "sign": "both", "signed": True, **style}
+    given = {
+        "colours": "viridis",
+        "limit": 1,
+        "cut": 0,
+        "opacity": 1,
+        "sign": "both",
+        "signed": True,
+        **style,
+    }
     return np.array(run(js, code, values, given)).reshape(-1, 4)
 
 
@@ -76,14 +84,18 @@ def test_cells_below_the_cut_and_of_the_hidden_sign_are_not_painted(js: Node) ->
 @pytest.mark.parametrize("kind", ["<f4", ">f4", "<f8", ">f8", "<f2", "|u1", "<i2", "<i4", "<i8", "|b1"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_npy_files_are_read_as_numpy_reads_them(js: Node, kind: str, order: str) -> None:
-    values = np.asarray((np.random.default_rng(3).normal(size=(3, 5, 2)) * 50).clip(0, 255).astype(kind), order=order)  # type: ignore[call-overload]
+    values = np.asarray(
+        (np.random.default_rng(3).normal(size=(3, 5, 2)) * 50).clip(0, 255).astype(kind), order=order
+    )  # type: ignore[call-overload]
     code = """text => { const {shape, data} = evident.readNpy(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer); return [shape, [...data]]; }"""
     shape, data = run(js, code, base64.b64encode(npy(values)).decode())
     assert shape == [3, 5, 2]
     assert np.array_equal(np.array(data), values.ravel(order="C").astype(float))
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b"", lambda b: b"PNG" + b, lambda b: b[:-1], lambda b: b.replace(b"<f4", b"|O8")])
+@pytest.mark.parametrize(
+    "spoil", [lambda b: b"", lambda b: b"PNG" + b, lambda b: b[:-1], lambda b: b.replace(b"<f4", b"|O8")]
+)
 def test_broken_array_files_are_refused_in_words(js: Node, spoil: Any) -> None:
     text = base64.b64encode(spoil(npy(np.ones((2, 2), np.float32)))).decode()
     code = """text => { try { evident.readNpy(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer); return null; } catch (e) { return e.message; } }"""
@@ -99,7 +111,9 @@ def tied(n: int, seed: int) -> np.ndarray:
 
 def test_percentile_of_a_cell_is_the_share_of_weaker_cells(js: Node) -> None:
     values = tied(300, 0)
-    got = run(js, "(v) => { const f = field(v, 15, 20, true); return v.map((_, i) => f.percentile(i)); }", values)
+    got = run(
+        js, "(v) => { const f = field(v, 15, 20, true); return v.map((_, i) => f.percentile(i)); }", values
+    )
     expected = [stats.percentileofscore(np.abs(values), abs(v), kind="strict") for v in values]
     assert np.allclose(got, expected, atol=1e-12)
 
@@ -107,20 +121,40 @@ def test_percentile_of_a_cell_is_the_share_of_weaker_cells(js: Node) -> None:
 def test_quantiles_are_numpys(js: Node) -> None:
     values = np.sort(values_of(1, 101)[0])
     levels = [0.0, 0.013, 0.25, 0.5, 0.99, 1.0]
-    got = run(js, "(v, q) => q.map(x => evident.statistics.quantile(Float32Array.from(v), x))", values, levels)
+    got = run(
+        js, "(v, q) => q.map(x => evident.statistics.quantile(Float32Array.from(v), x))", values, levels
+    )
     assert np.allclose(got, np.quantile(values.astype(float), levels), atol=1e-7)
 
 
-@pytest.mark.parametrize("maker", [lambda s: tied(400, s), lambda s: values_of(1, 400, s)[0], lambda s: np.maximum(tied(400, s), 0)])
+@pytest.mark.parametrize(
+    "maker",
+    [lambda s: tied(400, s), lambda s: values_of(1, 400, s)[0], lambda s: np.maximum(tied(400, s), 0)],
+)
 def test_rank_correlation_is_scipys_with_and_without_ties(js: Node, maker: Any) -> None:
     a, b = maker(1), maker(2) + maker(1) / 2
-    assert np.allclose(run(js, "v => [...evident.statistics.ranks(Float32Array.from(v))]", a), stats.rankdata(a))
-    got = run(js, "(a, b) => evident.statistics.spearman(Float32Array.from(a), Float32Array.from(b))", a, b.astype(np.float32))
+    assert np.allclose(
+        run(js, "v => [...evident.statistics.ranks(Float32Array.from(v))]", a), stats.rankdata(a)
+    )
+    got = run(
+        js,
+        "(a, b) => evident.statistics.spearman(Float32Array.from(a), Float32Array.from(b))",
+        a,
+        b.astype(np.float32),
+    )
     assert got == pytest.approx(stats.spearmanr(a, b.astype(np.float32)).statistic, abs=1e-12)
 
 
 def test_rank_correlation_with_a_constant_map_is_undefined(js: Node) -> None:
-    assert run(js, "(a, b) => evident.statistics.spearman(Float32Array.from(a), Float32Array.from(b))", tied(50, 0), np.ones(50)) is None
+    assert (
+        run(
+            js,
+            "(a, b) => evident.statistics.spearman(Float32Array.from(a), Float32Array.from(b))",
+            tied(50, 0),
+            np.ones(50),
+        )
+        is None
+    )
 
 
 def test_correlation_uses_signs_only_where_both_maps_have_them(js: Node) -> None:
@@ -147,8 +181,22 @@ def test_show_top_keeps_that_share_of_the_cells(js: Node, top: int) -> None:
 
 
 def test_ties_at_the_border_count_and_cells_without_evidence_never_do(js: Node) -> None:
-    assert run(js, "v => [...field(v, 1, 10, true).mask('both', 20)]", [3, 2, 2, 2, 1, 0, 0, 0, 0, 0]) == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
-    assert run(js, "v => [...field(v, 1, 10, true).mask('both', 80)]", [3, -2, 0, 0, 0, 0, 0, 0, 0, 0]) == [1, 1] + [0] * 8
+    assert run(js, "v => [...field(v, 1, 10, true).mask('both', 20)]", [3, 2, 2, 2, 1, 0, 0, 0, 0, 0]) == [
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
+    assert (
+        run(js, "v => [...field(v, 1, 10, true).mask('both', 80)]", [3, -2, 0, 0, 0, 0, 0, 0, 0, 0])
+        == [1, 1] + [0] * 8
+    )
     assert run(js, "v => [...field(v, 1, 4, true).mask('against', 50)]", [1, 2, 3, 4]) == [0] * 4
 
 
@@ -158,14 +206,25 @@ def test_overlap_votes_and_difference_are_numpys(js: Node) -> None:
     def top(x: np.ndarray) -> np.ndarray:
         return np.abs(x.ravel()) >= np.sort(np.abs(x.ravel()))[-round(144 * 0.25)]
 
-    overlap = run(js, "(a, b) => evident.field.overlap(field(a, 12, 12, true), field(b, 12, 12, true), 'both', 25)", a.ravel(), b.ravel())
+    overlap = run(
+        js,
+        "(a, b) => evident.field.overlap(field(a, 12, 12, true), field(b, 12, 12, true), 'both', 25)",
+        a.ravel(),
+        b.ravel(),
+    )
     assert overlap == pytest.approx((top(a) & top(b)).sum() / (top(a) | top(b)).sum())
     votes = run(
-        js, "(a, b) => [...evident.field.votes([field(a, 12, 12, true), field(b, 12, 12, true)], 'both', 25)]", a.ravel(), b.ravel()
+        js,
+        "(a, b) => [...evident.field.votes([field(a, 12, 12, true), field(b, 12, 12, true)], 'both', 25)]",
+        a.ravel(),
+        b.ravel(),
     )
     assert np.array_equal(votes, top(a).astype(int) + top(b))
     got = run(
-        js, "(a, b) => [...evident.field.difference(field(a, 12, 12, true), field(b, 12, 12, true), 'both').values]", a.ravel(), b.ravel()
+        js,
+        "(a, b) => [...evident.field.difference(field(a, 12, 12, true), field(b, 12, 12, true), 'both').values]",
+        a.ravel(),
+        b.ravel(),
     )
 
     def shared(x: np.ndarray) -> np.ndarray:
@@ -176,9 +235,17 @@ def test_overlap_votes_and_difference_are_numpys(js: Node) -> None:
 
 def test_sums_per_moment_and_per_block_are_numpys(js: Node) -> None:
     values = values_of(12, 18)
-    assert np.allclose(run(js, "v => [...evident.statistics.columnSums(v, 12, 18)]", values.ravel()), values.sum(0), atol=1e-5)
+    assert np.allclose(
+        run(js, "v => [...evident.statistics.columnSums(v, 12, 18)]", values.ravel()),
+        values.sum(0),
+        atol=1e-5,
+    )
     blocks = values.reshape(4, 3, 6, 3).sum((1, 3))
-    assert np.allclose(run(js, "v => [...evident.statistics.blockSums(v, 12, 18, 4, 6)]", values.ravel()), blocks.ravel(), atol=1e-5)
+    assert np.allclose(
+        run(js, "v => [...evident.statistics.blockSums(v, 12, 18, 4, 6)]", values.ravel()),
+        blocks.ravel(),
+        atol=1e-5,
+    )
 
 
 def test_the_box_of_the_evidence_finds_a_known_rectangle(js: Node) -> None:
@@ -193,7 +260,11 @@ def test_the_box_of_the_evidence_finds_a_known_rectangle(js: Node) -> None:
 
 def test_the_outline_along_cells_encloses_exactly_the_chosen_share(js: Node) -> None:
     values = values_of(24, 31)
-    area = run(js, "v => evident.contour.area(evident.contour.cellEdges(field(v, 24, 31, true).mask('both', 20), 24, 31))", values.ravel())
+    area = run(
+        js,
+        "v => evident.contour.area(evident.contour.cellEdges(field(v, 24, 31, true).mask('both', 20), 24, 31))",
+        values.ravel(),
+    )
     assert area == round(24 * 31 * 0.2)
 
 
@@ -212,7 +283,12 @@ def test_the_outline_follows_every_border_of_the_mask_holes_included(js: Node) -
 def test_the_smooth_outline_encloses_the_share_of_a_smooth_map(js: Node, top: int) -> None:
     y, x = np.mgrid[0:80, 0:80]
     values = np.exp(-((y - 40) ** 2 + (x - 36) ** 2) / 900).astype(np.float32)
-    area = run(js, "(v, top) => evident.contour.area(field(v, 80, 80, false).outline('both', top, true))", values.ravel(), top)
+    area = run(
+        js,
+        "(v, top) => evident.contour.area(field(v, 80, 80, false).outline('both', top, true))",
+        values.ravel(),
+        top,
+    )
     assert area == pytest.approx(6400 * top / 100, rel=0.02)
 
 
@@ -259,7 +335,9 @@ def test_time_ticks_are_seconds_of_the_recording(js: Node) -> None:
     ("x", "signed", "text"),
     [(0.712, True, "+0.71"), (-0.0031, True, "−0.0031"), (0, True, "0"), (12345, False, "12,345"), (4.06e-7, False, "4.1e−7"), (-23.44, True, "−23.4")],
 )  # fmt: skip
-def test_values_are_written_with_their_sign_and_few_digits(js: Node, x: float, signed: bool, text: str) -> None:
+def test_values_are_written_with_their_sign_and_few_digits(
+    js: Node, x: float, signed: bool, text: str
+) -> None:
     assert run(js, "(x, signed) => evident.words.value(x, signed)", x, signed) == text
 
 
@@ -277,31 +355,44 @@ def test_the_alternative_text_names_method_class_place_size_and_signs(js: Node) 
     centres = np.array(axes["y_axis"]["values"])
     low, high = (centres[9] + centres[10]) / 2, (centres[19] + centres[20]) / 2
     assert text.startswith("LRP map for Covid-like. The strongest 10 % of cells lie mostly in 2.00–2.20 s, ")
-    low, high = (int(float(f"{hertz:.2g}")) for hertz in (low, high))  # two digits: a band is not known to the hertz
+    low, high = (
+        int(float(f"{hertz:.2g}")) for hertz in (low, high)
+    )  # two digits: a band is not known to the hertz
     assert f"{low:,}–{high:,} Hz" in text
     assert "Largest value +2.00." in text
     assert text.endswith("100 % of the evidence supports Covid-like, 0 % speaks against.")
 
 
 def test_the_alternative_text_of_a_flat_map_says_so(js: Node) -> None:
-    text = run(js, "v => evident.describe.altText({ title: 'LRP', target: '', field: field(v, 2, 2, true), axes: null })", [0, 0, 0, 0])
+    text = run(
+        js,
+        "v => evident.describe.altText({ title: 'LRP', target: '', field: field(v, 2, 2, true), axes: null })",
+        [0, 0, 0, 0],
+    )
     assert text == "LRP map. No evidence found: all cells are equal."
 
 
 def test_limits_of_the_scales(js: Node) -> None:
     values = np.abs(values_of(20, 20)).ravel()
-    got = run(js, "v => { const f = field(v, 20, 20, false); return ['own', 'shared', 'raw'].map(s => f.limit(s, 7)); }", values)
+    got = run(
+        js,
+        "v => { const f = field(v, 20, 20, false); return ['own', 'shared', 'raw'].map(s => f.limit(s, 7)); }",
+        values,
+    )
     assert np.allclose(got, [values.max(), np.quantile(values.astype(float), 0.99), 7])
     sparse = np.zeros(400)
     sparse[3] = 0.25
-    assert run(js, "v => field(v, 20, 20, false).limit('shared', 7)", sparse) == 0.25, "a map of one cell keeps its own maximum"
+    assert run(js, "v => field(v, 20, 20, false).limit('shared', 7)", sparse) == 0.25, (
+        "a map of one cell keeps its own maximum"
+    )
 
 
 # ---- in words ------------------------------------------------------------------------------------------------------------------
 
 
 def slow_pointed_at(maps: list[np.ndarray]) -> tuple[list[int], float, list[float | None]]:
-    """The same with numpy: box of the strongest tenth of the mean of the maps as shares, and each map's share in it."""
+    """The same with numpy: box of the strongest tenth of the mean of the maps as shares, and each map's
+    share in it."""
     parts = [np.maximum(values, 0).astype(np.float64) for values in maps]
     parts = [part / part.sum() if part.sum() else None for part in parts]
     mean = np.mean([part for part in parts if part is not None], axis=0).astype(np.float32)
@@ -317,7 +408,9 @@ def slow_pointed_at(maps: list[np.ndarray]) -> tuple[list[int], float, list[floa
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_place_in_words_is_where_the_maps_point_together_whatever_their_units(js: Node, seed: int) -> None:
+def test_the_place_in_words_is_where_the_maps_point_together_whatever_their_units(
+    js: Node, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     maps = [values_of(24, 40, seed + 10 * k) * scale for k, scale in enumerate((1e-3, 1.0, 500.0))]
     row, col = rng.integers(4, 18), rng.integers(4, 34)

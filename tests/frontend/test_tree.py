@@ -1,4 +1,5 @@
-"""The component trees in memory: unique ids, labelled controls, the right widgets, no word that speaks of illness."""
+"""The component trees in memory: unique ids, labelled controls, the right widgets, no word that speaks of
+illness."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ from tests.frontend import canned
 
 FRONTEND = Path(compare.__file__).parents[1]
 FORBIDDEN = re.compile(
-    r"diagnos|shows? disease|decision support|\bsick\b|\binfected\b|patient has|detects? covid|covid positive", re.IGNORECASE
+    r"diagnos|shows? disease|decision support|\bsick\b|\binfected\b|patient has|detects? covid|covid positive",
+    re.IGNORECASE,
 )
 ALLOWED = ("Do not use to diagnose, rule out or triage.",)
 
@@ -49,12 +51,16 @@ def texts(tree: Component | list[Component]) -> str:
     for part in parts(tree):
         for name, value in part.to_plotly_json()["props"].items():
             if name in {"children", "label", "description", "title", "placeholder", "aria-label", "alt"}:
-                found.extend(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str))
+                found.extend(
+                    item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)
+                )
     return " ".join(found)
 
 
 def opened(value: object = canned.SOUND) -> compare.Opened:
-    return compare.Opened(canned.CATALOGUE, canned.LIMITS, canned.SAMPLES, {canned.SOUND.id: canned.SOUND}, value)  # type: ignore[arg-type]
+    return compare.Opened(
+        canned.CATALOGUE, canned.LIMITS, canned.SAMPLES, {canned.SOUND.id: canned.SOUND}, value
+    )  # type: ignore[arg-type]
 
 
 def drawn_panels() -> list[Component]:
@@ -74,11 +80,16 @@ def trees() -> dict[str, Component | list[Component]]:
             *drawn_panels(),
             methods_card.params_form(method, canned.FITS["lime"], {}),
         ],
-        "uploaded": [*input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})), input_card.delete_all()],
+        "uploaded": [
+            *input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
+            input_card.delete_all(),
+        ],
         "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
         "concepts": [
             concepts.layout(),
-            *concepts.body(canned.CATALOGUE, [canned.CONCEPT], canned.SAMPLES, canned.LIMITS, canned.CATALOGUE.models[1]),
+            *concepts.body(
+                canned.CATALOGUE, [canned.CONCEPT], canned.SAMPLES, canned.LIMITS, canned.CATALOGUE.models[1]
+            ),
         ],
         "concept": concept_parts.detail(canned.CONCEPT, None),
         "about": [about.layout(), about.method_table(canned.CATALOGUE)],
@@ -89,7 +100,9 @@ def trees() -> dict[str, Component | list[Component]]:
 
 @pytest.mark.parametrize("name", list(trees()))
 def test_ids_are_unique(name):
-    found = [json.dumps(part.id, sort_keys=True) for part in parts(trees()[name]) if getattr(part, "id", None)]
+    found = [
+        json.dumps(part.id, sort_keys=True) for part in parts(trees()[name]) if getattr(part, "id", None)
+    ]
     assert len(found) == len(set(found)), sorted(key for key in found if found.count(key) > 1)
 
 
@@ -129,7 +142,10 @@ def test_every_clientside_function_is_a_name_not_a_text(app, js):
 
 def test_every_callback_s_fixed_ids_exist(app):
     placed = {
-        part.id for tree in [*trees().values(), [shell.shell()]] for part in parts(tree) if isinstance(getattr(part, "id", None), str)
+        part.id
+        for tree in [*trees().values(), [shell.shell()]]
+        for part in parts(tree)
+        if isinstance(getattr(part, "id", None), str)
     }
     for entry in app._callback_list:
         names = [dependency["id"] for dependency in [*entry["inputs"], *entry["state"]]]
@@ -139,17 +155,22 @@ def test_every_callback_s_fixed_ids_exist(app):
 
 
 def test_buttons_that_come_and_go_share_no_callback_with_other_inputs(app):
-    """Their arrival starts the callback again, and Dash throws away the answer to the other input that was under way."""
+    """Their arrival starts the callback again, and Dash throws away the answer to the other input that was
+    under way."""
     mixed = []
     for entry in app._callback_list:
-        patterned = [part["id"].startswith("{") and part["property"] == "n_clicks" for part in entry["inputs"]]
+        patterned = [
+            part["id"].startswith("{") and part["property"] == "n_clicks" for part in entry["inputs"]
+        ]
         if any(patterned) and not all(patterned):
             mixed.append(entry["output"])
     assert not mixed
 
 
 def test_nothing_is_fetched_from_elsewhere(app):
-    page = app.interpolate_index(css=app._generate_css_dist_html(), scripts=app._generate_scripts_html(), config="", renderer="")
+    page = app.interpolate_index(
+        css=app._generate_css_dist_html(), scripts=app._generate_scripts_html(), config="", renderer=""
+    )
     assert not re.search(r"(src|href)=\"(https?:)?//", page)
     for path in [*(FRONTEND / "assets").rglob("*.css"), *(FRONTEND / "assets").rglob("*.svg")]:
         assert not re.search(r"url\(\s*[\"']?(https?:)?//|@import", path.read_text()), path
@@ -170,7 +191,10 @@ def test_styles_stand_in_one_order_of_layers_under_one_prefix():
             assert not any(line.startswith("@") for line in outside)
         else:
             assert outside, path
-            assert {line.removeprefix("@layer ") for line in outside} <= set(layers.split(", ")), (path, outside)
+            assert {line.removeprefix("@layer ") for line in outside} <= set(layers.split(", ")), (
+                path,
+                outside,
+            )
         assert len(css.splitlines()) <= 400, path
         foreign = {"gridlayer", "zerolinelayer", "heatmap-label", "_dash-loading"}
         selectors = [line for line in css.splitlines() if line.rstrip().endswith(("{", ","))]
@@ -214,13 +238,25 @@ def widgets(tree: Component | list[Component]) -> list[dict[str, str]]:
         props = part.to_plotly_json()["props"]
         if "data-evident" in props:
             assert props.get("children") is None, "the inside of a widget belongs to its script"
-            found.append({key.removeprefix("data-"): value for key, value in props.items() if key.startswith("data-")})
+            found.append(
+                {key.removeprefix("data-"): value for key, value in props.items() if key.startswith("data-")}
+            )
     return found
 
 
 def test_widgets_carry_what_their_scripts_need():
     found = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
-    assert set(found) == {"upload", "record", "player", "map", "input-map", "readout", "agreement", "summary", "evidence"}
+    assert set(found) == {
+        "upload",
+        "record",
+        "player",
+        "map",
+        "input-map",
+        "readout",
+        "agreement",
+        "summary",
+        "evidence",
+    }
     assert json.loads(found["upload"]["limits"]) == canned.LIMITS
     assert json.loads(found["player"]["coughs"])[1]["start"] == 1.2
     assert json.loads(found["player"]["waveform"]) == canned.SOUND.waveform
@@ -250,7 +286,9 @@ def test_changed_parameters_change_the_stated_cost():
 
 
 def test_a_ticked_method_offers_its_cost_before_it_costs_anything():
-    panel = next(part for part in drawn_panels() if getattr(part, "id", None) == {"type": "panel", "method": "lime"})
+    panel = next(
+        part for part in drawn_panels() if getattr(part, "id", None) == {"type": "panel", "method": "lime"}
+    )
     assert "About 14 s" in texts([panel])
     assert any(getattr(part, "id", None) == ids.run_one("lime") for part in parts(panel))
 
@@ -296,7 +334,9 @@ def test_checks_that_passed_are_one_chip_and_the_rest_is_named():
 
 
 def test_a_check_of_the_input_is_not_told_twice():
-    prediction = canned.prediction().model_copy(update={"quality": [*canned.SOUND.checks, *canned.prediction().quality]})
+    prediction = canned.prediction().model_copy(
+        update={"quality": [*canned.SOUND.checks, *canned.prediction().quality]}
+    )
     told = prediction_card.remarks(prediction, canned.CATALOGUE.models[0], None, canned.SOUND)
     assert "window 0.31" in texts(told)
     assert "cough found" not in texts(told)
@@ -315,10 +355,16 @@ def test_only_finished_maps_can_be_taken_along():
     runs = {"grad_cam": {"id": "a1"}, "lime": {"id": "b2"}}
     links = [
         part.href
-        for part in parts(side.downloads(canned.CATALOGUE.methods, runs, {"grad_cam": "done", "lime": "running"}))
+        for part in parts(
+            side.downloads(canned.CATALOGUE.methods, runs, {"grad_cam": "done", "lime": "running"})
+        )
         if type(part).__name__ == "A"
     ]
-    assert links == ["/api/v1/explanations/a1/overlay.png", "/api/v1/explanations/a1/values.npy", "/api/v1/explanations/a1"]
+    assert links == [
+        "/api/v1/explanations/a1/overlay.png",
+        "/api/v1/explanations/a1/values.npy",
+        "/api/v1/explanations/a1",
+    ]
 
 
 def test_the_four_figures_stand_side_by_side():
@@ -341,7 +387,11 @@ def test_figures_are_found_however_deep_they_lie():
         "recall": {"star": {"value": 0.5}},
         "list": [{"label": "A", "value": 1}],
     }
-    assert [(row["label"], row["value"]) for row in rows_of(measured)] == [("Accuracy", 0.9), ("Recall, star", 0.5), ("A", 1)]
+    assert [(row["label"], row["value"]) for row in rows_of(measured)] == [
+        ("Accuracy", 0.9),
+        ("Recall, star", 0.5),
+        ("A", 1),
+    ]
     assert without_figures(measured) == {"pictures": 4000}
     assert without_figures(["a", "b"]) == ["a", "b"]
 
@@ -360,16 +410,31 @@ def test_the_receipt_states_the_conditions():
 
     done = canned.explanation(
         ExplanationRequest(
-            input="a", model="cnnexplain", method="lime", target=1, layer="features.conv4", params={"n_samples": 500}, seed=7
+            input="a",
+            model="cnnexplain",
+            method="lime",
+            target=1,
+            layer="features.conv4",
+            params={"n_samples": 500},
+            seed=7,
         )
     )
     said = texts(receipt.receipt(done))
-    for fact in ("cnnexplain", "features.conv4", "N samples 500", "400 forward", "torch 2.13.0", "Covid-like"):
+    for fact in (
+        "cnnexplain",
+        "features.conv4",
+        "N samples 500",
+        "400 forward",
+        "torch 2.13.0",
+        "Covid-like",
+    ):
         assert fact in said, fact
     record = done.record
     assert record.weights_sha256 in said, "hashes are told whole"
     assert all(note in said for note in record.notes)
-    running = canned.explanation(ExplanationRequest(input="a", model="cnnexplain", method="lime"), state="running")
+    running = canned.explanation(
+        ExplanationRequest(input="a", model="cnnexplain", method="lime"), state="running"
+    )
     assert "640 of 1,000 samples" in texts(receipt.receipt(running))
 
 

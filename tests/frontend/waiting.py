@@ -1,4 +1,5 @@
-"""Run a coroutine to its end in a thread of its own: in a whole test run, the browser's driver keeps an event loop in the main one."""
+"""Run a coroutine to its end in a thread of its own: in a whole test run, the browser's driver keeps an
+event loop in the main one."""
 
 from __future__ import annotations
 

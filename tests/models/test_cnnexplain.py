@@ -57,7 +57,9 @@ def test_shipped_weights_are_what_their_card_says(key):
     assert "Research and teaching only" in card["intended_use"]
     assert f"evident train {key}" in card["command"]
     found = model.prepare((np.random.default_rng(0).normal(size=20000).astype(np.float32), 8000))
-    torch.testing.assert_close(model.predict(found), torch.softmax(model.logits(found) / card["temperature"], 1))
+    torch.testing.assert_close(
+        model.predict(found), torch.softmax(model.logits(found) / card["temperature"], 1)
+    )
 
 
 def test_the_card_of_the_covid_model_says_how_little_it_means():

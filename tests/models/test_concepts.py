@@ -36,8 +36,14 @@ def test_a_pattern_has_a_period_and_counter_examples_have_none(key):
     def peak(pictures):
         grey = pictures.mean(-1) - pictures.mean((1, 2, 3))[:, None, None]
         power = np.abs(np.fft.fft2(grey)) ** 2
-        power[:, :3, :3] = power[:, -2:, :3] = power[:, :3, -2:] = power[:, -2:, -2:] = 0  # slow gradients are no pattern
-        return power.max((1, 2)) / power.sum((1, 2)) * (power.sum((1, 2)) / (np.abs(np.fft.fft2(grey)) ** 2).sum((1, 2)))
+        power[:, :3, :3] = power[:, -2:, :3] = power[:, :3, -2:] = power[:, -2:, -2:] = (
+            0  # slow gradients are no pattern
+        )
+        return (
+            power.max((1, 2))
+            / power.sum((1, 2))
+            * (power.sum((1, 2)) / (np.abs(np.fft.fft2(grey)) ** 2).sum((1, 2)))
+        )
 
     assert np.median(peak(CONCEPTS[key].make(20))) > 2 * np.median(peak(COUNTER_EXAMPLES["image"].make(20)))
 
@@ -48,7 +54,13 @@ def test_a_tone_is_narrow_and_hum_lies_on_mains_harmonics():
 
     tones = spectrum(CONCEPTS["tone"].make(10))
     assert np.median(tones.max(1) / tones.sum(1)) > 0.3
-    assert np.median(spectrum(COUNTER_EXAMPLES["audio"].make(10)).max(1) / spectrum(COUNTER_EXAMPLES["audio"].make(10)).sum(1)) < 0.05
+    assert (
+        np.median(
+            spectrum(COUNTER_EXAMPLES["audio"].make(10)).max(1)
+            / spectrum(COUNTER_EXAMPLES["audio"].make(10)).sum(1)
+        )
+        < 0.05
+    )
     hums = spectrum(CONCEPTS["hum"].make(10))
     frequency = np.fft.rfftfreq(2 * RATE, 1 / RATE)
     assert ((frequency[hums.argmax(1)] > 95) & (frequency[hums.argmax(1)] < 490)).all()

@@ -1,4 +1,5 @@
-"""Synthetic coughs: parts can be changed one at a time, the box holds the evidence, and nothing outside it tells the classes apart."""
+"""Synthetic coughs: parts can be changed one at a time, the box holds the evidence, and nothing outside it
+tells the classes apart."""
 
 from __future__ import annotations
 
@@ -15,7 +16,16 @@ import models
 from models.inputs.sound import SoundInput
 from models.media.segment import loudest, segment
 from models.spec import Axis
-from models.synthetic.coughs import MARGIN_HZ, MARGIN_S, RATE, box_mask, evidence_mass, generate, render, uniform_mass
+from models.synthetic.coughs import (
+    MARGIN_HZ,
+    MARGIN_S,
+    RATE,
+    box_mask,
+    evidence_mass,
+    generate,
+    render,
+    uniform_mass,
+)
 from models.training.measures import auc
 
 SPEC = SoundInput()
@@ -49,7 +59,9 @@ def test_the_tone_lies_in_its_box_and_has_the_energy_of_the_breath(number):
     first, last = round(t0 * RATE), round(t1 * RATE)
 
     def event(item):
-        gain = np.dot(item.waveform[:first], bare.waveform[:first]) / np.dot(item.waveform[:first], item.waveform[:first])
+        gain = np.dot(item.waveform[:first], bare.waveform[:first]) / np.dot(
+            item.waveform[:first], item.waveform[:first]
+        )
         return (gain * item.waveform - bare.waveform)[first:last]
 
     spectrum = np.square(np.abs(np.fft.rfft(event(tone) * np.hanning(last - first))))
@@ -61,13 +73,19 @@ def test_the_tone_lies_in_its_box_and_has_the_energy_of_the_breath(number):
 
 def test_the_hum_changes_nothing_else():
     plain, hummed = render(3, 1, 1), render(3, 1, 1, hum=True)
-    high = [signal.sosfiltfilt(signal.butter(8, 1500, "highpass", fs=RATE, output="sos"), item.waveform) for item in (plain, hummed)]
+    high = [
+        signal.sosfiltfilt(signal.butter(8, 1500, "highpass", fs=RATE, output="sos"), item.waveform)
+        for item in (plain, hummed)
+    ]
     gain = np.dot(*high) / np.dot(high[1], high[1])
     hz, power = signal.periodogram(gain * hummed.waveform - plain.waveform, RATE, window="hann")
     near = np.min(np.abs(hz[:, None] - 100 * np.arange(1, 6)), axis=1) < 3
     assert power[near].sum() > 0.99 * power.sum()
     assert plain.boxes == hummed.boxes
-    shares = [np.mean([item.hum for item in generate(120, seed=1, hum=kind)[1::2]]) for kind in ("none", "random", "label")]
+    shares = [
+        np.mean([item.hum for item in generate(120, seed=1, hum=kind)[1::2]])
+        for kind in ("none", "random", "label")
+    ]
     assert shares == pytest.approx([0, 0.3, 1], abs=0.1)
     assert not any(item.hum for item in generate(40, seed=1, hum="label")[::2])
 
@@ -89,28 +107,43 @@ def test_coughs_can_be_counted_and_are_found_by_the_segmentation():
 
 
 def loudness(sound: np.ndarray) -> list[float]:
-    """Length, and levels of 20 ms frames (loudest, background, median), peak and mean, in dB: what a recording is like, not what is in it."""
+    """Length, and levels of 20 ms frames (loudest, background, median), peak and mean, in dB: what a
+    recording is like, not what is in it."""
     levels = 10 * np.log10(np.square(sound[: len(sound) // 160 * 160].reshape(-1, 160)).mean(1) + 1e-12)
-    return [len(sound), levels.max(), *np.percentile(levels, [5, 10, 50]), np.abs(sound).max(), 10 * np.log10(np.square(sound).mean())]
+    return [
+        len(sound),
+        levels.max(),
+        *np.percentile(levels, [5, 10, 50]),
+        np.abs(sound).max(),
+        10 * np.log10(np.square(sound).mean()),
+    ]
 
 
 @pytest.mark.slow
 def test_loudness_length_and_background_say_nothing_about_the_class():
-    """A forest and a logistic regression on the recording conditions are at chance; a planted leak would be found by the same test."""
+    """A forest and a logistic regression on the recording conditions are at chance; a planted leak would
+    be found by the same test."""
     items = generate(1000, seed=22)
     y = np.array([item.label for item in items])
     x = np.array([loudness(item.waveform) for item in items])
     train, test = np.arange(500), np.arange(500, 1000)
     leak = x.copy()
     leak[:, 3] += 8 * y  # a background 8 dB louder in one class
-    for judge in (RandomForestClassifier(100, min_samples_leaf=5, random_state=0), make_pipeline(StandardScaler(), LogisticRegression())):
+    for judge in (
+        RandomForestClassifier(100, min_samples_leaf=5, random_state=0),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+    ):
         # 0.5 +- 2.3 standard errors of an AUC over 250 + 250 recordings
-        assert auc(y[test], judge.fit(x[train], y[train]).predict_proba(x[test])[:, 1]) == pytest.approx(0.5, abs=0.06)
+        assert auc(y[test], judge.fit(x[train], y[train]).predict_proba(x[test])[:, 1]) == pytest.approx(
+            0.5, abs=0.06
+        )
         assert auc(y[test], judge.fit(leak[train], y[train]).predict_proba(leak[test])[:, 1]) > 0.65
 
 
 def axes() -> tuple[Axis, Axis]:
-    return Axis("frequency", "Hz", np.array([100.0, 200, 300, 400])), Axis("time", "s", np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    return Axis("frequency", "Hz", np.array([100.0, 200, 300, 400])), Axis(
+        "time", "s", np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    )
 
 
 def test_evidence_mass_by_hand():
@@ -121,7 +154,11 @@ def test_evidence_mass_by_hand():
     values = np.zeros((4, 5), np.float32)
     values[1, 1], values[0, 0], values[3, 4] = 3, 1, -50  # negative relevance does not count
     assert evidence_mass(values, boxes, axes()) == pytest.approx(0.75)
-    assert evidence_mass(np.ones((4, 5)), boxes, axes()) == pytest.approx(uniform_mass(boxes, axes())) == pytest.approx(0.2)
+    assert (
+        evidence_mass(np.ones((4, 5)), boxes, axes())
+        == pytest.approx(uniform_mass(boxes, axes()))
+        == pytest.approx(0.2)
+    )
     assert evidence_mass(mask.astype(float), boxes, axes()) == 1
     assert np.isnan(evidence_mass(-np.ones((4, 5)), boxes, axes()))
     assert box_mask([*boxes, (0.35, 0.55, 350, 450)], axes()).sum() == 6
@@ -129,14 +166,20 @@ def test_evidence_mass_by_hand():
 
 @pytest.fixture(scope="module")
 def answers():
-    """Test recordings that the shipped network never saw, as they are and changed in one part: `kind -> probabilities of wheeze`."""
+    """Test recordings that the shipped network never saw, as they are and changed in one part:
+    `kind -> probabilities of wheeze`."""
     model = models.load("cnnexplain_synthetic")
     numbers, seed = range(60), 77
 
     def ask(**change):
         return np.array(
             [
-                [model.predict(model.prepare((render(seed, i, label, **change).waveform, RATE)))[0, 1].item() for i in numbers]
+                [
+                    model.predict(model.prepare((render(seed, i, label, **change).waveform, RATE)))[
+                        0, 1
+                    ].item()
+                    for i in numbers
+                ]
                 for label in (0, 1)
             ]
         )
@@ -156,7 +199,8 @@ def test_the_shipped_network_hears_the_wheeze_and_only_the_wheeze(answers):
 
 @pytest.mark.slow
 def test_erasing_the_box_in_the_spectrogram_turns_the_answer(answers):
-    """What is in the box is replaced by what would be there without the tone; a box of the same size elsewhere changes nothing."""
+    """What is in the box is replaced by what would be there without the tone; a box of the same size
+    elsewhere changes nothing."""
     model = models.load("cnnexplain_synthetic")
     turned, elsewhere, inside = [], [], []
     for i in np.flatnonzero(answers["plain"][1] > 0.5)[:30]:
@@ -179,7 +223,10 @@ def test_the_shortcut_network_listens_to_the_hum():
     model = models.load("cnnexplain_shortcut")
     turned = []
     for i in range(30):
-        without, hummed = (model.predict(model.prepare((render(78, i, 0, hum=hum).waveform, RATE)))[0, 1].item() for hum in (False, True))
+        without, hummed = (
+            model.predict(model.prepare((render(78, i, 0, hum=hum).waveform, RATE)))[0, 1].item()
+            for hum in (False, True)
+        )
         if without < 0.5:
             turned.append(hummed > 0.5)
     assert len(turned) > 10

@@ -1,4 +1,5 @@
-"""Architectures of timm and torchvision by name, where their weights come from, and public weights giving their public answers."""
+"""Architectures of timm and torchvision by name, where their weights come from, and public weights giving
+their public answers."""
 
 from __future__ import annotations
 
@@ -39,8 +40,12 @@ def weights_folder(tmp_path, monkeypatch) -> Iterator[Path]:
     get_settings.cache_clear()
 
 
-def random_weights(path: Path, key: str, classes: int = 1000, metadata: dict[str, str] | None = None) -> dict[str, torch.Tensor]:
-    state = {name: value.contiguous() for name, value in models.architecture(key, classes)[0].state_dict().items()}
+def random_weights(
+    path: Path, key: str, classes: int = 1000, metadata: dict[str, str] | None = None
+) -> dict[str, torch.Tensor]:
+    state = {
+        name: value.contiguous() for name, value in models.architecture(key, classes)[0].state_dict().items()
+    }
     save_file(state, path, metadata=metadata)
     return state
 
@@ -67,7 +72,9 @@ def test_families_of_networks(key: str, layer: str, shape: tuple[int, int, int])
     assert next(found.shape for found in model.layers if found.name == layer) == shape
     assert model.probed.convolutional
     assert 3 <= len(model.offered_layers) <= 24
-    assert not {"Conv2d", "BatchNorm2d", "Dropout"} & {found.kind for found in model.offered_layers if found.name != layer}
+    assert not {"Conv2d", "BatchNorm2d", "Dropout"} & {
+        found.kind for found in model.offered_layers if found.name != layer
+    }
     assert model.logits(model.prepare(np.full((50, 40, 3), 128, np.uint8))).shape == (1, 5)
 
 
@@ -91,7 +98,9 @@ def test_preprocessing_is_that_of_the_library() -> None:
     for name in ("resnet18.a1_in1k", "resnet18.tv_in1k", "inception_v3.tv_in1k"):
         config = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
         wanted = create_transform(**config)(photo)
-        torch.testing.assert_close(hub.entry(f"timm:{name}").input.prepare(photo).x[0], wanted, atol=1e-6, rtol=0)
+        torch.testing.assert_close(
+            hub.entry(f"timm:{name}").input.prepare(photo).x[0], wanted, atol=1e-6, rtol=0
+        )
 
 
 def test_a_local_file_is_used_and_its_classes_are_counted(tmp_path) -> None:
@@ -162,10 +171,24 @@ for key in sys.argv[1].split():
 def elsewhere(code: str, key: str, tmp_path: Path, endpoint: str) -> subprocess.CompletedProcess[str]:
     """The hub's client reads its settings when it is imported: a process of its own, with an empty cache."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    env = {**kept, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hub"), "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
+    env = {
+        **kept,
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(tmp_path / "hub"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_XET": "1",
+    }
     env.pop("EVIDENT_WEIGHTS", None)
     env.pop("HF_HUB_OFFLINE", None)
-    return subprocess.run([sys.executable, "-c", code, key], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code, key],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_offline_is_one_clear_sentence(tmp_path) -> None:
@@ -208,7 +231,11 @@ class Hub(BaseHTTPRequestHandler):
 
 def test_weights_are_fetched_once_and_then_kept(tmp_path) -> None:
     state = models.architecture(SMALL, 1000)[0].state_dict()
-    handler = type("Handler", (Hub,), {"data": save({name: value.contiguous() for name, value in state.items()}), "asked": []})
+    handler = type(
+        "Handler",
+        (Hub,),
+        {"data": save({name: value.contiguous() for name, value in state.items()}), "asked": []},
+    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -231,7 +258,8 @@ def photos(real_data: Path) -> list[dict[str, str]]:
 
 @pytest.mark.data
 def test_squeezenet_gives_its_public_answers(real_data, photos) -> None:
-    """Top class of every photo and its probability to 1e-3, computed elsewhere with torchvision's own preprocessing."""
+    """Top class of every photo and its probability to 1e-3, computed elsewhere with torchvision's own
+    preprocessing."""
     model = models.load("torchvision:squeezenet1_1", weights=real_data / "weights/squeezenet1_1.safetensors")
     assert model.default_layer == "features.12"
     classes = json.loads((real_data / "weights/imagenet_classes.json").read_text())
@@ -258,8 +286,18 @@ def test_squeezenet_in_the_weights_folder(real_data, weights_folder) -> None:
 def test_resnet20_names_photos_plausibly(real_data, photos) -> None:
     labels = ARCHITECTURES["resnet20_cifar"].labels
     model = models.from_file(real_data / "weights/resnet20_cifar10.safetensors", "resnet20_cifar", labels)
-    wanted = {"airliner": "airplane", "schooner": "ship", "dalmatian": "dog", "rooster": "bird", "flamingo": "bird"}
+    wanted = {
+        "airliner": "airplane",
+        "schooner": "ship",
+        "dalmatian": "dog",
+        "rooster": "bird",
+        "flamingo": "bird",
+    }
     rows = [row for row in photos if row["label"] in wanted]
-    hits = sum(model.labels[int(model.predict(model.prepare(real_data / row["file"])).argmax())] == wanted[row["label"]] for row in rows)
+    hits = sum(
+        model.labels[int(model.predict(model.prepare(real_data / row["file"])).argmax())]
+        == wanted[row["label"]]
+        for row in rows
+    )
     assert len(rows) == 15
     assert hits >= 13

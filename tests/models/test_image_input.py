@@ -47,9 +47,16 @@ def test_every_form_of_a_photo_gives_the_same_tensor(tmp_path) -> None:
     path.write_bytes(encoded(Image.fromarray(PHOTO)))
     wanted = spec.prepare(PHOTO).x
     forms = [
-        path, str(path), path.read_bytes(), Image.fromarray(PHOTO), torch.from_numpy(PHOTO), torch.from_numpy(PHOTO).permute(2, 0, 1),
-        torch.from_numpy(PHOTO).permute(2, 0, 1)[None], PHOTO.transpose(2, 0, 1), PHOTO.astype(np.int64),
-    ]  # fmt: skip
+        path,
+        str(path),
+        path.read_bytes(),
+        Image.fromarray(PHOTO),
+        torch.from_numpy(PHOTO),
+        torch.from_numpy(PHOTO).permute(2, 0, 1),
+        torch.from_numpy(PHOTO).permute(2, 0, 1)[None],
+        PHOTO.transpose(2, 0, 1),
+        PHOTO.astype(np.int64),
+    ]
     for form in forms[:-1]:
         assert torch.equal(spec.prepare(form).x, wanted)
     # other types keep their fractions through the resizing, where bytes are rounded twice
@@ -61,9 +68,15 @@ def test_every_form_of_a_photo_gives_the_same_tensor(tmp_path) -> None:
 def test_exif_orientation_gives_the_upright_photo(orientation: int) -> None:
     """Stored turned or mirrored as each tag says, read upright: the same tensor all eight times."""
     turns = {
-        1: [], 2: [Image.Transpose.FLIP_LEFT_RIGHT], 3: [Image.Transpose.ROTATE_180], 4: [Image.Transpose.FLIP_TOP_BOTTOM],
-        5: [Image.Transpose.TRANSPOSE], 6: [Image.Transpose.ROTATE_90], 7: [Image.Transpose.TRANSVERSE], 8: [Image.Transpose.ROTATE_270],
-    }  # fmt: skip
+        1: [],
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }
     stored = Image.fromarray(PHOTO)
     for turn in turns[orientation]:
         stored = stored.transpose(turn)
@@ -102,17 +115,22 @@ def test_sixteen_bits_and_colour_print_modes() -> None:
     dark = np.full((8, 8), 300, np.uint16)  # a dark 16-bit photo is dark, not bright
     assert read(encoded(Image.fromarray(dark))).max() <= 2
     print_colours = Image.fromarray(PHOTO).convert("CMYK")
-    np.testing.assert_array_equal(read(encoded(print_colours, "TIFF")), np.asarray(print_colours.convert("RGB")))
+    np.testing.assert_array_equal(
+        read(encoded(print_colours, "TIFF")), np.asarray(print_colours.convert("RGB"))
+    )
     np.testing.assert_array_equal(read(encoded(Image.fromarray(PHOTO[..., 0])))[..., 2], PHOTO[..., 0])
     unit = Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8))
-    np.testing.assert_allclose(read(encoded(unit, "TIFF"))[..., 1].ravel(), np.linspace(0, 255, 64), atol=0.51)
+    np.testing.assert_allclose(
+        read(encoded(unit, "TIFF"))[..., 1].ravel(), np.linspace(0, 255, 64), atol=0.51
+    )
 
 
 @pytest.mark.parametrize("size", [(64, 64), (48, 96), (96, 48)])
 @given(height=st.integers(20, 300), width=st.integers(20, 300), crop=st.booleans(), pct=st.floats(0.5, 1.0))
 @settings(max_examples=40, deadline=None)
 def test_axes_point_at_the_pixels_that_the_cells_show(size, height, width, crop, pct) -> None:
-    """A photo whose value is its own coordinate: what a cell shows is where the axis says it is, up to bytes and edges."""
+    """A photo whose value is its own coordinate: what a cell shows is where the axis says it is, up to
+    bytes and edges."""
     spec = models.ImageInput(size=size, resize="crop" if crop else "squash", crop_pct=pct)
     ramp = np.zeros((height, width, 3), np.float32)
     ramp[..., 0] = (np.arange(width) + 0.5) / width
@@ -122,7 +140,11 @@ def test_axes_point_at_the_pixels_that_the_cells_show(size, height, width, crop,
     seen_x = prepared.x[0, 0].numpy() * width
     seen_y = prepared.x[0, 1].numpy() * height
     # the crop rounds the longer side to whole pixels, as torchvision does
-    tolerance = 0.02 * max(height, width) if min(height, width) < min(size) else 0.51 * max(1, max(height, width) / min(size))
+    tolerance = (
+        0.02 * max(height, width)
+        if min(height, width) < min(size)
+        else 0.51 * max(1, max(height, width) / min(size))
+    )
     assert np.abs(seen_x - prepared.x_axis.values)[:, inner].max() <= tolerance
     assert np.abs(seen_y - prepared.y_axis.values[:, None])[inner].max() <= tolerance
     for axis, side in ((prepared.x_axis, width), (prepared.y_axis, height)):
@@ -141,7 +163,9 @@ def test_crop_equals_the_evaluation_transform_of_torchvision(shape, crop, whole)
 
     photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8))
     preset = ImageClassification(crop_size=crop, resize_size=whole)
-    spec = models.ImageInput(size=(crop, crop), mean=preset.mean, std=preset.std, resize="crop", crop_pct=crop / whole)
+    spec = models.ImageInput(
+        size=(crop, crop), mean=preset.mean, std=preset.std, resize="crop", crop_pct=crop / whole
+    )
     torch.testing.assert_close(spec.prepare(photo).x[0], preset(photo), atol=1e-6, rtol=0)
 
 
@@ -164,27 +188,44 @@ def test_blur_equals_scipy_and_keeps_constants() -> None:
     from scipy.ndimage import gaussian_filter
 
     x = torch.rand(1, 2, 20, 30, generator=torch.Generator().manual_seed(0))
-    expected = np.stack([gaussian_filter(plane, 1.6, mode="nearest", truncate=5 / 1.6) for plane in x[0].double().numpy()])
+    expected = np.stack(
+        [gaussian_filter(plane, 1.6, mode="nearest", truncate=5 / 1.6) for plane in x[0].double().numpy()]
+    )
     np.testing.assert_allclose(gaussian_blur(x, 1.6)[0].numpy(), expected, atol=1e-6)
-    torch.testing.assert_close(gaussian_blur(torch.full((1, 1, 9, 9), 0.3), 2.0), torch.full((1, 1, 9, 9), 0.3))
+    torch.testing.assert_close(
+        gaussian_blur(torch.full((1, 1, 9, 9), 0.3), 2.0), torch.full((1, 1, 9, 9), 0.3)
+    )
 
 
 def test_grey_network() -> None:
     spec = models.ImageInput(size=(20, 30), channels=1)
     x = spec.prepare(PHOTO).x
     assert x.shape == (1, 1, 20, 30)
-    expected = models.ImageInput(size=(20, 30)).prepare(PHOTO).x[0].permute(1, 2, 0).numpy() @ [0.299, 0.587, 0.114]
+    expected = models.ImageInput(size=(20, 30)).prepare(PHOTO).x[0].permute(1, 2, 0).numpy() @ [
+        0.299,
+        0.587,
+        0.114,
+    ]
     np.testing.assert_allclose(x[0, 0].numpy(), expected, atol=1.01 / 255)
 
 
 def test_unusable_photos_are_refused_in_words(tmp_path) -> None:
     spec = models.ImageInput(size=(16, 16))
     cases = [
-        (b"", NotDecodable), (b"GIF89a", NotDecodable), (encoded(Image.fromarray(PHOTO))[:-200], NotDecodable), (tmp_path / "none.png", NotFound),
-        (np.full((8, 8, 3), np.nan), InvalidInput), (np.full((8, 8, 3), 2.0), InvalidInput), (np.zeros((8, 8, 5)), InvalidInput),
-        (np.zeros(8), InvalidInput), (np.zeros((0, 8, 3)), InvalidInput), (object(), InvalidInput), (np.array([["a"]]), InvalidInput),
-        (np.zeros((20000, 4, 3), np.uint8), TooLarge), (np.zeros((8, 8, 3), complex), InvalidInput),
-    ]  # fmt: skip
+        (b"", NotDecodable),
+        (b"GIF89a", NotDecodable),
+        (encoded(Image.fromarray(PHOTO))[:-200], NotDecodable),
+        (tmp_path / "none.png", NotFound),
+        (np.full((8, 8, 3), np.nan), InvalidInput),
+        (np.full((8, 8, 3), 2.0), InvalidInput),
+        (np.zeros((8, 8, 5)), InvalidInput),
+        (np.zeros(8), InvalidInput),
+        (np.zeros((0, 8, 3)), InvalidInput),
+        (object(), InvalidInput),
+        (np.array([["a"]]), InvalidInput),
+        (np.zeros((20000, 4, 3), np.uint8), TooLarge),
+        (np.zeros((8, 8, 3), complex), InvalidInput),
+    ]
     for raw, error in cases:
         with pytest.raises(error) as caught:
             spec.prepare(raw)
@@ -193,7 +234,12 @@ def test_unusable_photos_are_refused_in_words(tmp_path) -> None:
 
 
 def test_settings_that_cannot_work_are_refused() -> None:
-    for wrong in ({"size": (0, 8)}, {"size": (8, 8), "channels": 2}, {"size": (8, 8), "std": (0.0,)}, {"size": (8, 8), "mean": (0.1, 0.2)}):
+    for wrong in (
+        {"size": (0, 8)},
+        {"size": (8, 8), "channels": 2},
+        {"size": (8, 8), "std": (0.0,)},
+        {"size": (8, 8), "mean": (0.1, 0.2)},
+    ):
         with pytest.raises(ValueError):
             models.ImageInput(**wrong)
 

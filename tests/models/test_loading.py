@@ -1,4 +1,5 @@
-"""Weights are verified before use, fit exactly or are refused with the first differences, and nothing in a file is ever run."""
+"""Weights are verified before use, fit exactly or are refused with the first differences, and nothing in a
+file is ever run."""
 
 from __future__ import annotations
 
@@ -59,14 +60,22 @@ def test_two_labels_may_share_one_logit(tmp_path) -> None:
     [
         (lambda s: s.pop("linear.bias"), "linear.bias is missing"),
         (lambda s: s.update({"extra.weight": torch.zeros(2)}), "extra.weight is not part of it"),
-        (lambda s: s.update({"conv2.weight": torch.zeros(3, 3)}), "conv2.weight has shape [3, 3] instead of [32, "),
+        (
+            lambda s: s.update({"conv2.weight": torch.zeros(3, 3)}),
+            "conv2.weight has shape [3, 3] instead of [32, ",
+        ),
         (
             lambda s: s.update({"conv1.bias": torch.zeros_like(s["conv1.bias"], dtype=torch.int64)}),
             "conv1.bias holds no floating point numbers",
         ),
         (lambda s: s.update({"conv1.bias": torch.full_like(s["conv1.bias"], float("nan"))}), "not finite"),
         (
-            lambda s: s.update({"linear.weight": torch.full_like(s["linear.weight"], 3e38), "linear.bias": torch.full((4,), 3e38)}),
+            lambda s: s.update(
+                {
+                    "linear.weight": torch.full_like(s["linear.weight"], 3e38),
+                    "linear.bias": torch.full((4,), 3e38),
+                }
+            ),
             "not finite on a trial",
         ),
         (lambda s: s.update({"<script>/etc/passwd" * 9: torch.zeros(2)}), "?script??etc?passwd"),
@@ -102,7 +111,9 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.pt", "model.bin", "model.pth"])
-@pytest.mark.parametrize("form", ["pickle0", "pickle2", "pickle5", "torch", "torch_legacy", "torch_plain", "torchscript"])
+@pytest.mark.parametrize(
+    "form", ["pickle0", "pickle2", "pickle5", "torch", "torch_legacy", "torch_plain", "torchscript"]
+)
 def test_pickles_are_refused_under_every_name_and_never_run(tmp_path, state, form, name) -> None:
     trace, path = tmp_path / "ran", tmp_path / name
     if form.startswith("pickle"):
@@ -146,9 +157,13 @@ def header_only(header: object, length: int | None = None) -> bytes:
 def test_headers_beyond_the_limits(tmp_path, monkeypatch) -> None:
     tensor = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
     with pytest.raises(ModelRejected, match="at most 10000 tensors"):
-        models.from_file(stored(tmp_path, header_only({f"t{i}": tensor for i in range(10_002)})), "shapes", LABELS)
+        models.from_file(
+            stored(tmp_path, header_only({f"t{i}": tensor for i in range(10_002)})), "shapes", LABELS
+        )
     with pytest.raises(ModelRejected, match="1024 KiB"):
-        models.from_file(stored(tmp_path, header_only({"__metadata__": {"a": "b" * 2**20}})), "shapes", LABELS)
+        models.from_file(
+            stored(tmp_path, header_only({"__metadata__": {"a": "b" * 2**20}})), "shapes", LABELS
+        )
     with pytest.raises(ModelRejected):
         models.from_file(stored(tmp_path, struct.pack("<Q", 2**40) + b"{" + b"[" * 100_000), "shapes", LABELS)
     with pytest.raises(ModelRejected):
@@ -156,7 +171,9 @@ def test_headers_beyond_the_limits(tmp_path, monkeypatch) -> None:
     deep = b'{"a":' * 200_000
     with pytest.raises(ModelRejected):
         models.from_file(stored(tmp_path, struct.pack("<Q", len(deep)) + deep), "shapes", LABELS)
-    small = get_settings().model_copy(update={"limits": get_settings().limits.model_copy(update={"model_bytes": 100})})
+    small = get_settings().model_copy(
+        update={"limits": get_settings().limits.model_copy(update={"model_bytes": 100})}
+    )
     monkeypatch.setattr("models.weights_file.get_settings", lambda: small)
     with pytest.raises(TooLarge):
         models.from_file(stored(tmp_path, {"a": torch.zeros(100)}), "shapes", LABELS)
@@ -165,7 +182,15 @@ def test_headers_beyond_the_limits(tmp_path, monkeypatch) -> None:
 def test_a_missing_file_and_an_unknown_architecture(tmp_path, state) -> None:
     with pytest.raises(NotFound):
         models.from_file(tmp_path / "none.safetensors", "shapes", LABELS)
-    for name in ("shape", "timm:resnet19", "timm:hf-hub:someone/else", "torchvision:../../x", "hub:x", "timm:", ""):
+    for name in (
+        "shape",
+        "timm:resnet19",
+        "timm:hf-hub:someone/else",
+        "torchvision:../../x",
+        "hub:x",
+        "timm:",
+        "",
+    ):
         with pytest.raises(NotFound):
             models.from_file(stored(tmp_path, state), name, LABELS)
     with pytest.raises(NotFound, match="timm:resnet18"):
@@ -233,7 +258,15 @@ def test_loading_leaves_the_random_state_alone(tmp_path, state) -> None:
 
 @pytest.mark.data
 def test_public_weights_of_another_family_are_read(real_data) -> None:
-    model = models.from_file(real_data / "weights/resnet20_cifar10.safetensors", "resnet20_cifar", ARCHITECTURES["resnet20_cifar"].labels)
+    model = models.from_file(
+        real_data / "weights/resnet20_cifar10.safetensors",
+        "resnet20_cifar",
+        ARCHITECTURES["resnet20_cifar"].labels,
+    )
     assert model.default_layer == "layer3"
     with pytest.raises(ModelRejected, match="is missing"):
-        models.from_file(real_data / "weights/resnet20_cifar10.safetensors", "timm:resnet18", ARCHITECTURES["resnet20_cifar"].labels)
+        models.from_file(
+            real_data / "weights/resnet20_cifar10.safetensors",
+            "timm:resnet18",
+            ARCHITECTURES["resnet20_cifar"].labels,
+        )

@@ -1,4 +1,5 @@
-"""Networks that end in a softmax, overwrite their input, or keep their last activation in a function call, against twins that do not."""
+"""Networks that end in a softmax, overwrite their input, or keep their last activation in a function call,
+against twins that do not."""
 
 from __future__ import annotations
 
@@ -20,9 +21,12 @@ METHODS = ("grad_cam", "saliency", "input_x_gradient", "lrp", "guided_backprop")
 
 
 class Body(nn.Module):
-    """A small network whose last step is `ending`; its gate uses the very layer that may also be the last step."""
+    """A small network whose last step is `ending`; its gate uses the very layer that may also be the last
+    step."""
 
-    def __init__(self, ending: Callable[[Tensor], Tensor] | None = None, outputs: int = 3, scale: float = 5.0) -> None:
+    def __init__(
+        self, ending: Callable[[Tensor], Tensor] | None = None, outputs: int = 3, scale: float = 5.0
+    ) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.conv1, self.conv2 = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 12, 3, padding=1)
@@ -110,7 +114,9 @@ def test_a_last_squashing_step_is_taken_off(name: str) -> None:
             continue
         prefix = {"sequential": "0.", "deep": "body."}.get(name, "")
         found, wanted = (
-            backend.explain(m, x, method, target=1, layer=f"{path}conv2" if method == "grad_cam" else None).values
+            backend.explain(
+                m, x, method, target=1, layer=f"{path}conv2" if method == "grad_cam" else None
+            ).values
             for m, path in ((model, prefix), (bare, ""))
         )
         assert np.abs(found - wanted).max() <= 1e-4 * max(1.0, np.abs(wanted).max()), method
@@ -181,7 +187,11 @@ class Overwriting(nn.Module):
 
 
 def test_the_callers_tensor_is_never_changed() -> None:
-    model, x, others = wrap(Overwriting()), tiny.picture(1), torch.cat([tiny.picture(i) for i in range(2, 14)])
+    model, x, others = (
+        wrap(Overwriting()),
+        tiny.picture(1),
+        torch.cat([tiny.picture(i) for i in range(2, 14)]),
+    )
     before, before_others = x.clone(), others.clone()
     model.predict(x)
     model.logits(x)
@@ -198,11 +208,14 @@ def test_the_callers_tensor_is_never_changed() -> None:
 
 
 def test_the_interval_of_a_prediction_is_of_the_input_itself() -> None:
-    """The first row of the moved batch is the input: a network working in place had shifted what was shown of it."""
+    """The first row of the moved batch is the input: a network working in place had shifted what was shown
+    of it."""
     from backend.tasks.prediction import spread
 
     model = wrap(Overwriting())
-    prepared = model.input.prepare(np.random.default_rng(0).random((tiny.SIZE, tiny.SIZE, 3), dtype=np.float32))
+    prepared = model.input.prepare(
+        np.random.default_rng(0).random((tiny.SIZE, tiny.SIZE, 3), dtype=np.float32)
+    )
     before = prepared.x.clone()
     spread(model, prepared, {}, None)
     assert torch.equal(prepared.x, before)
@@ -244,10 +257,14 @@ class WithClamps(WithModules):
 
 
 @pytest.mark.parametrize("kind", [WithFunctions, WithClamps])
-@pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp", "guided_grad_cam", "guided_backprop", "lrp", "fused"])
+@pytest.mark.parametrize(
+    "method", ["grad_cam", "grad_cam_pp", "guided_grad_cam", "guided_backprop", "lrp", "fused"]
+)
 def test_functions_are_explained_as_the_modules_they_stand_for(kind: type[nn.Module], method: str) -> None:
     x = tiny.picture(4)
-    found, wanted = (backend.explain(wrap(make()), x, method, target=1).values for make in (kind, WithModules))
+    found, wanted = (
+        backend.explain(wrap(make()), x, method, target=1).values for make in (kind, WithModules)
+    )
     assert np.abs(wanted).max() > 0
     np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max(), rtol=1e-4)
 
@@ -255,7 +272,9 @@ def test_functions_are_explained_as_the_modules_they_stand_for(kind: type[nn.Mod
 def test_the_default_layer_holds_the_last_activation() -> None:
     model, x = wrap(WithFunctions()), tiny.picture(4)
     seen: list[Tensor] = []
-    handle = model.module.get_submodule(model.default_layer).register_forward_hook(lambda _m, _i, out: seen.append(out))
+    handle = model.module.get_submodule(model.default_layer).register_forward_hook(
+        lambda _m, _i, out: seen.append(out)
+    )
     model.logits(x)
     handle.remove()
     with torch.no_grad():
@@ -277,8 +296,13 @@ class Fresh(WithFunctions):
 def test_a_last_step_in_code_that_cannot_be_traced(method: str) -> None:
     model, x = wrap(Fresh()), tiny.picture(4)
     assert model.default_layer == "relu"
-    found, wanted = backend.explain(model, x, method, target=1), backend.explain(wrap(WithModules()), x, method, target=1)
-    np.testing.assert_allclose(found.values, wanted.values, atol=1e-5 * np.abs(wanted.values).max(), rtol=1e-4)
+    found, wanted = (
+        backend.explain(model, x, method, target=1),
+        backend.explain(wrap(WithModules()), x, method, target=1),
+    )
+    np.testing.assert_allclose(
+        found.values, wanted.values, atol=1e-5 * np.abs(wanted.values).max(), rtol=1e-4
+    )
 
 
 class Block(nn.Module):
@@ -291,7 +315,9 @@ class Block(nn.Module):
 
 
 def test_a_block_that_returns_the_sum_is_named_itself() -> None:
-    module = nn.Sequential(nn.Conv2d(3, 8, 3), Block(), Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3), Block(), Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)
+    )
     model = models.wrap(module, ["a", "b"], SPEC)
     assert model.default_layer == "2"
     assert {name for name, _ in model.module.named_modules()} == {name for name, _ in module.named_modules()}

@@ -1,4 +1,5 @@
-"""Controlled pictures: drawn as promised, evidence where the mask is, and shipped weights that do what their card says."""
+"""Controlled pictures: drawn as promised, evidence where the mask is, and shipped weights that do what
+their card says."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def test_same_seed_same_pictures_and_the_first_do_not_depend_on_the_number() -> 
 
 
 def test_the_class_shows_inside_the_mask_and_only_there() -> None:
-    """Redness, and variance of brightness, separate the classes inside the mask; outside no class differs from another."""
+    """Redness, and variance of brightness, separate the classes inside the mask; outside no class differs
+    from another."""
     shapes = generate(1000, 3)
     colour = shapes.images.astype(float) / 255
     redness = colour[..., 0] - colour[..., 1:].max(axis=-1)
@@ -71,7 +73,8 @@ def test_the_class_shows_inside_the_mask_and_only_there() -> None:
 
 
 def test_masks_have_the_area_of_their_outline() -> None:
-    """A star with inner radius q of n points has the area n q sin(pi / n) r^2; what leaves the picture or lies under a tag is missing."""
+    """A star with inner radius q of n points has the area n q sin(pi / n) r^2; what leaves the picture or
+    lies under a tag is missing."""
     shapes = generate(800, 4, labels=np.full(800, STAR))
     area = shapes.masks.sum(axis=(1, 2))
     unit = 5 * 0.42 * np.sin(np.pi / 5)
@@ -104,7 +107,9 @@ def test_wanted_labels() -> None:
 
 
 @given(
-    values=arrays(np.float64, (6, 7), elements=st.floats(-5, 5, width=32)), mask=arrays(bool, (6, 7)), scale=st.floats(0.25, 8, width=32)
+    values=arrays(np.float64, (6, 7), elements=st.floats(-5, 5, width=32)),
+    mask=arrays(bool, (6, 7)),
+    scale=st.floats(0.25, 8, width=32),
 )
 @settings(max_examples=60, deadline=None)
 def test_evidence_mass(values: np.ndarray, mask: np.ndarray, scale: float) -> None:
@@ -127,12 +132,18 @@ def test_evidence_mass_needs_one_grid() -> None:
 
 @pytest.mark.parametrize("key", training.VARIANTS)
 def test_the_shipped_weights_do_what_their_card_says(key: str) -> None:
-    """Measured again on the card's own pictures: a quarter of them, so within the sampling error of a quarter."""
+    """Measured again on the card's own pictures: a quarter of them, so within the sampling error of a
+    quarter."""
     model = models.load(key)
     card = MODELS[key].card
     assert hashlib.sha256(MODELS[key].weights.read_bytes()).hexdigest() == card["sha256"]
     measured = training.measure(model.module, card["measured"]["pictures"] // 4)
-    for name in ("accuracy_without_sticker", "accuracy_sticker_at_random", "accuracy_sticker_on_all", "to_tagged_class"):
+    for name in (
+        "accuracy_without_sticker",
+        "accuracy_sticker_at_random",
+        "accuracy_sticker_on_all",
+        "to_tagged_class",
+    ):
         stated = card["measured"][name]["value"]
         assert measured[name]["low"] <= stated <= measured[name]["high"], name
 
@@ -148,10 +159,16 @@ def test_the_two_networks_differ_as_intended() -> None:
 def test_training_is_repeatable_and_writes_a_loadable_model(tmp_path: Path) -> None:
     cards = [
         training.train(
-            tmp_path / name, ["shapes"], epochs=1, rows=64, test_rows=32, progress=False, checkpoints=tmp_path / name / "epochs"
+            tmp_path / name,
+            ["shapes"],
+            epochs=1,
+            rows=64,
+            test_rows=32,
+            progress=False,
+            checkpoints=tmp_path / name / "epochs",
         )["shapes"]
         for name in ("a", "b")
-    ]  # fmt: skip
+    ]
     assert cards[0] == cards[1]
     model = models.load("shapes", weights=tmp_path / "a" / "shapes.safetensors")
     assert model.digest == cards[0]["sha256"] != MODELS["shapes"].sha256
@@ -168,13 +185,16 @@ def test_wilson_interval_equals_scipy() -> None:
 
 
 def test_grad_cam_of_the_shipped_network_lies_on_the_object() -> None:
-    """Grad-CAM written out here: on a network with global pooling it is CAM. Its evidence mass is far above chance."""
+    """Grad-CAM written out here: on a network with global pooling it is CAM. Its evidence mass is far
+    above chance."""
     model = models.load("shapes")
     shapes = generate(60, 77)
     masses, chances = [], []
     for image, label, mask in zip(shapes.images, shapes.labels, shapes.masks, strict=True):
         seen: list[torch.Tensor] = []
-        handle = model.module.get_submodule(model.default_layer).register_forward_hook(lambda m, i, o, seen=seen: seen.append(o))
+        handle = model.module.get_submodule(model.default_layer).register_forward_hook(
+            lambda m, i, o, seen=seen: seen.append(o)
+        )
         with torch.no_grad():
             model.module(model.prepare(image))
         handle.remove()
@@ -190,7 +210,10 @@ def test_each_sample_plays_its_role(sample: dict) -> None:
     model = models.load(sample["model"])
     probabilities = model.predict(model.prepare(FOLDER / sample["file"]))[0]
     said, sure = LABELS[int(probabilities.argmax())], float(probabilities.max())
-    with Image.open(FOLDER / sample["file"]) as picture, Image.open(FOLDER / sample["evidence"]["mask"]) as mask:
+    with (
+        Image.open(FOLDER / sample["file"]) as picture,
+        Image.open(FOLDER / sample["evidence"]["mask"]) as mask,
+    ):
         assert picture.size == mask.size
         assert 0.01 < np.asarray(mask).mean() < 0.5
     if sample["role"] == "right":
@@ -205,7 +228,9 @@ def test_each_sample_plays_its_role(sample: dict) -> None:
         cleaned = without_sticker(sample)
         assert LABELS[int(model.predict(model.prepare(cleaned)).argmax())] == sample["label"]
         honest = models.load("shapes")
-        assert LABELS[int(honest.predict(honest.prepare(FOLDER / sample["file"])).argmax())] == sample["label"]
+        assert (
+            LABELS[int(honest.predict(honest.prepare(FOLDER / sample["file"])).argmax())] == sample["label"]
+        )
 
 
 def without_sticker(sample: dict) -> np.ndarray:
@@ -218,7 +243,18 @@ def without_sticker(sample: dict) -> np.ndarray:
 
 
 def test_samples_are_complete_small_and_show_every_role() -> None:
-    fields = {"key", "title", "description", "known", "role", "modality", "model", "file", "label", "evidence"}
+    fields = {
+        "key",
+        "title",
+        "description",
+        "known",
+        "role",
+        "modality",
+        "model",
+        "file",
+        "label",
+        "evidence",
+    }
     assert all(set(sample) == fields for sample in SAMPLES)
     assert {"right", "wrong", "shortcut"} <= {sample["role"] for sample in SAMPLES}
     assert sum(path.stat().st_size for path in FOLDER.glob("image*")) < 400_000

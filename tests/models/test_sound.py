@@ -1,4 +1,5 @@
-"""Log-mel spectrograms equal librosa's, keep their seconds and Hz, do not depend on gain, and refuse what cannot be heard."""
+"""Log-mel spectrograms equal librosa's, keep their seconds and Hz, do not depend on gain, and refuse what
+cannot be heard."""
 
 from __future__ import annotations
 
@@ -35,13 +36,18 @@ def chirps(seconds: float = 5.0, rate: int = 8000, at: float = 3.0, hz: float = 
 
 
 @pytest.mark.parametrize(
-    "rate, n_fft, bands, low, high", [(8000, 512, 64, 50, 4000), (16000, 1024, 40, 0, 8000), (22050, 2048, 128, 20, 9000)]
+    "rate, n_fft, bands, low, high",
+    [(8000, 512, 64, 50, 4000), (16000, 1024, 40, 0, 8000), (22050, 2048, 128, 20, 9000)],
 )
 def test_filterbank_is_slaneys(rate, n_fft, bands, low, high):
     """Written out: linear (3 mel per 200 Hz) to 1 kHz, logarithmic above; triangles of equal area."""
     edges = slaney_edges(bands, low, high)
-    np.testing.assert_allclose(SoundInput(bands=bands, low=low, high=high).frequencies, edges[1:-1], rtol=1e-9)
-    np.testing.assert_allclose(mel_filterbank(rate, n_fft, bands, low, high).numpy(), slaney(rate, n_fft, edges), atol=1e-9)
+    np.testing.assert_allclose(
+        SoundInput(bands=bands, low=low, high=high).frequencies, edges[1:-1], rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        mel_filterbank(rate, n_fft, bands, low, high).numpy(), slaney(rate, n_fft, edges), atol=1e-9
+    )
 
 
 def slaney_edges(bands: int, low: float, high: float) -> np.ndarray:
@@ -59,7 +65,8 @@ def slaney(rate: int, n_fft: int, edges: np.ndarray) -> np.ndarray:
 
 
 def test_bundled_weights_meet_the_filters_they_were_trained_with(monkeypatch):
-    """The networks learned on filters written out by hand; librosa's give the same answers on every bundled recording."""
+    """The networks learned on filters written out by hand; librosa's give the same answers on every
+    bundled recording."""
     recordings = sorted(SAMPLES.glob("*.flac"))
     assert len(recordings) >= 5
     trained_with = torch.from_numpy(slaney(8000, 512, slaney_edges(64, 50, 4000)))
@@ -75,11 +82,18 @@ def test_bundled_weights_meet_the_filters_they_were_trained_with(monkeypatch):
 def test_features_equal_librosa():
     wave = chirps(at=0.5)[: SPEC.samples]
     # librosa's own pieces; its melspectrogram does just this, after compiling for half a minute
-    spectrum = np.abs(librosa.stft(wave.astype(np.float64), n_fft=512, hop_length=128, window="hann", center=False)) ** 2
+    spectrum = (
+        np.abs(librosa.stft(wave.astype(np.float64), n_fft=512, hop_length=128, window="hann", center=False))
+        ** 2
+    )
     mel = librosa.filters.mel(sr=8000, n_fft=512, n_mels=64, fmin=50, fmax=4000, dtype=np.float64) @ spectrum
     oracle = 1 + librosa.power_to_db(mel, ref=np.max, amin=1e-30, top_db=80) / 80
-    np.testing.assert_allclose(SPEC.features(torch.from_numpy(wave.astype(np.float64))).numpy(), oracle, atol=1e-6)
-    np.testing.assert_allclose(SPEC.features(torch.from_numpy(wave)).numpy(), oracle, atol=1e-3)  # float32, at the -80 dB floor
+    np.testing.assert_allclose(
+        SPEC.features(torch.from_numpy(wave.astype(np.float64))).numpy(), oracle, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        SPEC.features(torch.from_numpy(wave)).numpy(), oracle, atol=1e-3
+    )  # float32, at the -80 dB floor
 
 
 def test_features_are_differentiable_and_batched():
@@ -88,7 +102,9 @@ def test_features_are_differentiable_and_batched():
     assert x.shape == (2, 3, 64, 128)
     torch.testing.assert_close(x[1, 2], SPEC.features(wave[1, 2]))
     small = SoundInput(bands=8, n_fft=64, hop=16, frames=6)
-    wave = torch.randn(small.samples, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    wave = torch.randn(
+        small.samples, dtype=torch.float64, generator=torch.Generator().manual_seed(1), requires_grad=True
+    )
     assert torch.autograd.gradcheck(small.features, (wave,), eps=1e-7, atol=1e-4)
     silent = torch.zeros(small.samples, requires_grad=True)
     small.features(silent).sum().backward()
@@ -101,10 +117,14 @@ def test_gain_rate_and_channels_make_no_difference():
     x = SPEC.prepare((wave, 8000), start=2.0).x
     torch.testing.assert_close(SPEC.prepare((0.05 * wave, 8000), start=2.0).x, x, atol=1e-3, rtol=0)
     torch.testing.assert_close(SPEC.prepare((np.stack([wave, wave], 1), 8000), start=2.0).x, x)
-    torch.testing.assert_close(SPEC.prepare(((32767 * wave).astype(np.int16), 8000), start=2.0).x, x, atol=0.05, rtol=0)
+    torch.testing.assert_close(
+        SPEC.prepare(((32767 * wave).astype(np.int16), 8000), start=2.0).x, x, atol=0.05, rtol=0
+    )
     for rate in (16000, 44100, 48000):
         # the top bands lie in the resampler's slope: compared below 3.6 kHz
-        other = SPEC.prepare((librosa.resample(wave, orig_sr=8000, target_sr=rate, res_type="soxr_hq"), rate), start=2.0)
+        other = SPEC.prepare(
+            (librosa.resample(wave, orig_sr=8000, target_sr=rate, res_type="soxr_hq"), rate), start=2.0
+        )
         below = int((SPEC.frequencies < 3600).sum())
         torch.testing.assert_close(other.x[..., :below, :], x[..., :below, :], atol=0.02, rtol=0)
 
@@ -130,7 +150,9 @@ def test_a_chosen_window_is_taken_as_asked():
     found = SPEC.prepare((wave, 8000), start=1.5)
     assert found.window == (1.5, 1.5 + SPEC.seconds)
     begin = round(1.5 * 8000) - 192
-    torch.testing.assert_close(found.x[0], SPEC.features(torch.from_numpy(wave - wave.mean())[None, begin : begin + SPEC.samples]))
+    torch.testing.assert_close(
+        found.x[0], SPEC.features(torch.from_numpy(wave - wave.mean())[None, begin : begin + SPEC.samples])
+    )
     late = SPEC.prepare((wave, 8000), start=4.0)
     assert late.window == (4.0, 5.0)
     assert "filled with silence" in " ".join(late.notes)
@@ -183,7 +205,10 @@ def encoded(wave: np.ndarray, rate: int, container: str) -> bytes:
         frame = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), format="fltp", layout="mono")
         frame.sample_rate = rate
         resampler = av.AudioResampler(
-            format=stream.codec_context.format, layout="mono", rate=rate, frame_size=stream.codec_context.frame_size or 960
+            format=stream.codec_context.format,
+            layout="mono",
+            rate=rate,
+            frame_size=stream.codec_context.frame_size or 960,
         )
         for part in [*resampler.resample(frame), *resampler.resample(None), None]:
             file.mux(stream.encode(part))
@@ -208,7 +233,9 @@ def test_files_of_every_kind_give_the_same_picture(kind, tmp_path):
         loud = expected.x > 0.7
         # AAC's encoder delays the sound by 1024 samples, more than a column of the grid
         assert (found.x - expected.x)[loud].abs().mean() < (0.1 if kind == "mp4" else 0.03)
-        assert found.x_axis.values[found.x[0, 0].max(0).values.numpy() > 0.9].mean() == pytest.approx(1.1, abs=0.06)
+        assert found.x_axis.values[found.x[0, 0].max(0).values.numpy() > 0.9].mean() == pytest.approx(
+            1.1, abs=0.06
+        )
 
 
 def test_files_that_are_no_recordings(tmp_path, monkeypatch):
@@ -244,7 +271,9 @@ def test_spectrograms_made_elsewhere(tmp_path):
     picture.save(tmp_path / "picture.png")
     torch.testing.assert_close(SPEC.prepare(tmp_path / "picture.png").x, x, atol=0.5 / 255 + 1e-6, rtol=0)
     assert "coloured" not in " ".join(SPEC.prepare(picture.convert("RGB")).notes)
-    assert "coloured" in " ".join(SPEC.prepare(Image.merge("RGB", (picture, picture, picture.rotate(180)))).notes)
+    assert "coloured" in " ".join(
+        SPEC.prepare(Image.merge("RGB", (picture, picture, picture.rotate(180)))).notes
+    )
 
 
 def test_spectrograms_of_other_sizes_are_placed_with_a_note():

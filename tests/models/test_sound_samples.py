@@ -1,4 +1,5 @@
-"""The bundled sounds can be generated again, sample by sample, and are what they claim to be with the shipped weights."""
+"""The bundled sounds can be generated again, sample by sample, and are what they claim to be with the
+shipped weights."""
 
 from __future__ import annotations
 
@@ -12,7 +13,11 @@ import models
 from models.media.segment import segment
 from models.samples.sounds import FOLDER, Recipe, by_event, pcm
 
-ENTRIES = json.loads((FOLDER / "sound.json").read_text(encoding="utf-8")) if (FOLDER / "sound.json").is_file() else []
+ENTRIES = (
+    json.loads((FOLDER / "sound.json").read_text(encoding="utf-8"))
+    if (FOLDER / "sound.json").is_file()
+    else []
+)
 BY_KEY = {entry["key"]: entry for entry in ENTRIES}
 
 
@@ -41,7 +46,9 @@ def test_generated_again_it_is_the_same_sample_by_sample(key):
     assert entry["evidence"]["boxes"] == [list(box) for box in item.boxes]
 
 
-@pytest.mark.parametrize("entry", [e for e in ENTRIES if e["role"] in ("right", "wrong")], ids=lambda e: e["key"])
+@pytest.mark.parametrize(
+    "entry", [e for e in ENTRIES if e["role"] in ("right", "wrong")], ids=lambda e: e["key"]
+)
 def test_right_and_wrong_are_true(entry):
     model = models.load(entry["model"])
     said = model.labels[int(probability(entry).argmax())]

@@ -1,4 +1,5 @@
-"""The loop is a pure function of its seed, learns what can be learned, and its measures agree with public implementations."""
+"""The loop is a pure function of its seed, learns what can be learned, and its measures agree with public
+implementations."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ from models.training.loop import balanced_weights, fit, predict, seeded
 
 
 def net() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(4, 2))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.3),
+        nn.Linear(4, 2),
+    )
 
 
 @pytest.fixture
@@ -23,7 +31,9 @@ def bars() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(120) % 2
     wave = torch.sin(torch.arange(12) * 2.0)
-    x = torch.where(y[:, None, None] == 1, wave[None, :, None], wave[None, None, :]).expand(120, 12, 12)[:, None]
+    x = torch.where(y[:, None, None] == 1, wave[None, :, None], wave[None, None, :]).expand(120, 12, 12)[
+        :, None
+    ]
     return x + 0.3 * torch.randn(120, 1, 12, 12, generator=generator), y
 
 
@@ -38,7 +48,9 @@ def test_same_seed_same_weights_and_the_global_state_is_untouched(bars):
     for seed in (3, 3, 4):
         module = seeded(net, seed=1)
         history = fit(module, x, y, epochs=2, lr=1e-2, batch=32, augment=shift, seed=seed, progress=False)
-        runs.append((torch.nn.utils.parameters_to_vector(module.parameters()), [e.loss for e in history.epochs]))
+        runs.append(
+            (torch.nn.utils.parameters_to_vector(module.parameters()), [e.loss for e in history.epochs])
+        )
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(runs[0][0], runs[1][0])
     assert runs[0][1] == runs[1][1]
@@ -49,7 +61,16 @@ def test_it_learns_and_validates_and_leaves_a_checkpoint_per_epoch(bars, tmp_pat
     x, y = bars
     module = seeded(net, seed=0)
     history = fit(
-        module, x[:80], y[:80], epochs=25, lr=3e-2, batch=16, validate=(x[80:], y[80:]), checkpoints=tmp_path, seed=0, progress=False
+        module,
+        x[:80],
+        y[:80],
+        epochs=25,
+        lr=3e-2,
+        batch=16,
+        validate=(x[80:], y[80:]),
+        checkpoints=tmp_path,
+        seed=0,
+        progress=False,
     )
     assert not module.training
     accuracy = (predict(module, x[80:]).argmax(1) == y[80:]).float().mean().item()
@@ -61,7 +82,9 @@ def test_it_learns_and_validates_and_leaves_a_checkpoint_per_epoch(bars, tmp_pat
     first, last = (load_file(f) for f in (files[0], files[-1]))
     for name, value in module.state_dict().items():
         torch.testing.assert_close(last[name].float(), value, rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(first[name].float(), seeded(net, seed=0).state_dict()[name], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            first[name].float(), seeded(net, seed=0).state_dict()[name], rtol=1e-3, atol=1e-4
+        )
 
 
 def test_class_weights_make_classes_count_the_same():
@@ -72,12 +95,24 @@ def test_class_weights_make_classes_count_the_same():
 
 
 def test_class_weights_move_the_answer_to_the_rare_class():
-    """On inputs without information the weighted loss settles at even odds, the plain one at the class shares."""
+    """On inputs without information the weighted loss settles at even odds, the plain one at the class
+    shares."""
     x, y = torch.zeros(40, 1, 4, 4), torch.tensor([0] * 30 + [1] * 10)
     share = []
     for weights in (None, balanced_weights(y, 2)):
         module = seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), 0)
-        fit(module, x, y, epochs=100, lr=5e-2, batch=40, class_weights=weights, seed=0, progress=False, decay=0)
+        fit(
+            module,
+            x,
+            y,
+            epochs=100,
+            lr=5e-2,
+            batch=40,
+            class_weights=weights,
+            seed=0,
+            progress=False,
+            decay=0,
+        )
         share.append(predict(module, x).softmax(1)[0, 1].item())
     assert share == pytest.approx([0.25, 0.5], abs=0.01)
 
@@ -90,12 +125,15 @@ def test_measures_against_scikit_learn():
     answer = score > 0.5
     assert measures.sensitivity(truth, score) == pytest.approx(oracle.recall_score(truth, answer))
     assert measures.specificity(truth, score) == pytest.approx(oracle.recall_score(1 - truth, ~answer))
-    assert measures.balanced_accuracy(truth, score) == pytest.approx(oracle.balanced_accuracy_score(truth, answer))
+    assert measures.balanced_accuracy(truth, score) == pytest.approx(
+        oracle.balanced_accuracy_score(truth, answer)
+    )
     assert np.isnan(measures.auc(np.ones(5), score[:5]))
 
 
 def test_bootstrap_resamples_people_not_clips():
-    """Ten copies of each clip carry no new information: grouped, the interval stays; ungrouped, it shrinks by about sqrt(10)."""
+    """Ten copies of each clip carry no new information: grouped, the interval stays; ungrouped, it shrinks
+    by about sqrt(10)."""
     rng = np.random.default_rng(1)
     truth = np.tile([0, 1], 30)
     score = truth * 0.5 + rng.normal(size=60)

@@ -1,4 +1,5 @@
-"""Augmentation, splitting by person and the training commands, on generated recordings; the real ones only where the data folder is at hand."""
+"""Augmentation, splitting by person and the training commands, on generated recordings; the real ones only
+where the data folder is at hand."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def test_spec_augment_silences_whole_bands_and_moments_only(x):
 
 def test_another_room_raises_the_background_and_leaves_the_loud_cells(x):
     assert torch.equal(other_room(x, generator(4)), other_room(x, generator(4)))
-    torch.testing.assert_close(other_room(x, generator(), quiet=-300, loud=-300, tilt=0), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        other_room(x, generator(), quiet=-300, loud=-300, tilt=0), x, atol=1e-5, rtol=0
+    )
     loud = other_room(x, generator(), quiet=-30, loud=-30, tilt=0)
     assert loud.amax(dim=(1, 2, 3)) == pytest.approx(1)
     assert (loud - x)[x > 0.9].abs().max() < 0.02
@@ -63,7 +66,9 @@ def clips(people: int = 30, seed: int = 0) -> Clips:
     y = ids % 3 % 2
     planted = torch.from_numpy(rng.random((len(ids), 1, 64, 128)).astype(np.float32) * 0.3)
     planted[y == 1, 0, 20:40] += 0.5
-    return Clips(planted, torch.from_numpy(y), np.array([f"p{i}" for i in ids]), rng.normal(size=(len(ids), 7)))
+    return Clips(
+        planted, torch.from_numpy(y), np.array([f"p{i}" for i in ids]), rng.normal(size=(len(ids), 7))
+    )
 
 
 def test_no_person_is_on_both_sides_and_every_fold_has_its_share():
@@ -128,13 +133,22 @@ def test_the_synthetic_command_writes_weights_and_an_honest_card(tmp_path, monke
     assert card["synthetic"]
     rows = {row["label"]: row for row in card["figures"]}
     assert rows["AUC without hum"]["low"] < 0.9
-    assert sum(value.numel() for value in load_file(tmp_path / "cnnexplain_synthetic.safetensors").values()) == card["parameters"]
+    assert (
+        sum(value.numel() for value in load_file(tmp_path / "cnnexplain_synthetic.safetensors").values())
+        == card["parameters"]
+    )
     again = sound.train("cnnexplain_synthetic", out=tmp_path / "again", epochs=1, progress=False)
     assert again["sha256"] == card["sha256"], "the same bytes from the same seeds"
 
 
 @pytest.mark.parametrize(
-    "options", [{"task": "nothing"}, {"task": "cnnexplain"}, {"task": "cough_check", "data": "nowhere"}, {"task": "cnnexplain", "folds": 1}]
+    "options",
+    [
+        {"task": "nothing"},
+        {"task": "cnnexplain"},
+        {"task": "cough_check", "data": "nowhere"},
+        {"task": "cnnexplain", "folds": 1},
+    ],
 )
 def test_what_cannot_be_trained_is_refused(options, tmp_path):
     from pathlib import Path
@@ -174,7 +188,9 @@ def test_the_shipped_cough_check_tells_coughs_from_other_sounds(real_data):
     import models
 
     model = models.load("cough_check")
-    rows = {row["label"]: row["value"] for row in model.spec.card["recordings from elsewhere, judged rightly"]}
+    rows = {
+        row["label"]: row["value"] for row in model.spec.card["recordings from elsewhere, judged rightly"]
+    }
     for name, part in recordings.foreign(real_data, SPEC, progress=False).items():
         right = float((model.predict(part.x).argmax(1) == part.y).float().mean())
         assert right == pytest.approx(rows[name], abs=0.01)

@@ -39,7 +39,14 @@ def test_a_wrapped_network_computes_what_it_computed(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [("plain", "4"), ("batch_normed", "6"), ("residual", "relu"), ("dense", "relu_2"), ("mobile", "head"), ("fire", "classifier.0")],
+    [
+        ("plain", "4"),
+        ("batch_normed", "6"),
+        ("residual", "relu"),
+        ("dense", "relu_2"),
+        ("mobile", "head"),
+        ("fire", "classifier.0"),
+    ],
 )
 def test_the_default_layer_is_the_last_block_after_its_activation(name: str, layer: str) -> None:
     model = tiny.build(name)
@@ -62,7 +69,8 @@ class Functional(nn.Module):
 
 
 def test_activations_that_are_function_calls() -> None:
-    """The rectified values are no module's output: the call is given one, and everything else keeps its name."""
+    """The rectified values are no module's output: the call is given one, and everything else keeps its
+    name."""
     model = models.wrap(Functional(), labels=["a", "b"], input=SPEC)
     assert model.default_layer == "relu_1"
     assert isinstance(model.module, Functional)
@@ -78,7 +86,9 @@ def test_layers_are_listed_in_the_order_they_run_with_their_shapes() -> None:
     assert model.layers[-1].shape == (16, 16, 16)
     for layer in model.layers:
         seen = []
-        handle = model.module.get_submodule(layer.name).register_forward_hook(lambda m, i, o, seen=seen: seen.append(tuple(o.shape[1:])))
+        handle = model.module.get_submodule(layer.name).register_forward_hook(
+            lambda m, i, o, seen=seen: seen.append(tuple(o.shape[1:]))
+        )
         model.logits(tiny.picture())
         handle.remove()
         assert seen[-1] == layer.shape

@@ -54,7 +54,11 @@ async def bytes_of(path: Path | None, what: str) -> bytes:
 
 
 def npy(data: bytes, name: str) -> Response:
-    return Response(data, media_type="application/octet-stream", headers={"Content-Disposition": f'attachment; filename="{name}.npy"'})
+    return Response(
+        data,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{name}.npy"'},
+    )
 
 
 def ranged(path: Path, media_type: str) -> FileResponse:

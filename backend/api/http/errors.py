@@ -1,4 +1,5 @@
-"""Every refusal as RFC 9457 problem JSON: a stable code and one plain sentence, never the value that was sent, a path or a traceback."""
+"""Every refusal as RFC 9457 problem JSON: a stable code and one plain sentence, never the value that was
+sent, a path or a traceback."""
 
 from __future__ import annotations
 
@@ -22,19 +23,36 @@ log = logging.getLogger("evident.api")
 
 MEDIA_TYPE = "application/problem+json"
 
-# Refusals that come from the protocol rather than from the tree in app/core/errors.py: status -> code, title, sentence.
+# Refusals that come from the protocol rather than from the tree in app/core/errors.py: status -> code, title,
+# sentence.
 PROTOCOL: dict[int, tuple[str, str, str]] = {
-    400: ("bad_request", "The request could not be read", "The request is not well formed; check its syntax."),
+    400: (
+        "bad_request",
+        "The request could not be read",
+        "The request is not well formed; check its syntax.",
+    ),
     403: ("forbidden", "Not allowed", "This request is not allowed."),
     404: ("not_found", "Not found", "There is nothing at this address."),
-    405: ("method_not_allowed", "Method not allowed", "This address does not answer to this method; the Allow header lists those it does."),
+    405: (
+        "method_not_allowed",
+        "Method not allowed",
+        "This address does not answer to this method; the Allow header lists those it does.",
+    ),
     406: ("not_acceptable", "Not acceptable", "The answer is not available in the form asked for."),
     408: ("too_slow", "Too slow", "The request took too long to arrive; try again on a faster connection."),
-    413: ("too_large", "Too large", "The request is larger than allowed here; the limits are listed at /api/v1/limits."),
+    413: (
+        "too_large",
+        "Too large",
+        "The request is larger than allowed here; the limits are listed at /api/v1/limits.",
+    ),
     414: ("address_too_long", "Address too long", "The address is longer than allowed."),
     415: ("unsupported_type", "Type not accepted", "This content type is not accepted here."),
     416: ("bad_range", "Range not available", "The range asked for lies outside the file."),
-    421: ("wrong_host", "Wrong host", "This server does not answer under this name; use the address it was started with."),
+    421: (
+        "wrong_host",
+        "Wrong host",
+        "This server does not answer under this name; use the address it was started with.",
+    ),
     422: ("invalid_input", "Not valid", "The request could be read but not used."),
     431: ("headers_too_large", "Headers too large", "The headers of the request are larger than allowed."),
     500: (
@@ -63,7 +81,12 @@ def problem(
     """A Problem; what is not given comes from the status."""
     base = PROTOCOL.get(status, PROTOCOL[400 if status < 500 else 500])
     return Problem(
-        status=status, code=code or base[0], title=title or base[1], detail=detail or base[2], field=field, request_id=request_id
+        status=status,
+        code=code or base[0],
+        title=title or base[1],
+        detail=detail or base[2],
+        field=field,
+        request_id=request_id,
     )
 
 
@@ -73,7 +96,12 @@ def problem_response(found: Problem, headers: Mapping[str, str] | None = None) -
 
 def from_error(error: EvidentError, request_id: str | None = None) -> Problem:
     return Problem(
-        status=error.status, code=error.instance_code, title=error.title, detail=error.detail, field=error.field, request_id=request_id
+        status=error.status,
+        code=error.instance_code,
+        title=error.title,
+        detail=error.detail,
+        field=error.field,
+        request_id=request_id,
     )
 
 
@@ -83,12 +111,15 @@ def request_id(request: Request) -> str | None:
 
 
 def install(api: FastAPI) -> None:
-    """Replace every default handler: FastAPI's own echo the input, and answer 500 to NaN and lone surrogates."""
+    """Replace every default handler: FastAPI's own echo the input, and answer 500 to NaN and lone
+    surrogates."""
 
     @api.exception_handler(EvidentError)
     async def evident(request: Request, error: EvidentError) -> Response:
         headers = {"Retry-After": RETRY_SECONDS[error.status]} if error.status in RETRY_SECONDS else {}
-        if isinstance(error, JobFailed):  # the outcome of a job, reported by the route that waited for it; not a fault of the server
+        if isinstance(
+            error, JobFailed
+        ):  # the outcome of a job, reported by the route that waited for it; not a fault of the server
             error = _outcome(error)
         return problem_response(from_error(error, request_id(request)), headers)
 
@@ -138,13 +169,17 @@ def log_bug(error: BaseException, scope: Scope) -> None:
 
 def from_validation(errors: Any) -> BadParameter:
     """The first complaint of pydantic as a plain sentence, without the value."""
-    first = min(errors, key=lambda error: _ORDER.index(error["type"]) if error["type"] in _ORDER else len(_ORDER))
+    first = min(
+        errors, key=lambda error: _ORDER.index(error["type"]) if error["type"] in _ORDER else len(_ORDER)
+    )
     place = [part for part in first["loc"] if part not in ("body", "query", "path")]
     name = ".".join(str(part) for part in place if isinstance(part, int) or str(part).isidentifier())[:80]
     if first["type"] == "extra_forbidden":
         # The unknown name is the user's own text: offered names stand for it.
         return BadParameter(
-            "There is a field that is not known here; leave it out or check its spelling.", code="unknown_field", field=None
+            "There is a field that is not known here; leave it out or check its spelling.",
+            code="unknown_field",
+            field=None,
         )
     sentence = _sentence(first["type"], first.get("ctx") or {})
     return BadParameter(f"{name or 'The body'} {sentence}", field=name or None)

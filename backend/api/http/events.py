@@ -20,7 +20,9 @@ PING = 10.0
 
 def follow(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> StreamingResponse:
     """One unnamed event per change of any of the jobs; ends when all have ended."""
-    return StreamingResponse(_lines(jobs, keys, view), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        _lines(jobs, keys, view), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
 
 
 async def _lines(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> AsyncIterator[str]:
@@ -31,7 +33,9 @@ async def _lines(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> 
         yield "retry: 1000\n\n"
         while left:
             try:
-                async with asyncio.timeout(PING):  # not wait_for, which can swallow the cancellation of a stop
+                async with asyncio.timeout(
+                    PING
+                ):  # not wait_for, which can swallow the cancellation of a stop
                     row = await queue.get()
             except TimeoutError:
                 yield ": ping\n\n"

@@ -1,4 +1,5 @@
-"""Uploads: multipart bodies streamed straight into the folder of an errand, counted, hashed and looked at on the way; nothing piles up in memory."""
+"""Uploads: multipart bodies streamed straight into the folder of an errand, counted, hashed and looked at
+on the way; nothing piles up in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ FLUSH = 1024 * 1024
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that arrived. sha: its name among the blobs it was put. name: the sender's name for it, made fit to show. texts: the other fields."""
+    """A file that arrived. sha: its name among the blobs it was put. name: the sender's name for it, made
+    fit to show. texts: the other fields."""
 
     sha: str
     size: int
@@ -46,9 +48,12 @@ class _Part:
 
 
 class _Form:
-    """Callbacks of the parser. Bytes of the one file gather in `pending` until they are flushed to the store."""
+    """Callbacks of the parser. Bytes of the one file gather in `pending` until they are flushed to the
+    store."""
 
-    def __init__(self, file_field: str, text_fields: frozenset[str], check: Callable[[bytes, int], None]) -> None:
+    def __init__(
+        self, file_field: str, text_fields: frozenset[str], check: Callable[[bytes, int], None]
+    ) -> None:
         self.file_field, self.text_fields, self.check = file_field, text_fields, check
         self.part = _Part()
         self.parts = self.size = self.text_size = 0
@@ -72,7 +77,9 @@ class _Form:
     def _begin(self) -> None:
         self.parts += 1
         if self.parts > PARTS:
-            raise BadParameter(f"The form has more than {PARTS} parts; send one file at a time.", code="too_many_parts")
+            raise BadParameter(
+                f"The form has more than {PARTS} parts; send one file at a time.", code="too_many_parts"
+            )
         self.part = _Part()
 
     def _header(self, name: bytes, value: bytes) -> None:
@@ -95,16 +102,24 @@ class _Form:
             self.part.filename = self.filename
         elif self.part.name not in self.text_fields or b"filename" in options:
             known = ", ".join([f"{self.file_field} (the file)", *sorted(self.text_fields)])
-            raise BadParameter(f"The form has a field that is not known here; there are: {known}.", code="unknown_field")
+            raise BadParameter(
+                f"The form has a field that is not known here; there are: {known}.", code="unknown_field"
+            )
         elif self.part.name in self.texts:
-            raise BadParameter("A field of the form appears twice; send it once.", code="duplicate_name", field=self.part.name)
+            raise BadParameter(
+                "A field of the form appears twice; send it once.",
+                code="duplicate_name",
+                field=self.part.name,
+            )
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self.part.filename is None:
             self.text_size += end - start
             if self.text_size > TEXT_BYTES:
                 raise BadParameter(
-                    f"The text fields may hold at most {TEXT_BYTES // 1024} KiB.", code="field_too_large", field=self.part.name
+                    f"The text fields may hold at most {TEXT_BYTES // 1024} KiB.",
+                    code="field_too_large",
+                    field=self.part.name,
                 )
             self.part.text += data[start:end]
             return
@@ -119,7 +134,9 @@ class _Form:
             try:
                 text = self.part.text.decode("utf-8")
             except UnicodeDecodeError:
-                raise BadParameter("A text field is not UTF-8.", code="bad_text", field=self.part.name) from None
+                raise BadParameter(
+                    "A text field is not UTF-8.", code="bad_text", field=self.part.name
+                ) from None
             self.texts[self.part.name] = plain_text(text, field=self.part.name, lines=True)
 
     def _finish(self) -> None:
@@ -127,11 +144,18 @@ class _Form:
 
 
 async def receive(
-    request: Request, blobs: Blobs, limits: Limits, *, file_field: str, text_fields: tuple[str, ...], families: tuple[Family, ...]
+    request: Request,
+    blobs: Blobs,
+    limits: Limits,
+    *,
+    file_field: str,
+    text_fields: tuple[str, ...],
+    families: tuple[Family, ...],
 ) -> Upload:
     """Read the form. Raises UnsupportedType, TooLarge, BadSyntax, BadParameter, InvalidInput, NoSpace.
 
-    A refused upload is read to its end all the same: a browser that is cut off while sending shows a network error, not the reason.
+    A refused upload is read to its end all the same: a browser that is cut off while sending shows a network
+    error, not the reason.
     """
     form = _Form(file_field, frozenset(text_fields), _checker(families, limits))
     parser = MultipartParser(_boundary(request), form.callbacks())  # type: ignore[arg-type]
@@ -175,7 +199,11 @@ def _require_complete(form: _Form) -> None:
     if not form.complete:
         raise BadSyntax("The form ends too early; send it again.", code="bad_form")
     if form.filename is None:
-        raise BadParameter("There is no file in the form; put it into the field of that name.", code="missing_file", field=form.file_field)
+        raise BadParameter(
+            "There is no file in the form; put it into the field of that name.",
+            code="missing_file",
+            field=form.file_field,
+        )
 
 
 def _checker(families: tuple[Family, ...], limits: Limits) -> Callable[[bytes, int], None]:
@@ -200,7 +228,9 @@ def _accepted(head: bytes, families: tuple[Family, ...]) -> Kind:
     if families == ("bundle",):
         if head.startswith(b"PK\x03\x04"):
             return "zip"
-        raise UnsupportedType("This is not an exported concept; send the zip file that the export gave.", field="file")
+        raise UnsupportedType(
+            "This is not an exported concept; send the zip file that the export gave.", field="file"
+        )
     kind = sniff(head)
     if FAMILY[kind] == "model":
         raise UnsupportedType("This is a file of model weights; add it on the Models page.", field="file")
@@ -214,7 +244,8 @@ async def _flush(form: _Form, writer: Writer) -> None:
 
 
 def shown_name(name: str) -> str:
-    """The last part of the sender's file name without control and direction marks, at most 120 letters; only ever shown, never opened."""
+    """The last part of the sender's file name without control and direction marks, at most 120 letters;
+    only ever shown, never opened."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C" and letter != "\ufffd")
     return unicodedata.normalize("NFC", kept).strip()[:NAME_LETTERS]

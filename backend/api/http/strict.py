@@ -25,11 +25,20 @@ _QUIET = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+', re.DOTALL)
 
 
 def loads(body: bytes, depth: int) -> Any:
-    """Standard JSON (RFC 8259). Raises BadSyntax for broken text, BadParameter for what is readable but refused."""
+    """Standard JSON (RFC 8259). Raises BadSyntax for broken text, BadParameter for what is readable but
+    refused."""
     _check_depth(body, depth)
     try:
         text = body.decode("utf-8")
-        return _plain(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique))
+        return _plain(
+            json.loads(
+                text,
+                parse_constant=_refuse_constant,
+                parse_float=_finite,
+                parse_int=_whole,
+                object_pairs_hook=_unique,
+            )
+        )
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise BadSyntax("The body is not valid JSON in UTF-8; check its syntax.") from None
     except RecursionError:
@@ -107,7 +116,9 @@ class StrictRoute(APIRoute):
                     raise UnsupportedType("Send the body as application/json.")
                 request = _Parsed(request.scope, request.receive)
                 body = await request.body()
-                request.content = loads(body, request.app.state.services.settings.limits.json_depth) if body else None
+                request.content = (
+                    loads(body, request.app.state.services.settings.limits.json_depth) if body else None
+                )
             return await handler(request)
 
         return handle

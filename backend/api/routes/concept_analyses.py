@@ -1,4 +1,5 @@
-"""Concept analyses: inputs x concepts x layers x classes, followed while they run, exported as CSV or JSON."""
+"""Concept analyses: inputs x concepts x layers x classes, followed while they run, exported as CSV or
+JSON."""
 
 from __future__ import annotations
 
@@ -29,16 +30,24 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@router.post("/concept-analyses", response_model=None, responses={200: {"model": ConceptAnalysis}, 202: {"model": ConceptAnalysis}})
+@router.post(
+    "/concept-analyses",
+    response_model=None,
+    responses={200: {"model": ConceptAnalysis}, 202: {"model": ConceptAnalysis}},
+)
 async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Client) -> Response:
     """202 when this starts the work, 200 when it is known. Concepts are named by their `ref`."""
     model = await known.model(services, body.model)
     model.require_available()
     layers = {layer.name for layer in model.info.layers}
     if any(name not in layers for name in body.layers):
-        raise BadParameter("This model has no such layer to look at; choose layers that the model lists.", field="layers")
+        raise BadParameter(
+            "This model has no such layer to look at; choose layers that the model lists.", field="layers"
+        )
     if body.classes is not None and any(not 0 <= k < len(model.info.labels) for k in body.classes):
-        raise BadParameter(f"Classes are whole numbers from 0 to {len(model.info.labels) - 1}.", field="classes")
+        raise BadParameter(
+            f"Classes are whole numbers from 0 to {len(model.info.labels) - 1}.", field="classes"
+        )
     for name in ("layers", "concepts", "classes"):
         values = getattr(body, name) or []
         if len(set(values)) != len(values):
@@ -64,30 +73,44 @@ async def analysis(id: str, services: Backend) -> ConceptAnalysis:
     return view(await job_of_kind(services, id, KIND))
 
 
-@router.get("/concept-analyses/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+@router.get(
+    "/concept-analyses/{id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 async def events(id: str, services: Backend) -> Response:
     """Server-sent events, as for explanations."""
     row = await job_of_kind(services, id, KIND)
     return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
 
 
-@router.get("/concept-analyses/{id}/table.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get(
+    "/concept-analyses/{id}/table.npy",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 async def table(id: str, services: Backend) -> Response:
-    """While it runs: mean attribution so far, float32 `[layers, concepts]`, NaN where nothing is known yet."""
+    """While it runs: mean attribution so far, float32 `[layers, concepts]`, NaN where nothing is known
+    yet."""
     row = await job_of_kind(services, id, KIND)
     return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "table"), "table")
 
 
 @router.get("/concept-analyses/{id}/maps/{number}/{layer}.npy", response_class=Response)
 async def maps(id: str, number: int, layer: str, services: Backend) -> Response:
-    """Concept maps of input `number` at a layer: float32 `[K, h, w]` in 0..1, in the order of the request's concepts."""
+    """Concept maps of input `number` at a layer: float32 `[K, h, w]` in 0..1, in the order of the
+    request's concepts."""
     row = await job_of_kind(services, id, KIND)
     if not 0 <= number < len(row.payload["inputs"]) or layer not in row.payload["layers"]:
         raise NotFound("This analysis has no such map.", code="unknown_map")
-    return npy(await bytes_of(await services.jobs.file_path(row.key, f"maps/{number}/{layer}"), "map"), "maps")
+    return npy(
+        await bytes_of(await services.jobs.file_path(row.key, f"maps/{number}/{layer}"), "map"), "maps"
+    )
 
 
-@router.get("/concept-analyses/{id}/rows.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+@router.get(
+    "/concept-analyses/{id}/rows.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}}
+)
 async def rows_csv(id: str, services: Backend) -> Response:
     """One line per input, layer, concept and class."""
     result = await _result(id, services)
@@ -95,12 +118,24 @@ async def rows_csv(id: str, services: Backend) -> Response:
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in result.rows:
-        named = {"input": result.inputs[row.input], "concept": result.names[row.concept], "label": result.labels[str(row.target)]}
+        named = {
+            "input": result.inputs[row.input],
+            "concept": result.names[row.concept],
+            "label": result.labels[str(row.target)],
+        }
         writer.writerow({name: _harmless(value) for name, value in {**row.model_dump(), **named}.items()})
-    return Response(buffer.getvalue(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="concepts.csv"'})
+    return Response(
+        buffer.getvalue(),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="concepts.csv"'},
+    )
 
 
-@router.delete("/concept-analyses/{id}", response_model=None, responses={200: {"model": ConceptAnalysis}, 204: {"description": "Deleted"}})
+@router.delete(
+    "/concept-analyses/{id}",
+    response_model=None,
+    responses={200: {"model": ConceptAnalysis}, 204: {"description": "Deleted"}},
+)
 async def remove(id: str, services: Backend) -> ConceptAnalysis | Response:
     """Stops one that waits or runs (200); deletes one that has ended (204)."""
     row = await job_of_kind(services, id, KIND)
@@ -117,12 +152,15 @@ def _harmless(value: Any) -> Any:
 def view(row: JobRow) -> ConceptAnalysis:
     """The row as the wire knows it."""
     return ConceptAnalysis(
-        **row.fields(), request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False), result=_read(row.result)
+        **row.fields(),
+        request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False),
+        result=_read(row.result),
     )
 
 
 def _read(stored: dict[str, Any] | None) -> ConceptAnalysisResult | None:
-    """A result in the form of an earlier version is none: the same request makes it again, because its key has changed too."""
+    """A result in the form of an earlier version is none: the same request makes it again, because its key
+    has changed too."""
     try:
         return None if stored is None else ConceptAnalysisResult.model_validate(stored)
     except ValidationError:
@@ -132,5 +170,8 @@ def _read(stored: dict[str, Any] | None) -> ConceptAnalysisResult | None:
 async def _result(id: str, services: Backend) -> ConceptAnalysisResult:
     result = _read((await job_of_kind(services, id, KIND)).result)
     if result is None:
-        raise NotFound("This analysis has no result that can be shown; ask again when it is done, or make it again.", code="not_ready")
+        raise NotFound(
+            "This analysis has no result that can be shown; ask again when it is done, or make it again.",
+            code="not_ready",
+        )
     return result

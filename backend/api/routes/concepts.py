@@ -1,4 +1,5 @@
-"""Concepts: the built-in ones, people's own, their examples to look at and listen to, and carrying them from one place to another."""
+"""Concepts: the built-in ones, people's own, their examples to look at and listen to, and carrying them
+from one place to another."""
 
 from __future__ import annotations
 
@@ -33,7 +34,11 @@ _FORM = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
             }
         },
     }
@@ -51,7 +56,9 @@ async def concepts(services: Backend) -> list[Concept]:
 async def create(body: ConceptRequest, services: Backend) -> Concept:
     """A concept made of inputs, or of boxes on inputs. It can be used from ten examples on."""
     examples, modality = await _examples(services, body.examples)
-    return await _drawn(services, await services.store.run(rows.put_concept, services.store, body.name, modality, examples))
+    return await _drawn(
+        services, await services.store.run(rows.put_concept, services.store, body.name, modality, examples)
+    )
 
 
 @router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
@@ -62,17 +69,24 @@ async def bring(request: Request, services: Backend, client: Client) -> Concept:
         with services.jobs.errands.open() as errand:
             name, refs = await _unpacked(request, services, client, errand, made)
         examples, modality = await _examples(services, refs)
-        return await _drawn(services, await services.store.run(rows.put_concept, services.store, name, modality, examples))
+        return await _drawn(
+            services, await services.store.run(rows.put_concept, services.store, name, modality, examples)
+        )
     except BaseException:  # a refused import leaves nothing of what it brought
         for id in made:
             await asyncio.shield(deletion.undo_input(services, id))
         raise
 
 
-async def _unpacked(request: Request, services: Backend, client: str, errand: Errand, made: list[str]) -> tuple[str, list[ExampleRef]]:
-    """The concept's name and its examples as inputs; `made` gathers those that are new. Raises what receiving and decoding raise."""
+async def _unpacked(
+    request: Request, services: Backend, client: str, errand: Errand, made: list[str]
+) -> tuple[str, list[ExampleRef]]:
+    """The concept's name and its examples as inputs; `made` gathers those that are new. Raises what
+    receiving and decoding raise."""
     limits = services.settings.limits
-    sent = await receive(request, errand.sent, limits, file_field="file", text_fields=(), families=("bundle",))
+    sent = await receive(
+        request, errand.sent, limits, file_field="file", text_fields=(), families=("bundle",)
+    )
     payload = {"file": str(errand.path(sent.sha)), "limits": limits.model_dump()}
     try:
         stored = await services.jobs.errands.run(errand, "unpack", payload, client)
@@ -104,14 +118,19 @@ async def concept(id: str, services: Backend) -> Concept:
 
 @router.put("/concepts/{id}")
 async def change(id: str, body: ConceptChange, services: Backend) -> Concept:
-    """Another name, or examples taken out. The examples' digest changes with them, so results of the old set stay true."""
+    """Another name, or examples taken out. The examples' digest changes with them, so results of the old
+    set stay true."""
     row = await _own(id, services)
     gone = set(body.remove)
     if any(not 0 <= number < len(row.examples) for number in gone):
         raise BadParameter(f"Examples are numbered from 0 to {len(row.examples) - 1}.", field="remove")
     kept = [one for number, one in enumerate(row.examples) if number not in gone]
     if not kept:
-        raise InvalidInput("A concept keeps at least one example; delete the concept instead.", code="too_few_examples", field="remove")
+        raise InvalidInput(
+            "A concept keeps at least one example; delete the concept instead.",
+            code="too_few_examples",
+            field="remove",
+        )
     return await _drawn(services, await deletion.replace_concept(services, row, body.name or row.name, kept))
 
 
@@ -121,17 +140,28 @@ async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
     row = await _own(id, services)
     more, modality = await _examples(services, body.examples)
     if modality != row.modality:
-        raise InvalidInput(f"This concept is made of {row.modality} examples; add more of those.", code="wrong_modality", field="examples")
-    return await _drawn(services, await deletion.replace_concept(services, row, row.name, _unique([*row.examples, *more])))
+        raise InvalidInput(
+            f"This concept is made of {row.modality} examples; add more of those.",
+            code="wrong_modality",
+            field="examples",
+        )
+    return await _drawn(
+        services, await deletion.replace_concept(services, row, row.name, _unique([*row.examples, *more]))
+    )
 
 
 @router.delete("/concepts/{id}", status_code=204)
 async def remove(id: str, services: Backend) -> None:
-    """Deletes one of your own, with the pictures and sounds of its examples. Analyses that used it keep their numbers and its name."""
+    """Deletes one of your own, with the pictures and sounds of its examples. Analyses that used it keep
+    their numbers and its name."""
     await deletion.delete_concept(services, await _own(id, services))
 
 
-@router.get("/concepts/{id}/examples/{name}", response_class=Response, responses={200: {"content": {"image/png": {}, "audio/wav": {}}}})
+@router.get(
+    "/concepts/{id}/examples/{name}",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}, "audio/wav": {}}}},
+)
 async def example(id: str, name: str, services: Backend) -> Response:
     """`N.png`, a small picture of example N (the first 16), or `N.wav`, its sound."""
     stem, _, kind = name.rpartition(".")
@@ -144,16 +174,26 @@ async def example(id: str, name: str, services: Backend) -> Response:
     return Response(await bytes_of(path, "example"), media_type="image/png" if kind == "png" else "audio/wav")
 
 
-@router.get("/concepts/{id}/export.zip", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+@router.get(
+    "/concepts/{id}/export.zip",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}}},
+)
 async def export(id: str, services: Backend, client: Client) -> Response:
     """Everything needed to use the concept elsewhere."""
     row = await _own(id, services)
     with services.jobs.errands.open() as errand:
-        stored = await services.jobs.errands.run(errand, "pack", {"name": row.name, "examples": row.examples}, client)
+        stored = await services.jobs.errands.run(
+            errand, "pack", {"name": row.name, "examples": row.examples}, client
+        )
         sha = stored.blobs["concept.zip"]
-        file = (errand.made / sha[:2] / sha).open("rb")  # it can be read to its end though its folder goes now
+        file = (errand.made / sha[:2] / sha).open(
+            "rb"
+        )  # it can be read to its end though its folder goes now
     disposition = f'attachment; filename="concept-{row.digest[:12]}.zip"'
-    return StreamingResponse(_chunks(file), media_type="application/zip", headers={"Content-Disposition": disposition})
+    return StreamingResponse(
+        _chunks(file), media_type="application/zip", headers={"Content-Disposition": disposition}
+    )
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:
@@ -163,19 +203,24 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 async def _drawn(services: Backend, row: ConceptRow) -> Concept:
-    """The concept as it is now, its strip of pictures and sounds being drawn for those who will ask for it."""
+    """The concept as it is now, its strip of pictures and sounds being drawn for those who will ask for
+    it."""
     await draw(services, row.digest)
     return view(row)
 
 
 async def draw(services: Backend, ref: str) -> None:
     """Starts drawing the examples of a concept, unless that was done."""
-    await services.jobs.submit("concept_examples", {"ref": ref}, key=_strip(ref), title="Examples of a concept")
+    await services.jobs.submit(
+        "concept_examples", {"ref": ref}, key=_strip(ref), title="Examples of a concept"
+    )
 
 
 async def draw_all(services: Backend) -> None:
     """At the start: those of the built-in concepts and of everybody's own, as this version draws them."""
-    for ref in [found.ref for found in _builtin()] + [row.digest for row in await services.store.run(rows.concepts, services.store)]:
+    for ref in [found.ref for found in _builtin()] + [
+        row.digest for row in await services.store.run(rows.concepts, services.store)
+    ]:
         await draw(services, ref)
 
 
@@ -184,7 +229,8 @@ def _strip(ref: str) -> str:
 
 
 async def _rendered(id: str, services: Backend) -> str:
-    """The key of the job that left the strip's pictures and sounds; it is waited for, and started elsewhere."""
+    """The key of the job that left the strip's pictures and sounds; it is waited for, and started
+    elsewhere."""
     key = _strip((await concept(id, services)).ref)
     deadline = time.monotonic() + WAIT
     while True:
@@ -201,7 +247,11 @@ async def _rendered(id: str, services: Backend) -> str:
 
 async def _own(id: str, services: Backend) -> ConceptRow:
     if any(found.id == id for found in _builtin()):
-        raise Conflict("Built-in concepts cannot be changed; make your own from examples.", code="bundled", field="concept")
+        raise Conflict(
+            "Built-in concepts cannot be changed; make your own from examples.",
+            code="bundled",
+            field="concept",
+        )
     return await services.store.run(rows.concept, services.store, id)
 
 
@@ -215,13 +265,18 @@ async def _examples(services: Backend, refs: list[ExampleRef]) -> tuple[list[dic
         modalities.add(row.modality)
         found.append(
             {
-                "array": row.blobs["canonical"], "modality": row.modality, "rate": row.meta.get("rate"),
-                "box": ref.box, "input": row.id,
+                "array": row.blobs["canonical"],
+                "modality": row.modality,
+                "rate": row.meta.get("rate"),
+                "box": ref.box,
+                "input": row.id,
             }
-        )  # fmt: skip
+        )
     if len(modalities) != 1:
         raise InvalidInput(
-            "A concept's examples must all be pictures, or all recordings, or all spectrograms.", code="mixed_modality", field="examples"
+            "A concept's examples must all be pictures, or all recordings, or all spectrograms.",
+            code="mixed_modality",
+            field="examples",
         )
     return _unique(found), modalities.pop()
 
@@ -257,7 +312,15 @@ def _builtin() -> list[Concept]:
     from models.synthetic.concepts import CONCEPTS
 
     return [
-        Concept(id=key, ref=key, name=one.title, modality=one.modality, kind="builtin", description=one.description, count=BUILTIN_COUNT)
+        Concept(
+            id=key,
+            ref=key,
+            name=one.title,
+            modality=one.modality,
+            kind="builtin",
+            description=one.description,
+            count=BUILTIN_COUNT,
+        )
         for key, one in CONCEPTS.items()
     ]
 
@@ -270,11 +333,20 @@ def view(row: ConceptRow) -> Concept:
     if count < MINIMUM:
         notes.append(f"{count} examples so far; it can be used from {MINIMUM} on.")
     if count >= MINIMUM and sources * 4 <= count:
-        notes.append(f"The {count} examples come from {sources} inputs: little variety. Add others before you trust it.")
+        notes.append(
+            f"The {count} examples come from {sources} inputs: little variety. Add others before you trust it."
+        )
     return Concept(
-        id=row.id, ref=row.digest, name=row.name, modality=_modality(row.modality), kind="yours", count=count,
-        boxes=sum(one["box"] is not None for one in row.examples), usable=count >= MINIMUM, notes=notes,
-    )  # fmt: skip
+        id=row.id,
+        ref=row.digest,
+        name=row.name,
+        modality=_modality(row.modality),
+        kind="yours",
+        count=count,
+        boxes=sum(one["box"] is not None for one in row.examples),
+        usable=count >= MINIMUM,
+        notes=notes,
+    )
 
 
 def _modality(text: str) -> Literal["image", "audio", "spectrogram"]:

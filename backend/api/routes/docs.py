@@ -50,7 +50,8 @@ def _operation(path: str, verb: str, operation: dict[str, Any]) -> str:
         for part in operation.get("parameters", [])
     )
     answers = "".join(
-        f"<li><code>{escape(status)}</code> {escape(answer['description'])}" for status, answer in operation["responses"].items()
+        f"<li><code>{escape(status)}</code> {escape(answer['description'])}"
+        for status, answer in operation["responses"].items()
     )
     return (
         f"<section><h2><span>{escape(verb.upper())}</span> <code>{escape(path)}</code></h2><p>{described}</p>"

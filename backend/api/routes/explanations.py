@@ -20,13 +20,18 @@ from backend.jobs.keys import job_key
 from backend.store import JobRow
 
 router = APIRouter(tags=["explanations"], route_class=StrictRoute)
-Percent = Annotated[float, Query(gt=0, le=100, description="Share of the cells kept, the strongest first, in percent.")]
+Percent = Annotated[
+    float, Query(gt=0, le=100, description="Share of the cells kept, the strongest first, in percent.")
+]
 MOST_STREAMS = 32
 
 
-@router.post("/explanations", response_model=None, responses={200: {"model": Explanation}, 202: {"model": Explanation}})
+@router.post(
+    "/explanations", response_model=None, responses={200: {"model": Explanation}, 202: {"model": Explanation}}
+)
 async def explain(body: ExplanationRequest, services: Backend, client: Client) -> Response:
-    """202 when this starts the work, 200 when it is known (waiting, running or done). Posting twice is harmless."""
+    """202 when this starts the work, 200 when it is known (waiting, running or done). Posting twice is
+    harmless."""
     method = await known.method(services, body.method)
     model = await known.model(services, body.model)
     source = await services.source(body.input, body.model)
@@ -40,7 +45,9 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
         "params": settle(method.schema_, fit, body.params),
     }
     if body.target is not None and body.target >= len(model.info.labels):
-        raise BadParameter(f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target")
+        raise BadParameter(
+            f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
+        )
     estimate = check_cost(method.schema_, fit, request["params"], services.settings.limits.job_seconds)
     key = job_key("explanation", request, model.identity)
     payload = {**request, **source, "request": request, "estimate": estimate}
@@ -55,13 +62,23 @@ def _layer(name: str | None, model: known.KnownModel, used: bool) -> str | None:
     if name is None:
         return model.info.default_layer
     if name not in {layer.name for layer in model.info.layers}:
-        raise BadParameter("This model has no such layer to look at; choose one of the layers that the model lists.", field="layer")
+        raise BadParameter(
+            "This model has no such layer to look at; choose one of the layers that the model lists.",
+            field="layer",
+        )
     return name
 
 
-@router.get("/explanations/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def events_of_many(ids: Annotated[str, Query(max_length=65 * MOST_STREAMS)], services: Backend) -> Response:
-    """Several explanations on one connection (browsers open six to a host): `ids` with commas between, at most 32."""
+@router.get(
+    "/explanations/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def events_of_many(
+    ids: Annotated[str, Query(max_length=65 * MOST_STREAMS)], services: Backend
+) -> Response:
+    """Several explanations on one connection (browsers open six to a host): `ids` with commas between, at
+    most 32."""
     rows = [await job_of_kind(services, id, "explanation") for id in dict.fromkeys(ids.split(","))]
     return follow(services.jobs, [row.key for row in rows], lambda row: view(row).model_dump_json())
 
@@ -72,14 +89,23 @@ async def explanation(id: str, services: Backend) -> Explanation:
     return view(await job_of_kind(services, id, "explanation"))
 
 
-@router.get("/explanations/{id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+@router.get(
+    "/explanations/{id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 async def events(id: str, services: Backend) -> Response:
-    """Server-sent events: the explanation now, at every change, and when it has ended, after which the stream closes."""
+    """Server-sent events: the explanation now, at every change, and when it has ended, after which the
+    stream closes."""
     row = await job_of_kind(services, id, "explanation")
     return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
 
 
-@router.get("/explanations/{id}/values.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get(
+    "/explanations/{id}/values.npy",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 async def values(id: str, services: Backend) -> Response:
     """float32 `[H, W]` on the display grid; while the job runs, the newest partial map."""
     row = await job_of_kind(services, id, "explanation")
@@ -92,7 +118,11 @@ async def values(id: str, services: Backend) -> Response:
     return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "map"), "values")
 
 
-@router.get("/explanations/{id}/stages/{name}.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get(
+    "/explanations/{id}/stages/{name}.npy",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 async def stage(id: str, name: str, services: Backend) -> Response:
     """One of the stages that the record names."""
     row = await job_of_kind(services, id, "explanation")
@@ -101,16 +131,25 @@ async def stage(id: str, name: str, services: Backend) -> Response:
     return npy(await bytes_of(await services.jobs.file_path(row.key, f"stages/{name}"), "stage"), name)
 
 
-@router.get("/explanations/{id}/arrays/{name}.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get(
+    "/explanations/{id}/arrays/{name}.npy",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 async def array(id: str, name: str, services: Backend) -> Response:
-    """One of the arrays that the method kept beside its map, as the record names them: LIME's segments, coefficients, band, samples, scores."""
+    """One of the arrays that the method kept beside its map, as the record names them: LIME's segments,
+    coefficients, band, samples, scores."""
     row = await job_of_kind(services, id, "explanation")
     if name not in {kept["name"] for kept in (row.result or {}).get("arrays", [])}:
-        raise NotFound("This explanation kept no such array; its record lists those it kept.", code="unknown_array")
+        raise NotFound(
+            "This explanation kept no such array; its record lists those it kept.", code="unknown_array"
+        )
     return npy(await bytes_of(await services.jobs.file_path(row.key, f"arrays/{name}"), "array"), name)
 
 
-@router.get("/explanations/{id}/overlay.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+@router.get(
+    "/explanations/{id}/overlay.png", response_class=Response, responses={200: {"content": {"image/png": {}}}}
+)
 async def overlay(
     id: str,
     services: Backend,
@@ -124,13 +163,25 @@ async def overlay(
 
     row, record, map_ = await _finished(id, services)
     grid = await _prepared(row, services)
-    look = Look(opacity=opacity, top=top, sign=sign, scale=scale, signed=record.signed, upside_down=record.y_axis.origin == "lower")
+    look = Look(
+        opacity=opacity,
+        top=top,
+        sign=sign,
+        scale=scale,
+        signed=record.signed,
+        upside_down=record.y_axis.origin == "lower",
+    )
     return Response(await run_in_threadpool(draw, grid, map_, look), media_type="image/png")
 
 
-@router.get("/explanations/{id}/audio.wav", response_class=Response, responses={200: {"content": {"audio/wav": {}}}})
-async def listen(id: str, services: Backend, part: Literal["only", "rest"] = "only", top: Percent = 20.0) -> Response:
-    """What the map marks, or the rest, as sound. Masked sound is unlike anything the model was trained on: say so beside it."""
+@router.get(
+    "/explanations/{id}/audio.wav", response_class=Response, responses={200: {"content": {"audio/wav": {}}}}
+)
+async def listen(
+    id: str, services: Backend, part: Literal["only", "rest"] = "only", top: Percent = 20.0
+) -> Response:
+    """What the map marks, or the rest, as sound. Masked sound is unlike anything the model was trained on:
+    say so beside it."""
     from backend.rendering.listen import Cells, marked_sound
     from models.media.wav import write_wav
 
@@ -148,7 +199,11 @@ async def listen(id: str, services: Backend, part: Literal["only", "rest"] = "on
     return Response(await run_in_threadpool(render), media_type="audio/wav")
 
 
-@router.delete("/explanations/{id}", response_model=None, responses={200: {"model": Explanation}, 204: {"description": "Deleted"}})
+@router.delete(
+    "/explanations/{id}",
+    response_model=None,
+    responses={200: {"model": Explanation}, 204: {"description": "Deleted"}},
+)
 async def remove(id: str, services: Backend) -> Explanation | Response:
     """Stops one that waits or runs (200); deletes one that has ended (204)."""
     row = await job_of_kind(services, id, "explanation")

@@ -33,7 +33,9 @@ def health_router(services: Services) -> APIRouter:
     @router.get("/readyz", response_model=None)
     async def readyz() -> dict[str, Any] | Response:
         """Workers answer, the database and the data folder can be written; names what does not."""
-        database, folder = await asyncio.gather(_writable(services, _write_row), _writable(services, _write_file))
+        database, folder = await asyncio.gather(
+            _writable(services, _write_row), _writable(services, _write_file)
+        )
         checks = {"workers": services.ready(), "database": database, "data folder": folder}
         if all(checks.values()):
             return {"status": "ready", "checks": checks}

@@ -31,7 +31,11 @@ _FORM = {
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         "as": {"type": "string", "enum": ["auto", "spectrogram"], "default": "auto"},
-                        "scale": {"type": "string", "enum": list(SCALES), "description": "What the numbers of an array are."},
+                        "scale": {
+                            "type": "string",
+                            "enum": list(SCALES),
+                            "description": "What the numbers of an array are.",
+                        },
                     },
                 }
             }
@@ -47,7 +51,12 @@ def _intake(request: Request) -> Intake:
 Taking = Annotated[Intake, Depends(_intake)]
 
 
-@router.post("/inputs", response_model=None, openapi_extra=_FORM, responses={200: {"model": Input}, 201: {"model": Input}})
+@router.post(
+    "/inputs",
+    response_model=None,
+    openapi_extra=_FORM,
+    responses={200: {"model": Input}, 201: {"model": Input}},
+)
 async def upload(request: Request, services: Backend, client: Client, intake: Taking) -> Response:
     """One picture, recording or `.npy` spectrogram. 201 when it is new, 200 when the same bytes are known."""
     with services.jobs.errands.open() as errand:
@@ -59,7 +68,9 @@ async def upload(request: Request, services: Backend, client: Client, intake: Ta
             text_fields=("as", "scale"),
             families=("image", "audio", "array"),
         )
-        arrival = Arrival(errand, sent.sha, _read_as(sent.texts.get("as", "")), _scale(sent.texts.get("scale", "")))
+        arrival = Arrival(
+            errand, sent.sha, _read_as(sent.texts.get("as", "")), _scale(sent.texts.get("scale", ""))
+        )
         row, new = await intake.take(arrival, client)
     shown = view(row).model_copy(update={"name": sent.name})
     return Response(shown.model_dump_json(), 201 if new else 200, media_type="application/json")
@@ -86,19 +97,29 @@ async def input(id: str, services: Backend) -> Input:
     return view(await _row(services, id))
 
 
-@router.get("/inputs/{id}/preview.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+@router.get(
+    "/inputs/{id}/preview.png", response_class=Response, responses={200: {"content": {"image/png": {}}}}
+)
 async def preview(id: str, services: Backend) -> Response:
     """A picture or spectrogram as a person sees it, at most 1,024 on a side."""
-    return Response(await bytes_of(await _file(services, id, "preview.png"), "picture"), media_type="image/png")
+    return Response(
+        await bytes_of(await _file(services, id, "preview.png"), "picture"), media_type="image/png"
+    )
 
 
-@router.get("/inputs/{id}/audio.wav", response_class=FileResponse, responses={200: {"content": {"audio/wav": {}}}})
+@router.get(
+    "/inputs/{id}/audio.wav", response_class=FileResponse, responses={200: {"content": {"audio/wav": {}}}}
+)
 async def audio(id: str, services: Backend) -> Response:
     """The recording as 16-bit mono WAV, in ranges on request."""
     return ranged(await _file(services, id, "audio.wav"), "audio/wav")
 
 
-@router.get("/inputs/{id}/spectrogram.npy", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
+@router.get(
+    "/inputs/{id}/spectrogram.npy",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 async def spectrogram(id: str, services: Backend) -> Response:
     """float32 `[F, T]`, row 0 the lowest frequency, of an input that came as a spectrogram."""
     row = await _row(services, id)
@@ -109,12 +130,17 @@ async def spectrogram(id: str, services: Backend) -> Response:
 
 @router.delete("/inputs/{id}", status_code=204, response_model=None, responses={409: {"model": InUse}})
 async def remove(
-    id: str, request: Request, services: Backend, with_: Annotated[Literal["own", "all"], Query(alias="with")] = "own"
+    id: str,
+    request: Request,
+    services: Backend,
+    with_: Annotated[Literal["own", "all"], Query(alias="with")] = "own",
 ) -> Response:
-    """The input, what was rebuilt from it and every result that is about it alone. After this no byte of it is left.
+    """The input, what was rebuilt from it and every result that is about it alone. After this no byte of it
+    is left.
 
-    Where concepts, analyses of several inputs, or maps by a concept hold parts of it, nothing is deleted and 409 names them; with `all`
-    they lose those parts too: analyses and maps are deleted, a concept loses its examples (and goes when none is left).
+    Where concepts, analyses of several inputs, or maps by a concept hold parts of it, nothing is deleted and
+    409 names them; with `all` they lose those parts too: analyses and maps are deleted, a concept loses its
+    examples (and goes when none is left).
     """
     row = await _row(services, id)
     found = await deletion.dependents(services, row.id)
@@ -131,9 +157,12 @@ def _in_use(holders: list[Holder], request: Request) -> Response:
     counted = [(concepts, "concept"), (len(holders) - concepts, "other result")]
     named = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted if count)
     refusal = problem(
-        409, code="in_use", title="Conflict", request_id=request_id(request),
+        409,
+        code="in_use",
+        title="Conflict",
+        request_id=request_id(request),
         detail=f"This input is part of {named}; delete those first, or delete the input together with its part in them.",
-    )  # fmt: skip
+    )
     return problem_response(InUse(**refusal.model_dump(), holders=holders))
 
 

@@ -30,7 +30,9 @@ async def job(id: str, services: Backend) -> Job:
     return (await _shown(services, id)).as_job()
 
 
-@router.delete("/jobs/{id}", response_model=None, responses={200: {"model": Job}, 204: {"description": "Deleted"}})
+@router.delete(
+    "/jobs/{id}", response_model=None, responses={200: {"model": Job}, 204: {"description": "Deleted"}}
+)
 async def remove(id: str, services: Backend) -> Job | Response:
     """Stops a job that waits or runs (200, the job); deletes one that has ended (204)."""
     row = await _shown(services, id)

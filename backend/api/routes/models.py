@@ -56,7 +56,8 @@ async def model(key: str, services: Backend) -> ModelInfo:
 
 @router.get("/models/{key}/compatibility")
 async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
-    """Per method whether it fits, why not, the defaults that depend on the model, and the seconds it will take."""
+    """Per method whether it fits, why not, the defaults that depend on the model, and the seconds it will
+    take."""
     return dict((await known.model(services, key)).fits)
 
 
@@ -67,24 +68,33 @@ async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
     responses={201: {"model": ModelInfo}, 200: {"model": ModelInfo}, 202: {"model": Job}},
 )
 async def upload(request: Request, services: Backend, client: Client) -> Response:
-    """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as JSON, the name of a published
-    network whose weights are to be fetched."""
+    """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as
+    JSON, the name of a published network whose weights are to be fetched."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
         return await _fetch(await request.body(), services, client)
     with services.jobs.errands.open() as errand:
         sent = await receive(
-            request, errand.sent, services.settings.limits, file_field="weights",
-            text_fields=("architecture", "labels", "title"), families=("model",),
-        )  # fmt: skip
+            request,
+            errand.sent,
+            services.settings.limits,
+            file_field="weights",
+            text_fields=("architecture", "labels", "title"),
+            families=("model",),
+        )
         row = _row(sent)
         if row.key in {known.key for known in await services.store.run(services.store.models)}:
             return _answer((await known.model(services, row.key, start=True)).info, 200)
         payload = {"model": row.key, "upload": row.as_payload()}
         key = job_key("model", payload, row.digest)
         await services.jobs.submit(
-            "model", payload, key=key, title=f"Check {row.title}", client=client,
-            given={"weights": row.digest}, folder=errand.sent.folder,
-        )  # fmt: skip
+            "model",
+            payload,
+            key=key,
+            title=f"Check {row.title}",
+            client=client,
+            given={"weights": row.digest},
+            folder=errand.sent.folder,
+        )
     job = await services.jobs.wait(key, WAIT)
     if job.active:
         return _answer(job.as_job(), 202)
@@ -94,7 +104,8 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
 
 
 async def _fetch(body: bytes, services: Backend, client: str) -> Response:
-    """202 with the job while it is being fetched, 201 once it is there, 200 when it was. Raises WeightsUnavailable when it cannot be had."""
+    """202 with the job while it is being fetched, 201 once it is there, 200 when it was. Raises
+    WeightsUnavailable when it cannot be had."""
     try:
         name = ModelRequest.model_validate(loads(body, services.settings.limits.json_depth)).name
     except ValidationError as error:
@@ -128,10 +139,16 @@ def _row(sent: Upload) -> ModelRow:
     architecture = require_text(sent.texts, "architecture")
     if len(architecture) > 200 or not architecture.isprintable():
         raise ModelRejected(
-            "There is no architecture of that name; the catalogue lists them.", code="unknown_architecture", field="architecture"
+            "There is no architecture of that name; the catalogue lists them.",
+            code="unknown_architecture",
+            field="architecture",
         )
     labels = _labels(require_text(sent.texts, "labels"))
-    title = shown_name(sent.texts.get("title", "").replace("/", " ")) or sent.name.removesuffix(".safetensors") or "Uploaded model"
+    title = (
+        shown_name(sent.texts.get("title", "").replace("/", " "))
+        or sent.name.removesuffix(".safetensors")
+        or "Uploaded model"
+    )
     identity = hashlib.sha256(canonical([sent.sha, architecture, labels]).encode()).hexdigest()
     return ModelRow(f"upload-{identity[:16]}", title, architecture, labels, sent.sha)
 
@@ -143,13 +160,19 @@ def _labels(text: str) -> list[str]:
         try:
             found = json.loads(text)
         except (ValueError, RecursionError):
-            raise ModelRejected("The labels are not a valid JSON list.", code="bad_labels", field="labels") from None
+            raise ModelRejected(
+                "The labels are not a valid JSON list.", code="bad_labels", field="labels"
+            ) from None
     if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
-        raise ModelRejected("The labels must be a list of texts, one per output.", code="bad_labels", field="labels")
+        raise ModelRejected(
+            "The labels must be a list of texts, one per output.", code="bad_labels", field="labels"
+        )
     found = [plain_text(label, LABEL_LETTERS, field="labels") for label in found if label.strip()]
     labels = [shown_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in found]
     if not 2 <= len(labels) <= MOST_LABELS or any(not label for label in labels):
-        raise ModelRejected(f"There must be 2 to {MOST_LABELS:,} labels, one per output.", code="bad_labels", field="labels")
+        raise ModelRejected(
+            f"There must be 2 to {MOST_LABELS:,} labels, one per output.", code="bad_labels", field="labels"
+        )
     return labels
 
 

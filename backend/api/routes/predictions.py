@@ -24,26 +24,37 @@ async def predict(body: PredictionRequest, services: Backend, client: Client) ->
     model.require_available()
     model.require_modality(payload["input"]["modality"])
     key = await known.prediction_key(services, body.model_dump(), model)
-    await services.jobs.submit("prediction", payload, key=key, title=f"Prediction by {model.info.title}", client=client)
+    await services.jobs.submit(
+        "prediction", payload, key=key, title=f"Prediction by {model.info.title}", client=client
+    )
     return _view(await services.jobs.wait(key, WAIT))
 
 
-@router.get("/predictions/{id}", response_model=None, responses={200: {"model": Prediction}, 202: {"model": Job}})
+@router.get(
+    "/predictions/{id}", response_model=None, responses={200: {"model": Prediction}, 202: {"model": Job}}
+)
 async def prediction(id: str, services: Backend) -> Response:
     """The prediction; 202 with the job while it is being computed."""
     return _view(await job_of_kind(services, id, "prediction"))
 
 
-@router.get("/predictions/{id}/display.png", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+@router.get(
+    "/predictions/{id}/display.png", response_class=Response, responses={200: {"content": {"image/png": {}}}}
+)
 async def display(id: str, services: Backend) -> Response:
     """What the model sees, on the grid of the maps, as a person sees it (high frequencies on top)."""
     row = await job_of_kind(services, id, "prediction")
-    return Response(await bytes_of(await services.jobs.file_path(row.key, "display.png"), "picture"), media_type="image/png")
+    return Response(
+        await bytes_of(await services.jobs.file_path(row.key, "display.png"), "picture"),
+        media_type="image/png",
+    )
 
 
 def _view(row: JobRow) -> Response:
     if row.state == "done" and row.result is not None:
-        found = Prediction(**{**row.result, "id": row.key, "state": "done", "display": f"/predictions/{row.key}/display.png"})
+        found = Prediction(
+            **{**row.result, "id": row.key, "state": "done", "display": f"/predictions/{row.key}/display.png"}
+        )
         return Response(found.model_dump_json(), media_type="application/json")
     if row.active:
         return Response(row.as_job().model_dump_json(), 202, media_type="application/json")

@@ -35,7 +35,8 @@ async def samples(services: Backend, intake: Taking) -> list[Sample]:
 
 @router.get("/samples/{key}/evidence")
 async def evidence(key: str) -> KnownEvidence:
-    """Where a program put the evidence of this sample: boxes in seconds and Hz, or a mask in pixels of the photo."""
+    """Where a program put the evidence of this sample: boxes in seconds and Hz, or a mask in pixels of the
+    photo."""
     if not any(entry["key"] == key for entry in _entries()):
         raise NotFound("There is no sample of that name; ask for the list of samples.", code="unknown_sample")
     return await run_in_threadpool(_evidence, key)
@@ -47,13 +48,21 @@ def _evidence(key: str) -> KnownEvidence:
     entry = next(entry for entry in _entries() if entry["key"] == key)
     known = entry["evidence"]
     regions = [
-        KnownRegion(key="evidence", title="Known evidence", boxes=known.get("boxes", []), mask=_runs(known.get("mask"))),
+        KnownRegion(
+            key="evidence",
+            title="Known evidence",
+            boxes=known.get("boxes", []),
+            mask=_runs(known.get("mask")),
+        ),
         KnownRegion(key="sticker", title="Sticker", mask=_runs(known.get("sticker"))),
         KnownRegion(key="hum", title="Mains hum", boxes=known.get("hum", [])),
     ]
     held = [region for region in regions if region.boxes or region.mask]
     if not held:
-        raise NotFound("No place is known that holds this sample's evidence; nothing can be outlined.", code="no_known_evidence")
+        raise NotFound(
+            "No place is known that holds this sample's evidence; nothing can be outlined.",
+            code="no_known_evidence",
+        )
     label = entry.get("label") if held[0].key == "evidence" else None
     return KnownEvidence(sample=key, model=entry["model"], label=label, regions=held)
 
@@ -77,7 +86,9 @@ async def _sample(entry: dict[str, Any], intake: Intake) -> Sample | None:
         try:
             with intake.services.jobs.errands.open() as errand:
                 sha = await run_in_threadpool(lambda: errand.sent.put(file.read_bytes()))
-                row, _ = await intake.take(Arrival(errand, sha, read_as, sample=entry["key"], name=file.name), "")
+                row, _ = await intake.take(
+                    Arrival(errand, sha, read_as, sample=entry["key"], name=file.name), ""
+                )
         except EvidentError:
             return None  # a sample that cannot be read is left out; a test reads them all
     return Sample(**{name: entry[name] for name in Sample.model_fields if name in entry}, input=row.id)

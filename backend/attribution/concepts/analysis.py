@@ -1,9 +1,11 @@
-"""Inputs x concepts x layers x classes: the local maps and numbers, the global picture, and what chance would give.
+"""Inputs x concepts x layers x classes: the local maps and numbers, the global picture, and what chance would
+give.
 
-Per layer the directions are made once; per input and layer one attribution field serves every concept, class, pseudo-concept and redrawn
-concept. Global (step 7 of Visual-TCAV): mean over the inputs of a class, deviation with ddof 0, standard error, mean +- 2 SE; tested
-against the means of the pseudo-concepts over the same inputs. P-values are adjusted over concepts x layers x classes (Benjamini-Hochberg):
-those of one input together, those over the inputs of a class together.
+Per layer the directions are made once; per input and layer one attribution field serves every concept, class,
+pseudo-concept and redrawn concept. Global (step 7 of Visual-TCAV): mean over the inputs of a class, deviation
+with ddof 0, standard error, mean +- 2 SE; tested against the means of the pseudo-concepts over the same
+inputs. P-values are adjusted over concepts x layers x classes (Benjamini-Hochberg): those of one input
+together, those over the inputs of a class together.
 """
 
 from __future__ import annotations
@@ -17,7 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.core.concept_results import ConceptCurve, ConceptDirection, ConceptOverall, ConceptRow, RandomLevel, Verdict
+from app.core.concept_results import (
+    ConceptCurve,
+    ConceptDirection,
+    ConceptOverall,
+    ConceptRow,
+    RandomLevel,
+    Verdict,
+)
 from backend.attribution.concepts.attribution import attribution_field as field_of
 from backend.attribution.concepts.attribution import concept_maps, concept_scores
 from backend.attribution.concepts.curves import concept_curves, probability, without
@@ -50,8 +59,9 @@ Numbers = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to analyse. classes: None takes each input's predicted class. negatives: RANDOM takes counter-examples of each concept's own
-    kind. n_random: at least so many random concepts, and 20 per test."""
+    """What to analyse. classes: None takes each input's predicted class. negatives: RANDOM takes
+    counter-examples of each concept's own kind. n_random: at least so many random concepts, and 20 per test.
+    """
 
     concepts: tuple[str, ...]
     layers: tuple[str, ...]
@@ -63,10 +73,11 @@ class Plan:
 
 @dataclass
 class Analysis:
-    """rows: one per input x layer x concept x class. directions: one per layer x concept. overall: one per layer x concept x class.
-    cosines: per layer `[K, K]`. maps: `(input, layer) -> [K, h, w]`. random_95: per layer and class, what 95 % of pseudo-concepts' means
-    stay below. curves: erasing and insertion of the first input, one per layer x concept, for its first class. verdicts: the strongest of
-    each concept. n_random: pseudo-concepts drawn, for so many tests."""
+    """rows: one per input x layer x concept x class. directions: one per layer x concept. overall: one per
+    layer x concept x class. cosines: per layer `[K, K]`. maps: `(input, layer) -> [K, h, w]`. random_95: per
+    layer and class, what 95 % of pseudo-concepts' means stay below. curves: erasing and insertion of the
+    first input, one per layer x concept, for its first class. verdicts: the strongest of each concept.
+    n_random: pseudo-concepts drawn, for so many tests."""
 
     n_random: int
     tests: int
@@ -81,8 +92,8 @@ class Analysis:
 
 
 class _Layer:
-    """Directions and pseudo-concepts of one layer, and the scores on the inputs so far. Concepts of equal size and with the same
-    counter-examples share their pseudo-concepts."""
+    """Directions and pseudo-concepts of one layer, and the scores on the inputs so far. Concepts of equal
+    size and with the same counter-examples share their pseudo-concepts."""
 
     def __init__(self, model: Model, library: Library, plan: Plan, name: str, n_random: int) -> None:
         self.name = name
@@ -91,16 +102,34 @@ class _Layer:
         self.vectors = [library.vector(model, name, ref, counter) for ref, counter in pairs]
         self.minus = [library.minus(model, name, counter) for counter in self.counters]
         self.plus = [library.plus(model, name, ref) for ref in plan.concepts]
-        self.groups = list(dict.fromkeys((vector.positives, counter) for vector, counter in zip(self.vectors, self.counters, strict=True)))
-        self.group = [self.groups.index((vector.positives, counter)) for vector, counter in zip(self.vectors, self.counters, strict=True)]
-        self.chance = [library.pseudo(model, name, size, n_random, negatives=counter, seed=plan.seed) for size, counter in self.groups]
-        self.redrawn = [library.redrawn(model, name, ref, REDRAWS, negatives=counter, seed=plan.seed + 1) for ref, counter in pairs]
+        self.groups = list(
+            dict.fromkeys(
+                (vector.positives, counter)
+                for vector, counter in zip(self.vectors, self.counters, strict=True)
+            )
+        )
+        self.group = [
+            self.groups.index((vector.positives, counter))
+            for vector, counter in zip(self.vectors, self.counters, strict=True)
+        ]
+        self.chance = [
+            library.pseudo(model, name, size, n_random, negatives=counter, seed=plan.seed)
+            for size, counter in self.groups
+        ]
+        self.redrawn = [
+            library.redrawn(model, name, ref, REDRAWS, negatives=counter, seed=plan.seed + 1)
+            for ref, counter in pairs
+        ]
         self.directions = torch.stack([vector.direction for vector in self.vectors])
-        self.emblems = torch.tensor([vector.emblems for vector in self.vectors], device=self.directions.device)
+        self.emblems = torch.tensor(
+            [vector.emblems for vector in self.vectors], device=self.directions.device
+        )
         self.kinds = [(library.kind(model, ref), library.kind(model, counter)) for ref, counter in pairs]
         self.counter_names = [library.name(counter) for counter in self.counters]
         self.same_kind = [self._random_of_kind(model, library, k, plan) for k in range(len(pairs))]
-        self.beyond: list[list[float]] = [[] for _ in pairs]  # per concept: whether random sets of its kind score above chance
+        self.beyond: list[list[float]] = [
+            [] for _ in pairs
+        ]  # per concept: whether random sets of its kind score above chance
         self.scores: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K]
         self.redrawn_scores: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K, R]
         self.chance_means: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K]
@@ -120,15 +149,19 @@ class _Layer:
         return redrawn(random, self.minus[k], KIND_SETS, size=self.vectors[k].positives, seed=plan.seed)
 
     def random_share(self, k: int) -> float | None:
-        """Share of random sets of the concept's kind that score above chance, over all inputs and classes so far."""
+        """Share of random sets of the concept's kind that score above chance, over all inputs and classes
+        so far."""
         return float(np.mean(self.beyond[k])) if self.beyond[k] else None
 
     def unlike(self, k: int) -> str | None:
         return unlike_words(*self.kinds[k], self.random_share(k))
 
 
-def analyse(model: Model, inputs: Sequence[Tensor], plan: Plan, library: Library, report: Progress = silent) -> Analysis:
-    """inputs: prepared, `[1, C, H, W]` each. report's partial is the table so far: mean attribution `[layers, concepts]`, NaN if unknown.
+def analyse(
+    model: Model, inputs: Sequence[Tensor], plan: Plan, library: Library, report: Progress = silent
+) -> Analysis:
+    """inputs: prepared, `[1, C, H, W]` each. report's partial is the table so far: mean attribution
+    `[layers, concepts]`, NaN if unknown.
 
     Raises NotFound, InvalidInput (concepts), Incompatible (layers), Cancelled.
     """
@@ -151,20 +184,27 @@ def analyse(model: Model, inputs: Sequence[Tensor], plan: Plan, library: Library
             done += 1
             report(done, total, table)
         unlike = {ref: layer.unlike(k) for k, ref in enumerate(plan.concepts)}
-        rows.extend((numbers, replace(evidence, unlike=unlike[numbers["concept"]])) for numbers, evidence in local)
+        rows.extend(
+            (numbers, replace(evidence, unlike=unlike[numbers["concept"]])) for numbers, evidence in local
+        )
         found.directions.extend(_direction(layer, place, plan) for place in range(len(plan.concepts)))
         found.curves.extend(_curves(model, layer, plan, inputs[0], wanted[0][0]))
         found.cosines[name] = _cosines(layer.directions)
         for target in sorted(layer.scores):
             overall.extend(_overall(layer, plan, target, tests))
             chance = layer.chance_sums[target] / len(layer.scores[target])
-            found.random_95.append(RandomLevel(layer=name, target=target, value=float(np.quantile(chance, 0.95))))
+            found.random_95.append(
+                RandomLevel(layer=name, target=target, value=float(np.quantile(chance, 0.95)))
+            )
     for number in range(len(inputs)):
         found.rows.extend(
-            ConceptRow(**numbers) for numbers in _judged([pair for pair in rows if pair[0]["input"] == number], found.n_random)
+            ConceptRow(**numbers)
+            for numbers in _judged([pair for pair in rows if pair[0]["input"] == number], found.n_random)
         )
     found.overall = _adjusted_tcav(_judged(overall, found.n_random))
-    found.verdicts = {ref: strongest(row.verdict for row in found.overall if row.concept == ref) for ref in plan.concepts}
+    found.verdicts = {
+        ref: strongest(row.verdict for row in found.overall if row.concept == ref) for ref in plan.concepts
+    }
     return found
 
 
@@ -173,18 +213,33 @@ def _judged(family: Sequence[tuple[Numbers, Evidence]], draws: int) -> Iterator[
     judgements = judge_together([evidence for _, evidence in family], draws)
     for (numbers, evidence), judgement in zip(family, judgements, strict=True):
         yield {
-            **numbers, "p": evidence.p, "p_adjusted": judgement.p_adjusted, "range_low": evidence.low, "range_high": evidence.high,
-            "random_mean": evidence.chance, "random_95": evidence.chance_95, "verdict": judgement.verdict, "because": judgement.because,
-        }  # fmt: skip
+            **numbers,
+            "p": evidence.p,
+            "p_adjusted": judgement.p_adjusted,
+            "range_low": evidence.low,
+            "range_high": evidence.high,
+            "random_mean": evidence.chance,
+            "random_95": evidence.chance_95,
+            "verdict": judgement.verdict,
+            "because": judgement.because,
+        }
 
 
 def _local(
-    model: Model, layer: _Layer, plan: Plan, number: int, x: Tensor, classes: Sequence[int], maps_of: dict[tuple[int, str], np.ndarray]
+    model: Model,
+    layer: _Layer,
+    plan: Plan,
+    number: int,
+    x: Tensor,
+    classes: Sequence[int],
+    maps_of: dict[tuple[int, str], np.ndarray],
 ) -> Iterator[tuple[Numbers, Evidence]]:
     at = suffix(model, layer.name).at(x)
     field_ = field_of(model, x, layer.name, classes, at=at)
     _, maps = concept_maps(field_.features, layer.directions, layer.emblems)
-    scores, against = (concept_scores(field_, layer.directions, maps, against=side).cpu().numpy() for side in (False, True))
+    scores, against = (
+        concept_scores(field_, layer.directions, maps, against=side).cpu().numpy() for side in (False, True)
+    )
     chance = np.stack([pseudo.scores(field_).cpu().numpy() for pseudo in layer.chance])  # [groups, P, T]
     again = np.stack([draws.scores(field_).cpu().numpy() for draws in layer.redrawn])  # [K, R, T]
     erased = without(model, x, layer.name, layer.directions, layer.emblems, classes, at=at).cpu().numpy()
@@ -203,59 +258,106 @@ def _local(
         layer.slopes[target].append(field_.slopes[t])
         for k, ref in enumerate(plan.concepts):
             numbers = {
-                "input": number, "layer": layer.name, "concept": ref, "class": target, "score": float(scores[k, t]),
-                "against": float(against[k, t]), "share": float(field_.shares[t]),
-                "probability": float(probability(model, field_.logits[None], target)), "without": float(erased[k, t]), "without_random": float(np.median(control[:, t])),
-                "recognised": layer.vectors[k].recognised, "coverage": float((maps[k] > 0).float().mean()),
-            }  # fmt: skip
+                "input": number,
+                "layer": layer.name,
+                "concept": ref,
+                "class": target,
+                "score": float(scores[k, t]),
+                "against": float(against[k, t]),
+                "share": float(field_.shares[t]),
+                "probability": float(probability(model, field_.logits[None], target)),
+                "without": float(erased[k, t]),
+                "without_random": float(np.median(control[:, t])),
+                "recognised": layer.vectors[k].recognised,
+                "coverage": float((maps[k] > 0).float().mean()),
+            }
             yield (
                 numbers,
-                _evidence(scores[k : k + 1, t], again[k, :, t], chance[layer.group[k], :, t], layer.chance_means[target][-1][k : k + 1]),
+                _evidence(
+                    scores[k : k + 1, t],
+                    again[k, :, t],
+                    chance[layer.group[k], :, t],
+                    layer.chance_means[target][-1][k : k + 1],
+                ),
             )
 
 
-def _evidence(scores: np.ndarray, again: np.ndarray, chance: np.ndarray, chance_means: np.ndarray, **more: Any) -> Evidence:
-    """scores `[N]` of a concept on inputs; again `[R]`, chance `[P]`: means over those inputs of the redrawn and of the random concepts;
-    chance_means `[N]`: of the random concepts on each input."""
+def _evidence(
+    scores: np.ndarray, again: np.ndarray, chance: np.ndarray, chance_means: np.ndarray, **more: Any
+) -> Evidence:
+    """scores `[N]` of a concept on inputs; again `[R]`, chance `[P]`: means over those inputs of the redrawn
+    and of the random concepts; chance_means `[N]`: of the random concepts on each input."""
     low, high, by_inputs = interval(scores, again, chance_means)
     p = empirical_p(float(scores.mean()), chance)
-    return Evidence(p, low, high, float(chance.mean()), float(np.quantile(chance, 1 - ALPHA)), by_inputs=by_inputs, **more)
+    return Evidence(
+        p, low, high, float(chance.mean()), float(np.quantile(chance, 1 - ALPHA)), by_inputs=by_inputs, **more
+    )
 
 
 def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> Iterator[ConceptCurve]:
     at = suffix(model, layer.name).at(x)
     for k, ref in enumerate(plan.concepts):
-        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, pseudo=layer.pseudo(k).first(CONTROLS), at=at)
+        curves = concept_curves(
+            model, x, layer.name, layer.vectors[k], target, pseudo=layer.pseudo(k).first(CONTROLS), at=at
+        )
         yield ConceptCurve(
-            layer=layer.name, concept=ref, target=target, share=curves.share.tolist(), erasing=curves.erasing.tolist(),
-            insertion=curves.insertion.tolist(), control=curves.control.median(0).values.tolist(),
-        )  # fmt: skip
+            layer=layer.name,
+            concept=ref,
+            target=target,
+            share=curves.share.tolist(),
+            erasing=curves.erasing.tolist(),
+            insertion=curves.insertion.tolist(),
+            control=curves.control.median(0).values.tolist(),
+        )
 
 
 def _direction(layer: _Layer, k: int, plan: Plan) -> ConceptDirection:
     vector, pseudo = layer.vectors[k], layer.pseudo(k)
     gap = vector.emblems[0] - vector.emblems[1]
-    others = [_cosine(layer.directions[k], other) if j != k else -2.0 for j, other in enumerate(layer.directions)]
+    others = [
+        _cosine(layer.directions[k], other) if j != k else -2.0 for j, other in enumerate(layer.directions)
+    ]
     nearest = int(np.argmax(others)) if len(others) > 1 else None
-    own, trained = (held_out(layer.plus[k], layer.minus[k], rule, plan.seed) for rule in (mean_difference, logistic))
+    own, trained = (
+        held_out(layer.plus[k], layer.minus[k], rule, plan.seed) for rule in (mean_difference, logistic)
+    )
     return ConceptDirection(
-        layer=layer.name, concept=plan.concepts[k], name=vector.name, emblem_plus=vector.emblems[0],
-        emblem_minus=vector.emblems[1], recognised=vector.recognised, length=vector.length,
+        layer=layer.name,
+        concept=plan.concepts[k],
+        name=vector.name,
+        emblem_plus=vector.emblems[0],
+        emblem_minus=vector.emblems[1],
+        recognised=vector.recognised,
+        length=vector.length,
         length_over_random=vector.length / max(float(pseudo.lengths.median()), 1e-12),
-        p_length=empirical_p(vector.length, pseudo.lengths.cpu().numpy()), emblem_gap=gap, p_gap=empirical_p(gap, pseudo.gaps.cpu().numpy()),
-        **_separability(own), **_separability(trained, "trained_"), examples=vector.positives, counter_examples=vector.negatives,
-        counter=layer.counters[k], counter_name=layer.counter_names[k], kind=layer.kinds[k][0], counter_kind=layer.kinds[k][1],
-        unlike=layer.unlike(k), random_share=layer.random_share(k),
-        nearest=None if nearest is None else plan.concepts[nearest], nearest_cosine=None if nearest is None else others[nearest],
-    )  # fmt: skip
+        p_length=empirical_p(vector.length, pseudo.lengths.cpu().numpy()),
+        emblem_gap=gap,
+        p_gap=empirical_p(gap, pseudo.gaps.cpu().numpy()),
+        **_separability(own),
+        **_separability(trained, "trained_"),
+        examples=vector.positives,
+        counter_examples=vector.negatives,
+        counter=layer.counters[k],
+        counter_name=layer.counter_names[k],
+        kind=layer.kinds[k][0],
+        counter_kind=layer.kinds[k][1],
+        unlike=layer.unlike(k),
+        random_share=layer.random_share(k),
+        nearest=None if nearest is None else plan.concepts[nearest],
+        nearest_cosine=None if nearest is None else others[nearest],
+    )
 
 
 def _separability(found: HeldOut, lead: str = "") -> dict[str, Any]:
-    """accuracy, accuracy_low, accuracy_high, told_apart, separability (in words); with `trained_` in front for the trained classifier."""
+    """accuracy, accuracy_low, accuracy_high, told_apart, separability (in words); with `trained_` in front
+    for the trained classifier."""
     named = {
-        "accuracy": found.accuracy, "accuracy_low": found.low, "accuracy_high": found.high, "told_apart": found.told_apart,
+        "accuracy": found.accuracy,
+        "accuracy_low": found.low,
+        "accuracy_high": found.high,
+        "told_apart": found.told_apart,
         "separability": found.words,
-    }  # fmt: skip
+    }
     return {f"{lead}{name}": value for name, value in named.items()}
 
 
@@ -268,15 +370,40 @@ def _overall(layer: _Layer, plan: Plan, target: int, tests: int) -> Iterator[tup
     for k, ref in enumerate(plan.concepts):
         mean, deviation = float(values[:, k].mean()), float(values[:, k].std())
         error = deviation / np.sqrt(len(values))
-        tcav = tcav_test(slopes, layer.plus[k], layer.minus[k], layer.pseudo(k), count=max(PERMUTATIONS, draws_for(tests)), seed=plan.seed)
+        tcav = tcav_test(
+            slopes,
+            layer.plus[k],
+            layer.minus[k],
+            layer.pseudo(k),
+            count=max(PERMUTATIONS, draws_for(tests)),
+            seed=plan.seed,
+        )
         numbers = {
-            "layer": layer.name, "concept": ref, "class": target, "n": len(values), "mean": mean, "sd": deviation, "se": error,
-            "low": mean - 2 * error, "high": mean + 2 * error, "tcav": tcav.score, "tcav_low": tcav.low, "tcav_high": tcav.high,
-            "tcav_p": tcav.p, "tcav_random": tcav.random_mean,
-        }  # fmt: skip
+            "layer": layer.name,
+            "concept": ref,
+            "class": target,
+            "n": len(values),
+            "mean": mean,
+            "sd": deviation,
+            "se": error,
+            "low": mean - 2 * error,
+            "high": mean + 2 * error,
+            "tcav": tcav.score,
+            "tcav_low": tcav.low,
+            "tcav_high": tcav.high,
+            "tcav_p": tcav.p,
+            "tcav_random": tcav.random_mean,
+        }
         yield (
             numbers,
-            _evidence(values[:, k], again[k], chance[layer.group[k]], chance_means[:, k], inputs=len(values), unlike=layer.unlike(k)),
+            _evidence(
+                values[:, k],
+                again[k],
+                chance[layer.group[k]],
+                chance_means[:, k],
+                inputs=len(values),
+                unlike=layer.unlike(k),
+            ),
         )
 
 

@@ -9,8 +9,8 @@ Attribution field of class k (independent of concepts, so computed once per inpu
 Attribution ("how much"), 0 <= a <= r^_k <= 1:
     w = max(0, v) / max max(0, v), after flipping the sign of v_c where sum_ij F_cij M_ij < 0 (layers with negative values)
     a = sum_c w_c sum_ij A_cij M_ij
-One logit for two classes: B = G * F; P, Q = sums of max(0, B) and max(0, -B), each over max(P, Q); they stand in for r^ of the positive
-and the negative class, whose fields are max(0, B) and max(0, -B).
+One logit for two classes: B = G * F; P, Q = sums of max(0, B) and max(0, -B), each over max(P, Q); they stand
+in for r^ of the positive and the negative class, whose fields are max(0, B) and max(0, -B).
 
 The mean gradient needs no scaling by the number of points: the field is normalised to r^ anyway.
 Source: De Santis et al., Visual-TCAV, arXiv 2411.05698, and the authors' code.
@@ -38,10 +38,11 @@ TINY = torch.finfo(torch.float32).tiny
 class Field:
     """Everything about one input at one layer that no concept changes.
 
-    features: F `[C, h, w]`. values: A `[T, C, h, w]`, one field per target, each summing to its `shares` entry. against: what speaks
-    against the class, max(0, -G * F) under the same normalisation as A, `[T, C, h, w]` (ours). slopes: sum_ij dh_k/dF_cij at F itself,
-    `[T, C]`, whose product with a direction is TCAV's directional derivative. shares: r^ of the targets `[T]`. logits, baseline_logits:
-    raw outputs of the module `[K]` at F and at zero feature maps.
+    features: F `[C, h, w]`. values: A `[T, C, h, w]`, one field per target, each summing to its `shares`
+    entry. against: what speaks against the class, max(0, -G * F) under the same normalisation as A,
+    `[T, C, h, w]` (ours). slopes: sum_ij dh_k/dF_cij at F itself, `[T, C]`, whose product with a direction is
+    TCAV's directional derivative. shares: r^ of the targets `[T]`. logits, baseline_logits: raw outputs of
+    the module `[K]` at F and at zero feature maps.
     """
 
     features: Tensor
@@ -56,7 +57,8 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class ConceptAttribution:
-    """maps: `[K, h, w]` in [0, 1] at layer resolution. scores: `[K, T]`. raw: projections before clipping `[K, h, w]`."""
+    """maps: `[K, h, w]` in [0, 1] at layer resolution. scores: `[K, T]`. raw: projections before clipping
+    `[K, h, w]`."""
 
     maps: Tensor
     scores: Tensor
@@ -68,9 +70,11 @@ class ConceptAttribution:
     field: Field
 
 
-def attribution_field(model: Model, x: Tensor, layer: str, targets: Sequence[int] | None = None, *, at: At | None = None) -> Field:
-    """Step 4 (step 6 for single-logit models), for one input and any number of classes. x: `[1, C, H, W]`. at: of `suffix(model, layer)`
-    for the same input, if the caller needs it for more."""
+def attribution_field(
+    model: Model, x: Tensor, layer: str, targets: Sequence[int] | None = None, *, at: At | None = None
+) -> Field:
+    """Step 4 (step 6 for single-logit models), for one input and any number of classes. x: `[1, C, H, W]`.
+    at: of `suffix(model, layer)` for the same input, if the caller needs it for more."""
     chosen = tuple(range(len(model.labels))) if targets is None else tuple(targets)
     if not chosen or any(isinstance(k, bool) or not 0 <= k < len(model.labels) for k in chosen):
         raise BadParameter(f"Classes are whole numbers from 0 to {len(model.labels) - 1}.", field="targets")
@@ -89,12 +93,23 @@ def attribution_field(model: Model, x: Tensor, layer: str, targets: Sequence[int
         rise = torch.relu(logits - baseline)
         shares = (rise / rise.max().clamp_min(TINY))[list(chosen)]
     scale = shares[:, None, None, None] / (torch.relu(products).sum((1, 2, 3), keepdim=True) + EPS)
-    return Field(features[0], torch.relu(products) * scale, torch.relu(-products) * scale, slopes, shares, logits, baseline, chosen)
+    return Field(
+        features[0],
+        torch.relu(products) * scale,
+        torch.relu(-products) * scale,
+        slopes,
+        shares,
+        logits,
+        baseline,
+        chosen,
+    )
 
 
-def path_gradients(head: Head, features: Tensor, columns: Sequence[int], points: int = POINTS) -> tuple[Tensor, Tensor]:
-    """Trapezoid mean of dh_k/dF on the line from zero to `features [1, C, h, w]`, `[T, C, h, w]`, and the gradient at the end of the
-    line, summed over positions, `[T, C]`.
+def path_gradients(
+    head: Head, features: Tensor, columns: Sequence[int], points: int = POINTS
+) -> tuple[Tensor, Tensor]:
+    """Trapezoid mean of dh_k/dF on the line from zero to `features [1, C, h, w]`, `[T, C, h, w]`, and the
+    gradient at the end of the line, summed over positions, `[T, C]`.
 
     One forward pass serves all columns; points are run in chunks of bounded size.
     """
@@ -109,23 +124,31 @@ def path_gradients(head: Head, features: Tensor, columns: Sequence[int], points:
         with torch.enable_grad():
             outputs = head(path)
         for place, column in enumerate(columns):
-            (gradient,) = torch.autograd.grad(outputs[:, column].sum(), path, retain_graph=place + 1 < len(columns))
+            (gradient,) = torch.autograd.grad(
+                outputs[:, column].sum(), path, retain_graph=place + 1 < len(columns)
+            )
             total[place] += torch.einsum("n,nchw->chw", weight, gradient)
-            slopes[place] = gradient[-1].sum((1, 2))  # of the last chunk in the end: the input's own feature maps
+            slopes[place] = gradient[-1].sum(
+                (1, 2)
+            )  # of the last chunk in the end: the input's own feature maps
     return total, slopes
 
 
 def concept_maps(features: Tensor, directions: Tensor, emblems: Tensor) -> tuple[Tensor, Tensor]:
-    """Step 3 for K concepts at once. features `[C, h, w]`, directions `[K, C]`, emblems `[K, 2]` -> (raw, maps), both `[K, h, w]`."""
+    """Step 3 for K concepts at once. features `[C, h, w]`, directions `[K, C]`, emblems `[K, 2]` -> (raw,
+    maps), both `[K, h, w]`."""
     raw = torch.relu(torch.einsum("kc,chw->khw", directions, features))
     plus, minus = emblems[:, 0, None, None], emblems[:, 1, None, None]
     alive = plus > minus
     gap = torch.where(alive, plus - minus, torch.ones_like(plus))
-    return raw, torch.where(alive, (torch.minimum(torch.maximum(raw, minus), plus) - minus) / gap, torch.zeros_like(raw))
+    return raw, torch.where(
+        alive, (torch.minimum(torch.maximum(raw, minus), plus) - minus) / gap, torch.zeros_like(raw)
+    )
 
 
 def concept_scores(field: Field, directions: Tensor, maps: Tensor, *, against: bool = False) -> Tensor:
-    """Step 5 for K concepts and T targets at once: `[K, T]`. against: the same over what speaks against the class (ours)."""
+    """Step 5 for K concepts and T targets at once: `[K, T]`. against: the same over what speaks against
+    the class (ours)."""
     values = field.against if against else field.values
     pooled = torch.einsum("chw,khw->kc", field.features, maps)
     weights = torch.relu(torch.where(pooled < 0, -directions, directions))
@@ -151,10 +174,17 @@ def concept_attribution(
     if not vectors:
         raise BadParameter("Give at least one concept.", field="concepts")
     if any(vector.layer != layer for vector in vectors):
-        raise BadParameter("A concept direction belongs to the layer it was made at; make it again at this layer.", field="layer")
+        raise BadParameter(
+            "A concept direction belongs to the layer it was made at; make it again at this layer.",
+            field="layer",
+        )
     field = field or attribution_field(model, x, layer, targets)
     directions = torch.stack([vector.direction for vector in vectors]).to(field.features)
-    emblems = torch.tensor([vector.emblems for vector in vectors], dtype=torch.float32, device=directions.device)
+    emblems = torch.tensor(
+        [vector.emblems for vector in vectors], dtype=torch.float32, device=directions.device
+    )
     raw, maps = concept_maps(field.features, directions, emblems)
     scores = concept_scores(field, directions, maps)
-    return ConceptAttribution(maps, scores, raw, field.logits, field.baseline_logits, field.shares, field.targets, field)
+    return ConceptAttribution(
+        maps, scores, raw, field.logits, field.baseline_logits, field.shares, field.targets, field
+    )

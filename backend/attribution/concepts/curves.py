@@ -1,4 +1,5 @@
-"""Take a concept away and see what the class loses; show only where it is and see what the class gains. Ours; run on the head alone.
+"""Take a concept away and see what the class loses; show only where it is and see what the class gains. Ours;
+run on the head alone.
 
 erasing    F(t) = F - t M_ij max(0, <v, F_ij>) v / |v|^2, t from 0 to 1: the component along v, only where the concept is recognised
 insertion  positions of F shown on zero feature maps in the order of the concept map, strongest first
@@ -22,8 +23,8 @@ from models.model import Model
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """share: `[S]` how much is erased or shown. erasing, insertion: probability of the class `[S]`. control: erasing for each
-    pseudo-concept `[P, S]`."""
+    """share: `[S]` how much is erased or shown. erasing, insertion: probability of the class `[S]`. control:
+    erasing for each pseudo-concept `[P, S]`."""
 
     share: Tensor
     erasing: Tensor
@@ -57,7 +58,9 @@ def concept_curves(
     control = torch.empty(0, steps)
     if pseudo is not None:
         parts = _component(features, pseudo.directions.to(features), pseudo.emblems.to(features))
-        control = torch.stack([_scores(model, head, features - share[:, None, None, None] * part, target) for part in parts])
+        control = torch.stack(
+            [_scores(model, head, features - share[:, None, None, None] * part, target) for part in parts]
+        )
     return Curves(
         share,
         _scores(model, head, features - share[:, None, None, None] * erased[0], target),
@@ -68,10 +71,17 @@ def concept_curves(
 
 @torch.no_grad()
 def without(
-    model: Model, x: Tensor, layer: str, directions: Tensor, emblems: Tensor, targets: Sequence[int], *, at: At | None = None
+    model: Model,
+    x: Tensor,
+    layer: str,
+    directions: Tensor,
+    emblems: Tensor,
+    targets: Sequence[int],
+    *,
+    at: At | None = None,
 ) -> Tensor:
-    """Probability of each target when each concept is erased completely: directions `[K, C]`, emblems `[K, 2]` -> `[K, T]`. at: as in
-    `attribution_field`."""
+    """Probability of each target when each concept is erased completely: directions `[K, C]`, emblems
+    `[K, 2]` -> `[K, T]`. at: as in `attribution_field`."""
     features, head = at or suffix(model, layer).at(x)
     parts = _component(features, directions.to(features), emblems.to(features))
     outputs = head(features - parts)

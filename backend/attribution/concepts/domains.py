@@ -1,12 +1,15 @@
-"""Of what kind are examples: photographs or drawn pictures, recordings or generated sounds? Counter-examples have to be of the same kind.
+"""Of what kind are examples: photographs or drawn pictures, recordings or generated sounds? Counter-examples
+have to be of the same kind.
 
-Against drawings, any twenty photographs are a concept: the network tells a photograph from a drawing, and whatever photographs share
-"counts". So counter-examples of a concept's own kind are taken, and a pair of sets of different kinds is said to show the kind only.
+Against drawings, any twenty photographs are a concept: the network tells a photograph from a drawing, and
+whatever photographs share "counts". So counter-examples of a concept's own kind are taken, and a pair of sets
+of different kinds is said to show the kind only.
 
-Pictures are told by how they were made, not by what they show: fine-grained residue (size, and whether it agrees between the colours),
-the fall of the spectrum, the share of exactly flat cells, on the grid that the network sees. A logistic classifier is fitted on those
-numbers for each model: bundled photographs, whole and cut, against every picture that our programs draw, as it is and re-encoded. A set is of
-the kind of most of its examples. Sounds are told by where they come from: those that a program made, and all others.
+Pictures are told by how they were made, not by what they show: fine-grained residue (size, and whether it
+agrees between the colours), the fall of the spectrum, the share of exactly flat cells, on the grid that the
+network sees. A logistic classifier is fitted on those numbers for each model: bundled photographs, whole and
+cut, against every picture that our programs draw, as it is and re-encoded. A set is of the kind of most of
+its examples. Sounds are told by where they come from: those that a program made, and all others.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ TINY = 1e-9
 
 
 def unlike_words(kind: Kind, other: Kind, share: float | None) -> str | None:
-    """Why a comparison of two sets says nothing about the concept; None when they are of one kind. share: of random sets of the first kind
-    that would beat chance too."""
+    """Why a comparison of two sets says nothing about the concept; None when they are of one kind. share: of
+    random sets of the first kind that would beat chance too."""
     if kind == other:
         return None
     too = "" if share is None else f" Of random sets of {kind}, {100 * share:.0f} % would score as much."
@@ -50,17 +53,24 @@ def picture_classifier(model: Model) -> Callable[[Tensor], Kind]:
     generator = np.random.default_rng(0)
     photos = photographs()
     real = texture(_prepared(model, [*photos, *(_cut(photo, generator) for photo in photos[::2])]))
-    kinds = [concept for concept in (*CONCEPTS.values(), COUNTER_EXAMPLES["image"]) if concept.modality == "image"]
+    kinds = [
+        concept for concept in (*CONCEPTS.values(), COUNTER_EXAMPLES["image"]) if concept.modality == "image"
+    ]
     pictures = [picture for concept in kinds for picture in concept.make(2 * PER_CONCEPT, seed=1)]
-    drawn = texture(_prepared(model, [*pictures[::2], *(_encoded(picture, generator) for picture in pictures[1::2])]))
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, class_weight="balanced", max_iter=2000))
+    drawn = texture(
+        _prepared(model, [*pictures[::2], *(_encoded(picture, generator) for picture in pictures[1::2])])
+    )
+    classifier = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.3, class_weight="balanced", max_iter=2000)
+    )
     classifier.fit(np.concatenate([real, drawn]), np.repeat([1, 0], [len(real), len(drawn)]))
     return lambda x: "photographs" if classifier.predict(texture(x)).mean() > 0.5 else "drawn pictures"
 
 
 @torch.no_grad()
 def texture(x: Tensor) -> np.ndarray:
-    """How pictures `[N, C, H, W]` were made, in numbers `[N, F]` that do not change with brightness and contrast."""
+    """How pictures `[N, C, H, W]` were made, in numbers `[N, F]` that do not change with brightness and
+    contrast."""
     top, left = (max(0, (length - SIDE) // 2) for length in x.shape[2:])
     x = x[:, :, top : top + SIDE, left : left + SIDE].detach().cpu().double()
     x = (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + TINY)
@@ -68,11 +78,18 @@ def texture(x: Tensor) -> np.ndarray:
     residue = F.conv2d(x, torch.outer(kernel, kernel).expand(x.shape[1], 1, 3, 3), groups=x.shape[1])
     size = residue.abs()
     local = F.avg_pool2d(residue.square().mean(1, keepdim=True), max(2, x.shape[2] // 16)).flatten(1).sqrt()
-    parts = [_quantiles(size.flatten(1), (0.1, 0.3, 0.5, 0.9)), _quantiles(local, (0.05, 0.25, 0.5, 0.95)), _spectrum(x)]
+    parts = [
+        _quantiles(size.flatten(1), (0.1, 0.3, 0.5, 0.9)),
+        _quantiles(local, (0.05, 0.25, 0.5, 0.95)),
+        _spectrum(x),
+    ]
     parts.append((size < 1e-4).double().mean((1, 2, 3))[:, None])
     if x.shape[1] == 3:
         whole = residue.flatten(2)
-        quiet = whole * (size.sum(1) <= size.sum(1).flatten(1).median(1).values[:, None, None]).flatten(1)[:, None]
+        quiet = (
+            whole
+            * (size.sum(1) <= size.sum(1).flatten(1).median(1).values[:, None, None]).flatten(1)[:, None]
+        )
         parts += [torch.stack([_agreement(some, i, i + 1) for some in (quiet, whole) for i in (0, 1)], dim=1)]
     return torch.cat(parts, dim=1).numpy()
 
@@ -111,5 +128,7 @@ def _encoded(picture: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     from PIL import Image
 
     side, buffer = int(generator.integers(100, 300)), io.BytesIO()
-    Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=int(generator.integers(70, 96)))
+    Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC).save(
+        buffer, "JPEG", quality=int(generator.integers(70, 96))
+    )
     return np.asarray(Image.open(buffer))

@@ -1,4 +1,5 @@
-"""Concepts that lie in folders: one picture or recording per file. For the command line; the server keeps concepts in its store."""
+"""Concepts that lie in folders: one picture or recording per file. For the command line; the server keeps
+concepts in its store."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ MOST = 1000
 
 
 class FolderLibrary(Library):
-    """A reference is a built-in key or the path of a folder; files are taken in the order of their names, hidden ones left out."""
+    """A reference is a built-in key or the path of a folder; files are taken in the order of their names,
+    hidden ones left out."""
 
     def content(self, ref: str) -> Hashable:
         """Of a folder: its path, and name, size and time of every file in it."""
@@ -25,20 +27,27 @@ class FolderLibrary(Library):
         if not folder.is_dir():
             return super().content(ref)
         stats = [(path.name, path.stat()) for path in sorted(folder.iterdir())]
-        return str(folder.resolve()), tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+        return str(folder.resolve()), tuple(
+            (name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats
+        )
 
     def name(self, ref: str) -> str:
         folder = Path(ref)
         return folder.name if folder.is_dir() else super().name(ref)
 
     def examples(self, model: Model, ref: str) -> Tensor:
-        """Prepared examples `[N, C, H, W]`. Raises NotFound, InvalidInput (too few, too many, not decodable)."""
+        """Prepared examples `[N, C, H, W]`. Raises NotFound, InvalidInput (too few, too many, not
+        decodable)."""
         folder = Path(ref)
         if not folder.is_dir():
             return self._built_in(model, ref)
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         if len(files) > MOST:
-            raise InvalidInput(f"The folder of a concept may hold at most {MOST} files.", code="too_many_examples", field="concepts")
+            raise InvalidInput(
+                f"The folder of a concept may hold at most {MOST} files.",
+                code="too_many_examples",
+                field="concepts",
+            )
         check_examples(len(files))
         return torch.cat([model.prepare(file) for file in files])
 
@@ -48,5 +57,6 @@ class FolderLibrary(Library):
         except NotFound:
             raise NotFound(
                 "There is no such concept; give a built-in one (striped, hum, ...) or a folder with at least 10 files.",
-                code="unknown_concept", field="concepts",
-            ) from None  # fmt: skip
+                code="unknown_concept",
+                field="concepts",
+            ) from None

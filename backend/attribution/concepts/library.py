@@ -1,8 +1,9 @@
 """From a reference to examples: built-in concepts by key, everybody's own by the digest of their manifest.
 
-A manifest is a JSON blob that lists the examples of one concept by content: `{"modality", "examples": [{"array", "modality", "rate",
-"box"}]}`. `array` is the sha256 of a decoded input; `box` an optional part of it, `[x0, y0, x1, y1]` in pixels or `[t0, t1, f0, f1]` in
-seconds and Hz. Its own sha256 is the concept's digest: a reference never changes its meaning, so results keyed by it stay true.
+A manifest is a JSON blob that lists the examples of one concept by content:
+`{"modality", "examples": [{"array", "modality", "rate", "box"}]}`. `array` is the sha256 of a decoded input;
+`box` an optional part of it, `[x0, y0, x1, y1]` in pixels or `[t0, t1, f0, f1]` in seconds and Hz. Its own
+sha256 is the concept's digest: a reference never changes its meaning, so results keyed by it stay true.
 
 Activations and directions are kept with the model they belong to.
 """
@@ -33,7 +34,11 @@ RANDOM = "random"
 """Counter-examples of the concept's own kind: one of the three below."""
 PHOTOGRAPHS, PICTURES, ROOMS = "photographs", "random_pictures", "random_rooms"
 COUNTER_NAMES = {PHOTOGRAPHS: "Photographs", PICTURES: "Drawn pictures", ROOMS: "Generated rooms"}
-COUNTER_KINDS: dict[str, Kind] = {PHOTOGRAPHS: "photographs", PICTURES: "drawn pictures", ROOMS: "generated sounds"}
+COUNTER_KINDS: dict[str, Kind] = {
+    PHOTOGRAPHS: "photographs",
+    PICTURES: "drawn pictures",
+    ROOMS: "generated sounds",
+}
 EXAMPLES = 40
 COUNTERS = 100
 KEPT = 64
@@ -50,7 +55,8 @@ class Library:
     def content(self, ref: str) -> Hashable:
         """Tells what a reference stands for at the moment: two that are equal mean the same examples.
 
-        Those of this class never change their meaning; a subclass that reads references in its own way shares nothing unless it says so.
+        Those of this class never change their meaning; a subclass that reads references in its own way shares
+        nothing unless it says so.
         """
         return ref if type(self) is Library else (self, ref)
 
@@ -72,10 +78,16 @@ class Library:
         return prepared
 
     def raw_examples(self, ref: str, most: int) -> list[Any]:
-        """The first examples as people see or hear them: uint8 pictures, `(waveform, rate)`, or spectrogram arrays; boxes cut out."""
+        """The first examples as people see or hear them: uint8 pictures, `(waveform, rate)`, or
+        spectrogram arrays; boxes cut out."""
         if ref == PHOTOGRAPHS:
             return list(photographs(most))
-        everything = {**CONCEPTS, RANDOM: COUNTER_EXAMPLES["image"], PICTURES: COUNTER_EXAMPLES["image"], ROOMS: COUNTER_EXAMPLES["audio"]}
+        everything = {
+            **CONCEPTS,
+            RANDOM: COUNTER_EXAMPLES["image"],
+            PICTURES: COUNTER_EXAMPLES["image"],
+            ROOMS: COUNTER_EXAMPLES["audio"],
+        }
         if ref in everything:
             made = everything[ref].make(most)
             return [(one, RATE) if one.ndim == 1 else one for one in made]
@@ -84,7 +96,8 @@ class Library:
         return [_cut(_raw(self.blobs, one), one.get("box")) for one in manifest["examples"][:most]]
 
     def counter_examples(self, model: Model, ref: str = RANDOM) -> Tensor:
-        """Prepared counter-examples: the bundled photographs, generated pictures or rooms, or a set of the user's. RANDOM: the generated ones."""
+        """Prepared counter-examples: the bundled photographs, generated pictures or rooms, or a set of the
+        user's. RANDOM: the generated ones."""
         if ref == RANDOM:
             ref = PICTURES if "image" in model.input.modalities else ROOMS
         if ref not in COUNTER_NAMES:
@@ -106,7 +119,8 @@ class Library:
         return self._once(model, ("kind", self.content(ref)), lambda: classify(self.examples(model, ref)))
 
     def against(self, model: Model, ref: str, negatives: str = RANDOM) -> str:
-        """The counter-examples that a concept is told apart from: the given ones, or for RANDOM those of its own kind."""
+        """The counter-examples that a concept is told apart from: the given ones, or for RANDOM those of
+        its own kind."""
         if negatives != RANDOM:
             return negatives
         if "image" not in model.input.modalities:
@@ -119,35 +133,57 @@ class Library:
         return self._once(
             model,
             ("vector", layer, self.content(ref), self.content(against)),
-            lambda: vector_from(model, self.plus(model, layer, ref), self.minus(model, layer, against), name=self.name(ref)),
+            lambda: vector_from(
+                model, self.plus(model, layer, ref), self.minus(model, layer, against), name=self.name(ref)
+            ),
         )
 
     def plus(self, model: Model, layer: str, ref: str) -> Activations:
         """Activations of the examples."""
-        return self._once(model, ("plus", layer, self.content(ref)), lambda: Activations(model, layer, self.examples(model, ref)))
+        return self._once(
+            model,
+            ("plus", layer, self.content(ref)),
+            lambda: Activations(model, layer, self.examples(model, ref)),
+        )
 
     def minus(self, model: Model, layer: str, negatives: str = RANDOM) -> Activations:
         """Activations of the counter-examples."""
         return self._once(
-            model, ("minus", layer, self.content(negatives)), lambda: Activations(model, layer, self.counter_examples(model, negatives))
+            model,
+            ("minus", layer, self.content(negatives)),
+            lambda: Activations(model, layer, self.counter_examples(model, negatives)),
         )
 
-    def pseudo(self, model: Model, layer: str, size: int, count: int, *, negatives: str = RANDOM, seed: int = 0) -> PseudoConcepts:
+    def pseudo(
+        self, model: Model, layer: str, size: int, count: int, *, negatives: str = RANDOM, seed: int = 0
+    ) -> PseudoConcepts:
         """Random pseudo-concepts of that size."""
         key = ("pseudo", layer, self.content(negatives), size, count, seed)
-        return self._once(model, key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed))
+        return self._once(
+            model, key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed)
+        )
 
-    def redrawn(self, model: Model, layer: str, ref: str, count: int, *, negatives: str, seed: int = 0) -> PseudoConcepts:
+    def redrawn(
+        self, model: Model, layer: str, ref: str, count: int, *, negatives: str, seed: int = 0
+    ) -> PseudoConcepts:
         """The concept with its examples and its counter-examples drawn anew."""
         key = ("redrawn", layer, self.content(ref), self.content(negatives), count, seed)
-        return self._once(model, key, lambda: redrawn(self.plus(model, layer, ref), self.minus(model, layer, negatives), count, seed=seed))
+        return self._once(
+            model,
+            key,
+            lambda: redrawn(
+                self.plus(model, layer, ref), self.minus(model, layer, negatives), count, seed=seed
+            ),
+        )
 
     def _once(self, model: Model, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
         return keep(model, "concepts", key, make, most=KEPT)
 
     def _manifest(self, digest: str) -> dict[str, Any]:
         missing = NotFound(
-            "There is no such concept; it may have been deleted. Choose one of the list.", code="unknown_concept", field="concept"
+            "There is no such concept; it may have been deleted. Choose one of the list.",
+            code="unknown_concept",
+            field="concept",
         )
         if self.blobs is None or len(digest) != 64:
             raise missing
@@ -160,14 +196,17 @@ class Library:
         manifest = self._manifest(digest)
         _same_modality(manifest["modality"], model)
         assert self.blobs is not None
-        return torch.cat([_boxed(model, _raw(self.blobs, example), example.get("box")) for example in manifest["examples"]])
+        return torch.cat(
+            [_boxed(model, _raw(self.blobs, example), example.get("box")) for example in manifest["examples"]]
+        )
 
 
 def _same_modality(modality: str, model: Model) -> None:
     if modality not in model.input.modalities:
         takes = " or ".join(model.input.modalities)
         raise InvalidInput(
-            f"This concept is made of {modality} examples, the model takes {takes}; choose another concept.", code="wrong_modality"
+            f"This concept is made of {modality} examples, the model takes {takes}; choose another concept.",
+            code="wrong_modality",
         )
 
 
@@ -185,13 +224,16 @@ def _cut(raw: Any, box: list[float] | None) -> Any:
         return raw
     if isinstance(raw, tuple):
         waveform, rate = raw
-        return waveform[max(0, int(box[0] * rate)) : max(int(box[0] * rate) + rate // 4, int(box[1] * rate))], rate
+        return waveform[
+            max(0, int(box[0] * rate)) : max(int(box[0] * rate) + rate // 4, int(box[1] * rate))
+        ], rate
     x0, y0, x1, y1 = (max(0, round(side)) for side in box)
     return raw[y0:y1, x0:x1]
 
 
 def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
-    """A picture is cropped to its box; of a sound everything outside the box is silenced, on the grid the network sees."""
+    """A picture is cropped to its box; of a sound everything outside the box is silenced, on the grid the
+    network sees."""
     if box is None:
         return model.prepare(raw)
     if "image" in model.input.modalities:
@@ -203,6 +245,9 @@ def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
         (prepared.y_axis.values >= f0) & (prepared.y_axis.values <= f1)
     )[:, None]
     if not inside.any():
-        raise InvalidInput("A box lies outside the recording or between two cells of the spectrogram; draw it larger.", code="empty_box")
+        raise InvalidInput(
+            "A box lies outside the recording or between two cells of the spectrogram; draw it larger.",
+            code="empty_box",
+        )
     keep = torch.as_tensor(inside)[None, None]
     return torch.where(keep, prepared.x, model.input.baseline(prepared.x)).to(model.device)

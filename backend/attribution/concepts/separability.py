@@ -1,19 +1,22 @@
-"""Can a concept be told apart from its counter-examples at a layer at all? Balanced accuracy on examples held out, with its interval.
+"""Can a concept be told apart from its counter-examples at a layer at all? Balanced accuracy on examples held
+out, with its interval.
 
-Two linear rules on the pooled activations, each fitted on four fifths of both sides and tried on the fifth, in turn:
+Two linear rules on the pooled activations, each fitted on four fifths of both sides and tried on the fifth,
+in turn:
   own      projection on the mean difference (Visual-TCAV's own direction), threshold half way between the means
   trained  logistic regression with an L2 penalty on standardised activations, both sides of equal weight: a CAV as in TCAV
            (Kim et al. 2018, arXiv 1711.11279). It asks what the layer knows, where `own` asks what the concept's map can use.
 
-Interval: each side's share of right answers is a binomial, but its examples share training folds, so that the answers of different folds
-are not independent. A Wilson interval that takes them for it covers 81 to 90 % instead of 95. The variance of a mean over K folds with a
-share q of the examples held out is (1/K + q/(1 - q)) times that of one fold instead of 1/K times (Nadeau and Bengio 2003): with five folds
-2.25 times as large. So Wilson's formula is given n / 2.25 examples. The two sides' intervals [l, u] are combined for the mean of the two
-shares p by the square-and-add rule (Newcombe 1998; Zou and Donner 2008): low = p - sqrt((p1 - l1)^2 + (p2 - l2)^2) / 2, high alike.
-It is meant to cover at least 95 %; the tests show by simulation that it does.
+Interval: each side's share of right answers is a binomial, but its examples share training folds, so that the
+answers of different folds are not independent. A Wilson interval that takes them for it covers 81 to 90 %
+instead of 95. The variance of a mean over K folds with a share q of the examples held out is (1/K + q/(1 -
+q)) times that of one fold instead of 1/K times (Nadeau and Bengio 2003): with five folds 2.25 times as large.
+So Wilson's formula is given n / 2.25 examples. The two sides' intervals [l, u] are combined for the mean of
+the two shares p by the square-and-add rule (Newcombe 1998; Zou and Donner 2008): low = p - sqrt((p1 - l1)^2 +
+(p2 - l2)^2) / 2, high alike. It is meant to cover at least 95 %; the tests show by simulation that it does.
 
-With a dozen examples and nothing to learn the accuracy scatters widely around 0.5. So only an interval that lies above 0.5 as a whole
-counts as told apart, and nothing below 0.5 is a sign of anything.
+With a dozen examples and nothing to learn the accuracy scatters widely around 0.5. So only an interval that
+lies above 0.5 as a whole counts as told apart, and nothing below 0.5 is a sign of anything.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ FOLDS = 5
 SHARED_FOLDS = FOLDS * (1 / FOLDS + 1 / (FOLDS - 1))
 """2.25: how many times larger the variance is than that of independent answers."""
 Rule = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, float]]
-"""Training examples of both sides `[n, C]`, `[m, C]` -> (direction `[C]`, threshold): above it is the concept."""
+"""Training examples of both sides `[n, C]`, `[m, C]` -> (direction `[C]`, threshold): above it is the
+concept."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ def balanced(right: int, n: int, other_right: int, other_n: int) -> HeldOut:
     shares = np.array([right / n, other_right / other_n])
     low, high = wilson(shares, np.array([n, other_n]) / SHARED_FOLDS)
     mean = float(shares.mean())
-    return HeldOut(mean, mean - float(np.hypot(*(shares - low))) / 2, mean + float(np.hypot(*(high - shares))) / 2)
+    return HeldOut(
+        mean, mean - float(np.hypot(*(shares - low))) / 2, mean + float(np.hypot(*(high - shares))) / 2
+    )
 
 
 def wilson(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,19 +1,23 @@
-"""Does a concept beat chance? Random pseudo-concepts, empirical p-values, Benjamini-Hochberg, TCAV's score and test.
+"""Does a concept beat chance? Random pseudo-concepts, empirical p-values, Benjamini-Hochberg, TCAV's score
+and test.
 
-Attribution alone does not show that a concept is real: a random direction passes the emblem gate often and can score as high. So chance is
-drawn: as many examples and as many counter-examples as the concept has, both with replacement from the counter-examples, each draw treated
-as if it were a concept and compared with the real one on the *same* attribution fields (one product of all directions with F).
+Attribution alone does not show that a concept is real: a random direction passes the emblem gate often and
+can score as high. So chance is drawn: as many examples and as many counter-examples as the concept has, both
+with replacement from the counter-examples, each draw treated as if it were a concept and compared with the
+real one on the *same* attribution fields (one product of all directions with F).
 
     p = (1 + #{pseudo score >= score}) / (1 + number of pseudo-concepts)           (Davison and Hinkley 1997, eq. 4.11)
 
-The concept itself is redrawn in the same way, its examples from its examples: how far its numbers depend on which examples were at hand.
-Drawing with replacement gives a draw the length, the emblems and the fit to its own examples that a concept of these sizes would have;
-parts of the counter-examples set against the rest of them are smaller sets, whose directions are longer.
+The concept itself is redrawn in the same way, its examples from its examples: how far its numbers depend on
+which examples were at hand. Drawing with replacement gives a draw the length, the emblems and the fit to its
+own examples that a concept of these sizes would have; parts of the counter-examples set against the rest of
+them are smaller sets, whose directions are longer.
 
-TCAV (Kim et al. 2018, arXiv 1711.11279): share of a class's inputs whose directional derivative along v is positive. Its interval comes from
-redrawing both sets. Its p-value asks whether examples and counter-examples differ at all along the class's mean slope: a permutation of
-the labels "example" and "counter-example" over both sets, exact for any sizes. A test with the concept's examples held fixed is none: it
-called 62 to 86 % of concepts significant that were drawn from the counter-examples themselves.
+TCAV (Kim et al. 2018, arXiv 1711.11279): share of a class's inputs whose directional derivative along v is
+positive. Its interval comes from redrawing both sets. Its p-value asks whether examples and counter-examples
+differ at all along the class's mean slope: a permutation of the labels "example" and "counter-example" over
+both sets, exact for any sizes. A test with the concept's examples held fixed is none: it called 62 to 86 % of
+concepts significant that were drawn from the counter-examples themselves.
 """
 
 from __future__ import annotations
@@ -72,21 +76,26 @@ class PseudoConcepts:
 
 
 def pseudo_concepts(minus: Activations, size: int, count: int = 50, seed: int = 0) -> PseudoConcepts:
-    """What chance gives: `count` draws of `size` examples from the counter-examples, against counter-examples drawn from them too.
+    """What chance gives: `count` draws of `size` examples from the counter-examples, against counter-examples
+    drawn from them too.
 
     Raises InvalidInput below 20 counter-examples: the draws would all be the same.
     """
     pool = len(minus.pooled)
     if pool < MINIMUM_POOL:
         raise InvalidInput(
-            f"Comparing with chance needs at least {MINIMUM_POOL} counter-examples, there are {pool}; add more.", code="too_few_examples"
+            f"Comparing with chance needs at least {MINIMUM_POOL} counter-examples, there are {pool}; add more.",
+            code="too_few_examples",
         )
     return redrawn(minus, minus, count, seed=seed, size=size)
 
 
 @torch.no_grad()
-def redrawn(plus: Activations, minus: Activations, count: int, *, seed: int = 0, size: int | None = None) -> PseudoConcepts:
-    """`count` directions and emblems with both sets drawn anew, with replacement. size: examples per draw, None: as many as there are."""
+def redrawn(
+    plus: Activations, minus: Activations, count: int, *, seed: int = 0, size: int | None = None
+) -> PseudoConcepts:
+    """`count` directions and emblems with both sets drawn anew, with replacement. size: examples per draw,
+    None: as many as there are."""
     size = len(plus.pooled) if size is None else size
     generator = np.random.default_rng(seed)
     chosen = _drawn(generator, len(plus.pooled), size, count, plus.pooled.device)
@@ -117,12 +126,14 @@ def empirical_p(score: float, random_scores: Sequence[float] | np.ndarray) -> fl
 
 
 def draws_for(tests: int, at_least: int = 0) -> int:
-    """How many pseudo-concepts so many tests need for any one of them to be able to reach 0.05 after adjusting."""
+    """How many pseudo-concepts so many tests need for any one of them to be able to reach 0.05 after
+    adjusting."""
     return min(max(at_least, PER_TEST * tests), MOST_RANDOM)
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Adjusted p-values of any shape, controlling the share of false discoveries over all of them (NaN stays NaN)."""
+    """Adjusted p-values of any shape, controlling the share of false discoveries over all of them (NaN
+    stays NaN)."""
     flat = np.asarray(p, dtype=float)
     adjusted = np.full(flat.shape, np.nan)
     known = ~np.isnan(flat)
@@ -132,14 +143,16 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def tcav_share(slopes: Tensor, directions: Tensor) -> Tensor:
-    """Share of inputs with a positive directional derivative: slopes `[N, C]` of one class, directions `[K, C]` -> `[K]`."""
+    """Share of inputs with a positive directional derivative: slopes `[N, C]` of one class, directions
+    `[K, C]` -> `[K]`."""
     return (slopes @ directions.T > 0).to(torch.float32).mean(0)
 
 
 @dataclass(frozen=True)
 class TcavTest:
-    """score: share along the concept's direction; low, high: 95 % of it over redrawn examples and counter-examples. p: two-sided, of the
-    mean directional derivative, by permutation of the two sets. random_mean: mean share of the pseudo-concepts."""
+    """score: share along the concept's direction; low, high: 95 % of it over redrawn examples and
+    counter-examples. p: two-sided, of the mean directional derivative, by permutation of the two sets.
+    random_mean: mean share of the pseudo-concepts."""
 
     score: float
     low: float
@@ -150,7 +163,13 @@ class TcavTest:
 
 @torch.no_grad()
 def tcav_test(
-    slopes: Tensor, plus: Activations, minus: Activations, pseudo: PseudoConcepts, *, count: int = PERMUTATIONS, seed: int = 0
+    slopes: Tensor,
+    plus: Activations,
+    minus: Activations,
+    pseudo: PseudoConcepts,
+    *,
+    count: int = PERMUTATIONS,
+    seed: int = 0,
 ) -> TcavTest:
     """TCAV score of a concept over a class's inputs: slopes `[N, C]`. count: permutations."""
     generator = np.random.default_rng(seed)
@@ -165,10 +184,13 @@ def tcav_test(
 
 
 def permutation_p(values: np.ndarray, size: int, count: int, generator: np.random.Generator) -> float:
-    """Two-sided p of the difference between the mean of the first `size` values and the mean of the rest, under all labellings alike."""
+    """Two-sided p of the difference between the mean of the first `size` values and the mean of the rest,
+    under all labellings alike."""
     centred = values - values.mean()
     observed = abs(centred[:size].mean() - centred[size:].mean())
     chosen = generator.random((count, values.size)).argpartition(size - 1, axis=1)[:, :size]
     means = centred[chosen].mean(1)
-    gaps = np.abs(means * values.size / (values.size - size))  # the rest's mean follows: all of them add up to 0
+    gaps = np.abs(
+        means * values.size / (values.size - size)
+    )  # the rest's mean follows: all of them add up to 0
     return float((1 + np.count_nonzero(gaps >= observed * (1 - 1e-12))) / (1 + count))

@@ -1,8 +1,8 @@
 """Concept directions and emblems: Visual-TCAV, steps 1 and 2.
 
-v = mean_{D+} GAP(F) - mean_{D-} GAP(F). No classifier, no normalisation.
-p = max(0, <v, F_ij>), e(x) = sum p^2 / (sum p + eps); e+ and e- are the medians of e over D+ and D-, the median being the sorted value
-number round((N - 1) / 2), half to even: an element, not an interpolated one.
+v = mean_{D+} GAP(F) - mean_{D-} GAP(F). No classifier, no normalisation. p = max(0, <v, F_ij>), e(x) = sum
+p^2 / (sum p + eps); e+ and e- are the medians of e over D+ and D-, the median being the sorted value number
+round((N - 1) / 2), half to even: an element, not an interpolated one.
 
 Source: De Santis et al., Visual-TCAV, arXiv 2411.05698, and the authors' code.
 """
@@ -26,18 +26,21 @@ from models.model import Model
 EPS = 1e-7
 BATCH = 16
 KEEP_BYTES = 256 * 1024 * 1024
-"""Activations of an example set are kept between the two passes up to this size; beyond it they are computed again."""
+"""Activations of an example set are kept between the two passes up to this size; beyond it they are
+computed again."""
 
 BLOCK_BYTES = 4 * 1024 * 1024
 """Projections of one batch on many directions are made and summed up in blocks of this size."""
 
 Examples = Tensor | Callable[[], Iterable[Tensor]]
-"""`[N, C, H, W]`, or a function that yields batches of that form each time it is called (for sets too large to hold)."""
+"""`[N, C, H, W]`, or a function that yields batches of that form each time it is called (for sets too
+large to hold)."""
 
 
 @dataclass(frozen=True, eq=False)
 class ConceptVector:
-    """direction: `[C]`. emblems: (e+, e-). positives, negatives: number of examples. digest: of network, layer and both sets."""
+    """direction: `[C]`. emblems: (e+, e-). positives, negatives: number of examples. digest: of network,
+    layer and both sets."""
 
     direction: Tensor
     emblems: tuple[float, float]
@@ -49,7 +52,8 @@ class ConceptVector:
 
     @property
     def recognised(self) -> bool:
-        """e+ > e-: the examples light up more than the counter-examples. If not, the direction is dead and every map is zero."""
+        """e+ > e-: the examples light up more than the counter-examples. If not, the direction is dead and
+        every map is zero."""
         return self.emblems[0] > self.emblems[1]
 
     @property
@@ -59,11 +63,14 @@ class ConceptVector:
 
 
 class Activations:
-    """One example set seen through one layer: pooled activations `[N, C]` at once, emblems for any directions in a second pass."""
+    """One example set seen through one layer: pooled activations `[N, C]` at once, emblems for any
+    directions in a second pass."""
 
     def __init__(self, model: Model, layer: str, examples: Examples) -> None:
         self._model, self._layer = model, layer
-        self._batches: Callable[[], Iterable[Tensor]] = examples if callable(examples) else lambda: examples.split(BATCH)
+        self._batches: Callable[[], Iterable[Tensor]] = (
+            examples if callable(examples) else lambda: examples.split(BATCH)
+        )
         pooled: list[Tensor] = []
         kept: list[Tensor] | None = []
         size = 0
@@ -74,7 +81,10 @@ class Activations:
             size += features.numel() * features.element_size()
             kept = None if kept is None or size > KEEP_BYTES else [*kept, features]
         if not sum(map(len, pooled)):
-            raise InvalidInput("A concept needs examples and counter-examples; one of the two sets is empty.", code="too_few_examples")
+            raise InvalidInput(
+                "A concept needs examples and counter-examples; one of the two sets is empty.",
+                code="too_few_examples",
+            )
         self.pooled = torch.cat(pooled)
         self.digest = hasher.hexdigest()
         self._kept = kept
@@ -83,16 +93,22 @@ class Activations:
         split = suffix(self._model, self._layer)
         for batch in self._batches():
             if batch.ndim != 4 or tuple(batch.shape[1:]) != self._model.input.shape:
-                raise BadParameter(f"Examples must have shape [N, {', '.join(map(str, self._model.input.shape))}].", field="examples")
+                raise BadParameter(
+                    f"Examples must have shape [N, {', '.join(map(str, self._model.input.shape))}].",
+                    field="examples",
+                )
             if not torch.isfinite(batch).all():
                 raise BadParameter("An example holds NaN or infinite numbers.", field="examples")
             for part in batch.to(self._model.device, torch.float32).split(BATCH):
                 yield part, split.features(part)
 
     def emblems(self, directions: Tensor) -> Tensor:
-        """e(x) for each example and direction: `[N, K]` from directions `[K, C]`, in blocks that stay in the processor's cache."""
+        """e(x) for each example and direction: `[N, K]` from directions `[K, C]`, in blocks that stay in
+        the processor's cache."""
         found = []
-        features_of = iter(self._kept) if self._kept is not None else (features for _, features in self._run())
+        features_of = (
+            iter(self._kept) if self._kept is not None else (features for _, features in self._run())
+        )
         for features in features_of:
             places = features.flatten(2)
             block = max(1, BLOCK_BYTES // (4 * places.shape[0] * places.shape[2]))
@@ -109,13 +125,18 @@ def median_element(values: Tensor) -> Tensor:
     return values.sort(dim=0).values[round((values.shape[0] - 1) / 2)]
 
 
-def concept_vector(model: Model, layer: str, positives: Examples, negatives: Examples, *, name: str = "") -> ConceptVector:
+def concept_vector(
+    model: Model, layer: str, positives: Examples, negatives: Examples, *, name: str = ""
+) -> ConceptVector:
     """Direction and emblems of one concept at one layer.
 
-    positives, negatives: prepared inputs `[N, C, H, W]` (see `Model.prepare`), or functions yielding batches of them.
-    Raises InvalidInput for identical sets, BadParameter for wrong shapes, Incompatible for a layer without spatial extent.
+    positives, negatives: prepared inputs `[N, C, H, W]` (see `Model.prepare`), or functions yielding batches
+    of them. Raises InvalidInput for identical sets, BadParameter for wrong shapes, Incompatible for a layer
+    without spatial extent.
     """
-    return vector_from(model, Activations(model, layer, positives), Activations(model, layer, negatives), name=name)
+    return vector_from(
+        model, Activations(model, layer, positives), Activations(model, layer, negatives), name=name
+    )
 
 
 def vector_from(model: Model, plus: Activations, minus: Activations, *, name: str = "") -> ConceptVector:
@@ -127,20 +148,33 @@ def vector_from(model: Model, plus: Activations, minus: Activations, *, name: st
         )
     direction = plus.pooled.mean(0) - minus.pooled.mean(0)
     e_plus, e_minus = (float(median_element(side.emblems(direction[None]))[0]) for side in (plus, minus))
-    digest = hashlib.sha256("/".join([stamp(model), plus._layer, plus.digest, minus.digest]).encode()).hexdigest()
-    return ConceptVector(direction, (e_plus, e_minus), plus._layer, len(plus.pooled), len(minus.pooled), digest, name)
+    digest = hashlib.sha256(
+        "/".join([stamp(model), plus._layer, plus.digest, minus.digest]).encode()
+    ).hexdigest()
+    return ConceptVector(
+        direction, (e_plus, e_minus), plus._layer, len(plus.pooled), len(minus.pooled), digest, name
+    )
 
 
 def check_examples(count: int, minimum: int = 10) -> None:
     """Too few examples give a direction that is mostly chance."""
     if count < minimum:
-        raise InvalidInput(f"A concept needs at least {minimum} examples, this one has {count}; add more.", code="too_few_examples")
+        raise InvalidInput(
+            f"A concept needs at least {minimum} examples, this one has {count}; add more.",
+            code="too_few_examples",
+        )
 
 
 def as_json(vector: ConceptVector) -> dict[str, Any]:
     """Numbers to show: emblems, length, sizes."""
     return {
-        "name": vector.name, "layer": vector.layer, "emblem_plus": vector.emblems[0], "emblem_minus": vector.emblems[1],
-        "recognised": vector.recognised, "length": vector.length, "positives": vector.positives, "negatives": vector.negatives,
+        "name": vector.name,
+        "layer": vector.layer,
+        "emblem_plus": vector.emblems[0],
+        "emblem_minus": vector.emblems[1],
+        "recognised": vector.recognised,
+        "length": vector.length,
+        "positives": vector.positives,
+        "negatives": vector.negatives,
         "digest": vector.digest,
-    }  # fmt: skip
+    }

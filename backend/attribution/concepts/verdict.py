@@ -1,12 +1,14 @@
-"""One rule for what an attribution shows: it counts, it is not more than chance, or the data cannot tell and what would.
+"""One rule for what an attribution shows: it counts, it is not more than chance, or the data cannot tell and
+what would.
 
     counts                  adjusted p <= 0.05, and the interval of the score lies above what random concepts score on average
     not_more_than_chance    the interval of the score ends below what 95 % of random concepts stay below
     undecided               neither, or the question cannot be asked of these data
 
-The interval is 95 % of the score over redrawn examples and counter-examples; for a class, over its inputs as well. Undecided before
-anything else: examples and counter-examples of different kinds (then every set of photographs "beats" drawings), and a class of which
-only one input is at hand. The rule speaks of the class. Whether the layer knows the concept is another question (separability.py).
+The interval is 95 % of the score over redrawn examples and counter-examples; for a class, over its inputs as
+well. Undecided before anything else: examples and counter-examples of different kinds (then every set of
+photographs "beats" drawings), and a class of which only one input is at hand. The rule speaks of the class.
+Whether the layer knows the concept is another question (separability.py).
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ NORMAL = float(stats.norm.ppf(1 - ALPHA / 2))
 
 @dataclass(frozen=True)
 class Evidence:
-    """p: against random concepts; low, high: 95 % interval of the score; chance, chance_95: the random concepts' mean score, and what 95 % of
-    them stay below; unlike: why the two sets cannot be compared, in words, None if they can; inputs: of a statement about a class, None for
-    one about a single input; by_inputs: the inputs make the larger part of the interval."""
+    """p: against random concepts; low, high: 95 % interval of the score; chance, chance_95: the random
+    concepts' mean score, and what 95 % of them stay below; unlike: why the two sets cannot be compared, in
+    words, None if they can; inputs: of a statement about a class, None for one about a single input;
+    by_inputs: the inputs make the larger part of the interval."""
 
     p: float
     low: float
@@ -50,10 +53,14 @@ class Judgement:
 
 
 def judge_together(family: Sequence[Evidence], draws: int) -> list[Judgement]:
-    """Every test of a family, adjusted for all of them. draws: number of random concepts behind each p-value."""
+    """Every test of a family, adjusted for all of them. draws: number of random concepts behind each
+    p-value."""
     smallest = len(family) / (1 + draws)
     adjusted = benjamini_hochberg(np.array([evidence.p for evidence in family]))
-    return [Judgement(float(p), *judge(evidence, float(p), smallest)) for evidence, p in zip(family, adjusted, strict=True)]
+    return [
+        Judgement(float(p), *judge(evidence, float(p), smallest))
+        for evidence, p in zip(family, adjusted, strict=True)
+    ]
 
 
 def judge(evidence: Evidence, p_adjusted: float, smallest: float = 0.0) -> tuple[Verdict, str]:
@@ -63,14 +70,23 @@ def judge(evidence: Evidence, p_adjusted: float, smallest: float = 0.0) -> tuple
     if evidence.inputs == 1:
         return "undecided", "One input says nothing about the class: add inputs."
     if p_adjusted <= ALPHA and evidence.low > evidence.chance:
-        return "counts", "It scores more than random concepts of the same size, after adjusting for the number of questions."
+        return (
+            "counts",
+            "It scores more than random concepts of the same size, after adjusting for the number of questions.",
+        )
     if evidence.high <= evidence.chance_95:
         return "not_more_than_chance", "Random concepts of the same size score as much."
     if smallest > ALPHA:
-        return "undecided", "Too many questions for so few random concepts: ask about fewer concepts, layers or classes at once."
+        return (
+            "undecided",
+            "Too many questions for so few random concepts: ask about fewer concepts, layers or classes at once.",
+        )
     if evidence.by_inputs:
         return "undecided", "The inputs differ too much to tell: add inputs."
-    return "undecided", "Other examples of the same concept could give another answer: add examples and counter-examples."
+    return (
+        "undecided",
+        "Other examples of the same concept could give another answer: add examples and counter-examples.",
+    )
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
@@ -82,13 +98,16 @@ def strongest(verdicts: Iterable[Verdict]) -> Verdict:
 def interval(scores: np.ndarray, redrawn: np.ndarray, chance: np.ndarray) -> tuple[float, float, bool]:
     """95 % interval of the mean score, and whether the inputs make the larger part of it.
 
-    scores: `[N]`, one per input; redrawn: `[R]` means over the inputs with both sets drawn anew; chance: `[N]` mean of the random concepts'
-    scores on each input. The inputs' part is Student's interval of score - chance, so that inputs on which everything scores high do not
-    widen it; both parts are added in squares. With one input it is the examples' part alone.
+    scores: `[N]`, one per input; redrawn: `[R]` means over the inputs with both sets drawn anew; chance:
+    `[N]` mean of the random concepts' scores on each input. The inputs' part is Student's interval of score -
+    chance, so that inputs on which everything scores high do not widen it; both parts are added in squares.
+    With one input it is the examples' part alone.
     """
     examples = NORMAL * float(redrawn.std(ddof=1))
     inputs = 0.0
     if len(scores) > 1:
-        inputs = float(stats.t.ppf(1 - ALPHA / 2, len(scores) - 1) * (scores - chance).std(ddof=1) / np.sqrt(len(scores)))
+        inputs = float(
+            stats.t.ppf(1 - ALPHA / 2, len(scores) - 1) * (scores - chance).std(ddof=1) / np.sqrt(len(scores))
+        )
     half, mean = float(np.hypot(examples, inputs)), float(scores.mean())
     return mean - half, mean + half, inputs > examples

@@ -5,8 +5,8 @@ gamma_epsilon   gamma for the lower half of the convolutions, epsilon above. For
                 of the fused map use; the first layer takes epsilon when the input rule is "same", as theirs does
 epsilon         epsilon for all of them
 
-A linear layer that runs over the channels of a map (ConvNeXt) is a 1 x 1 convolution, and treated as one. The convolutions that read the
-input itself take the input rule. Everything without weights has one rule only.
+A linear layer that runs over the channels of a map (ConvNeXt) is a 1 x 1 convolution, and treated as one. The
+convolutions that read the input itself take the input rule. Everything without weights has one rule only.
 """
 
 from __future__ import annotations
@@ -17,8 +17,31 @@ from typing import Literal
 import torch
 from torch import Tensor, fx, nn
 
-from backend.attribution.lrp.layers import ACTIVATIONS, CONVOLUTIONS, WEIGHTED, Activation, Add, Affine, Average, Gate, Move, Normalise
-from backend.attribution.lrp.rules import Bias, Epsilon, Flat, Gamma, Pass, Route, Rule, Share, Signal, ZBox, ZPlus
+from backend.attribution.lrp.layers import (
+    ACTIVATIONS,
+    CONVOLUTIONS,
+    WEIGHTED,
+    Activation,
+    Add,
+    Affine,
+    Average,
+    Gate,
+    Move,
+    Normalise,
+)
+from backend.attribution.lrp.rules import (
+    Bias,
+    Epsilon,
+    Flat,
+    Gamma,
+    Pass,
+    Route,
+    Rule,
+    Share,
+    Signal,
+    ZBox,
+    ZPlus,
+)
 
 Preset = Literal["epsilon_plus", "gamma_epsilon", "epsilon"]
 InputRule = Literal["zB", "flat", "same"]
@@ -34,10 +57,15 @@ def rules_for(
     input_rule: InputRule = "zB",
     bias: Bias = "share",
 ) -> Mapping[str, Rule]:
-    """A rule for every step of a canonical network. bounds: lowest and highest possible input, `[1, C, H, W]` each."""
+    """A rule for every step of a canonical network. bounds: lowest and highest possible input,
+    `[1, C, H, W]` each."""
     steps = {str(node.target): node for node in network.graph.nodes if node.op == "call_module"}
     layers = {path: network.get_submodule(path) for path in steps}
-    spatial = [path for path, layer in layers.items() if isinstance(layer, CONVOLUTIONS) or steps[path].meta.get("over_channels")]
+    spatial = [
+        path
+        for path, layer in layers.items()
+        if isinstance(layer, CONVOLUTIONS) or steps[path].meta.get("over_channels")
+    ]
     lower = set(spatial[: -(-len(spatial) // 2)])
     first = _first(network)
     shifted = _shifted(network) if bias == "share" else set()
@@ -69,7 +97,8 @@ def _unweighted(layer: nn.Module, bias: Bias, shifted: bool) -> Rule:
 
 
 def _shifted(network: fx.GraphModule) -> set[fx.Node]:
-    """Steps whose relevance need not vanish with their output, because a shift or a centring stands between them and the next weights."""
+    """Steps whose relevance need not vanish with their output, because a shift or a centring stands
+    between them and the next weights."""
     found: set[fx.Node] = set()
     for node in reversed(network.graph.nodes):
         for reader in node.users:
@@ -81,7 +110,8 @@ def _shifted(network: fx.GraphModule) -> set[fx.Node]:
 
 
 def _first(network: fx.GraphModule) -> set[fx.Node]:
-    """The weighted layers between which and the input there is no other: they see pixels (perhaps padded or rescaled)."""
+    """The weighted layers between which and the input there is no other: they see pixels (perhaps padded
+    or rescaled)."""
     pixels: set[fx.Node] = set()
     found = set()
     for node in network.graph.nodes:
@@ -96,8 +126,11 @@ def _first(network: fx.GraphModule) -> set[fx.Node]:
     return found
 
 
-def _boxes(network: fx.GraphModule, bounds: tuple[Tensor, Tensor], first: set[fx.Node]) -> dict[fx.Node, tuple[Tensor, Tensor]]:
-    """The bounds as each first layer sees them: carried through rescaling and padding, which keep or turn their order."""
+def _boxes(
+    network: fx.GraphModule, bounds: tuple[Tensor, Tensor], first: set[fx.Node]
+) -> dict[fx.Node, tuple[Tensor, Tensor]]:
+    """The bounds as each first layer sees them: carried through rescaling and padding, which keep or turn
+    their order."""
     found = {}
     for node in first:
         chain, source = [], node.args[0]

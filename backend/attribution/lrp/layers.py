@@ -1,4 +1,5 @@
-"""The few kinds of layer that a canonical network is made of. Every rule of `rules.py` is written for a kind, never for an architecture.
+"""The few kinds of layer that a canonical network is made of. Every rule of `rules.py` is written for a kind,
+never for an architecture.
 
 kind        layers                                              how relevance goes back
 weighted    nn.Conv*, nn.ConvTranspose*, nn.Linear              by a rule of the preset
@@ -20,7 +21,15 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
+WEIGHTED = (
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+    nn.Linear,
+)
 CONVOLUTIONS = WEIGHTED[:-1]
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 ACTIVATIONS = (
@@ -30,14 +39,17 @@ ACTIVATIONS = (
 
 
 class Call(nn.Module):
-    """A function with its constants bound; the tensors come as arguments. `template` holds a `Slot` where a tensor goes."""
+    """A function with its constants bound; the tensors come as arguments. `template` holds a `Slot` where
+    a tensor goes."""
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         super().__init__()
         self.function, self.template = function, (args, kwargs)
 
     def forward(self, *tensors: Tensor) -> Any:
-        args, kwargs = fx.node.map_aggregate(self.template, lambda part: tensors[part.index] if isinstance(part, Slot) else part)
+        args, kwargs = fx.node.map_aggregate(
+            self.template, lambda part: tensors[part.index] if isinstance(part, Slot) else part
+        )
         return self.function(*args, **kwargs)
 
     def extra_repr(self) -> str:
@@ -74,7 +86,8 @@ class Add(nn.Module):
 
 
 class Gate(nn.Module):
-    """signal * gate; the gate only regulates, so it gets no relevance (Arras et al. 2017, "signal takes all")."""
+    """signal * gate; the gate only regulates, so it gets no relevance (Arras et al. 2017, "signal takes
+    all")."""
 
     def __init__(self, signal: int) -> None:
         super().__init__()
@@ -85,7 +98,8 @@ class Gate(nn.Module):
 
 
 class Affine(nn.Module):
-    """y = scale * x + shift along one dimension: a batch norm that no convolution could take up, or a learned scale."""
+    """y = scale * x + shift along one dimension: a batch norm that no convolution could take up, or a
+    learned scale."""
 
     scale: Tensor
     shift: Tensor
@@ -109,9 +123,12 @@ class Affine(nn.Module):
 
 
 class Normalise(nn.Module):
-    """(x - mean) / deviation over one sample's channels or groups of them, without the learned scale and shift (an Affine of its own)."""
+    """(x - mean) / deviation over one sample's channels or groups of them, without the learned scale and
+    shift (an Affine of its own)."""
 
-    def __init__(self, eps: float, *, last: int | None = None, channels: bool = False, groups: int | None = None) -> None:
+    def __init__(
+        self, eps: float, *, last: int | None = None, channels: bool = False, groups: int | None = None
+    ) -> None:
         super().__init__()
         self.eps, self.last, self.channels, self.groups = eps, last, channels, groups
 
@@ -126,7 +143,8 @@ class Normalise(nn.Module):
 
 
 def batch_norm(layer: Any) -> Affine:
-    """Batch norm with its running statistics, as the affine map that it is in eval mode. layer: anything with a batch norm's tensors."""
+    """Batch norm with its running statistics, as the affine map that it is in eval mode. layer: anything
+    with a batch norm's tensors."""
     scale = torch.rsqrt(layer.running_var + layer.eps)
     if layer.weight is not None:
         scale = scale * layer.weight
@@ -142,7 +160,9 @@ def merged(layer: nn.Module, affine: Affine) -> nn.Module:
     weight: Tensor = layer.weight  # type: ignore[assignment]
     if transposed:  # [in, out / groups, ...]: the output channel is spread over both leading axes
         groups: int = layer.groups  # type: ignore[assignment]
-        grouped = weight.view(groups, -1, *weight.shape[1:]) * affine.scale.view(groups, 1, -1, *[1] * (weight.ndim - 2))
+        grouped = weight.view(groups, -1, *weight.shape[1:]) * affine.scale.view(
+            groups, 1, -1, *[1] * (weight.ndim - 2)
+        )
         new = grouped.reshape(weight.shape)
     else:
         new = weight * affine.scale.view(-1, *[1] * (weight.ndim - 1))
@@ -151,23 +171,39 @@ def merged(layer: nn.Module, affine: Affine) -> nn.Module:
 
 
 def with_parameters(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
-    """The same kind of layer around other tensors; shares nothing mutable with the old one, not even its hooks."""
+    """The same kind of layer around other tensors; shares nothing mutable with the old one, not even its
+    hooks."""
     if isinstance(layer, nn.Linear):
         fresh: nn.Module = nn.Linear(1, 1, bias=False, device="meta")
         names = ["in_features", "out_features"]
     else:
         kind = next(kind for kind in CONVOLUTIONS if isinstance(layer, kind))
         fresh = kind(1, 1, 1, bias=False, device="meta")
-        names = ["in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode",
-                 "output_padding", "transposed", "_reversed_padding_repeated_twice"]  # fmt: skip
+        names = [
+            "in_channels",
+            "out_channels",
+            "kernel_size",
+            "stride",
+            "padding",
+            "dilation",
+            "groups",
+            "padding_mode",
+            "output_padding",
+            "transposed",
+            "_reversed_padding_repeated_twice",
+        ]
     for name in names:
         setattr(fresh, name, getattr(layer, name))
     fresh.weight = nn.Parameter(weight.detach(), requires_grad=False)
-    fresh.register_parameter("bias", None if bias is None else nn.Parameter(bias.detach(), requires_grad=False))
+    fresh.register_parameter(
+        "bias", None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    )
     return fresh.eval()
 
 
-def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Tensor:
+def pad_same(
+    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> Tensor:
     """TensorFlow's "same" padding: the output has ceil(size / stride) cells; the odd cell goes after."""
     pads: list[int] = []
     for size, k, s, d in zip(x.shape[:1:-1], kernel[::-1], stride[::-1], dilation[::-1], strict=True):

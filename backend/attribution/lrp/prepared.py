@@ -1,6 +1,8 @@
-"""A model made ready for LRP once: its canonical network, the bounds of its input, and whether relevance is kept on a probe input.
+"""A model made ready for LRP once: its canonical network, the bounds of its input, and whether relevance is
+kept on a probe input.
 
-The canonical network is kept for the latest model only (it may weigh as much as the model); the verdicts are kept for every model alive.
+The canonical network is kept for the latest model only (it may weigh as much as the model); the verdicts are
+kept for every model alive.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from models.spec import InputSpec
 TOLERANCE = 0.05
 """A model is refused when sum(R) / score is further than this from 1 on the probe input."""
 GROWTH = 1000.0
-"""Or when sum|R| at the input is more than this times what left the classifier: relevance of both signs that only cancels."""
+"""Or when sum|R| at the input is more than this times what left the classifier: relevance of both signs
+that only cancels."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,14 @@ def relevance(model: Model, x: Tensor, target: int, settings: Settings) -> Relev
     """Relevance of every input number for the score of `target`. x: `[N, C, H, W]`. Raises Incompatible."""
     network = canonical_of(model)
     rules = rules_for(
-        network, bounds(model.input, x), settings.preset, epsilon=settings.epsilon, gamma=settings.gamma,
-        input_rule=settings.input_rule, bias=settings.bias,
-    )  # fmt: skip
+        network,
+        bounds(model.input, x),
+        settings.preset,
+        epsilon=settings.epsilon,
+        gamma=settings.gamma,
+        input_rule=settings.input_rule,
+        bias=settings.bias,
+    )
     return propagate(network, x, _score(model, target), rules)
 
 
@@ -76,7 +84,11 @@ def _judge(model: Model, settings: Settings) -> Compatibility:
     if growth(found) <= GROWTH and abs(found.conservation - 1) <= TOLERANCE:
         return OK
     step = _culprit(found)
-    other = "Choose the preset epsilon_plus, or let the bias absorb its part." if settings.preset != "epsilon_plus" else WAY_OUT
+    other = (
+        "Choose the preset epsilon_plus, or let the bias absorb its part."
+        if settings.preset != "epsilon_plus"
+        else WAY_OUT
+    )
     return Compatibility(
         False,
         f"LRP does not keep its relevance on this model: {_amount(found)} at the input, and the layer {step.layer!r} "
@@ -113,8 +125,8 @@ def _culprit(found: Relevance) -> Step:
 
 
 def _score(model: Model, target: int) -> Callable[[Tensor], Tensor]:
-    """Relevance of the raw outputs: the explained score at the output it comes from. For the first class of a single-logit model that
-    is -y at the only output."""
+    """Relevance of the raw outputs: the explained score at the output it comes from. For the first class of a
+    single-logit model that is -y at the only output."""
 
     def start(outputs: Tensor) -> Tensor:
         leaf = outputs.detach().requires_grad_()
@@ -126,7 +138,8 @@ def _score(model: Model, target: int) -> Callable[[Tensor], Tensor]:
 
 
 def bounds(spec: InputSpec, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Lowest and highest possible input `[1, C, H, W]`: black and white as the network sees them, or 0 and 1 where nothing is rescaled."""
+    """Lowest and highest possible input `[1, C, H, W]`: black and white as the network sees them, or 0 and
+    1 where nothing is rescaled."""
     ends = torch.zeros_like(x[:1]), torch.ones_like(x[:1])
     normalise = getattr(spec, "normalise", None)
     low, high = (normalise(end) for end in ends) if normalise else ends
@@ -137,7 +150,12 @@ def probe(model: Model) -> Tensor:
     """A fixed input within the bounds: soft blobs under fine noise, `[1, C, H, W]`."""
     generator = torch.Generator().manual_seed(0)
     shape = (1, *model.input.shape)
-    coarse = F.interpolate(torch.rand(*shape[:2], 6, 6, generator=generator), size=shape[2:], mode="bilinear", align_corners=False)
+    coarse = F.interpolate(
+        torch.rand(*shape[:2], 6, 6, generator=generator),
+        size=shape[2:],
+        mode="bilinear",
+        align_corners=False,
+    )
     unit = (0.8 * coarse + 0.2 * torch.rand(shape, generator=generator)).to(model.device)
     low, high = bounds(model.input, unit)
     return low + (high - low) * unit

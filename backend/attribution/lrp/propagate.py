@@ -1,4 +1,5 @@
-"""One forward pass that keeps every step's output, one walk back that hands relevance from step to step. No hooks, no global state."""
+"""One forward pass that keeps every step's output, one walk back that hands relevance from step to step.
+No hooks, no global state."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from backend.attribution.lrp.rules import Rule
 
 @dataclass(frozen=True)
 class Step:
-    """What one layer did: `received` at its output, `passed` on to its inputs (sums of relevance; their difference is the leak).
+    """What one layer did: `received` at its output, `passed` on to its inputs (sums of relevance; their
+    difference is the leak).
 
     magnitude: sum of the absolute values passed on, which tells cancelling parts from small ones.
     """
@@ -32,7 +34,8 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Relevance:
-    """relevance: the input's, in its shape `[N, C, H, W]`. outputs: the network's raw outputs. steps: from the output to the input."""
+    """relevance: the input's, in its shape `[N, C, H, W]`. outputs: the network's raw outputs. steps: from
+    the output to the input."""
 
     relevance: Tensor
     outputs: Tensor
@@ -41,13 +44,17 @@ class Relevance:
 
     @property
     def conservation(self) -> float:
-        """sum of the input's relevance / the explained score; 1 when nothing was lost (and for a score of exactly 0)."""
+        """sum of the input's relevance / the explained score; 1 when nothing was lost (and for a score of
+        exactly 0)."""
         return float(self.relevance.sum()) / self.start if self.start else 1.0
 
 
 @torch.no_grad()
-def propagate(network: fx.GraphModule, x: Tensor, start: Callable[[Tensor], Tensor], rules: Mapping[str, Rule]) -> Relevance:
-    """network: canonical. start: outputs `[N, K]` -> their relevance `[N, K]`. rules: by path of the layer, one for every step.
+def propagate(
+    network: fx.GraphModule, x: Tensor, start: Callable[[Tensor], Tensor], rules: Mapping[str, Rule]
+) -> Relevance:
+    """network: canonical. start: outputs `[N, K]` -> their relevance `[N, K]`. rules: by path of the layer,
+    one for every step.
 
     Relevance that meets at a tensor with several readers is added up.
     """
@@ -74,7 +81,9 @@ def propagate(network: fx.GraphModule, x: Tensor, start: Callable[[Tensor], Tens
             arrived[source] = arrived[source] + share if source in arrived else share
         passed, magnitude = (sum(float(size(share)) for share in shares) for size in (torch.sum, _absolute))
         steps.append(Step(node.target, rule.name, float(relevance.sum()), passed, magnitude))
-    found = next((arrived[node] for node in order if node.op == "placeholder" and node in arrived), torch.zeros_like(x))
+    found = next(
+        (arrived[node] for node in order if node.op == "placeholder" and node in arrived), torch.zeros_like(x)
+    )
     return Relevance(found, outputs, begin, tuple(steps))
 
 

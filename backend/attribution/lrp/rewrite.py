@@ -1,12 +1,14 @@
-"""`canonical`: a network rewritten so that every step is a module of a known kind and nothing is shared or in place.
+"""`canonical`: a network rewritten so that every step is a module of a known kind and nothing is shared or in
+place.
 
-A network as people write it hides its steps from layer-wise propagation: `x + y` and `torch.cat` are not modules, one ReLU is used many
-times and overwrites its input, batch norm is a second linear layer behind the first. Traced with `torch.fx`, every step becomes a node;
-each node is then written anew as one of the kinds of `layers.py`, and batch norm is merged into the layer before it where only that
-layer feeds it. What cannot be expressed is refused by name.
+A network as people write it hides its steps from layer-wise propagation: `x + y` and `torch.cat` are not
+modules, one ReLU is used many times and overwrites its input, batch norm is a second linear layer behind the
+first. Traced with `torch.fx`, every step becomes a node; each node is then written anew as one of the kinds
+of `layers.py`, and batch norm is merged into the layer before it where only that layer feeds it. What cannot
+be expressed is refused by name.
 
-The given module is never changed. Weights that need no change are shared with it (read only), so the copy of a ResNet-50 costs its
-merged convolutions and nothing more.
+The given module is never changed. Weights that need no change are shared with it (read only), so the copy of
+a ResNet-50 costs its merged convolutions and nothing more.
 """
 
 from __future__ import annotations
@@ -55,7 +57,16 @@ from backend.attribution.lrp.steps import (
     SUBS,
     WEIGHTS,
 )
-from backend.attribution.lrp.trace import DROPPED, WAY_OUT, holds_tensor, operation, path_of, record, trace, works_in_place
+from backend.attribution.lrp.trace import (
+    DROPPED,
+    WAY_OUT,
+    holds_tensor,
+    operation,
+    path_of,
+    record,
+    trace,
+    works_in_place,
+)
 
 TOLERANCE = 1e-4
 """Largest difference of the logits, relative to the largest logit (or 1)."""
@@ -64,8 +75,8 @@ TOLERANCE = 1e-4
 def canonical(module: nn.Module, example: Tensor) -> fx.GraphModule:
     """The same function as `module`, every step a module of a kind in `layers.py`.
 
-    example: `[1, C, H, W]`; fixes sizes that the network computes from its input. The logits agree to 1e-4 of the largest logit.
-    Raises Incompatible, naming the step that has no rule.
+    example: `[1, C, H, W]`; fixes sizes that the network computes from its input. The logits agree to 1e-4 of
+    the largest logit. Raises Incompatible, naming the step that has no rule.
     """
     with torch.no_grad():
         expected = module(example)
@@ -166,7 +177,10 @@ class _Rewriter:
             self.refuse(node, f"a layer of type {name}")
 
     def _weighted(self, node: fx.Node, layer: nn.Module, source: fx.Node) -> None:
-        if type(layer).forward not in [kind.forward for kind in WEIGHTED] and type(layer).__name__ != "Conv2dSame":
+        if (
+            type(layer).forward not in [kind.forward for kind in WEIGHTED]
+            and type(layer).__name__ != "Conv2dSame"
+        ):
             self.refuse(node, f"a layer of type {type(layer).__name__} with a way of its own")
         fresh = with_parameters(layer, layer.weight, layer.bias)  # type: ignore[arg-type]
         pad = _padding(layer)
@@ -210,9 +224,19 @@ class _Rewriter:
         name = operation(node)
         if name == "getitem" and node.args[0] in self.lists:
             split, *sources = self.lists[node.args[0]]  # type: ignore[index]
-            self.emit(node, Move(_part, tuple(Slot(i) for i in range(len(sources))), {"split": split, "index": node.args[1]}), *sources)
+            self.emit(
+                node,
+                Move(
+                    _part,
+                    tuple(Slot(i) for i in range(len(sources))),
+                    {"split": split, "index": node.args[1]},
+                ),
+                *sources,
+            )
             return
-        if not any(source in self.new for source in node.all_input_nodes) or not holds_tensor(self.values[node]):
+        if not any(source in self.new for source in node.all_input_nodes) or not holds_tensor(
+            self.values[node]
+        ):
             return  # sizes, other numbers and what is computed from weights alone: constants of this model
         if name in SKIPPED:
             self.alias(node, node.args[0])  # type: ignore[arg-type]
@@ -238,22 +262,33 @@ class _Rewriter:
     def _activation(self, node: fx.Node, name: str) -> None:
         """A non-linearity with its arguments bound, and max(x, constant), which is one."""
         others = [part for part in node.all_input_nodes if not self.is_tensor(part)]
-        if name in MAXIMA and not (len(node.all_input_nodes) == 2 and len(others) == 1 and isinstance(self.values[others[0]], Tensor)):
+        if name in MAXIMA and not (
+            len(node.all_input_nodes) == 2 and len(others) == 1 and isinstance(self.values[others[0]], Tensor)
+        ):
             self.refuse(node, "a maximum that is not of a feature map and a constant")
         self.emit(node, *self._call(Activation, node))
 
     def _functional(self, node: fx.Node, name: str) -> None:
-        """F.conv2d, F.linear, F.batch_norm and the other norms on weights that do not depend on the input, be they computed (weight standardisation)."""
+        """F.conv2d, F.linear, F.batch_norm and the other norms on weights that do not depend on the input,
+        be they computed (weight standardisation)."""
         given: dict[str, Any] = {**dict(zip(WEIGHTS[name], node.args, strict=False)), **node.kwargs}
         source = given.pop("input")
         if any(self.is_tensor(part) for part in given.values()):
             self.refuse(node, "its weights depend on the input")
-        bound: dict[str, Any] = {key: self._constant(part) if isinstance(part, fx.Node) else part for key, part in given.items()}
+        bound: dict[str, Any] = {
+            key: self._constant(part) if isinstance(part, fx.Node) else part for key, part in given.items()
+        }
         if name == "batch_norm":
-            self.emit(node, batch_norm(SimpleNamespace(**{"weight": None, "bias": None, "eps": 1e-5, **bound})), self.new[source])
+            self.emit(
+                node,
+                batch_norm(SimpleNamespace(**{"weight": None, "bias": None, "eps": 1e-5, **bound})),
+                self.new[source],
+            )
             return
         if name in ("group_norm", "layer_norm"):
-            layer = SimpleNamespace(**{"weight": None, "bias": None, "eps": 1e-5, "num_groups": None, **bound})
+            layer = SimpleNamespace(
+                **{"weight": None, "bias": None, "eps": 1e-5, "num_groups": None, **bound}
+            )
             self._norm(node, layer, self.new[source])
             return
         kind = {"linear": nn.Linear, "conv1d": nn.Conv1d, "conv2d": nn.Conv2d, "conv3d": nn.Conv3d}[name]
@@ -281,8 +316,12 @@ class _Rewriter:
         return self.values[node]
 
     def _move(self, node: fx.Node, name: str) -> None:
-        """Sizes are bound for one input; a reshape that keeps the batch axis is written so that it holds for any batch."""
-        source, shape = node.args[0], self.values[node].shape if isinstance(self.values[node], Tensor) else None
+        """Sizes are bound for one input; a reshape that keeps the batch axis is written so that it holds
+        for any batch."""
+        source, shape = (
+            node.args[0],
+            self.values[node].shape if isinstance(self.values[node], Tensor) else None,
+        )
         plain = name in ("flatten", "view", "reshape") and shape is not None and self.is_tensor(source)
         if plain and shape[0] == self.values[source].shape[0]:  # type: ignore[index]
             self.emit(node, Move(_reshape, (Slot(0), tuple(shape[1:])), {}), self.new[source])  # type: ignore[index]
@@ -323,7 +362,8 @@ class _Rewriter:
         self.emit(node, affine, self.new[signal])
 
     def _product(self, node: fx.Node, left: fx.Node, right: fx.Node) -> None:
-        """Which of two factors is the signal: the one that is not squeezed to one number per channel, not the output of a sigmoid."""
+        """Which of two factors is the signal: the one that is not squeezed to one number per channel, not
+        the output of a sigmoid."""
         cells = [self.values[part].numel() for part in (left, right)]
         gates = [self._is_gate(self.new[part]) for part in (left, right)]
         if cells[0] != cells[1]:
@@ -387,7 +427,8 @@ def _padding(layer: Any) -> Move | None:
 
 
 def _merge_affine(network: fx.GraphModule) -> None:
-    """Take up each affine step into the convolution or linear layer before it, where nothing else reads that layer."""
+    """Take up each affine step into the convolution or linear layer before it, where nothing else reads
+    that layer."""
     for node in list(network.graph.nodes):
         affine = network.get_submodule(node.target) if node.op == "call_module" else None
         if not isinstance(affine, Affine):
@@ -407,13 +448,18 @@ def _merge_affine(network: fx.GraphModule) -> None:
 
 
 def _check(network: fx.GraphModule, module: nn.Module, example: Tensor, expected: Tensor) -> None:
-    """Same scores; where rounding alone moves them that far (badly conditioned weights), the question is asked in double precision."""
+    """Same scores; where rounding alone moves them that far (badly conditioned weights), the question is
+    asked in double precision."""
     found = network(example)
     if not _same(found, expected):
         precise = copy.deepcopy(module).double()(example.double())
         if not _same(copy.deepcopy(network).double()(example.double()), precise):
-            raise Incompatible(f"LRP cannot be applied to this model: rewritten layer by layer it gives other scores. {WAY_OUT}")
+            raise Incompatible(
+                f"LRP cannot be applied to this model: rewritten layer by layer it gives other scores. {WAY_OUT}"
+            )
 
 
 def _same(found: Tensor, expected: Tensor) -> bool:
-    return found.shape == expected.shape and float((found - expected).abs().max()) <= TOLERANCE * max(1.0, float(expected.abs().max()))
+    return found.shape == expected.shape and float((found - expected).abs().max()) <= TOLERANCE * max(
+        1.0, float(expected.abs().max())
+    )

@@ -1,7 +1,9 @@
-"""Propagation rules. Each takes what arrived at a layer's output and says how much of it belongs to each of the layer's inputs.
+"""Propagation rules. Each takes what arrived at a layer's output and says how much of it belongs to each of
+the layer's inputs.
 
-Symbols: x input `[N, C, H, W]`, W weights, z = Wx + b output, R relevance of the output, s = R / z a quotient, W' the transposed layer.
-`x+` is max(x, 0), `x-` is min(x, 0). A denominator z is kept away from zero as z + epsilon * sign(z), sign(0) = 1.
+Symbols: x input `[N, C, H, W]`, W weights, z = Wx + b output, R relevance of the output, s = R / z a
+quotient, W' the transposed layer. `x+` is max(x, 0), `x-` is min(x, 0). A denominator z is kept away from
+zero as z + epsilon * sign(z), sign(0) = 1.
 
     epsilon   R_in = x . W's                         s = R / (Wx)                    Bach et al. 2015
     z+        R_in = x+ . W+'s + x- . W-'s           s = R / (W+x+ + W-x-)           Montavon et al. 2017, for signed inputs
@@ -9,7 +11,8 @@ Symbols: x input `[N, C, H, W]`, W weights, z = Wx + b output, R relevance of th
     zB        R_in = x . W's - l . W+'s - h . W-'s   s = R / (Wx - W+l - W-h)        Montavon et al. 2017, for pixels in [l, h]
     flat      R_in = 1's                             s = R / 1x, all weights one     Lapuschkin et al. 2019
 
-**Bias.** A bias speaks for no input, yet the sum of relevance is only kept when its part goes somewhere. Three ways:
+**Bias.** A bias speaks for no input, yet the sum of relevance is only kept when its part goes somewhere.
+Three ways:
 `share` (default)  the bias's part goes to the inputs. z+ and zB leave it out of the denominator, which shares it among the contributions;
                    what a unit without any positive contribution received (it was active by its bias alone) is spread over its
                    receptive field. Epsilon and gamma cannot leave it out (their denominators would cross zero and relevance explode:
@@ -18,9 +21,10 @@ Symbols: x input `[N, C, H, W]`, W weights, z = Wx + b output, R relevance of th
 `drop`             left out of every denominator: Zennit's `zero_params="bias"`.
 `absorb`           it takes its part with it and the sum leaks by it: LRP as first written, and Captum's.
 
-**Captum.** Its EpsilonRule is our `Epsilon(bias="absorb")` and its GammaRule our `Gamma` on inputs without negative values; the tests
-hold the two together on canonical networks. They are computed here nevertheless: Captum has no rule for signed inputs (Alpha1_Beta0 only
-clamps the weights), bounded pixels, concatenation, ReLU6, SiLU or layer norm, edits weights in place and needs two forward passes.
+**Captum.** Its EpsilonRule is our `Epsilon(bias="absorb")` and its GammaRule our `Gamma` on inputs without
+negative values; the tests hold the two together on canonical networks. They are computed here nevertheless:
+Captum has no rule for signed inputs (Alpha1_Beta0 only clamps the weights), bounded pixels, concatenation,
+ReLU6, SiLU or layer norm, edits weights in place and needs two forward passes.
 
 Every rule works on layers of a canonical network (`rewrite.py`), without hooks and without touching weights.
 """
@@ -73,7 +77,14 @@ def transposed(layer: nn.Module, s: Tensor, x: Tensor, weight: Tensor) -> Tensor
 
 def _geometry(layer: nn.Module) -> tuple[list[int], list[int], list[int], bool, list[int], int]:
     conv = cast(nn.Conv2d, layer)
-    return list(conv.stride), cast(list[int], conv.padding), list(conv.dilation), conv.transposed, list(conv.output_padding), conv.groups
+    return (
+        list(conv.stride),
+        cast(list[int], conv.padding),
+        list(conv.dilation),
+        conv.transposed,
+        list(conv.output_padding),
+        conv.groups,
+    )
 
 
 def _weight(layer: nn.Module) -> Tensor:
@@ -89,10 +100,11 @@ def _shift(layer: nn.Module, output: Tensor) -> Tensor:
 
 
 def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
-    """Relevance of each output over its receptive field, in proportion to the map `by` >= 0 (the shape of the layer's input).
+    """Relevance of each output over its receptive field, in proportion to the map `by` >= 0 (the shape of the
+    layer's input).
 
-    All weights are alike here, so channels are summed first: one channel per group instead of a full convolution.
-    What meets an empty field stays behind.
+    All weights are alike here, so channels are summed first: one channel per group instead of a full
+    convolution. What meets an empty field stays behind.
     """
     if not isinstance(layer, CONVOLUTIONS):
         total = by.sum(-1, keepdim=True)
@@ -103,7 +115,9 @@ def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
     total = torch.convolution(field, kernel, None, *_geometry(layer))
     received = relevance.unflatten(1, (groups, -1)).sum(2)
     quotient = torch.where(total > 0, received / total, 0.0)
-    back = torch.ops.aten.convolution_backward(quotient, field, kernel, None, *_geometry(layer), [True, False, False])[0]
+    back = torch.ops.aten.convolution_backward(
+        quotient, field, kernel, None, *_geometry(layer), [True, False, False]
+    )[0]
     return (by.unflatten(1, (groups, -1)) * back.unsqueeze(2)).flatten(1, 2)
 
 
@@ -117,7 +131,9 @@ class Epsilon:
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
         (x,), weight = inputs, _weight(layer)
-        s = relevance / stabilised(output - _shift(layer, output) if self.bias == "drop" else output, self.epsilon)
+        s = relevance / stabilised(
+            output - _shift(layer, output) if self.bias == "drop" else output, self.epsilon
+        )
         share = x * transposed(layer, s, x, weight)
         if self.bias == "share" and layer.bias is not None:
             share = share + spread(layer, s * _shift(layer, output), x.abs())
@@ -126,7 +142,8 @@ class Epsilon:
 
 @dataclass(frozen=True)
 class ZPlus:
-    """Only contributions that speak for the output: positive weight on positive input, negative weight on negative input."""
+    """Only contributions that speak for the output: positive weight on positive input, negative weight on
+    negative input."""
 
     name: ClassVar[str] = "z+"
     bias: Bias = "share"
@@ -135,20 +152,31 @@ class ZPlus:
         (x,) = inputs
         if bool(x.min() < 0):
             return (_agreeing(layer, x.clamp(min=0), x.clamp(max=0), output, relevance, self.bias),)
-        return (_agreeing(layer, x, None, output, relevance, self.bias),)  # after a ReLU, half of the work is nought
+        return (
+            _agreeing(layer, x, None, output, relevance, self.bias),
+        )  # after a ReLU, half of the work is nought
 
 
-def _agreeing(layer: nn.Module, above: Tensor, below: Tensor | None, output: Tensor, relevance: Tensor, bias: Bias) -> Tensor:
+def _agreeing(
+    layer: nn.Module, above: Tensor, below: Tensor | None, output: Tensor, relevance: Tensor, bias: Bias
+) -> Tensor:
     """above . W+'s + below . W-'s with s = R / (W+ above + W- below), for above >= 0 and below <= 0."""
     weight = _weight(layer).clamp(min=0)
     x = above
-    if below is not None and isinstance(layer, CONVOLUTIONS) and _geometry(layer)[-1] == 1 and not _geometry(layer)[3]:
+    if (
+        below is not None
+        and isinstance(layer, CONVOLUTIONS)
+        and _geometry(layer)[-1] == 1
+        and not _geometry(layer)[3]
+    ):
         # both halves as channels of one convolution: twice as fast on three-channel inputs
         weight, x = torch.cat([weight, _weight(layer).clamp(max=0)], 1), torch.cat([above, below], 1)
         found, unexplained = _divided(layer, [(x, weight)], output, relevance, bias)
         share = found[0].unflatten(1, (2, -1)).sum(1)
     else:
-        parts = [(above, weight)] if below is None else [(above, weight), (below, _weight(layer).clamp(max=0))]
+        parts = (
+            [(above, weight)] if below is None else [(above, weight), (below, _weight(layer).clamp(max=0))]
+        )
         found, unexplained = _divided(layer, parts, output, relevance, bias)
         share = found[0] if below is None else found[0] + found[1]
     if bias == "share" and bool(unexplained.abs().sum() > ROUNDING * relevance.abs().sum()):
@@ -159,7 +187,8 @@ def _agreeing(layer: nn.Module, above: Tensor, below: Tensor | None, output: Ten
 def _divided(
     layer: nn.Module, parts: list[tuple[Tensor, Tensor]], output: Tensor, relevance: Tensor, bias: Bias
 ) -> tuple[list[Tensor], Tensor]:
-    """R handed to several inputs, each with its own weights, by one common denominator; and what the denominator could not carry."""
+    """R handed to several inputs, each with its own weights, by one common denominator; and what the
+    denominator could not carry."""
     z = apply(layer, *parts[0])
     for part in parts[1:]:
         z = z + apply(layer, *part)
@@ -169,7 +198,8 @@ def _divided(
 
 @dataclass(frozen=True)
 class Gamma:
-    """Contributions in the direction of the output are weighted up by 1 + gamma; gamma 0 is epsilon, infinity is z+."""
+    """Contributions in the direction of the output are weighted up by 1 + gamma; gamma 0 is epsilon,
+    infinity is z+."""
 
     name: ClassVar[str] = "gamma"
     gamma: float = 0.25
@@ -180,7 +210,9 @@ class Gamma:
         total = torch.zeros_like(x)
         for up in (True, False):
             part = relevance * (output > 0 if up else output < 0)
-            if bool(part.any()):  # behind a ReLU no relevance sits on outputs below zero: the second half is rarely needed
+            if bool(
+                part.any()
+            ):  # behind a ReLU no relevance sits on outputs below zero: the second half is rarely needed
                 total += self._side(layer, x, part, up)
         return (total,)
 
@@ -192,7 +224,10 @@ class Gamma:
         agreeing = weight + self.gamma * (weight.clamp(min=0) if up else weight.clamp(max=0))
         z = apply(layer, above, agreeing)
         if signed:
-            opposing, below = weight + self.gamma * (weight.clamp(max=0) if up else weight.clamp(min=0)), x.clamp(max=0)
+            opposing, below = (
+                weight + self.gamma * (weight.clamp(max=0) if up else weight.clamp(min=0)),
+                x.clamp(max=0),
+            )
             z = z + apply(layer, below, opposing)
         shift = _shift(layer, part)
         shift = shift + self.gamma * (shift.clamp(min=0) if up else shift.clamp(max=0))
@@ -207,9 +242,11 @@ class Gamma:
 
 @dataclass(frozen=True, eq=False)
 class ZBox:
-    """The first layer of a network whose inputs lie between `low` and `high` `[1, C, H, W]`; a black pixel can then carry relevance too.
+    """The first layer of a network whose inputs lie between `low` and `high` `[1, C, H, W]`; a black pixel
+    can then carry relevance too.
 
-    Wx - W+l - W-h = W+(x - l) + W-(x - h): z+ on the distances to both ends. An input beyond the bounds moves them.
+    Wx - W+l - W-h = W+(x - l) + W-(x - h): z+ on the distances to both ends. An input beyond the bounds moves
+    them.
     """
 
     name: ClassVar[str] = "zB"
@@ -235,7 +272,8 @@ class Flat:
 
 @dataclass(frozen=True)
 class Pass:
-    """What arrives at a cell goes to the same cell: elementwise layers, and normalisation (the identity rule of Achtibat et al. 2024).
+    """What arrives at a cell goes to the same cell: elementwise layers, and normalisation (the identity rule
+    of Achtibat et al. 2024).
 
     An affine layer's shift takes its part along if it may absorb.
     """
@@ -258,7 +296,9 @@ class Signal:
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
         assert isinstance(layer, Gate)
-        return tuple(relevance if index == layer.signal else torch.zeros_like(x) for index, x in enumerate(inputs))
+        return tuple(
+            relevance if index == layer.signal else torch.zeros_like(x) for index, x in enumerate(inputs)
+        )
 
 
 @dataclass(frozen=True)
@@ -275,8 +315,9 @@ class Route:
 class Share:
     """Each input's share of a sum or mean: R_in = x . J's with s = R / z. For sums, means and resizing.
 
-    `absolute`: shares of |x| instead. The same where the parts agree in sign; bounded where they cancel while the relevance does not
-    vanish with the sum, as below a batch norm whose shift was shared out (DenseNet, pre-activation ResNets).
+    `absolute`: shares of |x| instead. The same where the parts agree in sign; bounded where they cancel while
+    the relevance does not vanish with the sum, as below a batch norm whose shift was shared out (DenseNet,
+    pre-activation ResNets).
     """
 
     name: ClassVar[str] = "share"

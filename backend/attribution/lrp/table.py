@@ -1,6 +1,8 @@
-"""How well each preset keeps relevance on each model: `python -m backend.attribution.lrp.table MODEL...` prints a Markdown table.
+"""How well each preset keeps relevance on each model: `python -m backend.attribution.lrp.table MODEL...`
+prints a Markdown table.
 
-MODEL is a key of the catalogue with weights at hand, or `timm:NAME` / `torchvision:NAME`, taken with random weights where none are.
+MODEL is a key of the catalogue with weights at hand, or `timm:NAME` / `torchvision:NAME`, taken with random
+weights where none are.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from models.model import Model
 
 @dataclass(frozen=True)
 class Row:
-    """conservation: sum(R) / score of the predicted class on the probe input. growth: sum|R| at the input over that behind the classifier.
-    Both None where the network cannot be rewritten. reason: why it is refused, empty if it is not."""
+    """conservation: sum(R) / score of the predicted class on the probe input. growth: sum|R| at the input
+    over that behind the classifier. Both None where the network cannot be rewritten. reason: why it is
+    refused, empty if it is not."""
 
     model: str
     preset: str
@@ -65,12 +68,17 @@ def markdown(rows: Sequence[Row]) -> str:
     """The table, refused rows with their reason's first sentence."""
     cells = [
         [
-            row.model, row.preset, "-" if row.conservation is None else f"{row.conservation:.4g}",
-            "-" if row.growth is None else f"{row.growth:.3g}", "refused" if row.reason else "",
+            row.model,
+            row.preset,
+            "-" if row.conservation is None else f"{row.conservation:.4g}",
+            "-" if row.growth is None else f"{row.growth:.3g}",
+            "refused" if row.reason else "",
         ]
         for row in rows
-    ]  # fmt: skip
-    return tabulate(cells, ["model", "preset", "sum / score", "growth", ""], tablefmt="github", disable_numparse=True)
+    ]
+    return tabulate(
+        cells, ["model", "preset", "sum / score", "growth", ""], tablefmt="github", disable_numparse=True
+    )
 
 
 def main(keys: Sequence[str]) -> None:

@@ -1,4 +1,5 @@
-"""Explanation methods, one file each. A file dropped in here is discovered, drawn as a form, and run through the contract tests."""
+"""Explanation methods, one file each. A file dropped in here is discovered, drawn as a form, and run
+through the contract tests."""
 
 from typing import Any
 

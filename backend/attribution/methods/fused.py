@@ -1,4 +1,5 @@
-"""The fused map: Grad-CAM++ says where, LRP says which cells and with which sign; what only one of them marks is dropped."""
+"""The fused map: Grad-CAM++ says where, LRP says which cells and with which sign; what only one of them
+marks is dropped."""
 
 from __future__ import annotations
 
@@ -12,7 +13,17 @@ from backend.attribution.lrp.composites import Preset
 from backend.attribution.lrp.prepared import verdict
 from backend.attribution.methods import METHODS, register
 from backend.attribution.methods.lrp import LrpParams, cost_of, propagated, summary_of
-from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage, silent
+from backend.attribution.types import (
+    Attribution,
+    Compatibility,
+    Context,
+    Cost,
+    Method,
+    Params,
+    Progress,
+    Stage,
+    silent,
+)
 from models.model import Model
 
 KERNEL = 5
@@ -34,8 +45,12 @@ class FusedParams(Params):
         title="Blur",
         description="Standard deviation in cells of the 5 x 5 Gaussian at the end; the paper's readings are 1.1 and 4, 0 is none.",
     )
-    preset: Preset = Field("epsilon_plus", title="LRP rules", description="The rules of the LRP map that is multiplied in.")
-    abs: bool = Field(False, title="Size only", description="Show how strongly a cell counts, without its sign.")
+    preset: Preset = Field(
+        "epsilon_plus", title="LRP rules", description="The rules of the LRP map that is multiplied in."
+    )
+    abs: bool = Field(
+        False, title="Size only", description="Show how strongly a cell counts, without its sign."
+    )
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
@@ -51,7 +66,8 @@ def by_maximum(values: np.ndarray) -> np.ndarray:
 
 
 def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Convolved with a 5 x 5 Gaussian (sampled, sum 1); the map is mirrored at its borders. `[H, W]`, sides of at least 3."""
+    """Convolved with a 5 x 5 Gaussian (sampled, sum 1); the map is mirrored at its borders. `[H, W]`,
+    sides of at least 3."""
     if sigma == 0:
         return values
     reach = KERNEL // 2
@@ -64,13 +80,15 @@ def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
 
 @register
 class Fused(Method[FusedParams]):
-    """C = min-max of Grad-CAM++; C' = clip(C - tau, 0, 1); L = mean over channels of LRP / max|.|; H = G_sigma * (L . C'), / max|H|.
+    """C = min-max of Grad-CAM++; C' = clip(C - tau, 0, 1); L = mean over channels of LRP / max|.|; H =
+    G_sigma * (L . C'), / max|H|.
 
-    C and L explain the same class at one input; one Grad-CAM++ and one LRP pass serve all stages. Stages: grad_cam_pp (C), denoised
-    (C'), lrp (L), product (L . C'), fused (H).
+    C and L explain the same class at one input; one Grad-CAM++ and one LRP pass serve all stages. Stages:
+    grad_cam_pp (C), denoised (C'), lrp (L), product (L . C'), fused (H).
 
-    Our reading: the paper says "Grad-CAM is processed to remove noise, multiplied element-wise with LRP, then blurred"; Grad-CAM++,
-    the threshold tau and the 5 x 5 kernel follow descriptions of its code. L is divided by its own largest absolute value.
+    Our reading: the paper says "Grad-CAM is processed to remove noise, multiplied element-wise with LRP, then
+    blurred"; Grad-CAM++, the threshold tau and the 5 x 5 kernel follow descriptions of its code. L is divided
+    by its own largest absolute value.
     """
 
     key = "fused"
@@ -93,7 +111,9 @@ class Fused(Method[FusedParams]):
         cam, lrp = METHODS[CAM].cost(model, METHODS[CAM].Params()), cost_of(params.preset)
         return Cost(cam.forwards + lrp.forwards, cam.backwards + lrp.backwards)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: FusedParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: FusedParams, report: Progress
+    ) -> Attribution:
         where = METHODS[CAM].run(model, x, context, METHODS[CAM].Params(), silent)
         cam = min_max(where.values)
         denoised = np.clip(cam - params.tau, 0.0, 1.0)
@@ -107,7 +127,12 @@ class Fused(Method[FusedParams]):
         spent = self.cost(model, params)
         report(2, 2, values)
         return Attribution(
-            values=values, signed=not params.abs, native=where.native, gap=None, forwards=spent.forwards, backwards=spent.backwards,
+            values=values,
+            signed=not params.abs,
+            native=where.native,
+            gap=None,
+            forwards=spent.forwards,
+            backwards=spent.backwards,
             stages={
                 "grad_cam_pp": Stage("Grad-CAM++, 0 to 1", cam, signed=False),
                 "denoised": Stage("Grad-CAM++ without haze", denoised, signed=False),
@@ -115,14 +140,22 @@ class Fused(Method[FusedParams]):
                 "product": Stage("Product", product, signed=True),
                 "fused": Stage("Fused map", values, signed=not params.abs),
             },
-            extras={"conservation": extras["conservation"], "lrp_gap": gap, "area": float((denoised > 0).mean())},
+            extras={
+                "conservation": extras["conservation"],
+                "lrp_gap": gap,
+                "area": float((denoised > 0).mean()),
+            },
             notes=(*notes, *_emptiness(cam, denoised, params.tau)),
-        )  # fmt: skip
+        )
 
 
 def _emptiness(cam: np.ndarray, denoised: np.ndarray, tau: float) -> tuple[str, ...]:
     if not cam.any():
-        return ("Grad-CAM++ marks nothing for this class at this layer, so there is nothing to multiply: the fused map is empty.",)
+        return (
+            "Grad-CAM++ marks nothing for this class at this layer, so there is nothing to multiply: the fused map is empty.",
+        )
     if not denoised.any():
-        return (f"No cell of Grad-CAM++ is above the noise threshold of {tau}: the fused map is empty. Lower the threshold.",)
+        return (
+            f"No cell of Grad-CAM++ is above the noise threshold of {tau}: the fused map is empty. Lower the threshold.",
+        )
     return ()

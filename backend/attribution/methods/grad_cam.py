@@ -28,7 +28,8 @@ def enlarged(values: Tensor, size: tuple[int, int]) -> np.ndarray:
 
 
 def cam_attribution(x: Tensor, values: Tensor, context: Context) -> Attribution:
-    """What every class activation map returns: the enlarged map, and the layer's own resolution as a stage."""
+    """What every class activation map returns: the enlarged map, and the layer's own resolution as a
+    stage."""
     return Attribution(
         values=enlarged(values, (x.shape[-2], x.shape[-1])),
         signed=False,
@@ -45,7 +46,8 @@ class NoParams(Params):
 
 @register
 class GradCam(Method[NoParams]):
-    """relu(sum_k w_k A_k) with w_k = mean_ij dy_c/dA_k; A_k are the feature maps of the chosen layer, y_c the logit.
+    """relu(sum_k w_k A_k) with w_k = mean_ij dy_c/dA_k; A_k are the feature maps of the chosen layer, y_c the
+    logit.
 
     On a network that ends in global average pooling and a linear layer this is CAM up to a constant factor.
     """
@@ -54,7 +56,9 @@ class GradCam(Method[NoParams]):
     title: ClassVar[str] = "Grad-CAM"
     family: ClassVar[Family] = "cam"
     paper: ClassVar[str] = "Selvaraju et al., Grad-CAM, ICCV 2017, arXiv 1610.02391"
-    summary: ClassVar[str] = "Bright where the features of one layer push the class up; coarse, but follows the class."
+    summary: ClassVar[str] = (
+        "Bright where the features of one layer push the class up; coarse, but follows the class."
+    )
     signed: ClassVar[bool] = False
     uses_layer: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
@@ -65,7 +69,9 @@ class GradCam(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         if context.layer is None:
             raise Incompatible("Grad-CAM needs a layer with a spatial output.", field="layer")
         activations, gradients = activations_and_gradients(model, x, context.layer, context.target)

@@ -19,8 +19,8 @@ EPS = 1e-7
 
 @register
 class GradCamPlusPlus(Method[NoParams]):
-    """relu(sum_k w_k A_k) with alpha_ij = g_ij^2 / (2 g_ij^2 + g_ij^3 sum_ab A_ab + 1e-7) and w_k = sum_ij alpha_ij relu(g_ij),
-    g = dy_c/dA_k.
+    """relu(sum_k w_k A_k) with alpha_ij = g_ij^2 / (2 g_ij^2 + g_ij^3 sum_ab A_ab + 1e-7) and w_k = sum_ij
+    alpha_ij relu(g_ij), g = dy_c/dA_k.
 
     Closed form for y = exp(logit), as in the paper's reference code.
     """
@@ -39,7 +39,9 @@ class GradCamPlusPlus(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         if context.layer is None:
             raise Incompatible("Grad-CAM++ needs a layer with a spatial output.", field="layer")
         activations, g = activations_and_gradients(model, x, context.layer, context.target)

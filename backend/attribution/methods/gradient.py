@@ -17,7 +17,9 @@ from models.model import Model
 def input_map(values: Tensor, *, signed: bool) -> Attribution:
     """values `[H, W]`: the result of a method that takes one pass and has no resolution of its own."""
     array: np.ndarray = values.detach().cpu().numpy()
-    return Attribution(values=array, signed=signed, native=(array.shape[0], array.shape[1]), forwards=1, backwards=1)
+    return Attribution(
+        values=array, signed=signed, native=(array.shape[0], array.shape[1]), forwards=1, backwards=1
+    )
 
 
 @register
@@ -27,7 +29,9 @@ class Gradient(Method[NoParams]):
     key: ClassVar[str] = "gradient"
     title: ClassVar[str] = "Gradient"
     family: ClassVar[Family] = "gradient"
-    paper: ClassVar[str] = "Baehrens et al., How to Explain Individual Classification Decisions, JMLR 2010, arXiv 0912.1128"
+    paper: ClassVar[str] = (
+        "Baehrens et al., How to Explain Individual Classification Decisions, JMLR 2010, arXiv 0912.1128"
+    )
     summary: ClassVar[str] = "Positive cells raise the score when brightened, negative ones lower it. Noisy."
     signed: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
@@ -37,7 +41,9 @@ class Gradient(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         gradient, _ = Passes.of(model).run(context.target, 1).gradients(x)
         result = input_map(gradient[0].sum(0), signed=True)
         report(1, 1, result.values)

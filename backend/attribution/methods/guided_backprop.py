@@ -18,15 +18,17 @@ from models.model import Model
 class GuidedBackprop(Method[NoParams]):
     """values = sum over channels of the guided gradient (backend/attribution/network/guided.py).
 
-    It shows edges that the network can see, hardly which of them speak for the class: with other weights behind the first layers the
-    picture stays nearly the same (Adebayo et al. 2018, arXiv 1810.03292).
+    It shows edges that the network can see, hardly which of them speak for the class: with other weights
+    behind the first layers the picture stays nearly the same (Adebayo et al. 2018, arXiv 1810.03292).
     """
 
     key: ClassVar[str] = "guided_backprop"
     title: ClassVar[str] = "Guided backpropagation"
     family: ClassVar[Family] = "gradient"
     paper: ClassVar[str] = "Springenberg et al., Striving for Simplicity, 2014, arXiv 1412.6806"
-    summary: ClassVar[str] = "Sharp edges that the network reacts to; it hardly depends on the class, so read it together with Grad-CAM."
+    summary: ClassVar[str] = (
+        "Sharp edges that the network reacts to; it hardly depends on the class, so read it together with Grad-CAM."
+    )
     signed: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
     order: ClassVar[int] = 130
@@ -38,7 +40,9 @@ class GuidedBackprop(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         result = input_map(guided_gradient(model, x, context.target)[0].sum(0), signed=True)
         report(1, 1, result.values)
         return result

@@ -12,7 +12,16 @@ from backend.attribution.methods import register
 from backend.attribution.methods.grad_cam import NoParams, cam, enlarged
 from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.network.guided import guided_gradient, verdict
-from backend.attribution.types import Attribution, Compatibility, Context, Cost, Family, Method, Progress, Stage
+from backend.attribution.types import (
+    Attribution,
+    Compatibility,
+    Context,
+    Cost,
+    Family,
+    Method,
+    Progress,
+    Stage,
+)
 from models.model import Model
 
 
@@ -38,7 +47,9 @@ class GuidedGradCam(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=2, backwards=2)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         if context.layer is None:
             raise Incompatible("Guided Grad-CAM needs a layer with a spatial output.", field="layer")
         activations, gradients = activations_and_gradients(model, x, context.layer, context.target)
@@ -49,6 +60,13 @@ class GuidedGradCam(Method[NoParams]):
         values = edges * area
         report(2, 2, values)
         return Attribution(
-            values=values, signed=True, native=(coarse.shape[0], coarse.shape[1]), forwards=2, backwards=2,
-            stages={"grad_cam": Stage("Grad-CAM", area, False), "guided": Stage("Guided backpropagation", edges, True)},
-        )  # fmt: skip
+            values=values,
+            signed=True,
+            native=(coarse.shape[0], coarse.shape[1]),
+            forwards=2,
+            backwards=2,
+            stages={
+                "grad_cam": Stage("Grad-CAM", area, False),
+                "guided": Stage("Guided backpropagation", edges, True),
+            },
+        )

@@ -16,7 +16,8 @@ from models.model import Model
 
 @register
 class InputXGradient(Method[NoParams]):
-    """values = sum over channels of x * dy_c/dx, x on the network's own scale (zero is what the network calls zero, not black)."""
+    """values = sum over channels of x * dy_c/dx, x on the network's own scale (zero is what the network
+    calls zero, not black)."""
 
     key: ClassVar[str] = "input_x_gradient"
     title: ClassVar[str] = "Input x gradient"
@@ -31,7 +32,9 @@ class InputXGradient(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         gradient, _ = Passes.of(model).run(context.target, 1).gradients(x)
         result = input_map((x * gradient)[0].sum(0), signed=True)
         report(1, 1, result.values)

@@ -1,4 +1,5 @@
-"""Integrated gradients: the gradient along the straight way from a baseline to the input, times the difference."""
+"""Integrated gradients: the gradient along the straight way from a baseline to the input, times the
+difference."""
 
 from __future__ import annotations
 
@@ -22,25 +23,35 @@ TINY = 1e-6
 
 class IntegratedGradientsParams(Params):
     n_steps: int = Field(
-        64, ge=2, le=1000, title="Steps", description="Points on the way from the baseline to the input; more make the sum exact.",
+        64,
+        ge=2,
+        le=1000,
+        title="Steps",
+        description="Points on the way from the baseline to the input; more make the sum exact.",
         json_schema_extra={"scales_cost": True},
-    )  # fmt: skip
+    )
     baseline: BaselineParam = "black"
 
 
 @register
 class IntegratedGradients(Method[IntegratedGradientsParams]):
-    """values = sum over channels of (x - b) * sum_k w_k dy_c/dx(b + t_k (x - b)); t_k, w_k Gauss-Legendre points and weights on [0, 1].
+    """values = sum over channels of (x - b) * sum_k w_k dy_c/dx(b + t_k (x - b)); t_k, w_k Gauss-Legendre
+    points and weights on [0, 1].
 
-    Completeness: the map adds up to y_c(x) - y_c(b); `gap` is the distance from it, relative. The two ends cost two forward passes more.
-    Steps are taken in an order that covers the way evenly from the start, so that the partial map is already the map, only rougher.
+    Completeness: the map adds up to y_c(x) - y_c(b); `gap` is the distance from it, relative. The two ends
+    cost two forward passes more. Steps are taken in an order that covers the way evenly from the start, so
+    that the partial map is already the map, only rougher.
     """
 
     key: ClassVar[str] = "integrated_gradients"
     title: ClassVar[str] = "Integrated gradients"
     family: ClassVar[Family] = "gradient"
-    paper: ClassVar[str] = "Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017, arXiv 1703.01365"
-    summary: ClassVar[str] = "Each cell's share of the difference in score between the baseline and this input; all cells add up to it."
+    paper: ClassVar[str] = (
+        "Sundararajan et al., Axiomatic Attribution for Deep Networks, ICML 2017, arXiv 1703.01365"
+    )
+    summary: ClassVar[str] = (
+        "Each cell's share of the difference in score between the baseline and this input; all cells add up to it."
+    )
     signed: ClassVar[bool] = True
     order: ClassVar[int] = 60
     Params = IntegratedGradientsParams
@@ -51,7 +62,9 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
     def cost(self, model: Model, params: IntegratedGradientsParams) -> Cost:
         return Cost(forwards=params.n_steps + 2, backwards=params.n_steps)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: IntegratedGradientsParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: IntegratedGradientsParams, report: Progress
+    ) -> Attribution:
         run = Passes.of(model).run(context.target, params.n_steps)
         baseline = model.input.baseline(x, params.baseline)
         start, way = run.ready(baseline, "gradient"), run.ready(x - baseline, "gradient")
@@ -68,17 +81,25 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
         gap = abs(float(values.sum(dtype=np.float64)) - (top - bottom)) / max(abs(top - bottom), TINY)
         report(params.n_steps, params.n_steps, values)
         return Attribution(
-            values=values, signed=True, native=(values.shape[0], values.shape[1]), gap=gap,
-            extras={"precision": run.precision, "score": top, "baseline_score": bottom}, notes=_notes(gap, top - bottom),
-            forwards=run.forwards, backwards=run.backwards,
-        )  # fmt: skip
+            values=values,
+            signed=True,
+            native=(values.shape[0], values.shape[1]),
+            gap=gap,
+            extras={"precision": run.precision, "score": top, "baseline_score": bottom},
+            notes=_notes(gap, top - bottom),
+            forwards=run.forwards,
+            backwards=run.backwards,
+        )
 
 
 def path(n: int, x: Tensor) -> tuple[Tensor, Tensor]:
     """Gauss-Legendre points and weights on [0, 1], `[n, 1, 1, 1]` each, in golden-ratio order."""
     points, weights = np.polynomial.legendre.leggauss(n)
     order = np.argsort(np.arange(n) * (np.sqrt(5) - 1) / 2 % 1)
-    pair = (torch.from_numpy(part[order]).to(x.device, torch.float32).view(-1, 1, 1, 1) for part in ((points + 1) / 2, weights / 2))
+    pair = (
+        torch.from_numpy(part[order]).to(x.device, torch.float32).view(-1, 1, 1, 1)
+        for part in ((points + 1) / 2, weights / 2)
+    )
     return next(pair), next(pair)
 
 

@@ -38,18 +38,24 @@ class KernelShapParams(Params):
 
 @register
 class KernelShap(Method[KernelShapParams]):
-    """phi_i = sum over coalitions without i of |z|! (S - |z| - 1)! / S! * (y(z + i) - y(z)); they add up to y(x) - y(baseline).
+    """phi_i = sum over coalitions without i of |z|! (S - |z| - 1)! / S! * (y(z + i) - y(z)); they add up to
+    y(x) - y(baseline).
 
-    Up to 8 segments exactly. Above: coalitions drawn with the Shapley kernel, each with its complement, and least squares under the
-    constraint that the values add up (Covert and Lee 2021, arXiv 2012.01536); the standard errors are cluster-robust, a pair one cluster.
-    arrays: segments `[H, W]`, coefficients and errors `[S]` (errors 0 where exact, none below 4 samples a segment).
+    Up to 8 segments exactly. Above: coalitions drawn with the Shapley kernel, each with its complement, and
+    least squares under the constraint that the values add up (Covert and Lee 2021, arXiv 2012.01536); the
+    standard errors are cluster-robust, a pair one cluster. arrays: segments `[H, W]`, coefficients and errors
+    `[S]` (errors 0 where exact, none below 4 samples a segment).
     """
 
     key: ClassVar[str] = "kernel_shap"
     title: ClassVar[str] = "Kernel SHAP"
     family: ClassVar[Family] = "perturbation"
-    paper: ClassVar[str] = "Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, arXiv 1705.07874"
-    summary: ClassVar[str] = "Each piece's fair share of the difference in score between everything covered and everything shown."
+    paper: ClassVar[str] = (
+        "Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, arXiv 1705.07874"
+    )
+    summary: ClassVar[str] = (
+        "Each piece's fair share of the difference in score between everything covered and everything shown."
+    )
     signed: ClassVar[bool] = True
     pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
@@ -60,11 +66,18 @@ class KernelShap(Method[KernelShapParams]):
         return segment_defaults(model)
 
     def cost(self, model: Model, params: KernelShapParams) -> Cost:
-        """With few segments all coalitions; fewer than declared where superpixels come out fewer than asked for."""
-        count = prod(grid(params.segments, *model.input.shape[1:])) if params.segmentation == "tiles" else params.segments
+        """With few segments all coalitions; fewer than declared where superpixels come out fewer than
+        asked for."""
+        count = (
+            prod(grid(params.segments, *model.input.shape[1:]))
+            if params.segmentation == "tiles"
+            else params.segments
+        )
         return Cost(forwards=2**count if count <= EXACT else params.n_samples, backwards=0)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: KernelShapParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: KernelShapParams, report: Progress
+    ) -> Attribution:
         run = Passes.of(model).run(context.target, params.n_samples)
         labels = segments(model, x, params.segmentation, params.segments)
         count = int(labels.max()) + 1
@@ -77,7 +90,11 @@ class KernelShap(Method[KernelShapParams]):
             ready = not exact and due <= len(scores) < len(on)
             due = len(scores) + REFIT if ready else due
             if len(scores) < len(on):
-                report(len(scores), len(on), spread(solve(on[: len(scores)], scores)[0], labels) if ready else None)
+                report(
+                    len(scores),
+                    len(on),
+                    spread(solve(on[: len(scores)], scores)[0], labels) if ready else None,
+                )
         shares, errors = (shapley(on, scores), np.zeros(count)) if exact else solve(on, scores)
         known = exact or len(on) >= ENOUGH * count + 2
         uncertainty = relative_error(errors, shares) if known else inf
@@ -87,7 +104,9 @@ class KernelShap(Method[KernelShapParams]):
             values=values,
             signed=True,
             native=(labels.shape[0], labels.shape[1]),
-            stages={"error": Stage("Standard error", spread(errors, labels), False)} if known and not exact else {},
+            stages={"error": Stage("Standard error", spread(errors, labels), False)}
+            if known and not exact
+            else {},
             extras={
                 "precision": run.precision,
                 "exact": exact,
@@ -114,7 +133,8 @@ def all_coalitions(count: int) -> np.ndarray:
 
 
 def coalitions(n: int, count: int, seed: int) -> np.ndarray:
-    """bool `[n, S]`: full, empty, then pairs of a coalition and its complement; sizes s with probability ~ 1 / (s (S - s))."""
+    """bool `[n, S]`: full, empty, then pairs of a coalition and its complement; sizes s with probability ~
+    1 / (s (S - s))."""
     generator = np.random.default_rng(seed)
     sizes = np.arange(1, count)
     chance = 1 / (sizes * (count - sizes))
@@ -128,7 +148,8 @@ def coalitions(n: int, count: int, seed: int) -> np.ndarray:
 
 
 def solve(on: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """min sum_i (y_i - y(empty) - z_i phi)^2 with sum phi = y(full) - y(empty): phi and its standard errors, `[S]` each.
+    """min sum_i (y_i - y(empty) - z_i phi)^2 with sum phi = y(full) - y(empty): phi and its standard errors,
+    `[S]` each.
 
     Rows 0 and 1 are full and empty, the rest pairs of a coalition and its complement.
     """

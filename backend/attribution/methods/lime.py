@@ -1,4 +1,5 @@
-"""LIME: a linear model of the score around one input, fitted to samples in which segments are switched off."""
+"""LIME: a linear model of the score around one input, fitted to samples in which segments are switched
+off."""
 
 from __future__ import annotations
 
@@ -48,27 +49,34 @@ class LimeParams(Params):
         description="Each sample comes with its opposite: the same error with fewer samples. Off: as in the paper.",
     )
     tolerance: float = Field(
-        0.0, ge=0.0, le=1.0, title="Stop early at",
+        0.0,
+        ge=0.0,
+        le=1.0,
+        title="Stop early at",
         description="Stop as soon as the standard error of the coefficients is below this share of their spread; 0 uses all samples.",
-    )  # fmt: skip
+    )
 
 
 @register
 class Lime(Method[LimeParams]):
-    """beta of min sum_i w_i (y_i - b - z_i beta)^2 on samples z of segments on and off; values = beta of each cell's segment.
+    """beta of min sum_i w_i (y_i - b - z_i beta)^2 on samples z of segments on and off; values = beta of each
+    cell's segment.
 
-    w = sqrt(exp(-(1 - cos(z, 1))^2 / width^2)) as in the lime package; y are logits.
-    Deviations: SLIC superpixels (lime: quickshift), time x mel tiles for spectrograms, paired samples (can be switched off), the whole
-    input left out of the fit, and lime's ridge penalty of 1 only below 4 samples a segment: both bias, and no band would show it.
-    The 90 % band is one of the coefficients that infinitely many samples would give; below 4 samples a segment there is none.
-    arrays: segments `[H, W]`, coefficients `[S]`, band `[2, S]`, samples `[n, S]` and scores `[n]`, the whole input first, the empty second.
+    w = sqrt(exp(-(1 - cos(z, 1))^2 / width^2)) as in the lime package; y are logits. Deviations: SLIC
+    superpixels (lime: quickshift), time x mel tiles for spectrograms, paired samples (can be switched off),
+    the whole input left out of the fit, and lime's ridge penalty of 1 only below 4 samples a segment: both
+    bias, and no band would show it. The 90 % band is one of the coefficients that infinitely many samples
+    would give; below 4 samples a segment there is none. arrays: segments `[H, W]`, coefficients `[S]`, band
+    `[2, S]`, samples `[n, S]` and scores `[n]`, the whole input first, the empty second.
     """
 
     key: ClassVar[str] = "lime"
     title: ClassVar[str] = "LIME"
     family: ClassVar[Family] = "perturbation"
     paper: ClassVar[str] = "Ribeiro et al., Why Should I Trust You?, KDD 2016, arXiv 1602.04938"
-    summary: ClassVar[str] = "How much each piece adds to the score when it is shown instead of covered: positive speaks for the class."
+    summary: ClassVar[str] = (
+        "How much each piece adds to the score when it is shown instead of covered: positive speaks for the class."
+    )
     signed: ClassVar[bool] = True
     pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
@@ -82,7 +90,9 @@ class Lime(Method[LimeParams]):
     def cost(self, model: Model, params: LimeParams) -> Cost:
         return Cost(forwards=params.n_samples, backwards=0)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: LimeParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: LimeParams, report: Progress
+    ) -> Attribution:
         run = Passes.of(model).run(context.target, params.n_samples)
         labels = segments(model, x, params.segmentation, params.segments)
         count = int(labels.max()) + 1
@@ -145,7 +155,11 @@ def _stages(fit: Fit, values: np.ndarray, labels: np.ndarray) -> dict[str, Stage
     return {
         "low": Stage("Lower end of the 90% band", spread(low, labels), True),
         "high": Stage("Upper end of the 90% band", spread(high, labels), True),
-        "sure": Stage("Only pieces whose band leaves no doubt about the sign", values * spread(_sure(fit) * 1.0, labels), True),
+        "sure": Stage(
+            "Only pieces whose band leaves no doubt about the sign",
+            values * spread(_sure(fit) * 1.0, labels),
+            True,
+        ),
         "error": Stage("Standard error", spread(fit.errors, labels), False),
     }
 
@@ -157,7 +171,9 @@ def _tile_shape(labels: np.ndarray) -> tuple[int, int]:
 def _notes(fit: Fit, done: int, count: int) -> tuple[str, ...]:
     notes = []
     if fit.r2 < WEAK:
-        notes.append(f"The linear model explains only {max(fit.r2, 0):.0%} of the scores: take these pieces with care.")
+        notes.append(
+            f"The linear model explains only {max(fit.r2, 0):.0%} of the scores: take these pieces with care."
+        )
     if not fit.enough:
         notes.append(too_few(done, count, fit.effective))
     return (*notes, *(unsure(fit.uncertainty, done) if fit.enough else ()))

@@ -1,4 +1,5 @@
-"""Layer-wise relevance propagation: the score is handed back from layer to layer until it lies on the input."""
+"""Layer-wise relevance propagation: the score is handed back from layer to layer until it lies on the
+input."""
 
 from __future__ import annotations
 
@@ -29,9 +30,19 @@ class LrpParams(Params):
         "class is favoured in the lower half. epsilon: evidence for and against alike, the most detailed and the noisiest.",
     )
     epsilon: float = Field(
-        1e-6, ge=1e-9, le=1.0, title="Epsilon", description="Absorbs weak and contradictory evidence; larger is sparser."
+        1e-6,
+        ge=1e-9,
+        le=1.0,
+        title="Epsilon",
+        description="Absorbs weak and contradictory evidence; larger is sparser.",
     )
-    gamma: float = Field(0.25, ge=0.0, le=10.0, title="Gamma", description="How much evidence for the class is favoured (gamma_epsilon).")
+    gamma: float = Field(
+        0.25,
+        ge=0.0,
+        le=10.0,
+        title="Gamma",
+        description="How much evidence for the class is favoured (gamma_epsilon).",
+    )
     input_rule: InputRule = Field(
         "zB",
         title="First layer",
@@ -55,7 +66,8 @@ def cost_of(preset: Preset) -> Cost:
 
 
 def propagated(model: Model, x: Tensor, target: int, params: LrpParams) -> Relevance:
-    """Relevance under these parameters. Presets that let relevance grow beyond bounds on this model are refused before running."""
+    """Relevance under these parameters. Presets that let relevance grow beyond bounds on this model are
+    refused before running."""
     if params.bias == "share":  # the other two lose relevance by choice
         judged = verdict(model, Settings(preset=params.preset, input_rule=params.input_rule))
         if not judged.ok:
@@ -75,20 +87,26 @@ def summary_of(found: Relevance) -> tuple[float, dict[str, Any], tuple[str, ...]
             if step.rule not in QUIET
         ],
     }
-    notes = () if abs(ratio - 1) <= TOLERANCE else (f"The map adds up to {ratio:.0%} of the score instead of 100%.",)
+    notes = (
+        ()
+        if abs(ratio - 1) <= TOLERANCE
+        else (f"The map adds up to {ratio:.0%} of the score instead of 100%.",)
+    )
     return abs(ratio - 1), extras, notes
 
 
 @register
 class Lrp(Method[LrpParams]):
-    """R = score at the output; each layer hands its relevance to its inputs by share of contribution, until the input has it all.
+    """R = score at the output; each layer hands its relevance to its inputs by share of contribution, until
+    the input has it all.
 
-    values = sum over channels of R_input; their sum is the score (`extras["conservation"]` is the ratio, `gap` its distance from 1).
-    Negative scores are explained as they are: the relevance of a class that the model speaks against is mostly negative. The first
-    class of a single-logit model y has the score -y.
+    values = sum over channels of R_input; their sum is the score (`extras["conservation"]` is the ratio,
+    `gap` its distance from 1). Negative scores are explained as they are: the relevance of a class that the
+    model speaks against is mostly negative. The first class of a single-logit model y has the score -y.
 
-    Ours, not Captum's: see `backend/attribution/lrp/rules.py` for what Captum lacks and where the two are held together by the tests.
-    Deviation: bias `share` (there); the bounds of zB are widened to an input that leaves them.
+    Ours, not Captum's: see `backend/attribution/lrp/rules.py` for what Captum lacks and where the two are
+    held together by the tests. Deviation: bias `share` (there); the bounds of zB are widened to an input that
+    leaves them.
     """
 
     key = "lrp"
@@ -110,13 +128,21 @@ class Lrp(Method[LrpParams]):
     def cost(self, model: Model, params: LrpParams) -> Cost:
         return cost_of(params.preset)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: LrpParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: LrpParams, report: Progress
+    ) -> Attribution:
         found = propagated(model, x, context.target, params)
         values: np.ndarray = found.relevance[0].sum(0).cpu().numpy()
         gap, extras, notes = summary_of(found)
         spent = self.cost(model, params)
         report(1, 1, values)
         return Attribution(
-            values=values, signed=True, native=(values.shape[0], values.shape[1]), gap=gap, extras=extras, notes=notes,
-            forwards=spent.forwards, backwards=spent.backwards,
-        )  # fmt: skip
+            values=values,
+            signed=True,
+            native=(values.shape[0], values.shape[1]),
+            gap=gap,
+            extras=extras,
+            notes=notes,
+            forwards=spent.forwards,
+            backwards=spent.backwards,
+        )

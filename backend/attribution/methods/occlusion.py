@@ -18,7 +18,11 @@ from models.model import Model
 
 class OcclusionParams(Params):
     window: float = Field(
-        0.15, ge=0.02, le=1.0, title="Window", description="Sides of the covered rectangle as a share of the input's sides."
+        0.15,
+        ge=0.02,
+        le=1.0,
+        title="Window",
+        description="Sides of the covered rectangle as a share of the input's sides.",
     )
     stride: float = Field(
         0.06,
@@ -32,7 +36,8 @@ class OcclusionParams(Params):
 
 @register
 class Occlusion(Method[OcclusionParams]):
-    """values_ij = mean over the windows that cover cell ij of y_c(x) - y_c(x with the window replaced); 0 where no window comes.
+    """values_ij = mean over the windows that cover cell ij of y_c(x) - y_c(x with the window replaced); 0
+    where no window comes.
 
     The last window of a row or column is cut off at the border, as in Captum.
     """
@@ -40,8 +45,12 @@ class Occlusion(Method[OcclusionParams]):
     key: ClassVar[str] = "occlusion"
     title: ClassVar[str] = "Occlusion"
     family: ClassVar[Family] = "perturbation"
-    paper: ClassVar[str] = "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv 1311.2901"
-    summary: ClassVar[str] = "How much the score falls when this place is covered; negative where covering raises it."
+    paper: ClassVar[str] = (
+        "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv 1311.2901"
+    )
+    summary: ClassVar[str] = (
+        "How much the score falls when this place is covered; negative where covering raises it."
+    )
     signed: ClassVar[bool] = True
     pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "windows"
@@ -54,7 +63,9 @@ class Occlusion(Method[OcclusionParams]):
     def cost(self, model: Model, params: OcclusionParams) -> Cost:
         return Cost(forwards=1 + len(windows(model.input.shape[1:], params)), backwards=0)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: OcclusionParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: OcclusionParams, report: Progress
+    ) -> Attribution:
         places = windows((x.shape[-2], x.shape[-1]), params)
         run = Passes.of(model).run(context.target, 1 + len(places))
         removal = Removal(run, x, model.input.baseline(x, params.baseline))
@@ -72,9 +83,13 @@ class Occlusion(Method[OcclusionParams]):
         values = (total / count.clip(min=1)).astype(np.float32)
         grid = (len({rows.start for rows, _ in places}), len({columns.start for _, columns in places}))
         return Attribution(
-            values=values, signed=True, native=grid, extras={"precision": run.precision, "score": whole},
-            forwards=run.forwards, backwards=0,
-        )  # fmt: skip
+            values=values,
+            signed=True,
+            native=grid,
+            extras={"precision": run.precision, "score": whole},
+            forwards=run.forwards,
+            backwards=0,
+        )
 
 
 def windows(size: tuple[int, ...], params: OcclusionParams) -> list[tuple[slice, slice]]:

@@ -22,7 +22,9 @@ class Saliency(Method[NoParams]):
     title: ClassVar[str] = "Saliency"
     family: ClassVar[Family] = "gradient"
     paper: ClassVar[str] = "Simonyan et al., Deep Inside Convolutional Networks, 2013, arXiv 1312.6034"
-    summary: ClassVar[str] = "How strongly the score reacts to a small change of each cell, in whichever direction. Noisy."
+    summary: ClassVar[str] = (
+        "How strongly the score reacts to a small change of each cell, in whichever direction. Noisy."
+    )
     signed: ClassVar[bool] = False
     unit: ClassVar[str] = "passes"
     order: ClassVar[int] = 100
@@ -31,7 +33,9 @@ class Saliency(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(forwards=1, backwards=1)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         gradient, _ = Passes.of(model).run(context.target, 1).gradients(x)
         result = input_map(gradient[0].abs().amax(0), signed=False)
         report(1, 1, result.values)

@@ -18,9 +18,13 @@ from models.model import Model
 
 class SmoothGradParams(Params):
     n_samples: int = Field(
-        50, ge=1, le=2000, title="Noisy copies", description="How many gradients are averaged; the noise falls with the square root.",
+        50,
+        ge=1,
+        le=2000,
+        title="Noisy copies",
+        description="How many gradients are averaged; the noise falls with the square root.",
         json_schema_extra={"scales_cost": True},
-    )  # fmt: skip
+    )
     noise: float = Field(
         0.15,
         ge=0.0,
@@ -29,7 +33,9 @@ class SmoothGradParams(Params):
         description="Standard deviation of the noise as a share of the input's range; 0.1 to 0.2 is usual.",
     )
     sign: Literal["signed", "abs"] = Field(
-        "signed", title="Sign", description="signed: positive cells raise the score when brightened. abs: only how strongly a cell counts."
+        "signed",
+        title="Sign",
+        description="signed: positive cells raise the score when brightened. abs: only how strongly a cell counts.",
     )
 
 
@@ -37,17 +43,21 @@ class SmoothGradParams(Params):
 class SmoothGrad(Method[SmoothGradParams]):
     """M = mean over n of g(x + e), g = dy_c/dx, e ~ N(0, sigma^2), sigma = noise * (max x - min x).
 
-    signed: values = sum over channels of M; abs: sum over channels of |M| (the mean is taken first, so noise cancels).
-    Stage `variance`: variance over the copies (ddof 1) of the channel sum of g: where the gradient depends on the noise.
-    extras.uncertainty: root mean square standard error of the channel sum as a share of the map's spread.
-    Deviation: the paper takes the largest channel; a sum keeps the sign's meaning.
+    signed: values = sum over channels of M; abs: sum over channels of |M| (the mean is taken first, so noise
+    cancels). Stage `variance`: variance over the copies (ddof 1) of the channel sum of g: where the gradient
+    depends on the noise. extras.uncertainty: root mean square standard error of the channel sum as a share of
+    the map's spread. Deviation: the paper takes the largest channel; a sum keeps the sign's meaning.
     """
 
     key: ClassVar[str] = "smooth_grad"
     title: ClassVar[str] = "SmoothGrad"
     family: ClassVar[Family] = "gradient"
-    paper: ClassVar[str] = "Smilkov et al., SmoothGrad: removing noise by adding noise, 2017, arXiv 1706.03825"
-    summary: ClassVar[str] = "Where small changes of brightness or level move the score, averaged so that chance patterns cancel."
+    paper: ClassVar[str] = (
+        "Smilkov et al., SmoothGrad: removing noise by adding noise, 2017, arXiv 1706.03825"
+    )
+    summary: ClassVar[str] = (
+        "Where small changes of brightness or level move the score, averaged so that chance patterns cancel."
+    )
     signed: ClassVar[bool] = True
     unit: ClassVar[str] = "copies"
     default_on: ClassVar[bool] = True
@@ -57,7 +67,9 @@ class SmoothGrad(Method[SmoothGradParams]):
     def cost(self, model: Model, params: SmoothGradParams) -> Cost:
         return Cost(forwards=params.n_samples, backwards=params.n_samples)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: SmoothGradParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: SmoothGradParams, report: Progress
+    ) -> Attribution:
         run = Passes.of(model).run(context.target, params.n_samples)
         n, sigma = params.n_samples, params.noise * float(x.max() - x.min())
         generator = torch.Generator().manual_seed(context.seed)
@@ -77,11 +89,20 @@ class SmoothGrad(Method[SmoothGradParams]):
         variance = (squares - n * (mean.double() - first) ** 2).clamp(min=0) / max(1, n - 1)
         values = self._values(total / n, params)
         return Attribution(
-            values=values, signed=params.sign == "signed", native=(values.shape[0], values.shape[1]),
-            stages={"variance": Stage("Variance over the noisy copies", variance.float().cpu().numpy(), False)},
-            extras={"precision": run.precision, "sigma": sigma, "uncertainty": _uncertainty(mean, variance, n)},
-            forwards=run.forwards, backwards=run.backwards,
-        )  # fmt: skip
+            values=values,
+            signed=params.sign == "signed",
+            native=(values.shape[0], values.shape[1]),
+            stages={
+                "variance": Stage("Variance over the noisy copies", variance.float().cpu().numpy(), False)
+            },
+            extras={
+                "precision": run.precision,
+                "sigma": sigma,
+                "uncertainty": _uncertainty(mean, variance, n),
+            },
+            forwards=run.forwards,
+            backwards=run.backwards,
+        )
 
     @staticmethod
     def _values(mean: Tensor, params: SmoothGradParams) -> np.ndarray:

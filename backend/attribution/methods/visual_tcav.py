@@ -26,13 +26,19 @@ REDRAWS = 100
 
 class VisualTcavParams(Params):
     concept: str = Field(
-        "striped", title="Concept", description="What to look for: a built-in concept or one of yours.", max_length=64,
+        "striped",
+        title="Concept",
+        description="What to look for: a built-in concept or one of yours.",
+        max_length=64,
         json_schema_extra={"choices_from": "concepts"},
-    )  # fmt: skip
+    )
     negatives: str = Field(
-        RANDOM, title="Counter-examples", description="What the concept is told apart from.", max_length=64,
+        RANDOM,
+        title="Counter-examples",
+        description="What the concept is told apart from.",
+        max_length=64,
         json_schema_extra={"choices_from": "concepts"},
-    )  # fmt: skip
+    )
     n_random: int = Field(
         200,
         ge=20,
@@ -45,11 +51,13 @@ class VisualTcavParams(Params):
 
 @register
 class VisualTcav(Method[VisualTcavParams]):
-    """Concept map M enlarged with half-pixel centres; formulas in backend/attribution/concepts/attribution.py.
+    """Concept map M enlarged with half-pixel centres; formulas in
+    backend/attribution/concepts/attribution.py.
 
-    M is the same for every class and never scaled per input, so maps of different inputs can be compared; how much the concept adds to
-    the chosen class is the number beside it. Significance (ours): the attribution against random pseudo-concepts of equal size on the
-    same attribution field, and the verdict of backend/attribution/concepts/verdict.py.
+    M is the same for every class and never scaled per input, so maps of different inputs can be compared; how
+    much the concept adds to the chosen class is the number beside it. Significance (ours): the attribution
+    against random pseudo-concepts of equal size on the same attribution field, and the verdict of
+    backend/attribution/concepts/verdict.py.
     """
 
     key: ClassVar[str] = "visual_tcav"
@@ -71,7 +79,9 @@ class VisualTcav(Method[VisualTcavParams]):
     def cost(self, model: Model, params: VisualTcavParams) -> Cost:
         return Cost(forwards=POINTS + 3, backwards=POINTS)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: VisualTcavParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: VisualTcavParams, report: Progress
+    ) -> Attribution:
         if context.layer is None:
             raise Incompatible("A concept map needs a layer with a spatial output.", field="layer")
         library, layer = context.library or Library(), context.layer
@@ -81,14 +91,22 @@ class VisualTcav(Method[VisualTcavParams]):
         out = concept_attribution(model, x, layer, [vector], [context.target])
         report(2, 3)
         counter = library.against(model, params.concept, params.negatives)
-        pseudo = library.pseudo(model, layer, vector.positives, params.n_random, negatives=counter, seed=context.seed)
-        again = library.redrawn(model, layer, params.concept, REDRAWS, negatives=counter, seed=context.seed + 1)
+        pseudo = library.pseudo(
+            model, layer, vector.positives, params.n_random, negatives=counter, seed=context.seed
+        )
+        again = library.redrawn(
+            model, layer, params.concept, REDRAWS, negatives=counter, seed=context.seed + 1
+        )
         score, chance = float(out.scores[0, 0]), pseudo.scores(out.field)[:, 0].cpu().numpy()
         p = empirical_p(score, chance)
-        low, high, _ = interval(np.array([score]), again.scores(out.field)[:, 0].cpu().numpy(), np.array([chance.mean()]))
+        low, high, _ = interval(
+            np.array([score]), again.scores(out.field)[:, 0].cpu().numpy(), np.array([chance.mean()])
+        )
         unlike = unlike_words(library.kind(model, params.concept), library.kind(model, counter), None)
         level = float(np.quantile(chance, 0.95))
-        judged = judge_together([Evidence(p, low, high, float(chance.mean()), level, unlike=unlike)], params.n_random)[0]
+        judged = judge_together(
+            [Evidence(p, low, high, float(chance.mean()), level, unlike=unlike)], params.n_random
+        )[0]
         report(3, 3)
         native = tuple(out.maps.shape[-2:])
         return Attribution(
@@ -98,19 +116,34 @@ class VisualTcav(Method[VisualTcavParams]):
             stages={
                 "raw": Stage("Projection before clipping", out.raw[0].cpu().numpy(), False),
                 "map": Stage("Concept map at the layer's resolution", out.maps[0].cpu().numpy(), False),
-                "field": Stage("Attribution field of the class, all concepts", out.field.values[0].sum(0).cpu().numpy(), False),
+                "field": Stage(
+                    "Attribution field of the class, all concepts",
+                    out.field.values[0].sum(0).cpu().numpy(),
+                    False,
+                ),
             },
             extras={
-                "concept": vector.name, "score": score, "share": float(out.shares[0]), "p_value": p, "verdict": judged.verdict, "because": judged.because,
-                "range_low": low, "range_high": high, "counter": library.name(counter),
-                "random_95": level, "emblem_plus": vector.emblems[0], "emblem_minus": vector.emblems[1],
-                "length": vector.length, "length_over_random": vector.length / max(float(pseudo.lengths.median()), 1e-12),
-                "examples": vector.positives, "counter_examples": vector.negatives,
+                "concept": vector.name,
+                "score": score,
+                "share": float(out.shares[0]),
+                "p_value": p,
+                "verdict": judged.verdict,
+                "because": judged.because,
+                "range_low": low,
+                "range_high": high,
+                "counter": library.name(counter),
+                "random_95": level,
+                "emblem_plus": vector.emblems[0],
+                "emblem_minus": vector.emblems[1],
+                "length": vector.length,
+                "length_over_random": vector.length / max(float(pseudo.lengths.median()), 1e-12),
+                "examples": vector.positives,
+                "counter_examples": vector.negatives,
             },
             notes=_notes(vector, score, judged),
             forwards=POINTS + 3,
             backwards=POINTS,
-        )  # fmt: skip
+        )
 
 
 def _notes(vector: ConceptVector, score: float, judged: Judgement) -> tuple[str, ...]:
@@ -120,8 +153,14 @@ def _notes(vector: ConceptVector, score: float, judged: Judgement) -> tuple[str,
         )
     if judged.verdict == "counts":
         return ()
-    words = "does not count for more than chance" if judged.verdict == "not_more_than_chance" else "may or may not count: undecided"
-    return (f"{vector.name} {words} at this layer (score {score:.3f}, p = {judged.p_adjusted:.2f}). {judged.because}",)
+    words = (
+        "does not count for more than chance"
+        if judged.verdict == "not_more_than_chance"
+        else "may or may not count: undecided"
+    )
+    return (
+        f"{vector.name} {words} at this layer (score {score:.3f}, p = {judged.p_adjusted:.2f}). {judged.because}",
+    )
 
 
 def enlarged(maps: Tensor, size: torch.Size | tuple[int, ...]) -> np.ndarray:

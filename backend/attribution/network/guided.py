@@ -1,8 +1,9 @@
 """Guided backpropagation: on the way back a ReLU passes only what is positive.
 
-`nn.ReLU`, `F.relu`, `Tensor.relu_` and their ReLU6 cousins all end in a few torch functions, and so do the other ways to write them:
-`clamp(min=0)`, `maximum(x, 0)`, `threshold(x, 0, 0)`, `where(x > 0, x, 0)`. While `guided()` is active those are replaced for this
-thread, so no module is touched, nothing is hooked, and shared, functional and in-place ReLUs need no rewriting.
+`nn.ReLU`, `F.relu`, `Tensor.relu_` and their ReLU6 cousins all end in a few torch functions, and so do the
+other ways to write them: `clamp(min=0)`, `maximum(x, 0)`, `threshold(x, 0, 0)`, `where(x > 0, x, 0)`. While
+`guided()` is active those are replaced for this thread, so no module is touched, nothing is hooked, and
+shared, functional and in-place ReLUs need no rewriting.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from models.model import Model
 RELU = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu_}
 RELU6 = {F.relu6}
 HARDTANH = {F.hardtanh, F.hardtanh_}
-CLAMP = {torch.clamp, torch.clamp_, Tensor.clamp, Tensor.clamp_, torch.clip, torch.clip_, Tensor.clip, Tensor.clip_}
+CLAMP = {
+    torch.clamp,
+    torch.clamp_,
+    Tensor.clamp,
+    Tensor.clamp_,
+    torch.clip,
+    torch.clip_,
+    Tensor.clip,
+    Tensor.clip_,
+}
 CLAMP_MIN = {torch.clamp_min, torch.clamp_min_, Tensor.clamp_min, Tensor.clamp_min_}
 THRESHOLD = {F.threshold, torch.threshold, torch.threshold_}  # F.threshold_ is torch's own
 MAXIMUM = {torch.maximum, Tensor.maximum, torch.max, Tensor.max, torch.fmax, Tensor.fmax}
@@ -32,7 +42,8 @@ SMOOTH = {
     F.leaky_relu: "LeakyReLU", F.prelu: "PReLU", F.rrelu: "RReLU", F.softplus: "Softplus", F.tanh: "Tanh", torch.tanh: "Tanh",
     Tensor.tanh: "Tanh",
 }  # fmt: skip
-"""Activations that are not switches: the guided rule has no meaning for them. Sigmoid is left out, it serves as a gate."""
+"""Activations that are not switches: the guided rule has no meaning for them. Sigmoid is left out, it
+serves as a gate."""
 
 
 class _Guided(torch.autograd.Function):
@@ -50,7 +61,8 @@ class _Guided(torch.autograd.Function):
 
 
 class guided(TorchFunctionMode):
-    """Within it, rectifiers follow the guided rule. `rectifiers` counts them, `others` names what is no rectifier."""
+    """Within it, rectifiers follow the guided rule. `rectifiers` counts them, `others` names what is no
+    rectifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +70,11 @@ class guided(TorchFunctionMode):
         self.others: set[str] = set()
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         switch = _rectifier(func, args, kwargs)
@@ -76,8 +92,11 @@ def _apply(x: Tensor, top: float, in_place: bool) -> Tensor:
     return x.copy_(_Guided.apply(x.clone(), top))
 
 
-def _rectifier(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, float] | None:
-    """What is rectified and the upper end, None for a call that is no rectifier. ReLU6 arrives as hardtanh(0, 6) in some versions."""
+def _rectifier(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Tensor, float] | None:
+    """What is rectified and the upper end, None for a call that is no rectifier. ReLU6 arrives as
+    hardtanh(0, 6) in some versions."""
     given = {**dict(zip(_ARGUMENTS.get(func, ("input",)), args, strict=False)), **kwargs}
     x: Tensor = given["input"] if "input" in given else args[0]
     if func in RELU:
@@ -88,7 +107,11 @@ def _rectifier(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         return x, float(given.get("max_val", 1.0))
     if func in CLAMP | CLAMP_MIN and _is_zero(given.get("min")):
         top = given.get("max")
-        return (x, float("inf") if top is None else float(top)) if top is None or isinstance(top, int | float) else None
+        return (
+            (x, float("inf") if top is None else float(top))
+            if top is None or isinstance(top, int | float)
+            else None
+        )
     if func in THRESHOLD and _is_zero(given["threshold"]) and _is_zero(given["value"]):
         return x, float("inf")
     if func in MAXIMUM:
@@ -125,7 +148,12 @@ def _of_two(left: Tensor, right: Any) -> tuple[Tensor, float] | None:
 
 def _where(chosen: Any, x: Any, otherwise: Any) -> tuple[Tensor, float] | None:
     """where(x > 0, x, 0)."""
-    if not isinstance(chosen, Tensor) or not isinstance(x, Tensor) or chosen.shape != x.shape or not _is_zero(otherwise):
+    if (
+        not isinstance(chosen, Tensor)
+        or not isinstance(x, Tensor)
+        or chosen.shape != x.shape
+        or not _is_zero(otherwise)
+    ):
         return None
     return (x, float("inf")) if torch.equal(chosen, x > 0) or torch.equal(chosen, x >= 0) else None
 
@@ -163,10 +191,12 @@ def _judge(seen: guided) -> Compatibility:
     if seen.others:
         names = ", ".join(sorted(seen.others))
         return Compatibility(
-            False, f"Guided backpropagation is defined for ReLU networks; this one uses {names}. Use SmoothGrad or integrated gradients."
+            False,
+            f"Guided backpropagation is defined for ReLU networks; this one uses {names}. Use SmoothGrad or integrated gradients.",
         )
     if not seen.rectifiers:
         return Compatibility(
-            False, "Guided backpropagation is defined for ReLU networks; this one has no ReLU. Use SmoothGrad or integrated gradients."
+            False,
+            "Guided backpropagation is defined for ReLU networks; this one has no ReLU. Use SmoothGrad or integrated gradients.",
         )
     return OK

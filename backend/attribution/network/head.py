@@ -1,10 +1,12 @@
 """The head of a network: everything from one layer's output to the logits, run without its prefix.
 
-Attribution fields, concept curves and filter ablations evaluate `h(F)` hundreds of times for one `F`; running the whole network with a
-hook that replaces the layer's output would pay for the prefix every time. `torch.fx` traces the module once, the nodes downstream of
-the layer are copied into a graph of their own, and what reaches them *past* the layer (a shortcut around it) is computed once per
-input and held fixed. Steps that depend on no number of the input (its batch size, weights and what is made of them) are part of the head
-themselves, so that they hold for any batch. A module that cannot be traced or split falls back to the hook: same numbers, full cost.
+Attribution fields, concept curves and filter ablations evaluate `h(F)` hundreds of times for one `F`; running
+the whole network with a hook that replaces the layer's output would pay for the prefix every time. `torch.fx`
+traces the module once, the nodes downstream of the layer are copied into a graph of their own, and what
+reaches them *past* the layer (a shortcut around it) is computed once per input and held fixed. Steps that
+depend on no number of the input (its batch size, weights and what is made of them) are part of the head
+themselves, so that they hold for any batch. A module that cannot be traced or split falls back to the hook:
+same numbers, full cost.
 """
 
 from __future__ import annotations
@@ -40,16 +42,22 @@ class _Tracer(fx.Tracer):
 
 
 class Suffix:
-    """`features(x)` gives the layer's output; `head(x)` the function from it to the module's raw outputs; `at(x)` both at the price of one."""
+    """`features(x)` gives the layer's output; `head(x)` the function from it to the module's raw outputs;
+    `at(x)` both at the price of one."""
 
     def __init__(self, model: Model, layer: str) -> None:
         if layer not in {found.name for found in model.layers}:
-            raise Incompatible("This model has no such layer with a spatial output; choose one that the model lists.", field="layer")
+            raise Incompatible(
+                "This model has no such layer with a spatial output; choose one that the model lists.",
+                field="layer",
+            )
         self.module, self.layer, self.device = model.module, layer, model.device
         self.traced, self._checked = True, False
         try:
             self._split()
-        except Exception:  # fx raises many types for control flow it cannot trace; the hook path is equally right
+        except (
+            Exception
+        ):  # fx raises many types for control flow it cannot trace; the hook path is equally right
             self.traced = False
 
     def _split(self) -> None:
@@ -86,7 +94,8 @@ class Suffix:
 
     @torch.no_grad()
     def _is_split(self, x: Tensor) -> bool:
-        """Whether the two parts may be used: on first use they must give the module's own numbers, for one input and for a batch of it."""
+        """Whether the two parts may be used: on first use they must give the module's own numbers, for one
+        input and for a batch of it."""
         if self.traced and not self._checked:
             self._checked = True
             (*_, features), out = self._seen(x[:1])
@@ -102,14 +111,16 @@ class Suffix:
         return lambda maps: self._head(maps, *[part.expand(len(maps), *part.shape[1:]) for part in beside])
 
     def _seen(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The layer's output at every call during one forward pass (a shared module is called several times), and the module's output."""
+        """The layer's output at every call during one forward pass (a shared module is called several
+        times), and the module's output."""
         kept: list[Tensor] = []
         with torch.no_grad(), _hooked(self.module, self.layer, lambda out: kept.append(out.detach().clone())):
             out = self.module(x)
         return kept, out
 
     def at(self, x: Tensor) -> At:
-        """F of one input `x [1, C, H, W]` and the head for it, from a single run of the prefix; the head takes any batch of feature maps."""
+        """F of one input `x [1, C, H, W]` and the head for it, from a single run of the prefix; the head
+        takes any batch of feature maps."""
         if not self._is_split(x):
             seen, _ = self._seen(x)
             return seen[-1], self._replaced(x, len(seen))
@@ -138,12 +149,14 @@ class Suffix:
 
 def _close(found: Tensor, expected: Tensor) -> bool:
     """Equal up to rounding."""
-    return found.shape == expected.shape and float((found - expected).abs().max()) <= CLOSE * max(1.0, float(expected.abs().max()))
+    return found.shape == expected.shape and float((found - expected).abs().max()) <= CLOSE * max(
+        1.0, float(expected.abs().max())
+    )
 
 
 def _light(whole: fx.GraphModule, after: set[fx.Node]) -> set[fx.Node]:
-    """What the nodes of `after` need that depends on no number of the input: weights, sizes read off a tensor, and what is made of them
-    alone. (A size read off the layer's output is downstream of it.)"""
+    """What the nodes of `after` need that depends on no number of the input: weights, sizes read off a
+    tensor, and what is made of them alone. (A size read off the layer's output is downstream of it.)"""
     light: set[fx.Node] = set()
     for node in whole.graph.nodes:
         if node.op in ("placeholder", "output") or node in after:
@@ -160,7 +173,11 @@ def _light(whole: fx.GraphModule, after: set[fx.Node]) -> set[fx.Node]:
 def _reads_size(node: fx.Node) -> bool:
     if node.op == "call_method":
         return node.target in ("size", "dim", "numel", "ndimension", "stride")
-    return node.op == "call_function" and node.target is getattr and node.args[1] in ("shape", "ndim", "dtype", "device", "is_cuda")
+    return (
+        node.op == "call_function"
+        and node.target is getattr
+        and node.args[1] in ("shape", "ndim", "dtype", "device", "is_cuda")
+    )
 
 
 def _prefix_graph(whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node]) -> fx.GraphModule:
@@ -180,7 +197,9 @@ def _prefix_graph(whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node]) ->
     return fx.GraphModule(whole, graph).eval()
 
 
-def _head_graph(whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node], own: set[fx.Node]) -> fx.GraphModule:
+def _head_graph(
+    whole: fx.GraphModule, cut: fx.Node, beside: list[fx.Node], own: set[fx.Node]
+) -> fx.GraphModule:
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
     for number, node in enumerate([cut, *beside]):
@@ -211,5 +230,6 @@ def _hooked(module: nn.Module, layer: str, see: Callable[[Tensor], Any]) -> Any:
 
 
 def suffix(model: Model, layer: str) -> Suffix:
-    """The split at a layer, traced once per model and layer. Modules are shared with the model, not copied."""
+    """The split at a layer, traced once per model and layer. Modules are shared with the model, not
+    copied."""
     return keep(model, "head", layer, lambda: Suffix(model, layer))

@@ -1,9 +1,11 @@
-"""What was computed from a model and is worth keeping: one cache per model, emptied when the network has changed.
+"""What was computed from a model and is worth keeping: one cache per model, emptied when the network has
+changed.
 
-Nobody has to tell: each time something is asked for, the stamp of the network is compared with the one it was kept under. The stamp is
-read off the numbers themselves, because no counter sees every edit: `weight.data.neg_()` moves neither address nor version, permuted
-rows leave norm and sum as they were. It costs 20 to 30 ms for the 98 MiB of a ResNet-50 on one core, a third of its forward pass; `steady`
-asks once for a whole run.
+Nobody has to tell: each time something is asked for, the stamp of the network is compared with the one it was
+kept under. The stamp is read off the numbers themselves, because no counter sees every edit:
+`weight.data.neg_()` moves neither address nor version, permuted rows leave norm and sum as they were. It
+costs 20 to 30 ms for the 98 MiB of a ResNet-50 on one core, a third of its forward pass; `steady` asks once
+for a whole run.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ _latest: dict[str, OrderedDict[tuple[int, Key], weakref.ref[_Cache]]] = {}
 def keep(model: Model, family: str, key: Hashable, make: Callable[[], T], *, most: int | None = None) -> T:
     """The value of this key for the network as it is now, made when it is missing.
 
-    family: what kind of thing it is. most: values of this family kept in all models together; room is made before a new one is made.
+    family: what kind of thing it is. most: values of this family kept in all models together; room is made
+    before a new one is made.
     """
     with steady(model) as cache:
         place = (family, key)
@@ -87,7 +90,8 @@ def stamp(model: Model) -> str:
 
 
 def _read(model: Model) -> str:
-    """Of what decides the network's numbers: names, types and settings of its modules, every weight and buffer; and of the input."""
+    """Of what decides the network's numbers: names, types and settings of its modules, every weight and
+    buffer; and of the input."""
     sha = hashlib.sha256(repr((type(model.input).__qualname__, model.input.describe())).encode())
     for name, module in model.module.named_modules():
         sha.update(f"{name}:{type(module).__qualname__};".encode())
@@ -108,9 +112,14 @@ def _parts(module: nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def _checksum(tensor: Tensor) -> tuple[Any, ...]:
-    """CRC-32 of the values in their order: any change of a single number is seen for certain, any other but once in 2^32."""
+    """CRC-32 of the values in their order: any change of a single number is seen for certain, any other
+    but once in 2^32."""
     flat = tensor.detach().contiguous().reshape(-1)
-    return tensor.dtype, tuple(tensor.shape), zlib.crc32(flat.view(torch.uint8).cpu().numpy().data) if flat.numel() else 0
+    return (
+        tensor.dtype,
+        tuple(tensor.shape),
+        zlib.crc32(flat.view(torch.uint8).cpu().numpy().data) if flat.numel() else 0,
+    )
 
 
 def _make_room(family: str, most: int) -> None:

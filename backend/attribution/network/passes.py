@@ -1,21 +1,22 @@
 """The fast engine of forward and forward + backward passes that the perturbation and path methods run on.
 
-A method that needs hundreds of passes asks `Passes.of(model).run(target, passes=n)` for a `Run` and hands it batches. Behind it stands
-the first network of a short list that gives the *same numbers*:
+A method that needs hundreds of passes asks `Passes.of(model).run(target, passes=n)` for a `Run` and hands it
+batches. Behind it stands the first network of a short list that gives the *same numbers*:
 
     bfloat16                    a copy with batch norm merged into the convolutions, channels-last, in half the bits (forward only)
     bfloat16 backward           the folded copy, forward in float32, gradients of the convolutions in bfloat16
     folded                      the copy in float32; same function
     as given                    the model's own module, float32
 
-The list is in the order of speed as measured (docs/decisions.md), so no clock takes part in the choice: it follows from the processor,
-the kind of pass and the network. bfloat16 is on it where the processor computes in it, and a copy is taken only if it agrees with the
-module on a probe input (`AGREEMENT`), always judged on one thread. The same request therefore gives the same bits in every process,
-beside any other work. Gradients of a bfloat16 forward pass are never used: rounding flips ReLUs, and on ResNet-18 the gradient map then
+The list is in the order of speed as measured (docs/decisions.md), so no clock takes part in the choice: it
+follows from the processor, the kind of pass and the network. bfloat16 is on it where the processor computes
+in it, and a copy is taken only if it agrees with the module on a probe input (`AGREEMENT`), always judged on
+one thread. The same request therefore gives the same bits in every process, beside any other work. Gradients
+of a bfloat16 forward pass are never used: rounding flips ReLUs, and on ResNet-18 the gradient map then
 correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to 1.
 
-The batch size follows from memory alone and for the same reason: what the machine has, not what happens to be free. On a CPU throughput
-is flat from about 16 images on.
+The batch size follows from memory alone and for the same reason: what the machine has, not what happens to be
+free. On a CPU throughput is flat from about 16 images on.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ AS_GIVEN = "as given, float32"
 MAP_BYTES = 80 * 2**20
 """Most that one feature map of a batch may take on a CPU."""
 WORKER_BYTES, LEAST_BYTES = 500 * 2**20, 128 * 2**20
-"""What weights, their copies and everything kept for the way back may take together on a CPU (with torch itself, a worker of 1.5 GiB);
-what is kept may always take the least."""
+"""What weights, their copies and everything kept for the way back may take together on a CPU (with torch
+itself, a worker of 1.5 GiB); what is kept may always take the least."""
 COPIES = 3
 MOST = {"cpu": 32, "cuda": 256}
 CUDA_SHARE = 8
@@ -60,7 +61,8 @@ PROBES: dict[Kind, int] = {"forward": 8, "gradient": 2}
 
 @dataclass(frozen=True)
 class Plan:
-    """How passes of one kind are run. words: the same for the record. agreement: rank correlation with float32."""
+    """How passes of one kind are run. words: the same for the record. agreement: rank correlation with
+    float32."""
 
     network: Callable[[Tensor], Tensor]
     precision: str
@@ -122,7 +124,10 @@ class Passes:
                 half = copy.deepcopy(self.folded).to(torch.bfloat16)
                 yield self._plan(kind, half, "bfloat16", "folded, bfloat16 forward", dtype=torch.bfloat16)
             else:
-                network, words = _backward_in_bfloat16(self.folded), "folded, float32 forward, bfloat16 backward"
+                network, words = (
+                    _backward_in_bfloat16(self.folded),
+                    "folded, float32 forward, bfloat16 backward",
+                )
                 yield self._plan(kind, network, "float32, bfloat16 backward", words)
         yield self._plan(kind, self.folded, "float32", "folded, float32")
 
@@ -141,7 +146,8 @@ class Passes:
 
     @property
     def folded(self) -> nn.Module:
-        """A channels-last copy, batch norm merged where `torch.fx` can trace the network. The same function up to float32 rounding."""
+        """A channels-last copy, batch norm merged where `torch.fx` can trace the network. The same
+        function up to float32 rounding."""
         if self._folded is None:
             try:
                 from torch.fx.experimental.optimization import fuse
@@ -156,7 +162,8 @@ class Passes:
         """The largest power of two within the memory bounds."""
         device = self.model.device
         largest = dtype.itemsize * max(
-            math.prod(shape) for shape in (self.model.input.shape, *(layer.shape for layer in self.model.layers))
+            math.prod(shape)
+            for shape in (self.model.input.shape, *(layer.shape for layer in self.model.layers))
         )
         kept = self._saved_bytes(network) if kind == "gradient" else 0
         if device.type == "cuda":
@@ -221,7 +228,8 @@ class Run:
         return _laid_out(x.to(self.model.device), plan)
 
     def scores(self, x: Tensor) -> Tensor:
-        """`x [N, C, H, W]` -> the explained logit, float32 `[N]`, in one batch. A network that works in place may overwrite `x`."""
+        """`x [N, C, H, W]` -> the explained logit, float32 `[N]`, in one batch. A network that works in
+        place may overwrite `x`."""
         plan = self._take("forward")
         self.forwards += x.shape[0]
         with torch.inference_mode():
@@ -261,11 +269,15 @@ def plans_taken() -> Iterator[dict[str, None]]:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware (AVX512-BF16, AMX, ARM's own, or a GPU). Where oneDNN only emulates it, which it
-    also calls supported, it is slower than float32."""
+    """Whether the device multiplies bfloat16 in hardware (AVX512-BF16, AMX, ARM's own, or a GPU). Where
+    oneDNN only emulates it, which it also calls supported, it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if (
+        device.type != "cpu"
+        or not torch.backends.mkldnn.is_available()
+        or not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    ):
         return False
     intel = platform.machine().lower() in ("x86_64", "amd64")
     return not intel or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -275,16 +287,21 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def _probe(model: Model, n: int) -> Tensor:
-    """`[n, C, H, W]`: one smooth seeded picture on the scale of the input's baselines, whole and with random parts removed."""
+    """`[n, C, H, W]`: one smooth seeded picture on the scale of the input's baselines, whole and with
+    random parts removed."""
     generator = torch.Generator().manual_seed(0)
     channels, height, width = model.input.shape
     coarse = torch.rand(1, channels, 12, 12, generator=generator)
     picture = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
     picture = picture + 0.05 * torch.randn(1, channels, height, width, generator=generator)
-    normalise = getattr(model.input, "normalise", None)  # pictures: 0..1 to the network's scale; sound is 0..1 already
+    normalise = getattr(
+        model.input, "normalise", None
+    )  # pictures: 0..1 to the network's scale; sound is 0..1 already
     picture = normalise(picture) if normalise else picture
     removed = model.input.baseline(picture)
-    keep = F.interpolate((torch.rand(n, 1, 6, 6, generator=generator) > 0.3).float(), size=(height, width), mode="nearest")
+    keep = F.interpolate(
+        (torch.rand(n, 1, 6, 6, generator=generator) > 0.3).float(), size=(height, width), mode="nearest"
+    )
     keep[0] = 1
     return (picture * keep + removed * (1 - keep)).to(model.device)
 
@@ -306,7 +323,11 @@ def _agreement(found: Tensor, expected: Tensor, kind: Kind, exact: bool) -> floa
     """Rank correlation, 0 when the top class changes or a float32 copy is further away than rounding."""
     if not torch.isfinite(found).all():
         return 0.0
-    if kind == "forward" and found.shape[1] > 1 and not torch.equal(found.argmax(1)[:1], expected.argmax(1)[:1]):
+    if (
+        kind == "forward"
+        and found.shape[1] > 1
+        and not torch.equal(found.argmax(1)[:1], expected.argmax(1)[:1])
+    ):
         return 0.0
     if exact:
         return float((found - expected).abs().max() <= CLOSE * expected.abs().max().clamp(min=1e-6))
@@ -323,7 +344,9 @@ def _rank_correlation(a: Tensor, b: Tensor) -> float:
 
 
 def _laid_out(x: Tensor, plan: Plan) -> Tensor:
-    return x.to(plan.dtype, memory_format=torch.channels_last if plan.channels_last else torch.contiguous_format)
+    return x.to(
+        plan.dtype, memory_format=torch.channels_last if plan.channels_last else torch.contiguous_format
+    )
 
 
 @contextmanager
@@ -357,17 +380,30 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: nn.Conv2d, half: Tensor) -> Tensor:
         ctx.layer, ctx.half, ctx.shape = layer, half, x.shape
-        return F.conv2d(x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+        return F.conv2d(
+            x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups
+        )
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
         layer = ctx.layer
         # Only the shape of the input is read when the weights' gradient is not asked for.
-        like = torch.empty(ctx.shape, dtype=torch.bfloat16, device=ctx.half.device, memory_format=torch.channels_last)
+        like = torch.empty(
+            ctx.shape, dtype=torch.bfloat16, device=ctx.half.device, memory_format=torch.channels_last
+        )
         gradient = torch.ops.aten.convolution_backward(
-            upstream[0].to(torch.bfloat16), like, ctx.half, None, layer.stride, layer.padding, layer.dilation,
-            False, [0, 0], layer.groups, [True, False, False],
-        )[0]  # fmt: skip
+            upstream[0].to(torch.bfloat16),
+            like,
+            ctx.half,
+            None,
+            layer.stride,
+            layer.padding,
+            layer.dilation,
+            False,
+            [0, 0],
+            layer.groups,
+            [True, False, False],
+        )[0]
         return gradient.float(), None, None
 
 
@@ -379,7 +415,8 @@ class _HalfBack(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """For code that reads a convolution's weights itself (positional embeddings, weight standardisation)."""
+        """For code that reads a convolution's weights itself (positional embeddings, weight
+        standardisation)."""
         return self.layer.weight
 
     @property
@@ -391,14 +428,21 @@ class _HalfBack(nn.Module):
 
 
 def _backward_in_bfloat16(network: nn.Module) -> nn.Module:
-    """A network that shares the float32 weights with `network`; its plain convolutions send gradients back in bfloat16.
+    """A network that shares the float32 weights with `network`; its plain convolutions send gradients back in
+    bfloat16.
 
-    Depthwise ones stay as they are: they read more than they compute, and the conversions cost them more than bfloat16 saves.
+    Depthwise ones stay as they are: they read more than they compute, and the conversions cost them more than
+    bfloat16 saves.
     """
     shared: dict[int, Any] = {id(t): t for t in (*network.parameters(), *network.buffers())}
     own = copy.deepcopy(network, shared)
     for name, layer in list(own.named_modules()):
-        plain = type(layer) is nn.Conv2d and name and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        plain = (
+            type(layer) is nn.Conv2d
+            and name
+            and layer.padding_mode == "zeros"
+            and not isinstance(layer.padding, str)
+        )
         if plain and not 1 < layer.groups == layer.in_channels:
             own.set_submodule(name, _HalfBack(layer))
     return own

@@ -1,4 +1,5 @@
-"""What perturbation methods share: replacing parts of an input inside the batch, and the parameters that say with what."""
+"""What perturbation methods share: replacing parts of an input inside the batch, and the parameters that
+say with what."""
 
 from __future__ import annotations
 
@@ -27,7 +28,12 @@ BaselineParam = Annotated[
 ]
 SegmentsParam = Annotated[
     int,
-    Field(ge=2, le=400, title="Segments", description="About how many pieces the input is cut into; more are finer and need more samples."),
+    Field(
+        ge=2,
+        le=400,
+        title="Segments",
+        description="About how many pieces the input is cut into; more are finer and need more samples.",
+    ),
 ]
 SegmentationParam = Annotated[
     Segmentation,
@@ -57,11 +63,15 @@ def baseline_defaults(model: Model) -> dict[str, Any]:
 
 def segment_defaults(model: Model) -> dict[str, Any]:
     """8 x 8 tiles in time and frequency for sound, superpixels for pictures."""
-    return {**baseline_defaults(model), **({"segmentation": "tiles", "segments": 64} if is_sound(model) else {})}
+    return {
+        **baseline_defaults(model),
+        **({"segmentation": "tiles", "segments": 64} if is_sound(model) else {}),
+    }
 
 
 class Removal:
-    """`x` with chosen cells replaced by a baseline; batches are built in the network's own type and layout and never stored.
+    """`x` with chosen cells replaced by a baseline; batches are built in the network's own type and layout
+    and never stored.
 
     x, baseline: `[1, C, H, W]`.
     """
@@ -78,7 +88,9 @@ class Removal:
 
     def scores(self, keep: Tensor) -> Tensor:
         """Scores `[n]` for masks `[n, H, W]`, in batches."""
-        return torch.cat([self.run.scores(self.batch(part)) for part in keep.split(self.run.batch("forward"))])
+        return torch.cat(
+            [self.run.scores(self.batch(part)) for part in keep.split(self.run.batch("forward"))]
+        )
 
     def segment_scores(self, on: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
         """on: bool `[n, S]`, which segments stay; labels: `[H, W]`. Yields float64 scores batch by batch."""
@@ -89,14 +101,17 @@ class Removal:
 
 
 def unsure(uncertainty: float, samples: int) -> tuple[str, ...]:
-    """A note when the standard errors are large beside the differences within the map; none for a map that is the same everywhere.
+    """A note when the standard errors are large beside the differences within the map; none for a map that is
+    the same everywhere.
 
     uncertainty: root mean square standard error over the standard deviation of the map's values.
     """
     if not UNSURE < uncertainty < float("inf"):
         return ()
     needed = samples * (uncertainty / UNSURE) ** 2
-    return (f"The standard error is {uncertainty:.0%} of the differences within the map: {samples} samples are few, try {needed:.0f}.",)
+    return (
+        f"The standard error is {uncertainty:.0%} of the differences within the map: {samples} samples are few, try {needed:.0f}.",
+    )
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:

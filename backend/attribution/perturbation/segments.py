@@ -1,4 +1,5 @@
-"""Cutting an input into segments that perturbation methods switch on and off: superpixels for pictures, tiles for spectrograms."""
+"""Cutting an input into segments that perturbation methods switch on and off: superpixels for pictures,
+tiles for spectrograms."""
 
 from __future__ import annotations
 
@@ -24,10 +25,12 @@ def segments(model: Model, x: Tensor, kind: Segmentation, n: int) -> np.ndarray:
 
 
 def slic(image: np.ndarray, n: int) -> np.ndarray:
-    """SLIC superpixels with adaptive compactness (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120; the SLICO variant).
+    """SLIC superpixels with adaptive compactness (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120; the SLICO
+    variant).
 
-    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles where the picture is too small or too flat to cut. SLIC starts
-    from a grid and may find a few more than asked for; the smallest are then joined to a neighbour.
+    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles where the picture is too small or
+    too flat to cut. SLIC starts from a grid and may find a few more than asked for; the smallest are then
+    joined to a neighbour.
     """
     height, width = image.shape[:2]
     colour = image.shape[2] == 3
@@ -44,7 +47,8 @@ def slic(image: np.ndarray, n: int) -> np.ndarray:
 
 
 def at_most(n: int, labels: np.ndarray) -> np.ndarray:
-    """The same segments, the smallest joined to the neighbour it shares most border with until there are at most `n`."""
+    """The same segments, the smallest joined to the neighbour it shares most border with until there are
+    at most `n`."""
     while labels.max() >= n:
         smallest = np.bincount(labels.ravel()).argmin()
         sides = [(labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])]
@@ -62,7 +66,8 @@ def tiles(height: int, width: int, rows: int, columns: int) -> np.ndarray:
 
 
 def grid(n: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of about `n` tiles, never more: about as many bands in frequency as steps in time, 64 -> 8 x 8, 8 -> 2 x 4."""
+    """Rows and columns of about `n` tiles, never more: about as many bands in frequency as steps in time,
+    64 -> 8 x 8, 8 -> 2 x 4."""
     rows = min(height, math.isqrt(n))
     return rows, min(width, n // rows)
 

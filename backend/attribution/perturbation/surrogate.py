@@ -1,4 +1,5 @@
-"""The linear surrogate of LIME: samples of segments on and off, their proximity, weighted regression, and how sure it is.
+"""The linear surrogate of LIME: samples of segments on and off, their proximity, weighted regression, and how
+sure it is.
 
 Symbols: z `[n, S]` in {0, 1} samples; y `[n]` scores; w `[n]` proximities; S segments.
 """
@@ -13,16 +14,19 @@ from scipy.special import stdtrit
 ALPHA = 1.0
 """Penalty of the lime package, taken while the samples are few."""
 ENOUGH = 4
-"""Samples of equal weight per segment from which the regression needs no penalty and its errors can be trusted."""
+"""Samples of equal weight per segment from which the regression needs no penalty and its errors can be
+trusted."""
 BAND = 0.90
 """Probability that a coefficient's band holds the coefficient that infinitely many samples would give."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """coefficients, errors: float64 `[S]`. errors: standard error of each coefficient over draws of the samples.
+    """coefficients, errors: float64 `[S]`. errors: standard error of each coefficient over draws of the
+    samples.
 
-    freedom: independent draws (pairs count once) less what was fitted. effective: samples of equal weight that know as much.
+    freedom: independent draws (pairs count once) less what was fitted. effective: samples of equal weight
+    that know as much.
     """
 
     coefficients: np.ndarray
@@ -46,21 +50,23 @@ class Fit:
     def band(self) -> np.ndarray:
         """`[2, S]`: lower and upper end of the 90 % band, coefficients -+ Student's t * errors.
 
-        A band of the coefficients that infinitely many samples would give, interactions and all; how well they describe the network is
-        another question, which R2 answers.
+        A band of the coefficients that infinitely many samples would give, interactions and all; how well
+        they describe the network is another question, which R2 answers.
         """
         half = stdtrit(max(1, self.freedom), (1 + BAND) / 2) * self.errors
         return np.stack([self.coefficients - half, self.coefficients + half])
 
 
 def relative_error(errors: np.ndarray, values: np.ndarray) -> float:
-    """Root mean square of the standard errors over the standard deviation of the values; infinite where the values are all alike."""
+    """Root mean square of the standard errors over the standard deviation of the values; infinite where
+    the values are all alike."""
     deviation = float(values.std())
     return float(np.sqrt((errors**2).mean())) / deviation if deviation > 0 else float("inf")
 
 
 def too_few(samples: int, segments: int, effective: float) -> str:
-    """The note for samples that say nothing about how sure each segment is. effective: how many of equal weight they are worth."""
+    """The note for samples that say nothing about how sure each segment is. effective: how many of equal
+    weight they are worth."""
     needed = ENOUGH * segments * samples / max(effective, 1)
     return f"{samples} samples are too few to say how sure each of {segments} pieces is: take {needed:.0f} or more, or fewer pieces."
 
@@ -68,8 +74,9 @@ def too_few(samples: int, segments: int, effective: float) -> str:
 def draw(n: int, segments: int, seed: int, antithetic: bool) -> np.ndarray:
     """bool `[n, S]`: the whole input, the empty one, then samples with each segment on with probability 1/2.
 
-    antithetic: samples come in pairs (z, 1 - z). The difference within a pair holds no even interaction of segments, which then cannot leak
-    into the coefficients. The first n rows of a longer draw are the shorter draw.
+    antithetic: samples come in pairs (z, 1 - z). The difference within a pair holds no even interaction of
+    segments, which then cannot leak into the coefficients. The first n rows of a longer draw are the shorter
+    draw.
     """
     generator = np.random.default_rng(seed)
     ends = np.stack([np.ones(segments, bool), np.zeros(segments, bool)])
@@ -89,8 +96,9 @@ def proximity(on: np.ndarray, width: float) -> np.ndarray:
 def fit_drawn(on: np.ndarray, scores: np.ndarray, width: float, pairs: bool) -> Fit:
     """The surrogate of samples that `draw` made.
 
-    The whole and the empty input are left out: they are no draws. With the largest weight of all and the largest residual, the whole input
-    would pull every coefficient the same way. The penalty goes once the samples are enough: it shrinks, and no band would say so.
+    The whole and the empty input are left out: they are no draws. With the largest weight of all and the
+    largest residual, the whole input would pull every coefficient the same way. The penalty goes once the
+    samples are enough: it shrinks, and no band would say so.
     """
     on, scores = on[2:], scores[2:]
     weights = proximity(on, width)
@@ -103,7 +111,9 @@ def effective_size(weights: np.ndarray) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
 
 
-def ridge(on: np.ndarray, scores: np.ndarray, weights: np.ndarray, alpha: float = ALPHA, pairs: bool = False) -> Fit:
+def ridge(
+    on: np.ndarray, scores: np.ndarray, weights: np.ndarray, alpha: float = ALPHA, pairs: bool = False
+) -> Fit:
     """min sum_i w_i (y_i - b - z_i beta)^2 + alpha |beta|^2; the intercept b is not penalised.
 
     pairs: rows 0 and 1, 2 and 3, ... are antithetic pairs, drawn together.
@@ -114,7 +124,9 @@ def ridge(on: np.ndarray, scores: np.ndarray, weights: np.ndarray, alpha: float 
     root = np.sqrt(weights)
     rows = centred * root[:, None]
     gram = rows.T @ rows
-    inverse = np.linalg.inv(gram + alpha * np.eye(z.shape[1])) if alpha else np.linalg.pinv(gram, hermitian=True)
+    inverse = (
+        np.linalg.inv(gram + alpha * np.eye(z.shape[1])) if alpha else np.linalg.pinv(gram, hermitian=True)
+    )
     beta = inverse @ (rows.T @ (root * y))
     residual = y - centred @ beta
     deviance = float(weights @ y**2)
@@ -129,12 +141,18 @@ def ridge(on: np.ndarray, scores: np.ndarray, weights: np.ndarray, alpha: float 
 
 
 def robust_errors(
-    rows: np.ndarray, residual: np.ndarray, inverse: np.ndarray, pairs: bool, constant: np.ndarray | float = 0.0
+    rows: np.ndarray,
+    residual: np.ndarray,
+    inverse: np.ndarray,
+    pairs: bool,
+    constant: np.ndarray | float = 0.0,
 ) -> np.ndarray:
-    """Standard errors `[S]` of beta = inverse @ rows' y, whatever the residuals' sizes (CR2: Bell and McCaffrey 2002; HC2 without pairs).
+    """Standard errors `[S]` of beta = inverse @ rows' y, whatever the residuals' sizes (CR2: Bell and
+    McCaffrey 2002; HC2 without pairs).
 
-    sqrt(diag(inverse (sum_g rows_g' A_g e_g e_g' A_g rows_g) inverse)), A_g = (1 - H_gg)^(-1/2): each cluster g (a pair, or one sample) has
-    its residuals e_g enlarged by what its own leverage H_gg took from them. constant: the column of the intercept, already normalised.
+    sqrt(diag(inverse (sum_g rows_g' A_g e_g e_g' A_g rows_g) inverse)), A_g = (1 - H_gg)^(-1/2): each cluster
+    g (a pair, or one sample) has its residuals e_g enlarged by what its own leverage H_gg took from them.
+    constant: the column of the intercept, already normalised.
     """
     size = 2 if pairs else 1
     spare = -len(rows) % size  # a last sample without its opposite is a cluster of its own

@@ -1,4 +1,5 @@
-"""Running tasks in worker processes: one small protocol, an embedded pool, and Dask for more than one machine."""
+"""Running tasks in worker processes: one small protocol, an embedded pool, and Dask for more than one
+machine."""
 
 from __future__ import annotations
 
@@ -42,4 +43,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
     """Settings as the variables they are read from."""
     values = settings.model_dump(mode="json", exclude_none=True, exclude={"database"})
     values["data"] = str(settings.data.resolve())
-    return {f"EVIDENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    return {
+        f"EVIDENT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }

@@ -1,8 +1,9 @@
-"""Workers on other machines: the same protocol over Dask distributed. They need the data folder as a shared folder (the spool, the blobs).
+"""Workers on other machines: the same protocol over Dask distributed. They need the data folder as a shared
+folder (the spool, the blobs).
 
-Foreign bytes are still decoded beside the web process, in a light process under limits of its own. Start workers with a nanny and one
-thread each (`evident worker`), and use TLS where the network is not yours alone: whoever reaches a scheduler can run
-code on its workers.
+Foreign bytes are still decoded beside the web process, in a light process under limits of its own. Start
+workers with a nanny and one thread each (`evident worker`), and use TLS where the network is not yours alone:
+whoever reaches a scheduler can run code on its workers.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("evident.engine")
 
 LOOK = 0.2
-"""Seconds between looks at what runs: Dask itself knows no time-out and does not stop a task that has begun."""
+"""Seconds between looks at what runs: Dask itself knows no time-out and does not stop a task that has
+begun."""
 CONNECT_SECONDS = 5.0
 
 
@@ -57,7 +59,9 @@ class DaskEngine:
 
     def __init__(self, config: WorkerConfig, scheduler: str | None) -> None:
         if not scheduler:
-            raise ValueError("The engine dask needs the address of its scheduler: set EVIDENT_SCHEDULER, for example tcp://host:8786.")
+            raise ValueError(
+                "The engine dask needs the address of its scheduler: set EVIDENT_SCHEDULER, for example tcp://host:8786."
+            )
         self.config, self._address = config, scheduler
         self._spool = Spool(config.data / "spool")
         self._decoding = LocalEngine(config, workers=0)
@@ -71,9 +75,14 @@ class DaskEngine:
 
     @property
     def capacity(self) -> Mapping[Group, int]:
-        # One worker is left free for short work where there are several; tasks are handed over only when a worker is free for them.
+        # One worker is left free for short work where there are several; tasks are handed over only when a
+        # worker is free for them.
         busy = self._workers
-        return {"compute": max(min(1, busy), busy - 1), "short": min(1, busy), "decode": self._decoding.capacity["decode"]}
+        return {
+            "compute": max(min(1, busy), busy - 1),
+            "short": min(1, busy),
+            "decode": self._decoding.capacity["decode"],
+        }
 
     def start(self) -> None:
         self._decoding.start()
@@ -115,7 +124,9 @@ class DaskEngine:
             self._settle(item, outcome)
         else:
             log.error("the cluster failed: %s", type(outcome).__name__)
-            self._settle(item, JobFailed("The job failed because the workers could not run it; see the server's log."))
+            self._settle(
+                item, JobFailed("The job failed because the workers could not run it; see the server's log.")
+            )
 
     def _settle(self, item: Item, outcome: Stored | EvidentError | None) -> None:
         """Ends the future once; None is lost."""
@@ -165,12 +176,15 @@ class DaskEngine:
                 self._lost = False
             except Exception as error:
                 if not self._lost:
-                    log.warning("the scheduler does not answer; trying again until it does: %s", type(error).__name__)
+                    log.warning(
+                        "the scheduler does not answer; trying again until it does: %s", type(error).__name__
+                    )
                 self._lost = True
                 self._disconnect()
 
     def _disconnect(self) -> None:
-        """Lets go of a scheduler that is gone. What ran there is lost and goes back to the job table; a new one knows nothing of it."""
+        """Lets go of a scheduler that is gone. What ran there is lost and goes back to the job table; a
+        new one knows nothing of it."""
         self._workers = 0
         client, self._client = self._client, None
         for item in list(self._items.values()):
@@ -184,7 +198,9 @@ class DaskEngine:
             from distributed import Client
 
             self._client = Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)
-        if self._client.status != "running":  # it noticed that its scheduler went away, and tries for itself; a new one is surer
+        if (
+            self._client.status != "running"
+        ):  # it noticed that its scheduler went away, and tries for itself; a new one is surer
             raise ConnectionError
         return self._client
 
@@ -211,9 +227,11 @@ class DaskEngine:
 
 
 def run_workers(address: str, workers: int, settings: Settings, with_scheduler: bool = False) -> int:
-    """Serves a scheduler until SIGTERM or Ctrl-C; 0. Each worker is a process of its own with one thread, kept alive by a nanny.
+    """Serves a scheduler until SIGTERM or Ctrl-C; 0. Each worker is a process of its own with one thread,
+    kept alive by a nanny.
 
-    with_scheduler: run the scheduler here too, on the port of `address`. Raises BadParameter when no scheduler answers.
+    with_scheduler: run the scheduler here too, on the port of `address`. Raises BadParameter when no
+    scheduler answers.
     """
     return asyncio.run(_serve_workers(address, workers, settings, with_scheduler))
 
@@ -231,15 +249,22 @@ async def _serve_workers(address: str, workers: int, settings: Settings, with_sc
         if with_scheduler:
             address = await _own_scheduler(stack, address)
         await _answers(address)
-        # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill it.
-        options: dict[str, Any] = {"nthreads": 1, "memory_limit": 0, "local_directory": str(folder), "env": environment}
+        # Memory is limited per job inside the worker, which ends in a clean error; a nanny's limit would kill
+        # it.
+        options: dict[str, Any] = {
+            "nthreads": 1,
+            "memory_limit": 0,
+            "local_directory": str(folder),
+            "env": environment,
+        }
         # One more than asked for, which the engine leaves free for short work.
         await asyncio.gather(*(_keep_a_worker(address, options, stopped) for _ in range(workers + 1)))
     return 0
 
 
 async def _keep_a_worker(address: str, options: dict[str, Any], stopped: asyncio.Event) -> None:
-    """A nanny with its worker, and a new one after the scheduler went away and came back (Dask's own end with it)."""
+    """A nanny with its worker, and a new one after the scheduler went away and came back (Dask's own end
+    with it)."""
     from distributed import Nanny
 
     while not stopped.is_set():
@@ -250,7 +275,9 @@ async def _keep_a_worker(address: str, options: dict[str, Any], stopped: asyncio
                         async with asyncio.timeout(LOOK):
                             await stopped.wait()
         except Exception as error:
-            log.warning("a worker could not be kept with the scheduler; trying again: %s", type(error).__name__)
+            log.warning(
+                "a worker could not be kept with the scheduler; trying again: %s", type(error).__name__
+            )
         while not stopped.is_set():
             try:
                 await _answers(address)
@@ -267,12 +294,15 @@ async def _own_scheduler(stack: AsyncExitStack, address: str) -> str:
 
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise BadParameter("The scheduler's address must end in a port, e.g. tcp://127.0.0.1:8786.", field="scheduler")
+        raise BadParameter(
+            "The scheduler's address must end in a port, e.g. tcp://127.0.0.1:8786.", field="scheduler"
+        )
     try:
         scheduler = await stack.enter_async_context(Scheduler(host=host, port=int(port), dashboard=False))
     except (OSError, RuntimeError, ValueError):  # Dask wraps what happened to the socket
         raise BadParameter(
-            f"The scheduler cannot listen there: port {port} is in use, or this machine has no such address.", field="scheduler"
+            f"The scheduler cannot listen there: port {port} is in use, or this machine has no such address.",
+            field="scheduler",
         ) from None
     return str(scheduler.address)
 
@@ -283,4 +313,6 @@ async def _answers(address: str) -> None:
     try:
         await (await connect(address, timeout=CONNECT_SECONDS)).close()
     except (OSError, TimeoutError, ValueError):
-        raise BadParameter("No scheduler answers at that address; start it first, or check --scheduler.", field="scheduler") from None
+        raise BadParameter(
+            "No scheduler answers at that address; start it first, or check --scheduler.", field="scheduler"
+        ) from None

@@ -1,9 +1,10 @@
 """The embedded engine: worker processes beside the web process, each with a pipe and a thread that feeds it.
 
-Why not a pool from a library: ours must lose nothing when any worker is killed at any moment, also while idle, also between taking a task
-and saying so. Pools share one channel and its locks between workers: concurrent.futures and loky lose every task when one worker is
-killed, and pebble, though a pool per worker was used, once hung in our kill test. With one pipe per worker, held open by nobody else, the
-operating system tells of every death: the pipe ends, the sentinel fires.
+Why not a pool from a library: ours must lose nothing when any worker is killed at any moment, also while
+idle, also between taking a task and saying so. Pools share one channel and its locks between workers:
+concurrent.futures and loky lose every task when one worker is killed, and pebble, though a pool per worker
+was used, once hung in our kill test. With one pipe per worker, held open by nobody else, the operating system
+tells of every death: the pipe ends, the sentinel fires.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class Worker:
     def __init__(self, config: WorkerConfig, group: Group) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process: SpawnProcess = context.Process(target=serve, args=(theirs, config, group), daemon=True, name=f"evident-{group}")
+        self._process: SpawnProcess = context.Process(
+            target=serve, args=(theirs, config, group), daemon=True, name=f"evident-{group}"
+        )
         self._process.start()
         theirs.close()
         self._dismissed = False
@@ -121,9 +124,12 @@ class Worker:
 
 
 class Slot:
-    """A place for one worker, and the thread that feeds it; a worker with which anything went wrong is replaced."""
+    """A place for one worker, and the thread that feeds it; a worker with which anything went wrong is
+    replaced."""
 
-    def __init__(self, group: Group, waiting: queue.SimpleQueue[Item | None], config: WorkerConfig, spool: Spool) -> None:
+    def __init__(
+        self, group: Group, waiting: queue.SimpleQueue[Item | None], config: WorkerConfig, spool: Spool
+    ) -> None:
         self.group, self.waiting, self.config, self.spool = group, waiting, config, spool
         self.stopping = False
         self._ready = self._warm = False
@@ -230,15 +236,20 @@ class Slot:
 
 
 class LocalEngine:
-    """`workers` processes for computing, one more for short work, and one light process for decoding foreign bytes."""
+    """`workers` processes for computing, one more for short work, and one light process for decoding
+    foreign bytes."""
 
     def __init__(self, config: WorkerConfig, workers: int) -> None:
         """workers: 0 leaves computing to others, and only decodes."""
         self.capacity: dict[Group, int] = {"compute": workers, "short": min(1, workers), "decode": 1}
         self._spool = Spool(config.data / "spool")
-        self._queues: dict[Group, queue.SimpleQueue[Item | None]] = {group: queue.SimpleQueue() for group in self.capacity}
+        self._queues: dict[Group, queue.SimpleQueue[Item | None]] = {
+            group: queue.SimpleQueue() for group in self.capacity
+        }
         self._slots = [
-            Slot(group, self._queues[group], config, self._spool) for group, number in self.capacity.items() for _ in range(number)
+            Slot(group, self._queues[group], config, self._spool)
+            for group, number in self.capacity.items()
+            for _ in range(number)
         ]
         self._items: dict[str, Item] = {}
         self._lock = threading.Lock()
@@ -277,7 +288,11 @@ class LocalEngine:
 
     def ready(self) -> bool:
         """One worker of each kind answers."""
-        return all(any(slot.ready for slot in self._slots if slot.group == group) for group, number in self.capacity.items() if number)
+        return all(
+            any(slot.ready for slot in self._slots if slot.group == group)
+            for group, number in self.capacity.items()
+            if number
+        )
 
     def stop(self) -> None:
         for slot in self._slots:
@@ -291,4 +306,6 @@ class LocalEngine:
 
 def too_slow(seconds: float) -> JobTimeout:
     """The error of a job that ran past its limit."""
-    return JobTimeout(f"The job ran past the limit of {seconds:g} seconds; try a smaller input or fewer samples.")
+    return JobTimeout(
+        f"The job ran past the limit of {seconds:g} seconds; try a smaller input or fewer samples."
+    )

@@ -27,8 +27,12 @@ log = logging.getLogger("evident.worker")
 
 def settle(config: WorkerConfig, group: Group) -> None:
     """Once per process, before any heavy import."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the web process decides what it means
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a worker has nothing to tidy up: SIGTERM ends it also inside a C call
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole terminal; the web process decides what it means
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # a worker has nothing to tidy up: SIGTERM ends it also inside a C call
     die_with_parent()
     settle_process(config, group)
 
@@ -38,8 +42,12 @@ def settle_process(config: WorkerConfig, group: Group) -> None:
     os.umask(0o077)
     quiet_libraries()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads)
-    os.environ.pop("EVIDENT_DATABASE", None)  # a password may be in it, and no task has business with the tables
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(
+        config.threads
+    )
+    os.environ.pop(
+        "EVIDENT_DATABASE", None
+    )  # a password may be in it, and no task has business with the tables
     os.environ.update(config.environment)
     get_settings.cache_clear()
     os.environ.setdefault("NUMBA_CACHE_DIR", str(config.data / "cache" / "numba"))
@@ -54,7 +62,8 @@ def settle_process(config: WorkerConfig, group: Group) -> None:
 
 
 def die_with_parent() -> None:
-    """A killed web process leaves no workers behind. (PR_SET_PDEATHSIG would fire when the *thread* that started us ends.)"""
+    """A killed web process leaves no workers behind. (PR_SET_PDEATHSIG would fire when the *thread* that
+    started us ends.)"""
     parent = parent_process()
     if parent is None:
         return
@@ -67,7 +76,8 @@ def die_with_parent() -> None:
 
 
 def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
-    """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until the pipe ends."""
+    """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until
+    the pipe ends."""
     settle(config, group)
     pipe.send("ready")
     if group != "decode" and config.preload:
@@ -89,7 +99,8 @@ def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
 
 
 def _preload(threads: int) -> None:
-    """What the first explanation needs, so that it does not wait for it: libraries, methods, and what autograd imports when first used."""
+    """What the first explanation needs, so that it does not wait for it: libraries, methods, and what
+    autograd imports when first used."""
     import torch
 
     from backend.attribution.methods import METHODS
@@ -104,8 +115,11 @@ _one_at_a_time = threading.Lock()
 _settled: set[str] = set()
 
 
-def execute_remote(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str) -> Stored:
-    """`execute` in a worker that somebody else started: settled at its first task, one task at a time (hooks are not thread-safe)."""
+def execute_remote(
+    config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str
+) -> Stored:
+    """`execute` in a worker that somebody else started: settled at its first task, one task at a time
+    (hooks are not thread-safe)."""
     with _one_at_a_time:
         if str(config.data) not in _settled:
             settle_process(config, "compute")
@@ -147,17 +161,34 @@ def _limit_cpu(seconds: float) -> None:
 
 
 def worker_killed() -> WorkerKilled:
-    return WorkerKilled(f"The worker died {TRIES} times on this job, so it was given up; try a smaller input or fewer samples.")
+    return WorkerKilled(
+        f"The worker died {TRIES} times on this job, so it was given up; try a smaller input or fewer samples."
+    )
 
 
 def explain_failure(error: Exception) -> EvidentError:
-    """Running out of memory or of disk is told in plain words; anything else is a bug, logged under an id without the message (it may quote data)."""
+    """Running out of memory or of disk is told in plain words; anything else is a bug, logged under an id
+    without the message (it may quote data)."""
     fault = fault_of(error)
     if fault is not None:
         return fault
     text = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text or "cannot allocate memory" in text:
-        return OutOfMemory("The job needed more memory than a worker may use; try a smaller input, a smaller model or fewer samples.")
+    if (
+        isinstance(error, MemoryError)
+        or "out of memory" in text
+        or "can't allocate memory" in text
+        or "cannot allocate memory" in text
+    ):
+        return OutOfMemory(
+            "The job needed more memory than a worker may use; try a smaller input, a smaller model or fewer samples."
+        )
     number = uuid.uuid4().hex[:12]
-    log.error("job failed %s: %s\n%s", number, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-    return JobFailed(f"The job failed because of a fault in the program; it is in the worker's log under {number}.")
+    log.error(
+        "job failed %s: %s\n%s",
+        number,
+        type(error).__name__,
+        "".join(traceback.format_tb(error.__traceback__)),
+    )
+    return JobFailed(
+        f"The job failed because of a fault in the program; it is in the worker's log under {number}."
+    )

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from backend.tasks import Lane
 
 Group = Literal["compute", "short", "decode"]
-"""Workers come in three kinds, so that long work never holds up short work; `interactive` and `batch` tasks share the first."""
+"""Workers come in three kinds, so that long work never holds up short work; `interactive` and `batch`
+tasks share the first."""
 
 TRIES = 3
 """A task whose worker dies is started again at most twice."""
@@ -24,7 +25,8 @@ def group_of(lane: Lane) -> Group:
 
 @dataclass(frozen=True)
 class Stored:
-    """An outcome whose arrays and files lie in the job's spool (`made`), so that only this small value crosses between processes."""
+    """An outcome whose arrays and files lie in the job's spool (`made`), so that only this small value
+    crosses between processes."""
 
     result: dict[str, Any]
     blobs: dict[str, str] = field(default_factory=dict)
@@ -46,7 +48,8 @@ class WorkerConfig:
     plugins: tuple[str, ...] = ()
     """Modules imported before the first task, which may register tasks of their own."""
     preload: bool = True
-    """Import torch as soon as a computing worker has started, so that the first explanation does not wait for it."""
+    """Import torch as soon as a computing worker has started, so that the first explanation does not wait
+    for it."""
 
     def seconds(self, lane: Lane) -> float:
         return self.decode_seconds if lane == "decode" else self.job_seconds
@@ -57,7 +60,8 @@ class Lost(Exception):
 
 
 class Engine(Protocol):
-    """Every future ends with `Stored`, an EvidentError or `Lost`; a killed worker is replaced and its task started again (`TRIES`)."""
+    """Every future ends with `Stored`, an EvidentError or `Lost`; a killed worker is replaced and its task
+    started again (`TRIES`)."""
 
     @property
     def capacity(self) -> Mapping[Group, int]:

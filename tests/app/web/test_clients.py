@@ -49,18 +49,29 @@ def test_the_rightmost_hop_that_is_not_ours(peer: str, headers: dict[str, str], 
     st.lists(st.ip_addresses(v=4, network="10.0.0.0/8").map(str), max_size=3),
     st.ip_addresses().map(str),
 )
-def test_nothing_that_the_client_sends_changes_who_it_is(forged: list[str], ours: list[str], true: str) -> None:
+def test_nothing_that_the_client_sends_changes_who_it_is(
+    forged: list[str], ours: list[str], true: str
+) -> None:
     if true in PROXIES:
         return
     assert client(true, x_forwarded_for=", ".join(forged)) == true
     seen = client("10.0.0.1", x_forwarded_for=", ".join([*forged, true, *ours]))
-    assert ipaddress.ip_address(seen) in (ipaddress.ip_address(true), getattr(ipaddress.ip_address(true), "ipv4_mapped", None))
+    assert ipaddress.ip_address(seen) in (
+        ipaddress.ip_address(true),
+        getattr(ipaddress.ip_address(true), "ipv4_mapped", None),
+    )
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_header_is_survived(one: str, other: str) -> None:
     found = PROXIES.client(
-        "10.0.0.1", Headers(raw=[(b"x-forwarded-for", one.encode("utf-8", "replace")), (b"forwarded", other.encode("utf-8", "replace"))])
+        "10.0.0.1",
+        Headers(
+            raw=[
+                (b"x-forwarded-for", one.encode("utf-8", "replace")),
+                (b"forwarded", other.encode("utf-8", "replace")),
+            ]
+        ),
     )
     ipaddress.ip_address(found)
 

@@ -28,8 +28,15 @@ class Site:
         self.register = Register(TOTAL, SHARE, HEADERS, exempt, LINGER)
         self.go = threading.Event()
         config = uvicorn.Config(
-            self._app, port=0, http=self.register.protocol(), ws="none", log_config=None, lifespan="off", interface="asgi3", proxy_headers=False
-        )  # fmt: skip
+            self._app,
+            port=0,
+            http=self.register.protocol(),
+            ws="none",
+            log_config=None,
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+        )
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve()), daemon=True)
 
@@ -122,7 +129,11 @@ def test_many_addresses_share_the_room(site: Site) -> None:
 
 
 def test_headers_have_a_deadline_that_dripping_does_not_put_off(site: Site) -> None:
-    with closing(site.connect()) as silent, closing(site.connect()) as dripping, closing(site.connect()) as second:
+    with (
+        closing(site.connect()) as silent,
+        closing(site.connect()) as dripping,
+        closing(site.connect()) as second,
+    ):
         second.sendall(GET)
         assert status(second) == 200
         began = time.monotonic()
@@ -181,7 +192,9 @@ def behind_a_proxy() -> Iterator[Site]:
 def test_a_trusted_proxy_has_no_share(behind_a_proxy: Site) -> None:
     with ExitStack() as stack:
         for _ in range(SHARE + 4):
-            stack.enter_context(closing(behind_a_proxy.connect())).sendall(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+            stack.enter_context(closing(behind_a_proxy.connect())).sendall(
+                b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"
+            )
         until(lambda: behind_a_proxy.busy() == SHARE + 4)
         assert behind_a_proxy.ask() == 200
         behind_a_proxy.go.set()

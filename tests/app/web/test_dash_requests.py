@@ -33,7 +33,9 @@ def ask(app: ASGIApp, method: str, path: str, **more: Any) -> httpx.Response:
     b'{"output": "x.y", "outputs": {}, "inputs": [], "changedPropIds": []}', b'{"output": "x.y", "outputs": {}, "inputs": [1, 2], "changedPropIds": "no"}',
 ])  # fmt: skip
 def test_malformed_callbacks(body: bytes, app: ASGIApp) -> None:
-    answer = ask(app, "POST", "/_dash-update-component", content=body, headers={"content-type": "application/json"})
+    answer = ask(
+        app, "POST", "/_dash-update-component", content=body, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["request_id"]
@@ -41,7 +43,9 @@ def test_malformed_callbacks(body: bytes, app: ASGIApp) -> None:
 
 def test_well_formed_callbacks_get_through(app: ASGIApp) -> None:
     """Every callback the page declares, with inputs that make no sense: never a bare error."""
-    declared = [one for one in ask(app, "GET", "/_dash-dependencies").json() if not one["clientside_function"]]
+    declared = [
+        one for one in ask(app, "GET", "/_dash-dependencies").json() if not one["clientside_function"]
+    ]
     assert declared
     for one in declared:
         body = {
@@ -50,7 +54,13 @@ def test_well_formed_callbacks_get_through(app: ASGIApp) -> None:
             "inputs": [{**part, "value": None} for part in one["inputs"]],
             "changedPropIds": [],
         }
-        answer = ask(app, "POST", "/_dash-update-component", content=json.dumps(body), headers={"content-type": "application/json"})
+        answer = ask(
+            app,
+            "POST",
+            "/_dash-update-component",
+            content=json.dumps(body),
+            headers={"content-type": "application/json"},
+        )
         assert answer.status_code != 400, one
         assert answer.status_code < 400 or answer.headers["content-type"] == "application/problem+json"
 
@@ -82,7 +92,9 @@ def test_the_page_has_a_policy_without_inline_scripts(app: ASGIApp) -> None:
     assert "https://" not in page.text
 
 
-@pytest.mark.parametrize("path", ["/", "/_dash-layout", "/_dash-update-component", "/healthz", "/api/v1/limits", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/_dash-layout", "/_dash-update-component", "/healthz", "/api/v1/limits", "/nothing"]
+)
 def test_every_route_is_behind_the_stack(path: str, app: ASGIApp) -> None:
     assert ask(app, "GET", path, headers={"host": "evil.example"}).status_code == 421
     assert ask(app, "POST", path, headers={"sec-fetch-site": "cross-site"}).status_code == 403
@@ -94,7 +106,10 @@ def test_every_route_is_behind_the_stack(path: str, app: ASGIApp) -> None:
 
 def test_a_page_cannot_be_opened_over_a_socket_from_elsewhere(app: ASGIApp) -> None:
     """Web sockets know no same-origin rule: the stack must."""
-    for headers in ([(b"host", b"evil.example")], [(b"host", b"127.0.0.1:8050"), (b"origin", b"http://evil.example")]):
+    for headers in (
+        [(b"host", b"evil.example")],
+        [(b"host", b"127.0.0.1:8050"), (b"origin", b"http://evil.example")],
+    ):
         sent: list[dict[str, Any]] = []
 
         async def send(message: Any, sent: list[dict[str, Any]] = sent) -> None:
@@ -103,6 +118,12 @@ def test_a_page_cannot_be_opened_over_a_socket_from_elsewhere(app: ASGIApp) -> N
         async def receive() -> Any:
             return {"type": "websocket.connect"}
 
-        scope = {"type": "websocket", "path": "/_dash-ws", "raw_path": b"/_dash-ws", "query_string": b"", "headers": headers}
+        scope = {
+            "type": "websocket",
+            "path": "/_dash-ws",
+            "raw_path": b"/_dash-ws",
+            "query_string": b"",
+            "headers": headers,
+        }
         asyncio.run(app(scope, receive, send))
         assert sent == [{"type": "websocket.close", "code": 1008}]

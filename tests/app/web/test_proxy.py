@@ -1,4 +1,5 @@
-"""The dashboard alone passes `/api` on: bodies both ways, no hop headers, a plain sentence when nobody answers."""
+"""The dashboard alone passes `/api` on: bodies both ways, no hop headers, a plain sentence when nobody
+answers."""
 
 from __future__ import annotations
 
@@ -24,7 +25,12 @@ def behind() -> Iterator[str]:
     @backend.api_route("/api/v1/echo", methods=["GET", "POST", "DELETE"])
     async def echo(request: Request) -> JSONResponse:
         body = await request.body()
-        seen = {"method": request.method, "query": request.url.query, "bytes": len(body), "headers": dict(request.headers)}
+        seen = {
+            "method": request.method,
+            "query": request.url.query,
+            "bytes": len(body),
+            "headers": dict(request.headers),
+        }
         return JSONResponse(seen, 207, headers={"X-Own": "yes"})
 
     server = uvicorn.Server(uvicorn.Config(backend, port=0, log_config=None))
@@ -44,7 +50,9 @@ def ask(api_url: str, method: str, path: str, **options: object) -> httpx.Respon
     forward(root, Settings(_env_file=None, api_url=api_url))
 
     async def send() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(root), base_url="http://dashboard.example") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(root), base_url="http://dashboard.example"
+        ) as client:
             return await client.request(method, path, **options)  # type: ignore[arg-type]
 
     return asyncio.run(send())
@@ -52,7 +60,11 @@ def ask(api_url: str, method: str, path: str, **options: object) -> httpx.Respon
 
 def test_requests_pass_with_body_query_and_status(behind: str) -> None:
     answer = ask(
-        behind, "POST", "/api/v1/echo?a=1&b=%20", content=b"x" * 3_000_000, headers={"Origin": "http://dashboard.example", "X-Mine": "kept"}
+        behind,
+        "POST",
+        "/api/v1/echo?a=1&b=%20",
+        content=b"x" * 3_000_000,
+        headers={"Origin": "http://dashboard.example", "X-Mine": "kept"},
     )
     assert answer.status_code == 207
     assert answer.headers["x-own"] == "yes"
@@ -68,7 +80,9 @@ def test_nothing_is_compressed_that_was_not_asked_for(behind: str) -> None:
     forward(root, Settings(_env_file=None, api_url=behind))
 
     async def send() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(root), base_url="http://dashboard.example") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(root), base_url="http://dashboard.example"
+        ) as client:
             request = client.build_request("GET", "/api/v1/echo")
             del request.headers["accept-encoding"]
             return await client.send(request)

@@ -1,4 +1,5 @@
-"""One real server for all tests of the API: sockets, workers, store; and the check that every hostile case is followed by."""
+"""One real server for all tests of the API: sockets, workers, store; and the check that every hostile case
+is followed by."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ class _Listener(logging.Handler):
         self.lines.append(f"{record.name} {record.levelname} {self.format(record)}")
 
 
-def build(settings: Settings, plugins: tuple[str, ...] = ("tests.backend.api.workshop",)) -> tuple[FastAPI, Services]:
+def build(
+    settings: Settings, plugins: tuple[str, ...] = ("tests.backend.api.workshop",)
+) -> tuple[FastAPI, Services]:
     services = Services(settings, plugins=plugins)
 
     @asynccontextmanager
@@ -92,7 +95,11 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     """A server on a port of its own, ready. more: settings."""
     # Small limits make the tests of limits quick; one worker keeps the order of jobs certain.
     limits = Limits(
-        audio_seconds=30.0, image_bytes=2 * 1024 * 1024, audio_bytes=2 * 1024 * 1024, array_bytes=2 * 1024 * 1024, job_seconds=60.0
+        audio_seconds=30.0,
+        image_bytes=2 * 1024 * 1024,
+        audio_bytes=2 * 1024 * 1024,
+        array_bytes=2 * 1024 * 1024,
+        job_seconds=60.0,
     )
     settings = Settings(_env_file=None, data=folder / "data", workers=1, **{"limits": limits, **more})
     root, services = build(settings)
@@ -100,7 +107,14 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     listener = _Listener(lines)
     for name in ("evident", "uvicorn.error", "python_multipart"):
         logging.getLogger(name).addHandler(listener)
-    config = uvicorn.Config(protect(root, settings), port=0, http="h11", log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        protect(root, settings),
+        port=0,
+        http="h11",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(running.serve()), daemon=True)
     thread.start()
@@ -108,7 +122,9 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     base = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
     _until(lambda: httpx.get(f"{base}/readyz").status_code == 200, 90)
     _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200, 90)
-    store = next(route.app for route in root.routes if getattr(route, "path", "") == "/api").state.services.store
+    store = next(
+        route.app for route in root.routes if getattr(route, "path", "") == "/api"
+    ).state.services.store
     _until(lambda: not _at_work(store), 90)
     try:
         yield Running(base, folder / "data", settings, root, services, lines)
@@ -121,7 +137,9 @@ def _at_work(store: Any) -> bool:
     """Whether the server is still doing what it does by itself at the start."""
     with store.engine.connect() as connection:
         kinds = connection.execute(select(jobs.c.kind, jobs.c.state)).all()
-    return "concept_examples" not in {kind for kind, _ in kinds} or any(state in ("queued", "running") for _, state in kinds)
+    return "concept_examples" not in {kind for kind, _ in kinds} or any(
+        state in ("queued", "running") for _, state in kinds
+    )
 
 
 def _until(done: Callable[[], bool], seconds: float) -> None:
@@ -139,7 +157,8 @@ def client(server: Running) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def after(server: Running) -> Iterator[Callable[[httpx.Response], dict[str, Any]]]:
-    """Checks a refusal, and after the test that the server is none the worse: ready, nothing left over, nothing leaked."""
+    """Checks a refusal, and after the test that the server is none the worse: ready, nothing left over,
+    nothing leaked."""
     first = len(server.logged)
 
     def refusal(answer: httpx.Response) -> dict[str, Any]:
@@ -167,7 +186,9 @@ def archive(examples: list[dict[str, Any]], files: dict[str, bytes]) -> bytes:
     """A concept in a zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
-        zipped.writestr("concept.json", json.dumps({"format": "evident-concept-1", "name": "x", "examples": examples}))
+        zipped.writestr(
+            "concept.json", json.dumps({"format": "evident-concept-1", "name": "x", "examples": examples})
+        )
         for name, data in files.items():
             zipped.writestr(name, data)
     return buffer.getvalue()

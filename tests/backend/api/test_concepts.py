@@ -27,7 +27,11 @@ from tests.backend.api.conftest import _until, build
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     settings = Settings(_env_file=None, data=tmp_path_factory.mktemp("concepts") / "data", workers=1)
     root, _ = build(settings, plugins=())
-    server = uvicorn.Server(uvicorn.Config(protect(root, settings), port=0, http="h11", log_config=None, timeout_graceful_shutdown=2))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            protect(root, settings), port=0, http="h11", log_config=None, timeout_graceful_shutdown=2
+        )
+    )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     _until(lambda: server.started, 60)
@@ -58,7 +62,9 @@ def striped_inputs(api: httpx.Client) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mine(api: httpx.Client, striped_inputs: list[str]) -> dict[str, Any]:
-    answer = api.post("/concepts", json={"name": "My stripes", "examples": [{"input": one} for one in striped_inputs]})
+    answer = api.post(
+        "/concepts", json={"name": "My stripes", "examples": [{"input": one} for one in striped_inputs]}
+    )
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -90,12 +96,19 @@ def test_built_in_concepts_are_listed_with_pictures_and_sounds(api: httpx.Client
     problem(api.get("/concepts/nothing"), 404, "unknown_concept")
 
 
-def test_a_concept_of_ones_own_is_used_like_a_built_in_one(api: httpx.Client, mine: dict[str, Any], striped_inputs: list[str]) -> None:
+def test_a_concept_of_ones_own_is_used_like_a_built_in_one(
+    api: httpx.Client, mine: dict[str, Any], striped_inputs: list[str]
+) -> None:
     assert mine["count"] == 12
     assert mine["usable"]
     request = {
-        "model": "shapes", "inputs": striped_inputs[:2], "concepts": ["striped", mine["ref"], "red"], "layers": ["relu2"], "classes": [0, 2], "n_random": 20,
-    }  # fmt: skip
+        "model": "shapes",
+        "inputs": striped_inputs[:2],
+        "concepts": ["striped", mine["ref"], "red"],
+        "layers": ["relu2"],
+        "classes": [0, 2],
+        "n_random": 20,
+    }
     answer = api.post("/concept-analyses", json=request)
     assert answer.status_code == 202, answer.text
     id = answer.json()["id"]
@@ -107,13 +120,27 @@ def test_a_concept_of_ones_own_is_used_like_a_built_in_one(api: httpx.Client, mi
     assert result["names"] == {"striped": "Striped", mine["ref"]: "My stripes", "red": "Red"}
     stripes = [row for row in result["directions"] if row["concept"] != "red"]
     assert all(row["recognised"] and row["accuracy"] > 0.75 for row in stripes)
-    assert all(row["told_apart"] and row["separability"].startswith("Told apart") and row["accuracy_low"] > 0.5 for row in stripes)
-    assert (result["plan"]["n_random"], result["plan"]["tests"]) == (20 * 3 * 2, 3 * 2)  # twenty per test, although fewer were asked for
-    assert {row["verdict"] for row in result["rows"] + result["overall"]} <= {"counts", "undecided", "not_more_than_chance"}
+    assert all(
+        row["told_apart"] and row["separability"].startswith("Told apart") and row["accuracy_low"] > 0.5
+        for row in stripes
+    )
+    assert (result["plan"]["n_random"], result["plan"]["tests"]) == (
+        20 * 3 * 2,
+        3 * 2,
+    )  # twenty per test, although fewer were asked for
+    assert {row["verdict"] for row in result["rows"] + result["overall"]} <= {
+        "counts",
+        "undecided",
+        "not_more_than_chance",
+    }
     assert set(result["verdicts"]) == {"striped", mine["ref"], "red"}
-    assert {row["counter_name"] for row in result["directions"]} == {"Drawn pictures"}  # of the kind of the user's drawings too
+    assert {row["counter_name"] for row in result["directions"]} == {
+        "Drawn pictures"
+    }  # of the kind of the user's drawings too
     assert all(row["p"] <= row["p_adjusted"] for row in result["rows"])
-    assert result["cosines"]["relu2"][0][1] > 0.8  # the user's stripes and the built-in ones point the same way
+    assert (
+        result["cosines"]["relu2"][0][1] > 0.8
+    )  # the user's stripes and the built-in ones point the same way
     maps = np.load(io.BytesIO(api.get(f"/concept-analyses/{id}/maps/1/relu2.npy").content))
     assert maps.shape[0] == 3
     assert 0 <= maps.min() <= maps.max() <= 1
@@ -123,12 +150,22 @@ def test_a_concept_of_ones_own_is_used_like_a_built_in_one(api: httpx.Client, mi
     assert lines[0].endswith("verdict,because")
 
 
-def test_the_method_takes_the_reference_too(api: httpx.Client, mine: dict[str, Any], striped_inputs: list[str]) -> None:
-    body = {"input": striped_inputs[0], "model": "shapes", "method": "visual_tcav", "params": {"concept": mine["ref"]}}
+def test_the_method_takes_the_reference_too(
+    api: httpx.Client, mine: dict[str, Any], striped_inputs: list[str]
+) -> None:
+    body = {
+        "input": striped_inputs[0],
+        "model": "shapes",
+        "method": "visual_tcav",
+        "params": {"concept": mine["ref"]},
+    }
     found = done(api, f"/explanations/{api.post('/explanations', json=body).json()['id']}")
     assert found["state"] == "done", found["error"]
     assert found["record"]["extras"]["concept"] == "My stripes"
-    missing = done(api, f"/explanations/{api.post('/explanations', json={**body, 'params': {'concept': '0' * 64}}).json()['id']}")
+    missing = done(
+        api,
+        f"/explanations/{api.post('/explanations', json={**body, 'params': {'concept': '0' * 64}}).json()['id']}",
+    )
     assert (missing["state"], missing["error"]["code"]) == ("failed", "unknown_concept")
 
 
@@ -138,9 +175,16 @@ def test_examples_can_be_boxes_and_go_with_their_input(api: httpx.Client) -> Non
     left = {"input": id, "box": [0, 0, 96, 96]}
     made = api.post("/concepts", json={"name": "Left half", "examples": [left, left]}).json()
     assert (made["count"], made["boxes"], made["usable"]) == (1, 1, False)
-    strip = np.asarray(Image.open(io.BytesIO(api.get(f"/concepts/{made['id']}/examples/0.png").content)), dtype=float)
+    strip = np.asarray(
+        Image.open(io.BytesIO(api.get(f"/concepts/{made['id']}/examples/0.png").content)), dtype=float
+    )
     assert strip[..., 0].mean() > strip[..., 2].mean() + 50
-    body = {"input": upload(api, whole), "model": "shapes", "method": "visual_tcav", "params": {"concept": made["ref"]}}
+    body = {
+        "input": upload(api, whole),
+        "model": "shapes",
+        "method": "visual_tcav",
+        "params": {"concept": made["ref"]},
+    }
     found = done(api, f"/explanations/{api.post('/explanations', json=body).json()['id']}")
     assert found["error"]["code"] == "too_few_examples"
     problem(api.delete(f"/inputs/{id}"), 409, "in_use")
@@ -150,13 +194,17 @@ def test_examples_can_be_boxes_and_go_with_their_input(api: httpx.Client) -> Non
 
 
 def test_rename_take_out_add_and_delete(api: httpx.Client, striped_inputs: list[str]) -> None:
-    made = api.post("/concepts", json={"name": "A", "examples": [{"input": one} for one in striped_inputs[:11]]}).json()
+    made = api.post(
+        "/concepts", json={"name": "A", "examples": [{"input": one} for one in striped_inputs[:11]]}
+    ).json()
     renamed = api.put(f"/concepts/{made['id']}", json={"name": "B"}).json()
     assert renamed["name"] == "B"
     smaller = api.put(f"/concepts/{made['id']}", json={"remove": [0, 3]}).json()
     assert (smaller["count"], smaller["usable"]) == (9, False)
     assert smaller["ref"] != renamed["ref"]
-    larger = api.post(f"/concepts/{made['id']}/examples", json={"examples": [{"input": one} for one in striped_inputs]}).json()
+    larger = api.post(
+        f"/concepts/{made['id']}/examples", json={"examples": [{"input": one} for one in striped_inputs]}
+    ).json()
     assert larger["count"] == 12
     problem(api.put(f"/concepts/{made['id']}", json={"remove": [99]}), 422, "bad_parameter")
     assert api.delete(f"/concepts/{made['id']}").status_code == 204
@@ -190,46 +238,113 @@ def bundle(manifest: Any, **files: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "status", "code"),
     [
-        (b"not a zip at all, but long enough to be looked at by anybody who wants to know what it is", 415, "unsupported_type"),
+        (
+            b"not a zip at all, but long enough to be looked at by anybody who wants to know what it is",
+            415,
+            "unsupported_type",
+        ),
         (b"PK\x03\x04" + b"\0" * 100, 422, "not_a_concept"),
         (bundle([1, 2]), 422, "not_a_concept"),
-        (bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "../../etc/passwd"}]}), 422, "not_a_concept"),
         (
-            bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a", "box": ["NaN", 1, 2, 3]}]}, a=b"x"),
+            bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "../../etc/passwd"}]}),
             422,
             "not_a_concept",
         ),
-        (bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]}, a=b"\0" * 60_000_000), 413, "too_large"),
-        (bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}] * 501}, a=b"x"), 413, "too_many_examples"),
-        (bundle({"format": "evident-concept-1", "name": "half \ud800", "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
-        (bundle({"format": "evident-concept-1", "name": "nul \x00", "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
-        (bundle({"format": "evident-concept-1", "name": "x" * 81, "examples": [{"file": "a"}]}, a=ONE_PIXEL), 422, "bad_text"),
         (
-            bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]}, a=b"GIF89a rest of it"),
+            bundle(
+                {
+                    "format": "evident-concept-1",
+                    "name": "x",
+                    "examples": [{"file": "a", "box": ["NaN", 1, 2, 3]}],
+                },
+                a=b"x",
+            ),
+            422,
+            "not_a_concept",
+        ),
+        (
+            bundle(
+                {"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]},
+                a=b"\0" * 60_000_000,
+            ),
+            413,
+            "too_large",
+        ),
+        (
+            bundle({"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}] * 501}, a=b"x"),
+            413,
+            "too_many_examples",
+        ),
+        (
+            bundle(
+                {"format": "evident-concept-1", "name": "half \ud800", "examples": [{"file": "a"}]},
+                a=ONE_PIXEL,
+            ),
+            422,
+            "bad_text",
+        ),
+        (
+            bundle(
+                {"format": "evident-concept-1", "name": "nul \x00", "examples": [{"file": "a"}]}, a=ONE_PIXEL
+            ),
+            422,
+            "bad_text",
+        ),
+        (
+            bundle(
+                {"format": "evident-concept-1", "name": "x" * 81, "examples": [{"file": "a"}]}, a=ONE_PIXEL
+            ),
+            422,
+            "bad_text",
+        ),
+        (
+            bundle(
+                {"format": "evident-concept-1", "name": "x", "examples": [{"file": "a"}]},
+                a=b"GIF89a rest of it",
+            ),
             422,
             "not_decodable",
         ),
     ],
 )
-def test_hostile_bundles_are_refused_in_plain_words(api: httpx.Client, data: bytes, status: int, code: str) -> None:
+def test_hostile_bundles_are_refused_in_plain_words(
+    api: httpx.Client, data: bytes, status: int, code: str
+) -> None:
     problem(api.post("/concepts/import", files={"file": ("c.zip", data)}), status, code)
 
 
 def test_refusals(api: httpx.Client, striped_inputs: list[str]) -> None:
     one = {"input": striped_inputs[0]}
-    problem(api.post("/concepts", json={"name": "x", "examples": [{"input": "0" * 64}]}), 404, "unknown_input")
-    problem(api.post("/concepts", json={"name": "x", "examples": [{**one, "box": [50, 0, 10, 90]}]}), 422, "bad_box")
+    problem(
+        api.post("/concepts", json={"name": "x", "examples": [{"input": "0" * 64}]}), 404, "unknown_input"
+    )
+    problem(
+        api.post("/concepts", json={"name": "x", "examples": [{**one, "box": [50, 0, 10, 90]}]}),
+        422,
+        "bad_box",
+    )
     base = {"model": "shapes", "inputs": [striped_inputs[0]], "concepts": ["striped"], "layers": ["relu5"]}
-    assert "layer" in problem(api.post("/concept-analyses", json={**base, "layers": ["fc"]}), 422, "bad_parameter")
+    assert "layer" in problem(
+        api.post("/concept-analyses", json={**base, "layers": ["fc"]}), 422, "bad_parameter"
+    )
     problem(api.post("/concept-analyses", json={**base, "classes": [77]}), 422, "bad_parameter")
-    problem(api.post("/concept-analyses", json={**base, "concepts": ["striped", "striped"]}), 422, "bad_parameter")
-    wrong = done(api, f"/concept-analyses/{api.post('/concept-analyses', json={**base, 'concepts': ['hum']}).json()['id']}")
+    problem(
+        api.post("/concept-analyses", json={**base, "concepts": ["striped", "striped"]}), 422, "bad_parameter"
+    )
+    wrong = done(
+        api,
+        f"/concept-analyses/{api.post('/concept-analyses', json={**base, 'concepts': ['hum']}).json()['id']}",
+    )
     assert wrong["error"]["code"] == "wrong_modality"
-    same = done(api, f"/concept-analyses/{api.post('/concept-analyses', json={**base, 'negatives': 'striped'}).json()['id']}")
+    same = done(
+        api,
+        f"/concept-analyses/{api.post('/concept-analyses', json={**base, 'negatives': 'striped'}).json()['id']}",
+    )
     assert same["error"]["code"] == "identical_sets"
 
 
-# Every route of this resource: what makes it 200, 404 and 422, or why it cannot be (walked by test_routes.py).
+# Every route of this resource: what makes it 200, 404 and 422, or why it cannot be (walked by
+# test_routes.py).
 NOWHERE = "0" * 64
 CREATES = "creates"
 FREE_TEXT = "any text is a possible id, and an impossible one is 404"

@@ -1,4 +1,5 @@
-"""Where a bundled sample's evidence lies, as the API tells it: the boxes and masks of the files beside the samples."""
+"""Where a bundled sample's evidence lies, as the API tells it: the boxes and masks of the files beside the
+samples."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def unpacked(mask: dict[str, Any]) -> np.ndarray:
     return np.array(pixels).reshape(width, height).T
 
 
-@pytest.mark.parametrize("key", [key for key, entry in ENTRIES.items() if any(entry["evidence"].get(part) for part in PARTS)])
+@pytest.mark.parametrize(
+    "key", [key for key, entry in ENTRIES.items() if any(entry["evidence"].get(part) for part in PARTS)]
+)
 def test_known_evidence(client: httpx.Client, key: str) -> None:
     told = client.get(f"/samples/{key}/evidence").json()
     entry = ENTRIES[key]
@@ -54,7 +57,9 @@ def test_known_evidence(client: httpx.Client, key: str) -> None:
             assert regions[name]["boxes"] == []
 
 
-@pytest.mark.parametrize("key", [key for key, entry in ENTRIES.items() if not any(entry["evidence"].get(part) for part in PARTS)])
+@pytest.mark.parametrize(
+    "key", [key for key, entry in ENTRIES.items() if not any(entry["evidence"].get(part) for part in PARTS)]
+)
 def test_samples_without_known_evidence_say_so(client: httpx.Client, after: Any, key: str) -> None:
     found = after(client.get(f"/samples/{key}/evidence"))
     assert (found["status"], found["code"]) == (404, "no_known_evidence")
@@ -68,11 +73,15 @@ def test_the_list_of_samples_and_the_evidence_agree(client: httpx.Client) -> Non
         assert there == any(sample["evidence"].values()), sample["key"]
 
 
-def test_runs_begin_outside_even_where_the_first_pixel_is_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_runs_begin_outside_even_where_the_first_pixel_is_inside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from backend.api.routes import samples
 
     monkeypatch.setattr(samples, "FOLDER", tmp_path)
-    for number, mask in enumerate((np.ones((2, 3), bool), np.zeros((2, 3), bool), np.eye(3, dtype=bool), ~np.eye(3, dtype=bool))):
+    for number, mask in enumerate(
+        (np.ones((2, 3), bool), np.zeros((2, 3), bool), np.eye(3, dtype=bool), ~np.eye(3, dtype=bool))
+    ):
         Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / f"{number}.png")
         runs = samples._runs(f"{number}.png")
         assert runs

@@ -1,4 +1,5 @@
-"""The database is locked or away, the disk full or read-only: 503 or 507 in plain words for every route that writes, and by itself again."""
+"""The database is locked or away, the disk full or read-only: 503 or 507 in plain words for every route
+that writes, and by itself again."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ FULL = sqlite3.OperationalError("database or disk is full")
 
 @pytest.fixture
 def store(server: Running) -> Any:
-    return next(route.app for route in server.app.routes if getattr(route, "path", "") == "/api").state.services.store
+    return next(
+        route.app for route in server.app.routes if getattr(route, "path", "") == "/api"
+    ).state.services.store
 
 
 @contextmanager
@@ -58,34 +61,53 @@ def no_disk(number: int) -> Iterator[None]:
         yield
 
 
-def writing(client: httpx.Client, photo: str, seed: int) -> dict[tuple[str, str], Callable[[], httpx.Response]]:
-    """Every route that writes, with a request that would succeed, or reach the database to find out that there is no such thing."""
+def writing(
+    client: httpx.Client, photo: str, seed: int
+) -> dict[tuple[str, str], Callable[[], httpx.Response]]:
+    """Every route that writes, with a request that would succeed, or reach the database to find out that
+    there is no such thing."""
     new = image(picture(seed=seed))
     example = {"input": photo}
     bundle = archive([{"file": "a"}], {"a": image(picture(seed=seed + 1))})
-    model = {"files": {"weights": ("a.safetensors", save({}))}, "data": {"architecture": "resnet18", "labels": "a\nb"}}
+    model = {
+        "files": {"weights": ("a.safetensors", save({}))},
+        "data": {"architecture": "resnet18", "labels": "a\nb"},
+    }
     return {
         ("POST", "/v1/inputs"): lambda: client.post("/inputs", files={"file": ("a.png", new)}),
         ("DELETE", "/v1/inputs/{id}"): lambda: client.delete(f"/inputs/{NOWHERE}"),
         ("POST", "/v1/models"): lambda: client.post("/models", **model),
         ("DELETE", "/v1/models/{key}"): lambda: client.delete("/models/upload-0"),
-        ("POST", "/v1/predictions"): lambda: client.post("/predictions", json={"input": photo, "model": "tiny"}),
+        ("POST", "/v1/predictions"): lambda: client.post(
+            "/predictions", json={"input": photo, "model": "tiny"}
+        ),
         ("POST", "/v1/explanations"): lambda: client.post(
             "/explanations", json={"input": photo, "model": "tiny", "method": "ramp", "seed": seed}
         ),
         ("DELETE", "/v1/explanations/{id}"): lambda: client.delete(f"/explanations/{NOWHERE}"),
         ("POST", "/v1/concepts"): lambda: client.post("/concepts", json={"name": "x", "examples": [example]}),
-        ("POST", "/v1/concepts/import"): lambda: client.post("/concepts/import", files={"file": ("c.zip", bundle)}),
+        ("POST", "/v1/concepts/import"): lambda: client.post(
+            "/concepts/import", files={"file": ("c.zip", bundle)}
+        ),
         ("PUT", "/v1/concepts/{id}"): lambda: client.put(f"/concepts/{NOWHERE}", json={"name": "y"}),
         ("DELETE", "/v1/concepts/{id}"): lambda: client.delete(f"/concepts/{NOWHERE}"),
-        ("POST", "/v1/concepts/{id}/examples"): lambda: client.post(f"/concepts/{NOWHERE}/examples", json={"examples": [example]}),
+        ("POST", "/v1/concepts/{id}/examples"): lambda: client.post(
+            f"/concepts/{NOWHERE}/examples", json={"examples": [example]}
+        ),
         ("POST", "/v1/concept-analyses"): lambda: client.post(
             "/concept-analyses",
-            json={"model": "tiny", "inputs": [photo], "concepts": ["striped"], "layers": ["0"], "negatives": "random", "seed": seed},
+            json={
+                "model": "tiny",
+                "inputs": [photo],
+                "concepts": ["striped"],
+                "layers": ["0"],
+                "negatives": "random",
+                "seed": seed,
+            },
         ),
         ("DELETE", "/v1/concept-analyses/{id}"): lambda: client.delete(f"/concept-analyses/{NOWHERE}"),
         ("DELETE", "/v1/jobs/{id}"): lambda: client.delete(f"/jobs/{NOWHERE}"),
-    }  # fmt: skip
+    }
 
 
 def test_every_route_that_writes_is_here(client: httpx.Client) -> None:
@@ -94,17 +116,30 @@ def test_every_route_that_writes_is_here(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("error", "writes_only", "status", "code"),
-    [(LOCKED, True, 503, "database_unavailable"), (LOCKED, False, 503, "database_unavailable"), (FULL, True, 507, "no_space")],
+    [
+        (LOCKED, True, 503, "database_unavailable"),
+        (LOCKED, False, 503, "database_unavailable"),
+        (FULL, True, 507, "no_space"),
+    ],
     ids=["locked", "away", "full"],
 )
 def test_a_database_that_cannot_be_used(
-    error: Exception, writes_only: bool, status: int, code: str, client: httpx.Client, photo: str, store: Any, server: Running, after: Any
+    error: Exception,
+    writes_only: bool,
+    status: int,
+    code: str,
+    client: httpx.Client,
+    photo: str,
+    store: Any,
+    server: Running,
+    after: Any,
 ) -> None:
     seed = 100 + status + writes_only
     with no_database(store, error, writes_only):
         for key, ask in writing(client, photo, seed).items():
             answer = ask()
-            # What is not there is found out by reading, and a form that is refused is refused before anything is written.
+            # What is not there is found out by reading, and a form that is refused is refused before anything
+            # is written.
             if writes_only and answer.status_code in (404, 422):
                 continue
             found = after(answer)
@@ -120,13 +155,22 @@ def test_a_database_that_cannot_be_used(
 
 @pytest.mark.parametrize(
     ("number", "status", "code"),
-    [(errno.ENOSPC, 507, "no_space"), (errno.EDQUOT, 507, "no_space"), (errno.EROFS, 503, "data_folder_unavailable")],
+    [
+        (errno.ENOSPC, 507, "no_space"),
+        (errno.EDQUOT, 507, "no_space"),
+        (errno.EROFS, 503, "data_folder_unavailable"),
+    ],
 )
 def test_a_disk_that_cannot_be_written(
     number: int, status: int, code: str, client: httpx.Client, photo: str, server: Running, after: Any
 ) -> None:
     seed = 300 + number
-    written = {("POST", "/v1/inputs"), ("POST", "/v1/models"), ("POST", "/v1/concepts"), ("POST", "/v1/concepts/import")}
+    written = {
+        ("POST", "/v1/inputs"),
+        ("POST", "/v1/models"),
+        ("POST", "/v1/concepts"),
+        ("POST", "/v1/concepts/import"),
+    }
     with no_disk(number):
         for key, ask in writing(client, photo, seed).items():
             answer = ask()
@@ -190,7 +234,11 @@ def test_what_is_a_fault_and_what_is_a_bug() -> None:
         found = fault_of(OSError(number, "x"))
         assert found is not None
         assert found.status == status
-    for bug in (FileNotFoundError(errno.ENOENT, "x"), ValueError("disk is full"), OperationalError.__mro__[1]("q", {}, ValueError("x"))):
+    for bug in (
+        FileNotFoundError(errno.ENOENT, "x"),
+        ValueError("disk is full"),
+        OperationalError.__mro__[1]("q", {}, ValueError("x")),
+    ):
         assert fault_of(bug) is None, bug
     damaged = fault_of(OperationalError("q", {}, sqlite3.DatabaseError("database disk image is malformed")))
     assert damaged is not None

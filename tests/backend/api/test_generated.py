@@ -1,4 +1,5 @@
-"""Requests generated from the API's own description and from hostile texts, on every database: never a server error, every refusal a problem."""
+"""Requests generated from the API's own description and from hostile texts, on every database: never a
+server error, every refusal a problem."""
 
 from __future__ import annotations
 
@@ -30,15 +31,21 @@ CASES = [
     (*key, mode)
     for key in ROUTES
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-    # A route that only takes an id cannot be asked wrongly by its description; `test_any_text_at_every_door` asks it.
+    # A route that only takes an id cannot be asked wrongly by its description; `test_any_text_at_every_door`
+    # asks it.
     if mode is GenerationMode.POSITIVE or tables()[key][422].startswith("test_")
 ]
 
 
 def generated(examples: int) -> Any:
     return settings(
-        max_examples=examples, deadline=None, database=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-    )  # fmt: skip
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -52,7 +59,8 @@ def schema(door: Running) -> Any:
 
 
 def check(answer: Any, door: Running) -> None:
-    """No fault of ours, and nothing of what was sent in a refusal. 503 is for work that waits, never for a text."""
+    """No fault of ours, and nothing of what was sent in a refusal. 503 is for work that waits, never for a
+    text."""
     assert answer.status_code < 500 or answer.status_code == 503, answer.text
     if answer.status_code >= 400:
         assert "application/problem+json" in str(answer.headers["content-type"])
@@ -61,7 +69,9 @@ def check(answer: Any, door: Running) -> None:
         assert CANARY not in answer.text
 
 
-@pytest.mark.parametrize(("method", "path", "mode"), CASES, ids=[f"{method} {path} {mode.value}" for method, path, mode in CASES])
+@pytest.mark.parametrize(
+    ("method", "path", "mode"), CASES, ids=[f"{method} {path} {mode.value}" for method, path, mode in CASES]
+)
 def test_generated_requests(method: str, path: str, mode: GenerationMode, schema: Any, door: Running) -> None:
     @generated(EXAMPLES)
     @given(case=schema[path][method].as_strategy(generation_mode=mode))
@@ -73,7 +83,26 @@ def test_generated_requests(method: str, path: str, mode: GenerationMode, schema
 
 
 LETTERS = st.sampled_from(
-    ["\x00", "\x01", "\n", "\x7f", "\x85", "\ud800", "\udfff", "\ufffe", "e\u0301", "\u202e", "💩", "'", "%", "/", "..", ";--", "a", "0"]
+    [
+        "\x00",
+        "\x01",
+        "\n",
+        "\x7f",
+        "\x85",
+        "\ud800",
+        "\udfff",
+        "\ufffe",
+        "e\u0301",
+        "\u202e",
+        "💩",
+        "'",
+        "%",
+        "/",
+        "..",
+        ";--",
+        "a",
+        "0",
+    ]
 )
 HOSTILE = st.lists(LETTERS, min_size=1, max_size=12).map("".join) | st.sampled_from(
     [f"{CANARY}\x00", "a" * 5000, "timm:\x00", "upload-\ud800"]
@@ -87,7 +116,8 @@ def in_address(text: str) -> str:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=[" ".join(key) for key in ROUTES])
 def test_any_text_at_every_door(method: str, path: str, schema: Any, door: Running) -> None:
-    """NUL, control characters and halves of characters in the address, the query, bodies and forms of every route."""
+    """NUL, control characters and halves of characters in the address, the query, bodies and forms of
+    every route."""
     operation = schema.raw_schema["paths"][path][method.lower()]
     parameters = operation.get("parameters", [])
     bodies = operation.get("requestBody", {}).get("content", {})
@@ -98,7 +128,11 @@ def test_any_text_at_every_door(method: str, path: str, schema: Any, door: Runni
         address = path
         for parameter in parameters:
             address = address.replace(f"{{{parameter['name']}}}", in_address(text))
-        query = "&".join(f"{parameter['name']}={in_address(text)}" for parameter in parameters if parameter["in"] == "query")
+        query = "&".join(
+            f"{parameter['name']}={in_address(text)}"
+            for parameter in parameters
+            if parameter["in"] == "query"
+        )
         url = f"{door.base}/api{address}{'?' + query if query else ''}"
         with httpx.Client(timeout=30) as client:
             check(client.request(method, url), door)
@@ -116,13 +150,20 @@ def _body(kind: str, text: str, schema: Any, content: dict[str, Any]) -> dict[st
         described = schema.raw_schema["components"]["schemas"][described["$ref"].rpartition("/")[2]]
     fields = described.get("properties", {})
     if kind == "application/json":
-        return {"content": json.dumps({name: _filled(part, text) for name, part in fields.items()}), "headers": {"content-type": kind}}
+        return {
+            "content": json.dumps({name: _filled(part, text) for name, part in fields.items()}),
+            "headers": {"content-type": kind},
+        }
     raw = text.encode("utf-8", "surrogatepass")
     parts = [
-        b'--x\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % (name.encode(), b'; filename="%b"' % raw.replace(b'"', b"") if "format" in part else b"", raw)
+        b'--x\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+        % (name.encode(), b'; filename="%b"' % raw.replace(b'"', b"") if "format" in part else b"", raw)
         for name, part in fields.items()
-    ]  # fmt: skip
-    return {"content": b"".join(parts) + b"--x--\r\n", "headers": {"content-type": "multipart/form-data; boundary=x"}}
+    ]
+    return {
+        "content": b"".join(parts) + b"--x--\r\n",
+        "headers": {"content-type": "multipart/form-data; boundary=x"},
+    }
 
 
 def _filled(part: dict[str, Any], text: str) -> Any:

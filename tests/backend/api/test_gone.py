@@ -1,4 +1,5 @@
-"""Refused and deleted means gone: no byte, no name, no id in the data folder; no value of a visitor's in a log; nobody else's name shown."""
+"""Refused and deleted means gone: no byte, no name, no id in the data folder; no value of a visitor's in a
+log; nobody else's name shown."""
 
 from __future__ import annotations
 
@@ -35,7 +36,11 @@ def marked(seed: int) -> bytes:
 def places_of(folder: Path, *words: bytes) -> list[str]:
     """Files of the data folder whose name or bytes hold one of the words."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return [str(path) for path in files if any(word in path.read_bytes() or word in str(path).encode() for word in words)]
+    return [
+        str(path)
+        for path in files
+        if any(word in path.read_bytes() or word in str(path).encode() for word in words)
+    ]
 
 
 @pytest.fixture
@@ -46,17 +51,25 @@ def marked_input(client: httpx.Client) -> str:
     return str(answer.json()["id"])
 
 
-def test_after_a_deletion_no_byte_of_name_id_or_content_is_left(client: httpx.Client, server: Running, marked_input: str) -> None:
+def test_after_a_deletion_no_byte_of_name_id_or_content_is_left(
+    client: httpx.Client, server: Running, marked_input: str
+) -> None:
     id = marked_input
     assert places_of(server.data, WORD)
     assert client.post("/predictions", json={"input": id, "model": "tiny"}).status_code == 200
-    explanation = client.post("/explanations", json={"input": id, "model": "tiny", "method": "ramp"}).json()["id"]
+    explanation = client.post("/explanations", json={"input": id, "model": "tiny", "method": "ramp"}).json()[
+        "id"
+    ]
     finished(client, explanation)
     other = send(client, image(picture(48, 64, seed=2))).json()["id"]
-    concept = client.post("/concepts", json={"name": "Corner", "examples": [{"input": id, "box": [0, 0, 20, 20]}, {"input": other}]}).json()
+    concept = client.post(
+        "/concepts",
+        json={"name": "Corner", "examples": [{"input": id, "box": [0, 0, 20, 20]}, {"input": other}]},
+    ).json()
     assert client.get(f"/concepts/{concept['id']}/examples/0.png").status_code == 200
     analysis = client.post(
-        "/concept-analyses", json={"model": "tiny", "inputs": [id, other], "concepts": [concept["ref"]], "layers": ["0"]}
+        "/concept-analyses",
+        json={"model": "tiny", "inputs": [id, other], "concepts": [concept["ref"]], "layers": ["0"]},
     ).json()
     assert "id" in analysis, analysis
 
@@ -77,7 +90,9 @@ def test_after_a_deletion_no_byte_of_name_id_or_content_is_left(client: httpx.Cl
     assert client.delete(f"/concepts/{concept['id']}").status_code == 204
 
 
-def test_a_deleted_concept_takes_the_pictures_of_its_examples_along(client: httpx.Client, server: Running, marked_input: str) -> None:
+def test_a_deleted_concept_takes_the_pictures_of_its_examples_along(
+    client: httpx.Client, server: Running, marked_input: str
+) -> None:
     concept = client.post("/concepts", json={"name": CANARY, "examples": [{"input": marked_input}]}).json()
     assert client.get(f"/concepts/{concept['id']}/examples/0.png").status_code == 200
     assert client.delete(f"/concepts/{concept['id']}").status_code == 204
@@ -85,13 +100,17 @@ def test_a_deleted_concept_takes_the_pictures_of_its_examples_along(client: http
     assert client.delete(f"/inputs/{marked_input}").status_code == 204
 
 
-def test_nothing_can_be_asked_about_an_input_that_was_deleted_meanwhile(client: httpx.Client, server: Running, marked_input: str) -> None:
+def test_nothing_can_be_asked_about_an_input_that_was_deleted_meanwhile(
+    client: httpx.Client, server: Running, marked_input: str
+) -> None:
     """A request that read the input before the deletion and writes its job after it."""
     queue = server.services.jobs.queue
     payload = {"input": {"id": marked_input}}
     assert client.delete(f"/inputs/{marked_input}").status_code == 204
     with pytest.raises(Exception, match="upload it again"):
-        queue.submit("f" * 64, "explanation", lane="interactive", rank=0, payload=payload, title="", client="me")
+        queue.submit(
+            "f" * 64, "explanation", lane="interactive", rank=0, payload=payload, title="", client="me"
+        )
     assert places_of(server.data, marked_input.encode()) == []
 
 
@@ -99,14 +118,19 @@ def test_a_name_is_shown_to_its_sender_only(client: httpx.Client) -> None:
     data = marked(3)
     first = send(client, data, name=f"{CANARY} of Ann.png").json()
     second = send(client, data, name="holiday.png").json()
-    assert (first["id"], first["name"], second["name"]) == (second["id"], f"{CANARY} of Ann.png", "holiday.png")
+    assert (first["id"], first["name"], second["name"]) == (
+        second["id"],
+        f"{CANARY} of Ann.png",
+        "holiday.png",
+    )
     for path in (f"/inputs/{first['id']}", "/jobs", "/samples", "/concepts"):
         assert CANARY not in client.get(path).text
     client.delete(f"/inputs/{first['id']}")
 
 
 def held(server: Running) -> tuple[set[str], list[Path]]:
-    """Blobs, and what lies in the spool, once the strips of concepts that are drawn in the background are done."""
+    """Blobs, and what lies in the spool, once the strips of concepts that are drawn in the background are
+    done."""
     deadline = time.monotonic() + 60
     while list((server.data / "spool").iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -118,7 +142,9 @@ BOMBS = {
     "one entry": archive([{"file": "a"}], {"a": b"\0" * 50_000_000}),
     "the same entry many times": archive([{"file": "a"}] * 400, {"a": b"\0" * 4_000_000}),
     "many entries": archive([{"file": "a"}], {str(number): b"" for number in range(2_000)} | {"a": b""}),
-    "a second example that is no picture": archive([{"file": "a"}, {"file": "b"}], {"a": marked(4), "b": b"GIF89a and nothing"}),
+    "a second example that is no picture": archive(
+        [{"file": "a"}, {"file": "b"}], {"a": marked(4), "b": b"GIF89a and nothing"}
+    ),
 }
 
 
@@ -138,7 +164,9 @@ def test_a_zip_is_never_opened_in_the_web_process(
     assert held(server) == before
 
 
-def test_a_zip_is_made_elsewhere_too(client: httpx.Client, server: Running, monkeypatch: pytest.MonkeyPatch, marked_input: str) -> None:
+def test_a_zip_is_made_elsewhere_too(
+    client: httpx.Client, server: Running, monkeypatch: pytest.MonkeyPatch, marked_input: str
+) -> None:
     concept = client.post("/concepts", json={"name": "Carried", "examples": [{"input": marked_input}]}).json()
     plain = zipfile.ZipFile.__init__
     monkeypatch.setattr(zipfile.ZipFile, "__init__", None)
@@ -168,7 +196,9 @@ def test_folders_are_their_owners_alone(server: Running, marked_input: str, clie
 
 def test_deleted_rows_are_overwritten_not_only_unlinked(server: Running) -> None:
     with sqlite3.connect(server.settings.data / "evident.db") as connection:
-        assert connection.execute("SELECT count(*) FROM jobs WHERE kind IN ('decode', 'unpack', 'pack')").fetchone() == (0,)
+        assert connection.execute(
+            "SELECT count(*) FROM jobs WHERE kind IN ('decode', 'unpack', 'pack')"
+        ).fetchone() == (0,)
     with server.services.store.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
 
@@ -196,12 +226,16 @@ def test_no_value_of_a_visitor_is_logged(
     sent = send(client, marked(5), name=f"{CANARY}.png").json()["id"]
     send(client, npy(np.zeros((2, 2), np.float32)), name=f"{CANARY}.npy", **{"as": CANARY})
     client.post("/inputs", files={CANARY: (CANARY, b"x" * 100)})
-    client.post("/inputs", content=CANARY, headers={"content-type": f"multipart/form-data; boundary={CANARY}"})
+    client.post(
+        "/inputs", content=CANARY, headers={"content-type": f"multipart/form-data; boundary={CANARY}"}
+    )
     concept = client.post("/concepts", json={"name": CANARY, "examples": [{"input": sent}]}).json()["id"]
     client.put(f"/concepts/{concept}", json={"name": f"{CANARY}2"})
     client.get(f"/concepts/{CANARY}")
     client.get(f"/models/{CANARY}")
-    client.post("/explanations", json={"input": sent, "model": "tiny", "method": "ramp", "params": {"word": CANARY}})
+    client.post(
+        "/explanations", json={"input": sent, "model": "tiny", "method": "ramp", "params": {"word": CANARY}}
+    )
     client.post("/explanations", content=f'{{"{CANARY}": ')
 
     def broken(*_: Any) -> None:

@@ -1,4 +1,5 @@
-"""Hostile requests: each is refused in plain words and leaves the server as it was (the `after` fixture looks)."""
+"""Hostile requests: each is refused in plain words and leaves the server as it was (the `after` fixture
+looks)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,18 @@ import pytest
 from PIL import Image
 
 from tests.backend.api.conftest import CANARY, Running, finished, send, upload
-from tests.models.media.encoders import container, image, npy, npy_header, picture, png_bomb, png_chunk, sndfile, tone, wav_header
+from tests.models.media.encoders import (
+    container,
+    image,
+    npy,
+    npy_header,
+    picture,
+    png_bomb,
+    png_chunk,
+    sndfile,
+    tone,
+    wav_header,
+)
 
 After = Callable[[httpx.Response], dict[str, Any]]
 JSON = {"content-type": "application/json"}
@@ -73,11 +85,22 @@ def test_deep_parameters(client: httpx.Client, photo: str, after: After) -> None
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "", None]
+    "kind",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "",
+        None,
+    ],
 )
 def test_content_types(kind: str | None, client: httpx.Client, after: After) -> None:
     headers = {} if kind is None else {"content-type": kind}
-    assert after(client.post("/predictions", content=b'{"input": "a", "model": "b"}', headers=headers))["status"] == 415
+    assert (
+        after(client.post("/predictions", content=b'{"input": "a", "model": "b"}', headers=headers))["status"]
+        == 415
+    )
     if kind != "multipart/form-data; boundary=x":
         assert after(client.post("/inputs", content=b"abc", headers=headers))["status"] == 415
 
@@ -148,7 +171,9 @@ def test_right_hosts(host: str, client: httpx.Client) -> None:
     ({"origin": "SELF", "sec-fetch-site": "cross-site"}, False), ({"origin": "http://evil.example", "sec-fetch-site": "same-origin"}, True),
     ({"origin": "\x80\xff"}, False), ({"origin": ""}, False),
 ])  # fmt: skip
-def test_other_sites_cannot_write(headers: dict[str, str], passes: bool, client: httpx.Client, server: Running, after: After) -> None:
+def test_other_sites_cannot_write(
+    headers: dict[str, str], passes: bool, client: httpx.Client, server: Running, after: After
+) -> None:
     given = {name: value.replace("SELF", server.base).encode("latin-1") for name, value in headers.items()}
     for method, path in (("POST", "/predictions"), ("DELETE", "/jobs/x"), ("POST", "/inputs")):
         found = after(client.request(method, path, headers=given))
@@ -212,9 +237,7 @@ def test_slow_and_vanished_clients(server: Running, client: httpx.Client, after:
     """Half a request each, then gone; nothing is left and others are served."""
     host, port = server.base.removeprefix("http://").split(":")
     body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + image(picture())
-    head = (
-        b"POST /api/v1/inputs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 99999\r\n\r\n"
-    )
+    head = b"POST /api/v1/inputs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 99999\r\n\r\n"
     open_ones = []
     for cut in (10, len(head), len(head) + 50, len(head) + len(body)):
         connection = socket.create_connection((host, int(port)))
@@ -230,7 +253,9 @@ def test_slow_and_vanished_clients(server: Running, client: httpx.Client, after:
         time.sleep(0.05)
 
 
-def test_a_body_that_never_ends_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch, after: After) -> None:
+def test_a_body_that_never_ends_is_given_up(
+    server: Running, monkeypatch: pytest.MonkeyPatch, after: After
+) -> None:
     monkeypatch.setattr("app.web.guard.SMALL_SECONDS", 0.3)
     head = b"POST /api/v1/predictions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     assert _raw(server, head, wait=20).split()[1] == b"408"
@@ -240,7 +265,9 @@ def test_a_body_that_never_ends_is_given_up(server: Running, monkeypatch: pytest
 
 
 def _form(client: httpx.Client, body: bytes, boundary: str = "x") -> httpx.Response:
-    return client.post("/inputs", content=body, headers={"content-type": f"multipart/form-data; boundary={boundary}"})
+    return client.post(
+        "/inputs", content=body, headers={"content-type": f"multipart/form-data; boundary={boundary}"}
+    )
 
 
 def _part(name: str, data: bytes, filename: str | None = None) -> bytes:
@@ -252,22 +279,42 @@ def test_forms(client: httpx.Client, after: After) -> None:
     png = image(picture())
     end = b"--x--\r\n"
     cases = [
-        (b"", 400), (end, 422), (_part("file", png, "a.png"), 400), (_part("file", png) + end, 422), (_part(CANARY, png, "a") + end, 422),
-        (_part("file", png, "a") + _part("file", png, "b") + end, 422), (_part("as", b"auto") * 2 + _part("file", png, "a") + end, 422),
-        (_part("as", CANARY.encode()) + _part("file", png, "a") + end, 422), (_part("as", b"\xff\xfe") + _part("file", png, "a") + end, 422),
-        (_part("as", b"a" * 70_000) + _part("file", png, "a") + end, 422), (_part("as", b"auto") * 20 + end, 422), (b"garbage" * 100, 400),
-        (b"--x\r\n\r\n" + png + b"\r\n" + end, 400), (b"--x\r\nContent-Disposition: attachment\r\n\r\nx\r\n" + end, 400),
-        (b"--x\r\n" + b"A: " + b"b" * 100_000 + b"\r\n\r\nx\r\n" + end, 400), (b"--x\r\n" + b"A: b\r\n" * 1000 + b"\r\nx\r\n" + end, 400),
-        (_part("file", b"", "a") + end, 422), (_part("file", b"", "") + end, 422), (_part("file", png, "x" * 5000) + end, 400), (_part("as", b"file.png", "f") + end, 422),
-    ]  # fmt: skip
+        (b"", 400),
+        (end, 422),
+        (_part("file", png, "a.png"), 400),
+        (_part("file", png) + end, 422),
+        (_part(CANARY, png, "a") + end, 422),
+        (_part("file", png, "a") + _part("file", png, "b") + end, 422),
+        (_part("as", b"auto") * 2 + _part("file", png, "a") + end, 422),
+        (_part("as", CANARY.encode()) + _part("file", png, "a") + end, 422),
+        (_part("as", b"\xff\xfe") + _part("file", png, "a") + end, 422),
+        (_part("as", b"a" * 70_000) + _part("file", png, "a") + end, 422),
+        (_part("as", b"auto") * 20 + end, 422),
+        (b"garbage" * 100, 400),
+        (b"--x\r\n\r\n" + png + b"\r\n" + end, 400),
+        (b"--x\r\nContent-Disposition: attachment\r\n\r\nx\r\n" + end, 400),
+        (b"--x\r\n" + b"A: " + b"b" * 100_000 + b"\r\n\r\nx\r\n" + end, 400),
+        (b"--x\r\n" + b"A: b\r\n" * 1000 + b"\r\nx\r\n" + end, 400),
+        (_part("file", b"", "a") + end, 422),
+        (_part("file", b"", "") + end, 422),
+        (_part("file", png, "x" * 5000) + end, 400),
+        (_part("as", b"file.png", "f") + end, 422),
+    ]
     for body, status in cases:
         assert after(_form(client, body))["status"] == status, body[:80]
-    assert after(client.post("/inputs", content=b"--x--", headers={"content-type": "multipart/form-data"}))["status"] == 400
+    assert (
+        after(client.post("/inputs", content=b"--x--", headers={"content-type": "multipart/form-data"}))[
+            "status"
+        ]
+        == 400
+    )
     assert after(_form(client, b"--x--", boundary="b" * 5000))["status"] in (400, 431)
     # A well-formed one, byte by byte.
     body = _part("as", b"auto") + _part("file", png, "a.png") + end
     answer = client.post(
-        "/inputs", content=iter([body[i : i + 1] for i in range(len(body))]), headers={"content-type": "multipart/form-data; boundary=x"}
+        "/inputs",
+        content=iter([body[i : i + 1] for i in range(len(body))]),
+        headers={"content-type": "multipart/form-data; boundary=x"},
     )
     assert answer.status_code in (200, 201)
 
@@ -404,7 +451,11 @@ def test_the_same_upload_many_times_at_once(client: httpx.Client, server: Runnin
     data = sndfile(tone(2.0, hertz=333))
     answers: list[httpx.Response] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(httpx.post(f"{server.api}/inputs", files={"file": ("a", data)}, timeout=60)))
+        threading.Thread(
+            target=lambda: answers.append(
+                httpx.post(f"{server.api}/inputs", files={"file": ("a", data)}, timeout=60)
+            )
+        )
         for _ in range(12)
     ]
     for thread in threads:
@@ -420,7 +471,10 @@ def test_the_same_explanation_many_times_at_once(client: httpx.Client, server: R
     body = {"input": photo, "model": "tiny", "method": "ramp", "seed": 4242}
     answers: list[httpx.Response] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(httpx.post(f"{server.api}/explanations", json=body, timeout=60))) for _ in range(12)
+        threading.Thread(
+            target=lambda: answers.append(httpx.post(f"{server.api}/explanations", json=body, timeout=60))
+        )
+        for _ in range(12)
     ]
     for thread in threads:
         thread.start()
@@ -431,10 +485,18 @@ def test_the_same_explanation_many_times_at_once(client: httpx.Client, server: R
     assert finished(client, answers[0].json()["id"])["attempts"] == 1
 
 
-def test_a_flood_by_one_client_is_told_to_wait(client: httpx.Client, server: Running, photo: str, after: After) -> None:
+def test_a_flood_by_one_client_is_told_to_wait(
+    client: httpx.Client, server: Running, photo: str, after: After
+) -> None:
     ids, refused = [], None
     for seed in range(40):
-        body = {"input": photo, "model": "tiny", "method": "ramp", "seed": 9000 + seed, "params": {"n_samples": 500, "pause": 0.1}}
+        body = {
+            "input": photo,
+            "model": "tiny",
+            "method": "ramp",
+            "seed": 9000 + seed,
+            "params": {"n_samples": 500, "pause": 0.1},
+        }
         answer = client.post("/explanations", json=body)
         if answer.status_code == 503:
             refused = answer
@@ -451,10 +513,14 @@ def test_a_flood_by_one_client_is_told_to_wait(client: httpx.Client, server: Run
 # Models
 
 
-def _models(client: httpx.Client, weights: bytes, name: str = "w.safetensors", **fields: str) -> httpx.Response:
+def _models(
+    client: httpx.Client, weights: bytes, name: str = "w.safetensors", **fields: str
+) -> httpx.Response:
     sent = {"architecture": "shapes", "labels": "a\nb\nc\nd", **fields}
     return client.post(
-        "/models", files={"weights": (name, weights)}, data={key: value for key, value in sent.items() if value != "LEFT OUT"}
+        "/models",
+        files={"weights": (name, weights)},
+        data={key: value for key, value in sent.items() if value != "LEFT OUT"},
     )
 
 
@@ -474,7 +540,14 @@ def test_no_model_runs_code(client: httpx.Client, server: Running, tmp_path: Pat
         zipped.writestr("archive/data.pkl", evil)
     length = struct.pack("<Q", len(evil))
     before = _blobs(server)
-    for data in (evil, archive.getvalue(), length + evil, length + b"{" + evil, b"{" + evil, WEIGHTS.read_bytes()[:-10] + evil):
+    for data in (
+        evil,
+        archive.getvalue(),
+        length + evil,
+        length + b"{" + evil,
+        b"{" + evil,
+        WEIGHTS.read_bytes()[:-10] + evil,
+    ):
         for name in ("model.pt", "model.pth", "model.pt2", "model.safetensors", "model.bin", "model.ckpt"):
             assert after(_models(client, data, name))["status"] in (415, 422)
     assert not mark.exists()
@@ -490,20 +563,43 @@ def test_models_that_are_refused(client: httpx.Client, server: Running, after: A
     before = _blobs(server)
     one = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     cases: list[bytes] = [
-        good[:-5], good[: len(good) // 2], good + b"\0" * 7, b"", b"\0" * 20, struct.pack("<Q", 1 << 62) + b"{" + b"x" * 100,
-        _safetensors(b"{" + b" " * 2_000_000 + b"}"), _safetensors(b"{}"), _safetensors(b"{nonsense}"), _safetensors(b'{"a":' * 5_000),
+        good[:-5],
+        good[: len(good) // 2],
+        good + b"\0" * 7,
+        b"",
+        b"\0" * 20,
+        struct.pack("<Q", 1 << 62) + b"{" + b"x" * 100,
+        _safetensors(b"{" + b" " * 2_000_000 + b"}"),
+        _safetensors(b"{}"),
+        _safetensors(b"{nonsense}"),
+        _safetensors(b'{"a":' * 5_000),
         _safetensors(json.dumps({"a": {**one, "data_offsets": [0, 800]}}).encode(), b"\0" * 8),
         _safetensors(json.dumps({"a": {**one, "data_offsets": [8, 0]}}).encode(), b"\0" * 8),
         _safetensors(json.dumps({"a": {**one, "shape": [1 << 60, 1 << 60]}}).encode(), b"\0" * 8),
         _safetensors(json.dumps({"a": {**one, "dtype": "F99"}}).encode(), b"\0" * 8),
         _safetensors(json.dumps({"a": one}).encode(), b"\0" * 8),
-        _safetensors(json.dumps({str(i): {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(10_001)}).encode()),
+        _safetensors(
+            json.dumps(
+                {str(i): {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(10_001)}
+            ).encode()
+        ),
         _nan_weights(good),
-    ]  # fmt: skip
+    ]
     for data in cases:
         assert after(_models(client, data))["status"] in (413, 415, 422)
-    for fields in ({"labels": "a\nb"}, {"labels": "[1, 2]"}, {"labels": "[" * 500}, {"labels": "LEFT OUT"}, {"labels": "one"}, {"labels": '["a", "\\ud800"]'}, {"labels": '["a", "b\\u0000"]'}, {"title": "a\x00"}, {"architecture": "resnet18\x00"}, {"architecture": "LEFT OUT"},
-                   {"labels": "\n".join(map(str, range(30_000)))}):  # fmt: skip
+    for fields in (
+        {"labels": "a\nb"},
+        {"labels": "[1, 2]"},
+        {"labels": "[" * 500},
+        {"labels": "LEFT OUT"},
+        {"labels": "one"},
+        {"labels": '["a", "\\ud800"]'},
+        {"labels": '["a", "b\\u0000"]'},
+        {"title": "a\x00"},
+        {"architecture": "resnet18\x00"},
+        {"architecture": "LEFT OUT"},
+        {"labels": "\n".join(map(str, range(30_000)))},
+    ):
         assert after(_models(client, good, **fields))["status"] == 422, fields
     for architecture in (
         "nope",

@@ -53,7 +53,9 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         found = loads(data, 5)
     except (BadSyntax, BadParameter):
         return
-    assert json.dumps(found, ensure_ascii=False) == unicodedata.normalize("NFC", json.dumps(json.loads(data), ensure_ascii=False))
+    assert json.dumps(found, ensure_ascii=False) == unicodedata.normalize(
+        "NFC", json.dumps(json.loads(data), ensure_ascii=False)
+    )
 
 
 @given(
@@ -78,7 +80,12 @@ def test_a_text_is_plain_or_refused(text: str) -> None:
 
 def test_a_text_has_an_end_and_lines_only_where_they_make_sense() -> None:
     assert plain_text("a\tb\r\nc", lines=True) == "a\tb\r\nc"
-    for text, options in (("a" * 11, {"most": 10}), ("a\nb", {}), ("a\x00", {"lines": True}), ("\ud800", {"lines": True})):
+    for text, options in (
+        ("a" * 11, {"most": 10}),
+        ("a\nb", {}),
+        ("a\x00", {"lines": True}),
+        ("\ud800", {"lines": True}),
+    ):
         with pytest.raises(BadParameter):
             plain_text(text, **options)
 
@@ -98,10 +105,19 @@ SCHEMA = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
-        "n_samples": {"type": "integer", "minimum": 10, "maximum": 10**9, "default": 100, "scales_cost": True},
+        "n_samples": {
+            "type": "integer",
+            "minimum": 10,
+            "maximum": 10**9,
+            "default": 100,
+            "scales_cost": True,
+        },
         "n_steps": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10, "scales_cost": True},
         "noise": {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.2},
-        "baseline": {"anyOf": [{"type": "string", "enum": ["black", "mean"]}, {"type": "null"}], "default": None},
+        "baseline": {
+            "anyOf": [{"type": "string", "enum": ["black", "mean"]}, {"type": "null"}],
+            "default": None,
+        },
         "mode": {"enum": ["a", "b"], "default": "a"},
     },
 }
@@ -109,7 +125,13 @@ FIT = Fit(ok=True, defaults={"mode": "b"}, seconds=2.0)
 
 
 def test_defaults_are_filled_and_numbers_settled() -> None:
-    assert settle(SCHEMA, FIT, {}) == {"n_samples": 100, "n_steps": 10, "noise": 0.2, "baseline": None, "mode": "b"}
+    assert settle(SCHEMA, FIT, {}) == {
+        "n_samples": 100,
+        "n_steps": 10,
+        "noise": 0.2,
+        "baseline": None,
+        "mode": "b",
+    }
     found = settle(SCHEMA, FIT, {"n_samples": 20.0, "noise": 1, "mode": "a"})
     assert (found["n_samples"], found["noise"], found["mode"]) == (20, 1.0, "a")
     assert isinstance(found["n_samples"], int)
@@ -135,7 +157,9 @@ def test_the_estimate_scales_with_what_scales() -> None:
         params = settle(SCHEMA, FIT, {"n_samples": n_samples, "n_steps": n_steps, "noise": 0.9})
         assert estimate(SCHEMA, FIT, params) == pytest.approx(2.0 * n_samples / 100 * n_steps / 10)
     assert estimate(SCHEMA, Fit(ok=True), {}) is None
-    assert estimate(SCHEMA, Fit(ok=True, seconds=2.0, defaults={"n_samples": 50}), {"n_samples": 100, "n_steps": 10}) == pytest.approx(4.0)
+    assert estimate(
+        SCHEMA, Fit(ok=True, seconds=2.0, defaults={"n_samples": 50}), {"n_samples": 100, "n_steps": 10}
+    ) == pytest.approx(4.0)
 
 
 def test_too_expensive_says_what_fits() -> None:
@@ -172,7 +196,9 @@ def test_stft_equals_scipy() -> None:
 
 def _cells(marked: np.ndarray, rate: int, seconds: float) -> Cells:
     height, width = marked.shape
-    return Cells(marked, list(np.linspace(50, rate / 2 - 50, height)), list((np.arange(width) + 0.5) * seconds / width))
+    return Cells(
+        marked, list(np.linspace(50, rate / 2 - 50, height)), list((np.arange(width) + 0.5) * seconds / width)
+    )
 
 
 def test_only_and_rest_split_two_tones() -> None:
@@ -188,7 +214,9 @@ def test_only_and_rest_split_two_tones() -> None:
         tone, other = tone[800:-800], other[800:-800]
         assert abs(found @ tone) / np.linalg.norm(found) / np.linalg.norm(tone) > 0.99
         assert abs(found @ other) / np.linalg.norm(found) / np.linalg.norm(other) < 0.05
-        assert np.sqrt(np.mean(found**2)) == pytest.approx(np.sqrt(np.mean((0.3 * (low + high)) ** 2)), rel=0.05)  # as loud as before
+        assert np.sqrt(np.mean(found**2)) == pytest.approx(
+            np.sqrt(np.mean((0.3 * (low + high)) ** 2)), rel=0.05
+        )  # as loud as before
 
 
 def test_only_keeps_the_marked_moment() -> None:
@@ -221,10 +249,16 @@ def test_the_window_is_cut_out() -> None:
 
 
 @pytest.mark.parametrize("name", ["cividis", "coolwarm"])
-def test_colours_are_those_of_the_browser_and_straight_between_its_steps(name: Literal["cividis", "coolwarm"]) -> None:
+def test_colours_are_those_of_the_browser_and_straight_between_its_steps(
+    name: Literal["cividis", "coolwarm"],
+) -> None:
     text = (ROOT / "frontend" / "assets" / "evident" / "maps" / "colour_tables.mjs").read_text()
     [body] = re.findall(rf"\b{name}:\s*((?:\"[0-9a-f]+\"[\s+]*)+)", text)
-    steps = np.frombuffer(bytes.fromhex("".join(re.findall("[0-9a-f]{2,}", body))), np.uint8).reshape(256, 3).astype(float)
+    steps = (
+        np.frombuffer(bytes.fromhex("".join(re.findall("[0-9a-f]{2,}", body))), np.uint8)
+        .reshape(256, 3)
+        .astype(float)
+    )
     assert np.allclose(ramp(name, np.arange(256) / 255), steps, rtol=0, atol=1e-9)
     assert np.allclose(ramp(name, (np.arange(255) + 0.25) / 255), 0.75 * steps[:-1] + 0.25 * steps[1:])
 
@@ -245,7 +279,9 @@ def test_exposure_is_refused_without_names() -> None:
         check_exposure(Settings(_env_file=None, allowed_hosts=("*",)))
 
 
-def test_a_bug_is_a_500_with_an_id_and_a_log_line_without_words(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_a_bug_is_a_500_with_an_id_and_a_log_line_without_words(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
     app = FastAPI()
     install(app)
 
@@ -259,7 +295,9 @@ def test_a_bug_is_a_500_with_an_id_and_a_log_line_without_words(caplog: pytest.L
     async def late() -> None:
         raise EvidentError("A plain sentence.")
 
-    transport = httpx.ASGITransport(app=protect(app, Settings(_env_file=None, data=tmp_path)), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(
+        app=protect(app, Settings(_env_file=None, data=tmp_path)), raise_app_exceptions=False
+    )
 
     async def get(path: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

@@ -16,7 +16,15 @@ from backend.store.tables import jobs
 from tests.backend.api.conftest import Running, served
 from tests.backend.api.walk import api_routes
 
-NAMES = ("timm:resnet18", "torchvision:resnet50", "timm:resnet18.a1_in1k", "shapes", "tiny", "striped", "0" * 64)
+NAMES = (
+    "timm:resnet18",
+    "torchvision:resnet50",
+    "timm:resnet18.a1_in1k",
+    "shapes",
+    "tiny",
+    "striped",
+    "0" * 64,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,9 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def rows(server: Running) -> dict[str, tuple[str, int]]:
     """Every job that there is, the server's own included: state and how often a worker was asked."""
-    store = next(route.app for route in server.app.routes if getattr(route, "path", "") == "/api").state.services.store
+    store = next(
+        route.app for route in server.app.routes if getattr(route, "path", "") == "/api"
+    ).state.services.store
     with store.engine.connect() as connection:
         return {row.key: (row.state, row.attempts) for row in connection.execute(select(jobs))}
 
@@ -49,7 +59,9 @@ def test_no_get_starts_anything(offline: Running) -> None:
     httpx.get(f"{offline.api}/samples", timeout=60)
     httpx.get(f"{offline.api}/concepts/striped/examples/0.png", timeout=60)
     before = settled(offline)
-    with httpx.Client(base_url=f"{offline.base}/api", timeout=60, headers={"Sec-Fetch-Site": "cross-site"}) as client:
+    with httpx.Client(
+        base_url=f"{offline.base}/api", timeout=60, headers={"Sec-Fetch-Site": "cross-site"}
+    ) as client:
         for path, route in api_routes(offline.app):
             if "GET" not in route.methods:
                 continue
@@ -57,7 +69,8 @@ def test_no_get_starts_anything(offline: Running) -> None:
                 address = path
                 for parameter in route.param_convertors:
                     address = address.replace(
-                        f"{{{parameter}}}", "0.png" if parameter == "name" else "0" if parameter == "number" else name
+                        f"{{{parameter}}}",
+                        "0.png" if parameter == "name" else "0" if parameter == "number" else name,
                     )
                 answer = client.get(address, params={"ids": "0" * 64})
                 assert answer.status_code in (200, 404, 409), (address, answer.text)
@@ -70,13 +83,21 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 def test_a_network_that_was_not_fetched_says_how_to(offline: Running) -> None:
-    assert "POST /api/v1/models" in refusal(httpx.get(f"{offline.api}/models/timm:resnet18"), 404, "not_fetched")["detail"]
+    assert (
+        "POST /api/v1/models"
+        in refusal(httpx.get(f"{offline.api}/models/timm:resnet18"), 404, "not_fetched")["detail"]
+    )
     with httpx.Client(base_url=offline.api, timeout=60) as client:
         sample = client.get("/samples").json()[0]["input"]
         asked: dict[str, Any] = {"input": sample, "model": "timm:resnet18"}
         refusal(client.post("/predictions", json=asked), 404, "not_fetched")
         refusal(client.post("/explanations", json={**asked, "method": "ramp"}), 404, "not_fetched")
-        analysis = {"model": "timm:resnet18", "inputs": [sample], "concepts": ["striped"], "layers": ["layer4"]}
+        analysis = {
+            "model": "timm:resnet18",
+            "inputs": [sample],
+            "concepts": ["striped"],
+            "layers": ["layer4"],
+        }
         refusal(client.post("/concept-analyses", json=analysis), 404, "not_fetched")
         refusal(client.delete("/models/timm:resnet18"), 404, "not_fetched")
 
@@ -92,7 +113,11 @@ def test_fetching_is_deliberate_and_can_be_forbidden(offline: Running) -> None:
         assert "EVIDENT_DOWNLOADS" in detail
         assert "retry-after" in answer.headers
         refusal(client.get("/models/timm:resnet18"), 404, "not_fetched")
-        refusal(client.post("/models", json={"name": "timm:resnet18"}, headers={"Sec-Fetch-Site": "cross-site"}), 403, "cross_site")
+        refusal(
+            client.post("/models", json={"name": "timm:resnet18"}, headers={"Sec-Fetch-Site": "cross-site"}),
+            403,
+            "cross_site",
+        )
         for body in (
             {},
             {"name": 7},
@@ -103,7 +128,10 @@ def test_fetching_is_deliberate_and_can_be_forbidden(offline: Running) -> None:
             {"nam": "x"},
         ):
             assert client.post("/models", json=body).status_code == 422, body
-        assert client.post("/models", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+        assert (
+            client.post("/models", content=b"{", headers={"content-type": "application/json"}).status_code
+            == 400
+        )
         assert client.post("/models", json={"name": "timm:" + "a" * 300_000}).status_code == 413
         name = "timm:no_such_network"
         answer = client.post("/models", json={"name": name})
@@ -112,8 +140,11 @@ def test_fetching_is_deliberate_and_can_be_forbidden(offline: Running) -> None:
         refusal(answer, 404, "unknown_model")
 
 
-def test_the_hub_is_asked_only_where_somebody_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Progress is reported in bytes while fetching; forbidden or inside any other job nothing is asked at all."""
+def test_the_hub_is_asked_only_where_somebody_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Progress is reported in bytes while fetching; forbidden or inside any other job nothing is asked at
+    all."""
     import huggingface_hub
 
     from app.core.settings import Settings

@@ -1,4 +1,5 @@
-"""What every route answers when all is well, and when it is not: the table at the end must name every route there is."""
+"""What every route answers when all is well, and when it is not: the table at the end must name every
+route there is."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ NOWHERE = "0" * 64
 WEIGHTS = Path(__file__).resolve().parents[3] / "models" / "weights" / "shapes.safetensors"
 
 
-def explain(client: httpx.Client, input: str, model: str = "tiny", method: str = "ramp", **more: Any) -> httpx.Response:
+def explain(
+    client: httpx.Client, input: str, model: str = "tiny", method: str = "ramp", **more: Any
+) -> httpx.Response:
     return client.post("/explanations", json={"input": input, "model": model, "method": method, **more})
 
 
@@ -75,7 +78,12 @@ def test_image_input(client: httpx.Client, photo: str) -> None:
 
 def test_audio_input_and_ranges(client: httpx.Client, sound: str) -> None:
     found = client.get(f"/inputs/{sound}").json()
-    assert (found["modality"], found["seconds"], found["rate"], found["channels"]) == ("audio", 3.0, 16_000, 1)
+    assert (found["modality"], found["seconds"], found["rate"], found["channels"]) == (
+        "audio",
+        3.0,
+        16_000,
+        1,
+    )
     assert len(found["waveform"]) == 600
     assert len(found["coughs"]) >= 2
     assert found["checks"]
@@ -86,7 +94,10 @@ def test_audio_input_and_ranges(client: httpx.Client, sound: str) -> None:
     assert (part.status_code, part.content) == (206, whole.content[100:200])
     assert part.headers["content-range"] == f"bytes 100-199/{len(whole.content)}"
     assert client.get(f"/inputs/{sound}/audio.wav", headers={"Range": "bytes=99999999-"}).status_code == 416
-    many = client.get(f"/inputs/{sound}/audio.wav", headers={"Range": "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 2000, 2))})
+    many = client.get(
+        f"/inputs/{sound}/audio.wav",
+        headers={"Range": "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 2000, 2))},
+    )
     assert many.status_code in (200, 206, 400, 416)
     assert len(many.content) < 4 * len(whole.content)
     assert client.get(f"/inputs/{sound}/preview.png").status_code == 404
@@ -147,11 +158,16 @@ def test_what_a_method_kept_is_served(client: httpx.Client, photo: str, after: A
     answer = client.get(f"/explanations/{id}/arrays/steps.npy")
     assert answer.headers["content-disposition"] == 'attachment; filename="steps.npy"'
     assert (np.load(io.BytesIO(answer.content)) == np.arange(4)).all()
-    assert client.get(f"/explanations/{id}/stages/half.npy").headers["content-disposition"] == 'attachment; filename="half.npy"'
+    assert (
+        client.get(f"/explanations/{id}/stages/half.npy").headers["content-disposition"]
+        == 'attachment; filename="half.npy"'
+    )
     for name in ("values", "stages/half", "half", "..%2fvalues"):
         refusal = after(client.get(f"/explanations/{id}/arrays/{name}.npy"))
         assert refusal["status"] == 404, name
-    assert refusal["detail"].startswith("This explanation kept no such array") or refusal["code"] == "not_found"
+    assert (
+        refusal["detail"].startswith("This explanation kept no such array") or refusal["code"] == "not_found"
+    )
 
 
 def test_the_layer_is_filled_in_and_part_of_the_key(client: httpx.Client, photo: str) -> None:
@@ -189,7 +205,9 @@ def test_overlay_of_sound_has_high_frequencies_on_top(client: httpx.Client, soun
     id = explain(client, sound, "tiny_sound").json()["id"]
     finished(client, id)
     shown = _png(client.get(f"/explanations/{id}/overlay.png?opacity=1&scale=1"))
-    assert shown[0, -1, 0] > shown[0, -1, 2]  # the map is largest at its last row and column, which is drawn on top
+    assert (
+        shown[0, -1, 0] > shown[0, -1, 2]
+    )  # the map is largest at its last row and column, which is drawn on top
     assert shown[-1, 0, 2] > shown[-1, 0, 0]
 
 
@@ -229,7 +247,10 @@ def test_progress_partial_maps_and_cancelling(client: httpx.Client, photo: str) 
 
 
 def test_one_stream_for_several(client: httpx.Client, photo: str) -> None:
-    ids = [explain(client, photo, seed=100 + i, params={"n_samples": 5, "pause": 0.01}).json()["id"] for i in range(3)]
+    ids = [
+        explain(client, photo, seed=100 + i, params={"n_samples": 5, "pause": 0.01}).json()["id"]
+        for i in range(3)
+    ]
     last: dict[str, str] = {}
     with client.stream("GET", f"/explanations/events?ids={','.join(ids)}") as stream:
         for line in stream.iter_lines():
@@ -248,7 +269,13 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
     mine = next(job for job in listed if job["id"] == id)
     assert (mine["kind"], mine["state"], mine["title"]) == ("explanation", "done", "Ramp")
     assert client.get(f"/jobs/{id}").json() == mine
-    assert {job["kind"] for job in listed} <= {"explanation", "prediction", "model", "fetch", "concept_analysis"}
+    assert {job["kind"] for job in listed} <= {
+        "explanation",
+        "prediction",
+        "model",
+        "fetch",
+        "concept_analysis",
+    }
     assert client.get("/jobs?limit=0").status_code == 422
     assert client.delete(f"/jobs/{id}").status_code == 204
     assert client.get(f"/jobs/{id}").status_code == 404
@@ -300,7 +327,12 @@ def test_deleting_an_input_leaves_no_byte(client: httpx.Client, server: Running)
     assert len(bytes_left()) > len(before)
     assert client.delete(f"/inputs/{id}").status_code == 204
     assert bytes_left() == before
-    for path in (f"/inputs/{id}", f"/inputs/{id}/preview.png", f"/predictions/{prediction}", f"/explanations/{explanation}"):
+    for path in (
+        f"/inputs/{id}",
+        f"/inputs/{id}/preview.png",
+        f"/predictions/{prediction}",
+        f"/explanations/{explanation}",
+    ):
         assert client.get(path).status_code == 404
 
 
@@ -381,7 +413,8 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
 
 
 def test_the_table_names_every_route(server: Running) -> None:
-    """A new route needs a row in the `TABLE` of the test file of its resource: what makes it 200, 404 and 422, or why that cannot be."""
+    """A new route needs a row in the `TABLE` of the test file of its resource: what makes it 200, 404 and
+    422, or why that cannot be."""
     there = {(method, path) for path, route in api_routes(server.app) for method in route.methods}
     assert all(isinstance(route, StrictRoute) for _, route in api_routes(server.app))
     whole = {**TABLE, **tables()}

@@ -1,4 +1,5 @@
-"""Two servers on one data folder, and what uploads leave when they are refused, cut off, killed, or find the disk full."""
+"""Two servers on one data folder, and what uploads leave when they are refused, cut off, killed, or find
+the disk full."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ class Pair:
             self.run(one.start())
         self.clients = [
             httpx.AsyncClient(
-                transport=httpx.ASGITransport(create_api(one), raise_app_exceptions=False), base_url="http://localhost/v1", timeout=120
+                transport=httpx.ASGITransport(create_api(one), raise_app_exceptions=False),
+                base_url="http://localhost/v1",
+                timeout=120,
             )
             for one in self.services
         ]
@@ -86,7 +89,9 @@ def test_equal_uploads_at_once_are_one_input(pair: Pair) -> None:
         return answers
 
     answers = pair.run(both())
-    assert {answer.status_code for answer in answers} <= {200, 201}, [answer.text for answer in answers if answer.status_code > 201]
+    assert {answer.status_code for answer in answers} <= {200, 201}, [
+        answer.text for answer in answers if answer.status_code > 201
+    ]
     ids = {answer.json()["id"] for answer in answers}
     assert len(ids) == 3
     for id in ids:
@@ -97,7 +102,9 @@ def test_equal_uploads_at_once_are_one_input(pair: Pair) -> None:
 
 def test_what_is_refused_as_busy_leaves_no_byte(pair: Pair) -> None:
     async def flood() -> list[httpx.Response]:
-        return await asyncio.gather(*(post(pair.clients[0], image(picture(400, 500, seed=200 + n))) for n in range(12)))
+        return await asyncio.gather(
+            *(post(pair.clients[0], image(picture(400, 500, seed=200 + n))) for n in range(12))
+        )
 
     answers = pair.run(flood())
     assert {answer.status_code for answer in answers} == {201, 503}
@@ -110,7 +117,9 @@ def test_a_sender_who_goes_away_leaves_no_byte(pair: Pair) -> None:
         pass
 
     async def half() -> AsyncIterator[bytes]:
-        whole = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + image(picture(300, 400, seed=5))
+        whole = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + image(
+            picture(300, 400, seed=5)
+        )
         yield whole[: len(whole) // 2]
         assert any(pair.left()[0]), "the first half has not arrived"
         raise Gone
@@ -194,7 +203,9 @@ def test_a_blob_is_not_lost_between_one_server_letting_go_and_the_other_taking_h
         return lost
 
     async def both() -> list[list[str]]:
-        return await asyncio.gather(asyncio.to_thread(work, first, "a" * 64, 60), asyncio.to_thread(work, second, "b" * 64, 60))
+        return await asyncio.gather(
+            asyncio.to_thread(work, first, "a" * 64, 60), asyncio.to_thread(work, second, "b" * 64, 60)
+        )
 
     assert pair.run(both()) == [[], []]
     assert pair.left() == ([], [])

@@ -1,4 +1,5 @@
-"""All routes of the API, however FastAPI keeps included routers, and the tables in which the test files account for them."""
+"""All routes of the API, however FastAPI keeps included routers, and the tables in which the test files
+account for them."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def _walk(routes: Any) -> Iterator[tuple[str, APIRoute]]:
         if isinstance(route, APIRoute):
             yield route.path, route
         elif hasattr(route, "effective_route_contexts"):
-            yield from ((context.path, context.original_route) for context in route.effective_route_contexts())
+            yield from (
+                (context.path, context.original_route) for context in route.effective_route_contexts()
+            )
 
 
 def files() -> list[Path]:
@@ -30,8 +33,11 @@ def files() -> list[Path]:
 
 
 def tables() -> dict[tuple[str, str], dict[int, str]]:
-    """Every `TABLE` of the test files: (method, path) -> what makes the route 200, 404 and 422, or why that cannot be."""
+    """Every `TABLE` of the test files: (method, path) -> what makes the route 200, 404 and 422, or why
+    that cannot be."""
     found = [
-        getattr(importlib.import_module(f"tests.backend.api.{path.stem}"), "TABLE", {}) for path in files() if "TABLE:" in path.read_text()
+        getattr(importlib.import_module(f"tests.backend.api.{path.stem}"), "TABLE", {})
+        for path in files()
+        if "TABLE:" in path.read_text()
     ]
     return {key: row for table in found for key, row in table.items()}

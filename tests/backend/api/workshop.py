@@ -1,6 +1,8 @@
-"""Loaded by the workers of these tests instead of the bundled catalogue: two tiny networks and three methods that can be watched.
+"""Loaded by the workers of these tests instead of the bundled catalogue: two tiny networks and three methods
+that can be watched.
 
-The routes are under test here, not the methods; real methods and models go through the browser tests and the contract tests.
+The routes are under test here, not the methods; real methods and models go through the browser tests and the
+contract tests.
 """
 
 from __future__ import annotations
@@ -16,7 +18,16 @@ from torch import Tensor, nn
 
 from app.core.settings import get_settings
 from backend.attribution.methods import METHODS
-from backend.attribution.types import Attribution, Compatibility, Context, Cost, Method, Params, Progress, Stage
+from backend.attribution.types import (
+    Attribution,
+    Compatibility,
+    Context,
+    Cost,
+    Method,
+    Params,
+    Progress,
+    Stage,
+)
 from models import ImageInput, Model, ModelSpec
 from models.catalogue import MODELS
 from models.inputs.sound import SoundInput
@@ -26,7 +37,13 @@ METHODS._loaded = MODELS._loaded = True
 
 class Tiny(nn.Sequential):
     def __init__(self, channels: int = 3) -> None:
-        super().__init__(nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+        super().__init__(
+            nn.Conv2d(channels, 4, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, 3),
+        )
 
 
 class TinySound(Tiny):
@@ -40,7 +57,14 @@ def _spec(key: str, build: Any, given: Any) -> ModelSpec:
         module = build()
     path = get_settings().data / f"{key}-{time.time_ns()}.safetensors"
     save_file(module.state_dict(), path)
-    return ModelSpec(key=key, title=key.title(), build=build, input=given, labels=("first", "second", "third"), weights=path)
+    return ModelSpec(
+        key=key,
+        title=key.title(),
+        build=build,
+        input=given,
+        labels=("first", "second", "third"),
+        weights=path,
+    )
 
 
 @MODELS.register
@@ -55,7 +79,12 @@ def tiny_sound() -> ModelSpec:
 
 class RampParams(Params):
     n_samples: int = Field(
-        4, ge=1, le=1_000_000_000, title="Samples", description="Steps of work.", json_schema_extra={"scales_cost": True}
+        4,
+        ge=1,
+        le=1_000_000_000,
+        title="Samples",
+        description="Steps of work.",
+        json_schema_extra={"scales_cost": True},
     )
     pause: float = Field(0.0, ge=0.0, le=1.0, title="Pause", description="Seconds to wait at each step.")
     word: str = Field("up", pattern="^(up|down)$", title="Word", description="Direction.")
@@ -65,13 +94,23 @@ class RampParams(Params):
 class Ramp(Method[RampParams]):
     """A signed map that grows towards the top right, in as many steps as asked for."""
 
-    key, title, family, paper, summary, signed, unit = "ramp", "Ramp", "perturbation", "none", "A slope.", True, "samples"
+    key, title, family, paper, summary, signed, unit = (
+        "ramp",
+        "Ramp",
+        "perturbation",
+        "none",
+        "A slope.",
+        True,
+        "samples",
+    )
     Params = RampParams
 
     def cost(self, model: Model, params: RampParams) -> Cost:
         return Cost(params.n_samples, 0)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: RampParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: RampParams, report: Progress
+    ) -> Attribution:
         height, width = x.shape[-2:]
         slope = np.add.outer(np.linspace(-1, 1, height), np.linspace(-1, 1, width)).astype(np.float32)
         for step in range(params.n_samples):
@@ -98,13 +137,23 @@ class NoParams(Params):
 class Layered(Method[NoParams]):
     """The mean of one layer's output."""
 
-    key, title, family, paper, summary, signed, uses_layer = "layered", "Layered", "cam", "none", "A mean.", False, True
+    key, title, family, paper, summary, signed, uses_layer = (
+        "layered",
+        "Layered",
+        "cam",
+        "none",
+        "A mean.",
+        False,
+        True,
+    )
     Params = NoParams
 
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(1, 0)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         return Attribution(x.abs().mean(1)[0].numpy(), False, tuple(x.shape[-2:]), forwards=1)  # type: ignore[arg-type]
 
 
@@ -121,5 +170,7 @@ class Fitless(Method[NoParams]):
     def cost(self, model: Model, params: NoParams) -> Cost:
         return Cost(1, 0)
 
-    def run(self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress) -> Attribution:
+    def run(
+        self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
+    ) -> Attribution:
         raise AssertionError("never run")

@@ -1,4 +1,5 @@
-"""The rows compare like with like: the floor runs the passes it says, the definition gives the engine's numbers, peers explain the same class."""
+"""The rows compare like with like: the floor runs the passes it says, the definition gives the engine's
+numbers, peers explain the same class."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ def striped(seed, n):
 
 @pytest.mark.parametrize("layer", ["conv1", "down"])
 def test_the_definition_concept_by_concept_gives_the_engines_numbers(given, layer):
-    cav = concept_vector(given.model, layer, striped(700, 11), torch.cat([tiny.picture(200 + i) for i in range(11)]))
+    cav = concept_vector(
+        given.model, layer, striped(700, 11), torch.cat([tiny.picture(200 + i) for i in range(11)])
+    )
     x = striped(700, 1) + 0.3 * tiny.picture(5)
     ours = backend.concept_attribution(given.model, x, layer, [cav])
     assert float(ours.scores.max()) > 1e-3
@@ -73,10 +76,14 @@ def test_the_definition_concept_by_concept_gives_the_engines_numbers(given, laye
 def test_captum_and_ours_share_class_noise_path_and_layer(given):
     """Methods without chance agree number by number, so both sides do the same work."""
     steps = peers.captum_integrated_gradients(given)()[0].sum(0).numpy()
-    ours = backend.explain(given.model, given.x, "integrated_gradients", target=given.target, n_steps=peers.STEPS)
+    ours = backend.explain(
+        given.model, given.x, "integrated_gradients", target=given.target, n_steps=peers.STEPS
+    )
     assert np.allclose(ours.values, steps, atol=1e-4 * np.abs(steps).max())
     theirs = peers.captum_grad_cam(given)().detach()[0, 0].numpy()
-    assert np.allclose(backend.explain(given.model, given.x, "grad_cam", target=given.target).values, theirs, atol=1e-5)
+    assert np.allclose(
+        backend.explain(given.model, given.x, "grad_cam", target=given.target).values, theirs, atol=1e-5
+    )
 
 
 def test_lime_and_ours_agree_on_the_segments_that_matter(given):
@@ -90,7 +97,10 @@ def test_lime_and_ours_agree_on_the_segments_that_matter(given):
 
 def test_the_error_of_lime_falls_with_samples_and_the_ladder_finds_where(given):
     exact = lime_error.coefficients(given, 2000, seed=77)
-    few, many = (lime_error.error(exact, [lime_error.coefficients(given, n, seed) for seed in range(3)]) for n in (32, 512))
+    few, many = (
+        lime_error.error(exact, [lime_error.coefficients(given, n, seed) for seed in range(3)])
+        for n in (32, 512)
+    )
     assert 0 < many < few / 2
     found = lime_error.fewest(given, exact, few, range(3))
     assert found in lime_error.LADDER
@@ -101,8 +111,15 @@ def test_the_error_of_lime_falls_with_samples_and_the_ladder_finds_where(given):
 def test_the_command_writes_both_files_and_refuses_unknown_groups(given, tmp_path, monkeypatch, capsys):
     row = harness.figure("Memory", [1.0], most=2, unit="MB")
     kept = dict(harness.groups())
-    monkeypatch.setattr(kept["comparison"], "rows", lambda setting: [dataclasses.replace(row, note=f"quick {setting.quick}")])
-    assert cli.main(["bench", "--quick", "--rounds", "1", "--only", "comparison", "--out", str(tmp_path / "out")]) == 0
+    monkeypatch.setattr(
+        kept["comparison"], "rows", lambda setting: [dataclasses.replace(row, note=f"quick {setting.quick}")]
+    )
+    assert (
+        cli.main(
+            ["bench", "--quick", "--rounds", "1", "--only", "comparison", "--out", str(tmp_path / "out")]
+        )
+        == 0
+    )
     assert "quick True" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["bench.json", "bench.md"]
     assert cli.main(["bench", "--only", "nothing"]) == 2

@@ -25,7 +25,9 @@ def test_a_contest_takes_turns_and_medians_of_paired_ratios(monkeypatch):
         Peer("first", lambda: (lambda: calls.append("first"), lambda: calls.append("first, short")), 3),
         Peer("second", lambda: lambda: calls.append("second"), times=2),
     ]
-    first, second = harness.contest("w", lambda: calls.append("ours"), peers, Setting(rounds=3), warm=lambda: calls.append("warm"))
+    first, second = harness.contest(
+        "w", lambda: calls.append("ours"), peers, Setting(rounds=3), warm=lambda: calls.append("warm")
+    )
     assert calls == ["warm", "first, short", "second", *["ours", "first", "second"] * 3]
     assert (first.ratio, first.low, first.high, first.ours, first.theirs) == (4.0, 2.0, 8.0, 1.0, 4.0)
     assert second.theirs == 10.0
@@ -42,10 +44,14 @@ def test_the_clock_covers_the_work_and_nothing_else(monkeypatch):
 def test_a_peer_that_is_not_installed_is_left_out_and_the_others_stay(monkeypatch):
     clock(monkeypatch, 1.0, 2.0)
     missing = Peer("no such peer", lambda: importlib.import_module("no_such_module_here"), 2)
-    left, row = harness.contest("w", lambda: None, [missing, Peer("there", lambda: lambda: None)], Setting(rounds=1))
+    left, row = harness.contest(
+        "w", lambda: None, [missing, Peer("there", lambda: lambda: None)], Setting(rounds=1)
+    )
     assert left == LeftOut("w against no such peer", "no_such_module_here is not installed.")
     assert row.peer == "there"
-    with pytest.raises(ImportError, match="broken"):  # installed but broken is a fault to hear of, not a row to drop
+    with pytest.raises(
+        ImportError, match="broken"
+    ):  # installed but broken is a fault to hear of, not a row to drop
         list(harness.contest("w", lambda: None, [Peer("bad", _broken)], Setting(rounds=1)))
 
 
@@ -79,11 +85,15 @@ def test_groups_are_the_files_with_rows_in_their_order():
 def test_the_table_names_machine_rows_and_what_was_left_out(tmp_path):
     row = Row("LIME", "lime", 1, 5, 5, 4, 6, ">= 4.5 x", True, "Same segments.")
     memory = harness.figure("Memory", [0.0123], most=1, unit="GB")
-    module = types.SimpleNamespace(rows=lambda setting: [row, LeftOut("Concepts against visual-tcav", "it is not installed."), memory])
+    module = types.SimpleNamespace(
+        rows=lambda setting: [row, LeftOut("Concepts against visual-tcav", "it is not installed."), memory]
+    )
     report = harness.Report(machine=harness.machine())
     harness.measure("peers", module, Setting(), report)
     text = " ".join(harness.write(report, tmp_path / "out").read_text().split())
-    assert "| LIME | lime | 1.00 s | 5.00 s | 5.00 (4.00 to 6.00) | >= 4.5 x | reached. Same segments. |" in text
+    assert (
+        "| LIME | lime | 1.00 s | 5.00 s | 5.00 (4.00 to 6.00) | >= 4.5 x | reached. Same segments. |" in text
+    )
     assert "| Memory | | 0.0123 GB | | (0.0123 GB to 0.0123 GB) | <= 1 GB | reached |" in text
     assert "Left out: Concepts against visual-tcav: it is not installed." in text
     kept = json.loads((tmp_path / "out" / "bench.json").read_text())
@@ -111,4 +121,10 @@ def test_our_own_work_counts_as_ours():
 
 
 def test_figures_have_three_digits_that_count():
-    assert [harness._figure(value, "s") for value in (0.01234, 1.0, 123.456, 1234.5, None)] == ["0.0123 s", "1.00 s", "123 s", "1230 s", ""]
+    assert [harness._figure(value, "s") for value in (0.01234, 1.0, 123.456, 1234.5, None)] == [
+        "0.0123 s",
+        "1.00 s",
+        "123 s",
+        "1230 s",
+        "",
+    ]

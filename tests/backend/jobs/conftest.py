@@ -63,5 +63,7 @@ class Backend:
 
 @pytest.fixture(scope="module")
 def backend(tmp_path_factory):
-    with Backend(tmp_path_factory.mktemp("data"), limits=Limits(jobs_per_client=20, jobs_waiting=50)) as backend:
+    with Backend(
+        tmp_path_factory.mktemp("data"), limits=Limits(jobs_per_client=20, jobs_waiting=50)
+    ) as backend:
         yield backend

@@ -1,4 +1,5 @@
-"""A backend in a process of its own, to be killed: submits its jobs (harmless when they are known), exits when all have ended."""
+"""A backend in a process of its own, to be killed: submits its jobs (harmless when they are known), exits
+when all have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What there is, is what there is now: weights added and replaced while the server runs and while it does not."""
+"""What there is, is what there is now: weights added and replaced while the server runs and while it does
+not."""
 
 from __future__ import annotations
 
@@ -32,7 +33,10 @@ def put_weights(folder, seed):
     """Other numbers under the same name; returns their digest."""
     torch.manual_seed(seed)
     module, _ = models.architecture(KEY, 10)
-    state = {name: torch.randn_like(t) * 0.1 if t.is_floating_point() else t for name, t in module.state_dict().items()}
+    state = {
+        name: torch.randn_like(t) * 0.1 if t.is_floating_point() else t
+        for name, t in module.state_dict().items()
+    }
     path = folder / f"{KEY}.safetensors"
     save_file({name: t.abs() if name.endswith("running_var") else t for name, t in state.items()}, path)
     return models.from_file(path, KEY, [str(i) for i in range(10)]).digest
@@ -60,10 +64,14 @@ class Server:
         return {info["key"]: info["digest"] for info in self.run(self.services.catalogue())["models"]}
 
     async def seen_by_readers(self, digest):
-        """Who only reads starts nothing: the server looks by itself, and until it has, there is no answer rather than an old one."""
+        """Who only reads starts nothing: the server looks by itself, and until it has, there is no answer
+        rather than an old one."""
         while True:
             with suppress(EvidentError):
-                found = {info["key"]: info["digest"] for info in (await self.services.catalogue(start=False))["models"]}
+                found = {
+                    info["key"]: info["digest"]
+                    for info in (await self.services.catalogue(start=False))["models"]
+                }
                 assert found.get(KEY) == digest
                 return
             await asyncio.sleep(0.1)
@@ -77,11 +85,22 @@ class Server:
 
         async def ask():
             model = await known.model(self.services, KEY, start=True)
-            request = {"method": "grad_cam", "target": 0, "layer": None, "params": {}, "seed": 0, "start": None}
+            request = {
+                "method": "grad_cam",
+                "target": 0,
+                "layer": None,
+                "params": {},
+                "seed": 0,
+                "start": None,
+            }
             key = job_key("explanation", request, model.identity)
-            await self.services.jobs.submit("explanation", {**request, **await self.services.source("a" * 64, KEY)}, key=key, client="me")
+            await self.services.jobs.submit(
+                "explanation", {**request, **await self.services.source("a" * 64, KEY)}, key=key, client="me"
+            )
             await self.services.jobs.wait(key, 120)
-            return await self.services.jobs.result(key), np.load(await self.services.jobs.array_path(key, "values"))
+            return await self.services.jobs.result(key), np.load(
+                await self.services.jobs.array_path(key, "values")
+            )
 
         return self.run(ask())
 
@@ -91,7 +110,9 @@ def test_start_add_replace_start_again(tmp_path):
     weights.mkdir()
     with Server(data, weights) as server:
         photo = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-        server.services.store.put_input(InputRow("a" * 64, "image", {"name": "x"}, {"canonical": server.services.blobs.put_array(photo)}))
+        server.services.store.put_input(
+            InputRow("a" * 64, "image", {"name": "x"}, {"canonical": server.services.blobs.put_array(photo)})
+        )
         assert KEY not in server.digests()
         first = put_weights(weights, seed=1)
         server.run(asyncio.wait_for(server.seen_by_readers(first), 120))
@@ -119,7 +140,9 @@ def test_start_add_replace_start_again(tmp_path):
 def measured_on_a_busy_start(services):
     """A thousand seconds for everything, in every description that is kept."""
     with services.store.write() as connection:
-        for key, result in connection.execute(select(jobs.c.key, jobs.c.result).where(jobs.c.kind == "catalogue")).all():
+        for key, result in connection.execute(
+            select(jobs.c.key, jobs.c.result).where(jobs.c.kind == "catalogue")
+        ).all():
             for fits in result["fits"].values():
                 for fit in fits.values():
                     fit["seconds"] = 1000.0
@@ -158,8 +181,16 @@ def test_a_worker_notices_that_bundled_weights_were_trained_anew(bundled, tmp_pa
 
 def test_a_card_changed_alone_changes_the_key():
     info = {
-        "key": "m", "title": "M", "modalities": ["image"], "labels": ["a", "b"], "digest": "d", "layers": [], "default_layer": None, "input": {},
-        "source": "", "licence": "",
-    }  # fmt: skip
+        "key": "m",
+        "title": "M",
+        "modalities": ["image"],
+        "labels": ["a", "b"],
+        "digest": "d",
+        "layers": [],
+        "default_layer": None,
+        "input": {},
+        "source": "",
+        "licence": "",
+    }
     one, other = (known.KnownModel(known.ModelInfo(**info, card={"temperature": t}), {}) for t in (1.0, 2.0))
     assert one.identity != other.identity

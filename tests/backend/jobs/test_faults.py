@@ -1,4 +1,5 @@
-"""Faults of disk, database and cluster at every step of a job's way: it waits, and goes on by itself when they are gone."""
+"""Faults of disk, database and cluster at every step of a job's way: it waits, and goes on by itself when
+they are gone."""
 
 from __future__ import annotations
 
@@ -104,7 +105,10 @@ def test_a_worker_without_a_disk_says_so(tmp_path, monkeypatch, number, kind):
 def test_long_work_does_not_hold_up_short_work(backend):
     """Every worker is busy and the client's line is full: a short job is taken, and done first."""
     limit = backend.settings.limits.jobs_per_client
-    long = [backend.submit("toy_echo", steps=200, nap=0.05)[0] for _ in range(backend.services.engine.capacity["compute"])]
+    long = [
+        backend.submit("toy_echo", steps=200, nap=0.05)[0]
+        for _ in range(backend.services.engine.capacity["compute"])
+    ]
     backend.until(lambda: _all_running(backend, long))
     waiting = [backend.submit("toy_echo")[0] for _ in range(limit)]
     with pytest.raises(Exception, match="jobs waiting"):

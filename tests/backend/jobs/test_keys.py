@@ -1,4 +1,5 @@
-"""All that can change a number is part of a job's key: held against what a fresh process loads when it runs every kind of job."""
+"""All that can change a number is part of a job's key: held against what a fresh process loads when it
+runs every kind of job."""
 
 from __future__ import annotations
 
@@ -94,15 +95,23 @@ def test_all_code_that_a_job_loads_is_in_the_key(after_every_job):
     missing = [
         name
         for name in after_every_job["loaded"]
-        if name not in NOT_COMPUTING and not any(name == part or name.startswith(f"{part}.") for part in covered)
+        if name not in NOT_COMPUTING
+        and not any(name == part or name.startswith(f"{part}.") for part in covered)
     ]
     assert missing == []
-    assert {"models.spec", "backend.attribution.concepts.analysis", "backend.tasks.decode"} <= set(after_every_job["loaded"])
+    assert {"models.spec", "backend.attribution.concepts.analysis", "backend.tasks.decode"} <= set(
+        after_every_job["loaded"]
+    )
 
 
 @pytest.mark.parametrize(
     "edited",
-    ["backend/attribution/concepts/vectors.py", "backend/attribution/types.py", "models/media/images.py", "backend/tasks/prediction.py"],
+    [
+        "backend/attribution/concepts/vectors.py",
+        "backend/attribution/types.py",
+        "models/media/images.py",
+        "backend/tasks/prediction.py",
+    ],
 )
 def test_an_edit_gives_another_key(edited, tmp_path, monkeypatch):
     for part in keys.COMPUTING:

@@ -1,4 +1,5 @@
-"""Kill -9 at random moments, of workers and of the web process: nothing is lost, nothing has two results, nobody is left behind.
+"""Kill -9 at random moments, of workers and of the web process: nothing is lost, nothing has two results,
+nobody is left behind.
 
 EVIDENT_KILLS multiplies the number of kills for a long run by hand.
 """
@@ -74,9 +75,16 @@ def test_a_hundred_killed_workers_lose_and_double_nothing(tmp_path):
                     await submit()
                 await backend.jobs.wait(keys[kill], 10)  # so that there is work between the kills
                 await asyncio.sleep(rng.uniform(0.0, 0.05))
-                # Mostly workers that have begun a job, at work or between two; sometimes one that is only starting.
+                # Mostly workers that have begun a job, at work or between two; sometimes one that is only
+                # starting.
                 grown = rng.random() < 0.9
-                while not (victims := [worker for worker in workers_of(os.getpid()) if (pids / str(worker.pid)).exists() == grown]):
+                while not (
+                    victims := [
+                        worker
+                        for worker in workers_of(os.getpid())
+                        if (pids / str(worker.pid)).exists() == grown
+                    ]
+                ):
                     grown = not grown
                     await asyncio.sleep(0.01)
                 rng.choice(victims).send_signal(signal.SIGKILL)
@@ -90,7 +98,8 @@ def test_a_hundred_killed_workers_lose_and_double_nothing(tmp_path):
         backend.run(settle())
         rows = [backend.run(backend.jobs.get(key)) for key in keys]
         given_up = [row for row in rows if row.state != "done"]
-        # A job whose worker died three times says so, and runs when asked again: neither lost nor silently dropped.
+        # A job whose worker died three times says so, and runs when asked again: neither lost nor silently
+        # dropped.
         assert {row.error["code"] for row in given_up} <= {"worker_killed"}
         for row in given_up:
             backend.submit(row.kind, key=row.key, **row.payload)
@@ -100,7 +109,9 @@ def test_a_hundred_killed_workers_lose_and_double_nothing(tmp_path):
             assert (row.state, row.results, row.result["echo"]) == ("done", 1, n), row
             values = np.load(backend.run(backend.jobs.array_path(key, "values")))
             np.testing.assert_array_equal(values, np.arange(6, dtype=np.float32).reshape(2, 3) + n)
-        print(f"{WORKER_KILLS} kills, {len(keys)} jobs, {sum(row.attempts - 1 for row in rows)} restarts, {len(given_up)} given up")
+        print(
+            f"{WORKER_KILLS} kills, {len(keys)} jobs, {sum(row.attempts - 1 for row in rows)} restarts, {len(given_up)} given up"
+        )
     assert not list((tmp_path / "data" / "spool").iterdir())
 
 

@@ -1,4 +1,5 @@
-"""The job table on its own: order, fairness, limits, atomic claims, leases, stale owners. SQLite, and PostgreSQL where at hand."""
+"""The job table on its own: order, fairness, limits, atomic claims, leases, stale owners. SQLite, and
+PostgreSQL where at hand."""
 
 from __future__ import annotations
 
@@ -178,7 +179,8 @@ def test_a_sign_of_life_keeps_the_job(store):
 
 
 def test_a_job_that_its_owner_lost_sight_of_waits_again(store):
-    """A fault between claiming and following: the owner lives, renews its other jobs, and takes this one up again."""
+    """A fault between claiming and following: the owner lives, renews its other jobs, and takes this one
+    up again."""
     queue = Queue(store, Limits())
     submit(queue, "followed"), submit(queue, "lost")
     assert {queue.claim("compute")[0].key for _ in range(2)} == {"followed", "lost"}

@@ -44,7 +44,9 @@ def test_one_request_a_thousand_times_at_once_is_one_computation(backend, tmp_pa
     payload = {"name": "x", "log": str(log), "nap": 0.05}
 
     async def flood():
-        return await asyncio.gather(*(backend.jobs.submit("toy_echo", payload, key="same", client=f"c{n}") for n in range(1000)))
+        return await asyncio.gather(
+            *(backend.jobs.submit("toy_echo", payload, key="same", client=f"c{n}") for n in range(1000))
+        )
 
     rows = backend.run(flood())
     assert sum(row.fresh for row in rows) == 1
@@ -65,7 +67,12 @@ def test_unknown_things_are_not_found(backend):
 def test_a_failed_job_says_why_and_runs_anew_when_asked_again(backend):
     key, _ = backend.submit("toy_wrong")
     row = backend.finished(key)
-    assert (row.state, row.error["code"], row.error["field"], row.error["status"]) == ("failed", "odd", "params.n", 422)
+    assert (row.state, row.error["code"], row.error["field"], row.error["status"]) == (
+        "failed",
+        "odd",
+        "params.n",
+        422,
+    )
     with pytest.raises(BadParameter, match="even") as caught:
         backend.run(backend.jobs.result(key))
     assert caught.value.instance_code == "odd"

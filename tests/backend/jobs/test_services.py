@@ -1,4 +1,5 @@
-"""The backend put together: the catalogue behind, uploads beside it, end to end on a bundled model; and no torch in the web process."""
+"""The backend put together: the catalogue behind, uploads beside it, end to end on a bundled model; and no
+torch in the web process."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ def put_photo(services):
 def test_the_catalogue_lists_the_bundled_models(running):
     services, run = running
     catalogue = Catalogue(**run(services.catalogue()))
-    assert {info.key for info in catalogue.models} >= set(models.specs()) - {key for key in models.specs() if ":" in key}
+    assert {info.key for info in catalogue.models} >= set(models.specs()) - {
+        key for key in models.specs() if ":" in key
+    }
     info, fits = run(services.model("shapes"))
     assert ModelInfo(**info).digest == models.load("shapes").digest
     assert Fit(**fits["grad_cam"]).ok
@@ -58,7 +61,9 @@ def test_predict_and_explain(running):
     key, result = run(compute("prediction", start=None))
     Prediction(id=key, display="/", **result)
     assert run(services.jobs.file_path(key, "display.png")).read_bytes().startswith(b"\x89PNG")
-    key, result = run(compute("explanation", method="grad_cam", target=None, layer=None, params={}, seed=0, start=None))
+    key, result = run(
+        compute("explanation", method="grad_cam", target=None, layer=None, params={}, seed=0, start=None)
+    )
     assert np.load(run(services.jobs.array_path(key, "values"))).shape == Record(**result).shape
     assert run(services.jobs.get(key)).as_job().kind == "explanation"
 
@@ -67,7 +72,11 @@ def test_an_uploaded_model_joins_the_catalogue(running):
     services, run = running
     spec = models.specs()["shapes"]
     digest = services.blobs.put(spec.weights.read_bytes())
-    run(services.store.run(services.store.put_model, ModelRow("upload:1", "Mine", "shapes", list(spec.labels), digest)))
+    run(
+        services.store.run(
+            services.store.put_model, ModelRow("upload:1", "Mine", "shapes", list(spec.labels), digest)
+        )
+    )
     listed = {info["key"]: info for info in run(services.catalogue())["models"]}
     assert listed["upload:1"]["title"] == "Mine"
     assert not listed["upload:1"]["bundled"]
@@ -79,7 +88,12 @@ def test_an_uploaded_model_joins_the_catalogue(running):
 
 
 @pytest.mark.parametrize(
-    "call", [lambda s: s.model("nothing"), lambda s: s.source("a" * 64, "nothing"), lambda s: s.source("b" * 64, "shapes")]
+    "call",
+    [
+        lambda s: s.model("nothing"),
+        lambda s: s.source("a" * 64, "nothing"),
+        lambda s: s.source("b" * 64, "shapes"),
+    ],
 )
 def test_unknown_inputs_and_models(running, call):
     services, run = running
@@ -93,10 +107,13 @@ def test_keys_tell_requests_apart_and_nothing_else():
     assert len(base) == 64
     assert job_key("explanation", {"b": {"d": [1, 2], "c": 2}, "a": 1}, "w") == base
     others = [
-        job_key("prediction", {"a": 1, "b": {"c": 2, "d": [1, 2]}}, "w"), job_key("explanation", {"a": 1, "b": {"c": 2, "d": [2, 1]}}, "w"),
-        job_key("explanation", {"a": 1, "b": {"c": 2, "d": [1, 2]}}, "v"), job_key("explanation", {"a": True, "b": {"c": 2, "d": [1, 2]}}, "w"),
-        job_key("explanation", {"a": 1.0, "b": {"c": 2, "d": [1, 2]}}, "w"), job_key("explanation", {"a": "1", "b": {"c": 2, "d": [1, 2]}}, "w"),
-    ]  # fmt: skip
+        job_key("prediction", {"a": 1, "b": {"c": 2, "d": [1, 2]}}, "w"),
+        job_key("explanation", {"a": 1, "b": {"c": 2, "d": [2, 1]}}, "w"),
+        job_key("explanation", {"a": 1, "b": {"c": 2, "d": [1, 2]}}, "v"),
+        job_key("explanation", {"a": True, "b": {"c": 2, "d": [1, 2]}}, "w"),
+        job_key("explanation", {"a": 1.0, "b": {"c": 2, "d": [1, 2]}}, "w"),
+        job_key("explanation", {"a": "1", "b": {"c": 2, "d": [1, 2]}}, "w"),
+    ]
     assert len({base, *others}) == 1 + len(others)
     with pytest.raises(ValueError):
         canonical({"a": float("nan")})

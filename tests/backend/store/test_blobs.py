@@ -94,7 +94,9 @@ def test_reading_a_damaged_blob_says_so_in_plain_words(blobs):
         blobs.get(sha)
 
 
-@pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 65, "0" * 62 + "/x", "0" * 64 + "\n"])
+@pytest.mark.parametrize(
+    "name", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 65, "0" * 62 + "/x", "0" * 64 + "\n"]
+)
 def test_only_hashes_are_names(blobs, name):
     with pytest.raises(NotFound):
         blobs.path(name)

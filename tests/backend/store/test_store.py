@@ -1,4 +1,5 @@
-"""Rows, migrations, and which rows hold which blobs; on SQLite always, on PostgreSQL where a server is at hand."""
+"""Rows, migrations, and which rows hold which blobs; on SQLite always, on PostgreSQL where a server is at
+hand."""
 
 from __future__ import annotations
 
@@ -42,10 +43,17 @@ def test_migrating_twice_changes_nothing(store):
 
 
 def test_a_database_of_today_opens_without_the_migration_tool(store, tmp_path):
-    """It takes ten megabytes of the web process; and the newest file is what the tool itself calls the newest."""
+    """It takes ten megabytes of the web process; and the newest file is what the tool itself calls the
+    newest."""
     code = "import sys; from pathlib import Path; from backend.store import Store; Store(sys.argv[1], Path(sys.argv[2])).migrate(); print('alembic' in sys.modules)"
     url = store.engine.url.render_as_string(hide_password=False)
-    run = subprocess.run([sys.executable, "-c", code, url, str(tmp_path / "data")], check=False, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", code, url, str(tmp_path / "data")],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (run.stdout, run.stderr) == ("False\n", "")
 
 
@@ -67,7 +75,12 @@ def test_several_processes_migrate_at_once(tmp_path):
     )
     url, folder = f"sqlite:///{tmp_path / 'test.db'}", str(tmp_path / "data")
     running = [
-        subprocess.Popen([sys.executable, "-c", code, url, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code, url, folder],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(3)
     ]
     for process in running:
@@ -168,11 +181,22 @@ def test_names_of_files_leave_an_older_database(store):
     from alembic.operations import Operations
 
     meta = {"name": "CANARY.wav", "rate": 8000}
-    payload = {"input": {"id": "a", "meta": meta}, "inputs": [{"input": {"id": "b", "meta": {**meta, "sample": "s"}}}]}
+    payload = {
+        "input": {"id": "a", "meta": meta},
+        "inputs": [{"input": {"id": "b", "meta": {**meta, "sample": "s"}}}],
+    }
     store.put_input(InputRow("a" * 64, "audio", meta, {}))
     with store.write() as connection:
         for kind in ("explanation", "decode"):
-            values = {"key": kind, "kind": kind, "lane": "", "title": "", "client": "", "state": "done", "payload": payload}
+            values = {
+                "key": kind,
+                "kind": kind,
+                "lane": "",
+                "title": "",
+                "client": "",
+                "state": "done",
+                "payload": payload,
+            }
             numbers = dict.fromkeys(("rank", "turn", "attempts", "results", "created"), 0)
             connection.execute(tables.jobs.insert().values(**values, **numbers))
         with Operations.context(MigrationContext.configure(connection)):

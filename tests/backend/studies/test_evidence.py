@@ -24,14 +24,17 @@ WIDE = {
         "grad_cam_pp": 2.5, "smooth_grad": 1.5,
     },
 }  # fmt: skip
-"""How many times a uniform map's relevance inside the evidence each method must reach: about half of what it has."""
+"""How many times a uniform map's relevance inside the evidence each method must reach: about half of what
+it has."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", list(CASES))
 def test_relevance_lies_inside_the_evidence(key, capsys):
     seen = []
-    rows = evidence_table(key, n=8, methods=list(WIDE[key]), report=lambda done, total: seen.append((done, total)))
+    rows = evidence_table(
+        key, n=8, methods=list(WIDE[key]), report=lambda done, total: seen.append((done, total))
+    )
     with capsys.disabled():
         print("\n" + as_markdown(key, rows))
     found = {row["method"]: row for row in rows}
@@ -67,7 +70,9 @@ def test_an_arbitrary_map_gets_what_a_uniform_one_gets(monkeypatch):
     original = study.explain
 
     def blind(model, x, key, target):
-        return replace(original(model, x, "gradient", target=target), values=np.ones(tuple(x.shape[-2:]), np.float32))
+        return replace(
+            original(model, x, "gradient", target=target), values=np.ones(tuple(x.shape[-2:]), np.float32)
+        )
 
     monkeypatch.setattr(study, "explain", blind)
     rows = {row["method"]: row for row in evidence_table("shapes", n=4, methods=["gradient"])}
@@ -75,17 +80,25 @@ def test_an_arbitrary_map_gets_what_a_uniform_one_gets(monkeypatch):
     assert row["ratio"] == pytest.approx(1)
     assert math.isclose(row["mass"], row["uniform"])
     assert row["hit"] == pytest.approx(row["uniform"])
-    assert {**row, "method": 0, "title": 0, "seconds": 0} == {**rows["uniform"], "method": 0, "title": 0, "seconds": 0}
+    assert {**row, "method": 0, "title": 0, "seconds": 0} == {
+        **rows["uniform"],
+        "method": 0,
+        "title": 0,
+        "seconds": 0,
+    }
 
 
 def test_the_middle_is_a_baseline_of_its_own():
-    """Written out for one mask; evidence in the middle makes it look good, which is what it is there to show."""
+    """Written out for one mask; evidence in the middle makes it look good, which is what it is there to
+    show."""
     from backend.studies.evidence import baseline_rows, centre_blob
 
     blob = centre_blob((31, 41))
     assert np.unravel_index(blob.argmax(), blob.shape) == (15, 20)
     assert blob[15, 20] == pytest.approx(1)
-    assert blob[:, 20].sum() / 31 == pytest.approx(0.25 * np.sqrt(2 * np.pi) * 0.9545, rel=0.01)  # the part within two deviations
+    assert blob[:, 20].sum() / 31 == pytest.approx(
+        0.25 * np.sqrt(2 * np.pi) * 0.9545, rel=0.01
+    )  # the part within two deviations
     mask = np.zeros((31, 41), bool)
     mask[10:21, 14:27] = True
     uniform, centre = baseline_rows([(torch.zeros(1, 1, 31, 41), 0, mask)])
@@ -102,5 +115,7 @@ def test_models_without_known_evidence_are_refused():
 
 
 def test_concept_maps_are_not_in_the_table():
-    rows = evidence_table("shapes", n=1, methods=["visual_tcav", "grad_cam"] if "visual_tcav" in METHODS else ["grad_cam"])
+    rows = evidence_table(
+        "shapes", n=1, methods=["visual_tcav", "grad_cam"] if "visual_tcav" in METHODS else ["grad_cam"]
+    )
     assert {row["method"] for row in rows} == {"grad_cam", *BASELINES}

@@ -1,4 +1,5 @@
-"""The planted-evidence experiment on a small scale: its inputs are what they claim to be, its truth holds, its numbers can be recomputed."""
+"""The planted-evidence experiment on a small scale: its inputs are what they claim to be, its truth holds,
+its numbers can be recomputed."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def sounds():
 
 def row(result, scene, method, layer=-1):
     found = next(part for part in result["scenes"] if part["key"] == scene)
-    return next(row for row in found["rows"] if row["layer"] == found["layers"][layer] and row["method"] == method)
+    return next(
+        row for row in found["rows"] if row["layer"] == found["layers"][layer] and row["method"] == method
+    )
 
 
 def test_pictures_without_the_sticker_differ_in_the_sticker_only(pictures):
@@ -76,7 +79,10 @@ def test_the_truth_holds_when_the_planted_thing_is_left_out(result, scene):
     assert truth["misled"]["value"] == truth["fair"]["value"] == 1.0
     assert truth["means"]["misled"]["planted"] > 0.5
     assert abs(truth["means"]["fair"]["planted"]) < 0.1
-    networks = {network["misled"]: network for network in next(part for part in result["scenes"] if part["key"] == scene)["networks"]}
+    networks = {
+        network["misled"]: network
+        for network in next(part for part in result["scenes"] if part["key"] == scene)["networks"]
+    }
     assert networks[True]["with_both"]["value"] - networks[True]["without_planted"]["value"] >= 0.5
     assert networks[False]["without_object"]["value"] <= 0.25
 
@@ -90,11 +96,15 @@ def test_visual_tcav_gives_the_planted_thing_more_where_it_is_predictive(result,
 
 
 def test_what_the_last_layer_of_the_misled_sound_network_cannot_tell_apart(result):
-    """A negative result that the page tells: both directions are the class's own there, and attribution follows neither."""
+    """A negative result that the page tells: both directions are the class's own there, and attribution
+    follows neither."""
     network = next(part for part in result["scenes"] if part["key"] == "sound")["networks"][0]
     assert network["misled"]
     assert network["directions"]["relu4"]["cosine"] > 0.8 > network["directions"]["relu3"]["cosine"]
-    assert row(result, "sound", "visual_tcav", -2)["misled"]["value"] > row(result, "sound", "visual_tcav", -1)["misled"]["value"]
+    assert (
+        row(result, "sound", "visual_tcav", -2)["misled"]["value"]
+        > row(result, "sound", "visual_tcav", -1)["misled"]["value"]
+    )
 
 
 def test_rows_can_be_recomputed_from_the_scores(result):
@@ -123,7 +133,8 @@ def test_scores_against_their_definitions(pictures):
     x = pictures.whole[:1]
     out = backend.concept_attribution(model, x, "relu4", list(layer.vectors), [scene.target])
     assert found["visual_tcav"][0] == pytest.approx(out.scores[:, 0].numpy(), abs=1e-6)
-    # TCAV: the logit's change for a small step along the direction at every position, over the length of the gradient
+    # TCAV: the logit's change for a small step along the direction at every position, over the length of the
+    # gradient
     split = suffix(model, "relu4")
     features, head = split.features(x).double().float(), split.head(x)
     slopes = []
@@ -139,9 +150,13 @@ def test_scores_against_their_definitions(pictures):
     cam = backend.explain(model, x, "grad_cam", target=scene.target, layer="relu4").values
     tag = pictures.regions[PLANTED, 0]
     assert found["grad_cam_mass"][0, PLANTED] == pytest.approx((cam * tag).sum() / cam.sum(), rel=1e-4)
-    assert found["grad_cam"][0, PLANTED] == pytest.approx((cam * tag).sum() / tag.sum() / cam.mean(), rel=1e-4)
+    assert found["grad_cam"][0, PLANTED] == pytest.approx(
+        (cam * tag).sum() / tag.sum() / cam.mean(), rel=1e-4
+    )
     assert ((found["p"] > 0) & (found["p"] <= 1)).all()
-    assert (found["p"] * 21 == pytest.approx(np.round(found["p"] * 21))) is True  # counts over 20 pseudo-concepts and one
+    assert (
+        found["p"] * 21 == pytest.approx(np.round(found["p"] * 21))
+    ) is True  # counts over 20 pseudo-concepts and one
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_other_inputs():
@@ -154,12 +169,20 @@ def test_the_same_seed_gives_the_same_numbers_and_another_other_inputs():
 def test_progress_counts_every_input_once():
     seen = []
     planted.experiment(
-        ("image",), inputs=2, examples=10, counters=20, n_random=20, layers=1, report=lambda done, total, _=None: seen.append((done, total))
+        ("image",),
+        inputs=2,
+        examples=10,
+        counters=20,
+        n_random=20,
+        layers=1,
+        report=lambda done, total, _=None: seen.append((done, total)),
     )
     assert seen == [(done, 4) for done in range(5)]
 
 
-@pytest.mark.parametrize("wrong", [{"inputs": 1}, {"examples": 5}, {"n_random": 3}, {"keys": ("smell",)}, {"layers": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"inputs": 1}, {"examples": 5}, {"n_random": 3}, {"keys": ("smell",)}, {"layers": 0}]
+)
 def test_impossible_settings_are_refused_in_words(wrong):
     with pytest.raises(BadParameter):
         planted.experiment(**{"inputs": 4, **wrong})
@@ -177,18 +200,41 @@ def test_tables_name_every_method_and_part(result):
 
 
 def test_bars_are_as_long_as_the_shares(result):
-    """Bars over both networks, and the misled network's mark where its share says, on the row of its method."""
+    """Bars over both networks, and the misled network's mark where its share says, on the row of its
+    method."""
     for axes, part in zip(planted_report.ranking(result).axes, result["scenes"], strict=True):
         rows = {row["method"]: row for row in part["rows"] if row["layer"] == part["layers"][-1]}
         expected = [rows[method] for method in result["methods"]]
         bars = [patch.get_width() for patch in axes.patches]
         assert bars == [pytest.approx(row["both"]["value"]) for row in expected]
-        marks = [found for found in axes.collections if mpl.colors.same_color(found.get_color()[0], planted_report.MISLED)]
-        assert [mark.get_segments()[0][0][0] for mark in marks] == [pytest.approx(row["misled"]["value"]) for row in expected]
+        marks = [
+            found
+            for found in axes.collections
+            if mpl.colors.same_color(found.get_color()[0], planted_report.MISLED)
+        ]
+        assert [mark.get_segments()[0][0][0] for mark in marks] == [
+            pytest.approx(row["misled"]["value"]) for row in expected
+        ]
 
 
 def test_from_one_command(tmp_path, capsys):
-    assert main(["concepts", "experiment", "--out", str(tmp_path), "--inputs", "2", "--layers", "1", "--only", "image"]) == 0
+    assert (
+        main(
+            [
+                "concepts",
+                "experiment",
+                "--out",
+                str(tmp_path),
+                "--inputs",
+                "2",
+                "--layers",
+                "1",
+                "--only",
+                "image",
+            ]
+        )
+        == 0
+    )
     assert "a sticker betrays the striped class" in capsys.readouterr().out
     assert json.loads((tmp_path / "planted.json").read_text())["settings"]["inputs"] == 2
     for name in ("planted_ranking.png", "planted_scores.png"):
@@ -196,7 +242,9 @@ def test_from_one_command(tmp_path, capsys):
             assert picture.size[0] > 400
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the cards of such networks average over no right answer
+@pytest.mark.filterwarnings(
+    "ignore::RuntimeWarning"
+)  # the cards of such networks average over no right answer
 def test_networks_trained_anew_are_the_ones_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "VALIDATION", 16)
     monkeypatch.setattr(images, "TEST", 16)
@@ -207,6 +255,10 @@ def test_networks_trained_anew_are_the_ones_asked(tmp_path, monkeypatch):
     for scene in SCENES.values():
         for key in (scene.fair, scene.misled):
             assert scenes.network(key, folder).digest != scenes.network(key, None).digest
-    small = planted.experiment(("image",), inputs=2, examples=10, counters=20, n_random=20, layers=1, weights=folder)
+    small = planted.experiment(
+        ("image",), inputs=2, examples=10, counters=20, n_random=20, layers=1, weights=folder
+    )
     assert small["settings"]["trained_anew"]
-    assert small["scenes"][0]["networks"][0]["with_both"]["value"] < 1.0  # one epoch on 64 pictures has learnt nothing
+    assert (
+        small["scenes"][0]["networks"][0]["with_both"]["value"] < 1.0
+    )  # one epoch on 64 pictures has learnt nothing

@@ -33,4 +33,9 @@ def photo(seed=0, size=(80, 96)):
 
 
 def payload_of(files, array, modality, **meta):
-    return {"id": "i" * 64, "modality": modality, "meta": meta, "blobs": {"canonical": files.put_array(array)}}
+    return {
+        "id": "i" * 64,
+        "modality": modality,
+        "meta": meta,
+        "blobs": {"canonical": files.put_array(array)},
+    }

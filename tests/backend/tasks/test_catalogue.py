@@ -98,14 +98,25 @@ def test_one_model_by_itself(files, report):
     bundled = models.specs()["shapes"].weights
     digest = files.put(bundled.read_bytes())
     labels = list(models.specs()["shapes"].labels)
-    upload = {"key": "upload:x", "title": "Mine", "architecture": "shapes", "labels": labels, "digest": digest}
+    upload = {
+        "key": "upload:x",
+        "title": "Mine",
+        "architecture": "shapes",
+        "labels": labels,
+        "digest": digest,
+    }
     try:
         models.architecture("shapes", len(labels))
     except EvidentError:
         pytest.skip("no own architecture to upload for")
     outcome = TASKS["catalogue"].run({"model": "upload:x", "upload": upload}, files, report)
     (info,) = outcome.result["catalogue"]["models"]
-    assert (info["key"], info["title"], info["bundled"], info["digest"]) == ("upload:x", "Mine", False, digest)
+    assert (info["key"], info["title"], info["bundled"], info["digest"]) == (
+        "upload:x",
+        "Mine",
+        False,
+        digest,
+    )
 
 
 def test_the_cache_keeps_the_last_used_within_its_limit(files, monkeypatch):

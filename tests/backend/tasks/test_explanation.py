@@ -23,7 +23,14 @@ MODEL = "shapes"
 
 
 def run(files, report, method="grad_cam", **more):
-    payload = {"input": payload_of(files, photo(), "image"), "model": MODEL, "upload": None, "method": method, "seed": 0, "params": {}}
+    payload = {
+        "input": payload_of(files, photo(), "image"),
+        "model": MODEL,
+        "upload": None,
+        "method": method,
+        "seed": 0,
+        "params": {},
+    }
     return TASKS["explanation"].run({**payload, **more}, files, report)
 
 
@@ -54,16 +61,22 @@ def test_the_record_is_whole(files, report):
 @pytest.mark.parametrize("method", list(METHODS))
 def test_every_method_that_fits_runs_as_a_task(files, report, method):
     model = models.load(MODEL)
-    if not METHODS[method].is_compatible(model).ok or set(METHODS[method].Params.model_json_schema().get("required", [])):
+    if not METHODS[method].is_compatible(model).ok or set(
+        METHODS[method].Params.model_json_schema().get("required", [])
+    ):
         pytest.skip("does not fit this model, or needs a parameter")
     properties = METHODS[method].Params.model_json_schema().get("properties", {})
     cheap = {name: info["minimum"] for name, info in properties.items() if info.get("scales_cost")}
     outcome = run(files, report, method, params=cheap)
     record = Record(**outcome.result)
-    assert {f"stages/{stage.name}" for stage in record.stages} == {name for name in outcome.arrays if name.startswith("stages/")}
+    assert {f"stages/{stage.name}" for stage in record.stages} == {
+        name for name in outcome.arrays if name.startswith("stages/")
+    }
     for stage in record.stages:
         assert outcome.arrays[f"stages/{stage.name}"].shape == stage.shape
-    assert {f"arrays/{array.name}" for array in record.arrays} == {name for name in outcome.arrays if name.startswith("arrays/")}
+    assert {f"arrays/{array.name}" for array in record.arrays} == {
+        name for name in outcome.arrays if name.startswith("arrays/")
+    }
     for array in record.arrays:
         assert list(outcome.arrays[f"arrays/{array.name}"].shape) == array.shape
     assert np.isfinite(outcome.arrays["values"]).all()
@@ -79,6 +92,13 @@ def test_parameters_are_checked_again_in_the_worker(files, report):
 
 
 def test_json_without_nan_and_numpy():
-    given = {"a": np.float32(1.5), "b": [float("nan"), np.int64(2)], "c": (np.array([math.inf, 1.0]),), 3: None, "d": True, "e": "x"}
+    given = {
+        "a": np.float32(1.5),
+        "b": [float("nan"), np.int64(2)],
+        "c": (np.array([math.inf, 1.0]),),
+        3: None,
+        "d": True,
+        "e": "x",
+    }
     assert finite(given) == {"a": 1.5, "b": [None, 2], "c": [[None, 1.0]], "3": None, "d": True, "e": "x"}
     json.dumps(finite(given), allow_nan=False)

@@ -1,4 +1,5 @@
-"""Predictions: the model's own numbers, an interval that means what it says, and a picture the right way up."""
+"""Predictions: the model's own numbers, an interval that means what it says, and a picture the right way
+up."""
 
 from __future__ import annotations
 
@@ -20,7 +21,12 @@ MODEL = "shapes"
 
 
 def predict(files, report, array, modality="image", model=MODEL, start=None, **meta):
-    payload = {"input": payload_of(files, array, modality, **meta), "model": model, "upload": None, "start": start}
+    payload = {
+        "input": payload_of(files, array, modality, **meta),
+        "model": model,
+        "upload": None,
+        "start": start,
+    }
     return TASKS["prediction"].run(payload, files, report)
 
 
@@ -31,7 +37,9 @@ def test_scores_are_the_models(files, report):
     logits, probabilities = model.logits(x)[0], model.predict(x)[0]
     found = Prediction(id="x", display="/x", **outcome.result)
     assert found.top == found.classes[0].index == int(logits.argmax())
-    assert [score.logit for score in found.classes] == sorted((float(value) for value in logits), reverse=True)[:SHOWN]
+    assert [score.logit for score in found.classes] == sorted(
+        (float(value) for value in logits), reverse=True
+    )[:SHOWN]
     for score in found.classes:
         assert score.logit == pytest.approx(float(logits[score.index]), abs=1e-5)
         assert score.probability == pytest.approx(float(probabilities[score.index]), abs=1e-5)
@@ -95,7 +103,8 @@ def test_checks_of_the_input_are_passed_on(files, report):
 
 
 @pytest.mark.parametrize(
-    ("probability", "state"), [(1.0, "ok"), (0.5, "ok"), (0.499, "warning"), (0.2, "warning"), (0.199, "bad"), (0, "bad")]
+    ("probability", "state"),
+    [(1.0, "ok"), (0.5, "ok"), (0.499, "warning"), (0.2, "warning"), (0.199, "bad"), (0, "bad")],
 )
 def test_the_gate_has_three_states(probability, state):
     assert cough_check(probability)["state"] == state
@@ -113,7 +122,9 @@ def burst(seconds=6.0, rate=8000, at=3.0):
     """Quiet noise with one loud burst."""
     rng = np.random.default_rng(0)
     time = np.arange(int(seconds * rate)) / rate
-    sound = 0.001 * rng.standard_normal(len(time)) + 0.3 * rng.standard_normal(len(time)) * np.exp(-(((time - at) / 0.08) ** 2))
+    sound = 0.001 * rng.standard_normal(len(time)) + 0.3 * rng.standard_normal(len(time)) * np.exp(
+        -(((time - at) / 0.08) ** 2)
+    )
     return sound.astype(np.float32), rate
 
 
@@ -121,7 +132,9 @@ def test_sound_low_frequencies_at_the_bottom_of_the_picture(files, report):
     sound, rate = burst()
     outcome = predict(files, report, sound, "audio", sound_model(), rate=rate)
     picture = np.asarray(Image.open(io.BytesIO(outcome.files["display.png"])))
-    np.testing.assert_array_equal(picture[::-1], np.round(outcome.arrays["display"].clip(0, 1) * 255).astype(np.uint8))
+    np.testing.assert_array_equal(
+        picture[::-1], np.round(outcome.arrays["display"].clip(0, 1) * 255).astype(np.uint8)
+    )
 
 
 def test_the_interval_of_a_recording_moves_the_window(files, report):
@@ -133,7 +146,9 @@ def test_the_interval_of_a_recording_moves_the_window(files, report):
     starts = [outcome.result["window"][0] + shift for shift in (0.0, -0.05, -0.025, 0.025, 0.05)]
     scores = torch.stack([model.predict(model.prepare((sound, rate), start=start))[0] for start in starts])
     for index, (low, high) in outcome.result["interval"].items():
-        assert (low, high) == pytest.approx((float(scores[:, int(index)].min()), float(scores[:, int(index)].max())), abs=1e-5)
+        assert (low, high) == pytest.approx(
+            (float(scores[:, int(index)].min()), float(scores[:, int(index)].max())), abs=1e-5
+        )
 
 
 def test_the_gate_hears_whether_there_is_a_cough(files, report):

@@ -1,4 +1,5 @@
-"""What the tests and the look-over put on the harness page: widgets by name, and a whole compare page with invented maps."""
+"""What the tests and the look-over put on the harness page: widgets by name, and a whole compare page with
+invented maps."""
 
 from __future__ import annotations
 
@@ -32,12 +33,16 @@ def open_harness(page: Page, site: Site) -> None:
 
 def add(page: Page, name: str, into: str = "main", **data: Any) -> str:
     """Puts a widget on the page as Dash would, answers its element id. Anything but text goes as JSON."""
-    given = {key.replace("_", "-"): value if isinstance(value, str) else json.dumps(value) for key, value in data.items()}
+    given = {
+        key.replace("_", "-"): value if isinstance(value, str) else json.dumps(value)
+        for key, value in data.items()
+    }
     return str(page.evaluate(ADD, [name, into, given]))
 
 
 def forgive(page: Page) -> None:
-    """Waits for the browser's own line about a refused request, which no script can prevent, and forgets it."""
+    """Waits for the browser's own line about a refused request, which no script can prevent, and forgets
+    it."""
     for _ in range(200):
         if page.watch.found:  # type: ignore[attr-defined]
             break
@@ -48,7 +53,9 @@ def forgive(page: Page) -> None:
 def bump(rows: int, cols: int, r: float, c: float, size: float) -> np.ndarray:
     """A smooth hill of height 1, float32 [rows, cols]."""
     y, x = np.mgrid[0:rows, 0:cols]
-    return np.exp(-((y - r * rows) ** 2 / (size * rows) ** 2 + (x - c * cols) ** 2 / (size * cols) ** 2)).astype(np.float32)
+    return np.exp(
+        -((y - r * rows) ** 2 / (size * rows) ** 2 + (x - c * cols) ** 2 / (size * cols) ** 2)
+    ).astype(np.float32)
 
 
 def maps(rows: int, cols: int) -> dict[str, tuple[str, np.ndarray, dict[str, Any]]]:
@@ -57,9 +64,12 @@ def maps(rows: int, cols: int) -> dict[str, tuple[str, np.ndarray, dict[str, Any
     cam = bump(rows, cols, 0.35, 0.3, 0.12) * 0.71
     tiles = np.kron(rng.normal(0, 0.25, (rows // 16, cols // 16)), np.ones((16, 16))).astype(np.float32)
     tiles[rows // 4 : rows // 2, cols // 4 : cols // 2] += 0.5
-    noise = (np.abs(rng.laplace(0, 0.1, (rows, cols))) * (0.15 + bump(rows, cols, 0.4, 0.3, 0.25))).astype(np.float32)
+    noise = (np.abs(rng.laplace(0, 0.1, (rows, cols))) * (0.15 + bump(rows, cols, 0.4, 0.3, 0.25))).astype(
+        np.float32
+    )
     lrp = (
-        rng.laplace(0, 0.03, (rows, cols)) * (0.05 + bump(rows, cols, 0.35, 0.3, 0.15)) + 0.05 * bump(rows, cols, 0.35, 0.3, 0.05)
+        rng.laplace(0, 0.03, (rows, cols)) * (0.05 + bump(rows, cols, 0.35, 0.3, 0.15))
+        + 0.05 * bump(rows, cols, 0.35, 0.3, 0.05)
     ).astype(np.float32)
     native = {"native": [rows // 16, cols // 16]}
     return {
@@ -100,22 +110,50 @@ def compare(page: Page, site: Site, sound: bool = True, size: int = 128) -> list
     """A whole compare page; answers the ids of the map widgets."""
     axes = sound_axes(size, size, 0.4, 2.4) if sound else pixel_axes(size, size)
     window = [0.4, 2.4] if sound else None
-    display = site.picture("/predictions/p/display.png", spectrogram(size, size) if sound else photo(size, size))
+    display = site.picture(
+        "/predictions/p/display.png", spectrogram(size, size) if sound else photo(size, size)
+    )
     page.evaluate("""() => { document.querySelector("main").innerHTML =
       '<div class="ev-column" id="left"></div><div class="grid" id="mid"></div><div class="ev-column" id="right"></div>'; }""")
     if sound:
         peaks = (spectrogram(64, 600).mean(0) / 255).tolist()
-        coughs = [{"index": i, "start": s, "end": s + 0.3, "peak": 0.5, "level_db": -10} for i, s in enumerate((0.8, 2.1, 3.6))]
-        add(page, "player", "#left", input="snd", coughs=coughs, waveform=peaks, seconds=4.0, window=window, store="window-store")
+        coughs = [
+            {"index": i, "start": s, "end": s + 0.3, "peak": 0.5, "level_db": -10}
+            for i, s in enumerate((0.8, 2.1, 3.6))
+        ]
+        add(
+            page,
+            "player",
+            "#left",
+            input="snd",
+            coughs=coughs,
+            waveform=peaks,
+            seconds=4.0,
+            window=window,
+            store="window-store",
+        )
     add(page, "upload", "#left", store="input-store", compact="1")
     add(page, "record", "#left", store="input-store", compact="1")
     add(page, "upload", "#left", store="input-store")
     add(page, "input-map", "#mid", display=display, axes=axes)
     out = []
     for key, (title, values, more) in maps(size, size).items():
-        site.put(f"x-{key}", values, record=record(values, axes, method=key, method_title=title, window=window, **more))
+        site.put(
+            f"x-{key}",
+            values,
+            record=record(values, axes, method=key, method_title=title, window=window, **more),
+        )
         out.append(
-            add(page, "map", "#mid", explanation=f"x-{key}", title=title, key=key, signed="1" if more["signed"] else "0", display=display)
+            add(
+                page,
+                "map",
+                "#mid",
+                explanation=f"x-{key}",
+                title=title,
+                key=key,
+                signed="1" if more["signed"] else "0",
+                display=display,
+            )
         )
     add(page, "readout", "#right")
     add(page, "agreement", "#right")

@@ -1,6 +1,7 @@
 """A tiny server for the widget tests: the real scripts and styles, and an API whose answers the test decides.
 
-`Site.put` publishes an explanation, `Site.change` moves it on (event streams see it at once), `Site.calls` lists what the page asked for.
+`Site.put` publishes an explanation, `Site.change` moves it on (event streams see it at once), `Site.calls`
+lists what the page asked for.
 """
 
 from __future__ import annotations
@@ -66,12 +67,19 @@ def pixel_axes(rows: int, cols: int) -> dict[str, Any]:
     }
 
 
-def sound_axes(rows: int, cols: int, start: float = 0.0, end: float = 2.0, top: float = 4000.0) -> dict[str, Any]:
+def sound_axes(
+    rows: int, cols: int, start: float = 0.0, end: float = 2.0, top: float = 4000.0
+) -> dict[str, Any]:
     """Mel bands (HTK formula) up to `top` Hz, and seconds of the recording."""
     mel = np.linspace(0, 2595 * np.log10(1 + top / 700), rows + 2)[1:-1]
     seconds = start + (np.arange(cols) + 0.5) * (end - start) / cols
     return {
-        "y_axis": {"name": "frequency", "unit": "Hz", "origin": "lower", "values": (700 * (10 ** (mel / 2595) - 1)).tolist()},
+        "y_axis": {
+            "name": "frequency",
+            "unit": "Hz",
+            "origin": "lower",
+            "values": (700 * (10 ** (mel / 2595) - 1)).tolist(),
+        },
         "x_axis": {"name": "time", "unit": "s", "origin": "upper", "values": seconds.tolist()},
     }
 
@@ -79,12 +87,38 @@ def sound_axes(rows: int, cols: int, start: float = 0.0, end: float = 2.0, top: 
 def record(values: np.ndarray, axes: dict[str, Any], **given: Any) -> dict[str, Any]:
     """A Record as the API answers it."""
     made = {
-        "method": "grad_cam", "method_title": "Grad-CAM", "model": "cnnexplain", "weights_sha256": "ab" * 32, "target": 1, "target_label": "Covid-like",
-        "layer": "conv4", "params": {"n_samples": 1000}, "seed": 0, "signed": bool((values < 0).any()), "shape": list(values.shape),
-        "native": list(values.shape), "vmin": float(values.min()), "vmax": float(values.max()), "gap": None, "stages": [], "arrays": [], "plan": "", "engine": "", "extras": {}, "notes": [],
-        "seconds": 0.31, "forwards": 1, "backwards": 1, "device": "cpu", "precision": "float32", "versions": {"torch": "2.13"},
-        "created": "2026-01-01T00:00:00Z", "values_sha256": "cd" * 32, "window": None, **axes,
-    }  # fmt: skip
+        "method": "grad_cam",
+        "method_title": "Grad-CAM",
+        "model": "cnnexplain",
+        "weights_sha256": "ab" * 32,
+        "target": 1,
+        "target_label": "Covid-like",
+        "layer": "conv4",
+        "params": {"n_samples": 1000},
+        "seed": 0,
+        "signed": bool((values < 0).any()),
+        "shape": list(values.shape),
+        "native": list(values.shape),
+        "vmin": float(values.min()),
+        "vmax": float(values.max()),
+        "gap": None,
+        "stages": [],
+        "arrays": [],
+        "plan": "",
+        "engine": "",
+        "extras": {},
+        "notes": [],
+        "seconds": 0.31,
+        "forwards": 1,
+        "backwards": 1,
+        "device": "cpu",
+        "precision": "float32",
+        "versions": {"torch": "2.13"},
+        "created": "2026-01-01T00:00:00Z",
+        "values_sha256": "cd" * 32,
+        "window": None,
+        **axes,
+    }
     return {**made, **given}
 
 
@@ -97,22 +131,52 @@ class Site:
         self.files: dict[str, tuple[str, bytes]] = {"/inputs/snd/audio.wav": ("audio/wav", wav(4.0))}
         self.calls: list[tuple[str, str]] = []
         self.bodies: list[bytes] = []
-        self.upload: tuple[int, dict[str, Any]] = (201, {"id": "in1", "modality": "image", "name": "a.png", "bytes": 3})
+        self.upload: tuple[int, dict[str, Any]] = (
+            201,
+            {"id": "in1", "modality": "image", "name": "a.png", "bytes": 3},
+        )
         self.on_post: Any = None
         self.streams = True
         self.changed = threading.Condition()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"site": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def put(self, key: str, values: np.ndarray | None = None, state: str = "done", **more: Any) -> str:
         """An explanation and, when given, its values (also of a running one: the partial map)."""
         job = {
-            "id": key, "kind": "explanation", "state": state, "title": key, "progress": {"done": 0, "total": 0, "unit": "samples", "seconds": 0, "remaining": None, "partial": 0},
-            "error": None, "attempts": 0, "created": "2026-01-01T00:00:00Z", "finished": None, "estimate": None, "record": None,
-            "request": {"input": "in1", "model": "cnnexplain", "method": "grad_cam", "target": 1, "layer": None, "params": {}, "seed": 0, "start": None},
-        }  # fmt: skip
+            "id": key,
+            "kind": "explanation",
+            "state": state,
+            "title": key,
+            "progress": {
+                "done": 0,
+                "total": 0,
+                "unit": "samples",
+                "seconds": 0,
+                "remaining": None,
+                "partial": 0,
+            },
+            "error": None,
+            "attempts": 0,
+            "created": "2026-01-01T00:00:00Z",
+            "finished": None,
+            "estimate": None,
+            "record": None,
+            "request": {
+                "input": "in1",
+                "model": "cnnexplain",
+                "method": "grad_cam",
+                "target": 1,
+                "layer": None,
+                "params": {},
+                "seed": 0,
+                "start": None,
+            },
+        }
         self.jobs[key] = {**job, **more}
         if values is not None:
             self.arrays[f"/explanations/{key}/values.npy"] = npy(values)
@@ -146,7 +210,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, kind: str, body: bytes) -> None:
         """One answer; of sound also the part a player asks for (seeking needs it)."""
-        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if kind == "audio/wav" else None
+        part = (
+            re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if kind == "audio/wav" else None
+        )
         size = len(body)
         if part:
             first, last = int(part[1]), min(size - 1, int(part[2] or size - 1))
@@ -164,10 +230,22 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def json(self, status: int, value: Any) -> None:
-        self.answer(status, "application/json" if status < 400 else "application/problem+json", json.dumps(value).encode())
+        self.answer(
+            status,
+            "application/json" if status < 400 else "application/problem+json",
+            json.dumps(value).encode(),
+        )
 
     def missing(self) -> None:
-        self.json(404, {"title": "Not found", "status": 404, "code": "not_found", "detail": "There is no such map. Run it again."})
+        self.json(
+            404,
+            {
+                "title": "Not found",
+                "status": 404,
+                "code": "not_found",
+                "detail": "There is no such map. Run it again.",
+            },
+        )
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path

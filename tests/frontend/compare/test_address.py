@@ -12,10 +12,17 @@ from frontend.compare.address import Look, View, read
 def test_a_full_address():
     view = read(
         {
-            "model": "cnnexplain", "input": "ab", "start": "1.25", "target": "1", "methods": "lime,grad_cam", "layer": "features.conv3", "seed": "7",
-            "params": json.dumps({"lime": {"n_samples": 500}}), "look": "40,20,for,raw,viridis",
+            "model": "cnnexplain",
+            "input": "ab",
+            "start": "1.25",
+            "target": "1",
+            "methods": "lime,grad_cam",
+            "layer": "features.conv3",
+            "seed": "7",
+            "params": json.dumps({"lime": {"n_samples": 500}}),
+            "look": "40,20,for,raw,viridis",
         }
-    )  # fmt: skip
+    )
     assert view == View(
         "cnnexplain",
         "ab",
@@ -50,7 +57,9 @@ def test_damaged_parts_are_ignored(query):
 
 
 def test_a_half_damaged_look_keeps_the_good_half():
-    assert read({"look": "150,30,for,huge,jet"}).look == Look(opacity=70, top=30, sign="for", scale="shared", colours="jet")
+    assert read({"look": "150,30,for,huge,jet"}).look == Look(
+        opacity=70, top=30, sign="for", scale="shared", colours="jet"
+    )
 
 
 def test_known_evidence_is_outlined_unless_the_link_says_otherwise():

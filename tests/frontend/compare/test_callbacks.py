@@ -1,4 +1,5 @@
-"""The callbacks of the Compare page as plain functions: what they ask the API and what they hand to the page."""
+"""The callbacks of the Compare page as plain functions: what they ask the API and what they hand to the
+page."""
 
 from __future__ import annotations
 
@@ -39,14 +40,27 @@ class Api:
 
     def __getattr__(self, name: str) -> Any:
         known: dict[str, Any] = {
-            "catalogue": canned.CATALOGUE, "samples": canned.SAMPLES, "fits": canned.FITS, "predict": canned.prediction(),
-            "input": canned.SOUND, "model": canned.CATALOGUE.models[0], "values": None, "choices": [],
-        }  # fmt: skip
+            "catalogue": canned.CATALOGUE,
+            "samples": canned.SAMPLES,
+            "fits": canned.FITS,
+            "predict": canned.prediction(),
+            "input": canned.SOUND,
+            "model": canned.CATALOGUE.models[0],
+            "values": None,
+            "choices": [],
+        }
 
         async def answer(*given: Any) -> Any:
             await asyncio.sleep(0)
             if self.down:
-                raise ApiProblem(Problem(title="Down", status=503, code="unreachable", detail="The computing side does not answer."))
+                raise ApiProblem(
+                    Problem(
+                        title="Down",
+                        status=503,
+                        code="unreachable",
+                        detail="The computing side does not answer.",
+                    )
+                )
             if name == "explain":
                 self.asked.append(given[0])
                 return canned.explanation(given[0])
@@ -90,14 +104,18 @@ def test_a_panel_that_only_arrived_starts_nothing():
 def test_the_open_form_goes_before_the_store():
     api = Api()
     form = {
-        **FORM, "params": {"lime": {"n_samples": 100}},
-        "fields": [{"type": "param", "method": "lime", "name": "n_samples"}], "values": [500],
-    }  # fmt: skip
+        **FORM,
+        "params": {"lime": {"n_samples": 100}},
+        "fields": [{"type": "param", "method": "lime", "name": "n_samples"}],
+        "values": [500],
+    }
     run(maps.run(api, ANSWER, 1, Trigger("run", 1), **form))
     assert [request.params for request in api.asked if request.method == "lime"] == [{"n_samples": 500}]
 
 
-@pytest.mark.parametrize(("entered", "sent"), [(7, 7), (None, 0), (True, 0), (-1, 0), (2**31, 0), ("3", 0), (2.5, 0)])
+@pytest.mark.parametrize(
+    ("entered", "sent"), [(7, 7), (None, 0), (True, 0), (-1, 0), (2**31, 0), ("3", 0), (2.5, 0)]
+)
 def test_a_seed_that_is_no_seed_is_nought(entered, sent):
     assert maps.seed_of(entered) == sent
 
@@ -108,7 +126,9 @@ def test_without_the_api_every_card_says_so_and_what_stands_stays():
     assert run(maps.run(down, ANSWER, 1, Trigger("run", 1), **FORM))["runs"] is no_update
     assert "does not answer" in str(run(maps.draw(down, None, [], ANSWER, {})))
     assert "does not answer" in str(run(maps.list_methods(down, ANSWER, {})))
-    assert "does not answer" in str(run(subject.predict(down, SUBJECT, None, canned.SOUND.model_dump()))["card"])
+    assert "does not answer" in str(
+        run(subject.predict(down, SUBJECT, None, canned.SOUND.model_dump()))["card"]
+    )
     assert "does not answer" in str(run(subject.choose(down, None, None, None, None))["note"])
     assert "does not answer" in str(run(numbers.show(down, {"id": "a" * 64}))["body"])
     with pytest.raises(PreventUpdate):
@@ -116,7 +136,9 @@ def test_without_the_api_every_card_says_so_and_what_stands_stays():
 
 
 def test_the_layer_of_the_address_is_chosen_when_the_model_has_it():
-    assert run(maps.list_layers(Api(), SUBJECT, None, {"layer": "features.conv3"}))["value"] == "features.conv3"
+    assert (
+        run(maps.list_layers(Api(), SUBJECT, None, {"layer": "features.conv3"}))["value"] == "features.conv3"
+    )
     assert run(maps.list_layers(Api(), SUBJECT, None, {"layer": "gone"}))["value"] == "features.conv4"
 
 
@@ -141,12 +163,17 @@ def test_deleting_empties_the_page():
 
 
 def test_a_form_keeps_only_what_differs_and_its_reset_forgets_it():
-    fields = [{"type": "param", "method": "lime", "name": "n_samples"}, {"type": "param", "method": "lime", "name": "noise"}]
+    fields = [
+        {"type": "param", "method": "lime", "name": "n_samples"},
+        {"type": "param", "method": "lime", "name": "noise"},
+    ]
     changed = run(params.change(Api(), [500, 0.15], [], fields, [], {"lrp": {"mode": "abs"}}, ANSWER))
     assert changed == {"lrp": {"mode": "abs"}, "lime": {"n_samples": 500}}
     with pytest.raises(PreventUpdate):
         run(params.change(Api(), [500, 0.15], [], fields, [], changed, ANSWER))
     reset = Trigger({"type": "reset", "method": "lime"}, 1)
-    assert run(params.show(Api(), [], [1], changed, ANSWER, None, reset))["params"] == {"lrp": {"mode": "abs"}}
+    assert run(params.show(Api(), [], [1], changed, ANSWER, None, reset))["params"] == {
+        "lrp": {"mode": "abs"}
+    }
     tune = Trigger({"type": "tune", "method": "lime"}, 1)
     assert run(params.show(Api(), [1], [], changed, ANSWER, None, tune))["params"] is no_update

@@ -1,4 +1,5 @@
-"""The link that the browser writes is read back as the same view: every look setting, and everything else in it."""
+"""The link that the browser writes is read back as the same view: every look setting, and everything else
+in it."""
 
 from __future__ import annotations
 
@@ -14,9 +15,15 @@ from frontend.compare.browser import LOOK
 from frontend.compare.look_card import COLOURS, look_card
 from tests.frontend.evident.modules import MODULES, Node
 
-WRITE = f"""async (choices) => (await import("{MODULES.as_uri()}/dash/address.mjs")).compareQuery(...choices)"""
-WORDS = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters=","), min_size=1, max_size=12)
-VALUES = st.one_of(st.booleans(), st.integers(-(10**6), 10**6), st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), WORDS)
+WRITE = (
+    f"""async (choices) => (await import("{MODULES.as_uri()}/dash/address.mjs")).compareQuery(...choices)"""
+)
+WORDS = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters=","), min_size=1, max_size=12
+)
+VALUES = st.one_of(
+    st.booleans(), st.integers(-(10**6), 10**6), st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), WORDS
+)
 LOOKS = st.builds(
     Look,
     opacity=st.integers(0, 100),
@@ -45,18 +52,32 @@ def written(js: Node, view: View) -> str:
     subject = {"model": view.model, "input": view.input, "start": view.start}
     target = {"input": view.input, "model": view.model, "target": view.target}
     look = [getattr(view.look, name.removeprefix("look-")) for name in LOOK]
-    given: list[Any] = [subject, list(view.methods or ()), target, view.params, view.layer, view.seed, view.evidence, *look]
+    given: list[Any] = [
+        subject,
+        list(view.methods or ()),
+        target,
+        view.params,
+        view.layer,
+        view.seed,
+        view.evidence,
+        *look,
+    ]
     return str(js.evaluate(WRITE, given))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(view=VIEWS)
 def test_a_link_restores_the_view_it_was_made_of(js: Node, view: View) -> None:
     assert read(dict(parse_qsl(written(js, view), keep_blank_values=True))) == view
 
 
 def test_every_look_control_is_in_the_link() -> None:
-    """The controls of the card, the settings that the browser is handed and the fields of `Look` are the same."""
+    """The controls of the card, the settings that the browser is handed and the fields of `Look` are the
+    same."""
     card = str(look_card(Look()))
     fields = list(Look.__dataclass_fields__)
     assert [name.removeprefix("look-") for name in LOOK] == fields

@@ -1,4 +1,5 @@
-"""The address of the Concepts page read back, and what is said of its dead parts; the words where a concept is nothing."""
+"""The address of the Concepts page read back, and what is said of its dead parts; the words where a
+concept is nothing."""
 
 from __future__ import annotations
 
@@ -19,15 +20,29 @@ SOUND = Concept.model_validate({**STRIPES.model_dump(), "ref": "hum", "modality"
 
 def analysis(state="done", classes=(1,)):
     request = {
-        "model": "m", "inputs": ["a", {"input": "b", "start": 1.0}], "concepts": ["striped"], "layers": ["l1", "l2"], "classes": classes, "negatives": "n",
-    }  # fmt: skip
+        "model": "m",
+        "inputs": ["a", {"input": "b", "start": 1.0}],
+        "concepts": ["striped"],
+        "layers": ["l1", "l2"],
+        "classes": classes,
+        "negatives": "n",
+    }
     base = {"id": "0" * 64, "state": state, "created": "2026-11-21T01:00:00Z"}
     return ConceptAnalysis.model_validate({**base, "request": request}, strict=False)
 
 
 def test_the_address_is_read_leniently():
     link = read(
-        {"model": "m", "input": "a,b,a,", "concepts": "x,y", "layers": "l", "class": "2", "negatives": "n", "shown": "1", "analysis": "j"}
+        {
+            "model": "m",
+            "input": "a,b,a,",
+            "concepts": "x,y",
+            "layers": "l",
+            "class": "2",
+            "negatives": "n",
+            "shown": "1",
+            "analysis": "j",
+        }
     )
     assert link == Link("m", ("a", "b"), ("x", "y"), ("l",), "2", "n", 1, "j")
     assert read({}) == Link()
@@ -46,7 +61,12 @@ def test_an_analysis_fills_only_what_the_address_leaves_open():
 def test_dead_parts_are_taken_out_and_named_and_nothing_else_is():
     link = Link("m", ("a",), (STRIPES.ref, "gone", "hum"), (LAYER, "gone"), "999", "gone", 2)
     kept = link.fitted(MODEL, [STRIPES, SOUND])
-    assert (kept.concepts, kept.layers, kept.target, kept.negatives) == ((STRIPES.ref,), (LAYER,), "", "random")
+    assert (kept.concepts, kept.layers, kept.target, kept.negatives) == (
+        (STRIPES.ref,),
+        (LAYER,),
+        "",
+        "random",
+    )
     assert (kept.model, kept.inputs, kept.shown) == ("m", ("a",), 2)
     assert kept.words.startswith(
         "This link names something that is no longer here: 2 concepts (deleted or changed since), a layer, the class and the counter-examples."
@@ -57,7 +77,14 @@ def test_dead_parts_are_taken_out_and_named_and_nothing_else_is():
 
 
 def direction(**changed):
-    row = {"layer": "l1", "concept": "a", "accuracy": 0.62, "accuracy_low": 0.49, "accuracy_high": 0.73, "told_apart": False}
+    row = {
+        "layer": "l1",
+        "concept": "a",
+        "accuracy": 0.62,
+        "accuracy_low": 0.49,
+        "accuracy_high": 0.73,
+        "told_apart": False,
+    }
     row |= {
         "separability": "Cannot be told apart from its counter-examples (…).",
         "trained_told_apart": True,
@@ -78,10 +105,18 @@ def test_a_share_that_reaches_chance_is_no():
 
 def result(means, verdicts=("undecided", "undecided")):
     """Two concepts at one layer for one class."""
-    plan = AnalysisPlan(concepts=["a", "b"], layers=["l"], classes=None, negatives="random", n_random=200, tests=2, seed=0)
+    plan = AnalysisPlan(
+        concepts=["a", "b"], layers=["l"], classes=None, negatives="random", n_random=200, tests=2, seed=0
+    )
     rows = [
         ConceptOverall.model_construct(
-            layer="l", concept=ref, target=0, mean=mean, p_adjusted=0.5, verdict=verdict, because=f"Because {ref}."
+            layer="l",
+            concept=ref,
+            target=0,
+            mean=mean,
+            p_adjusted=0.5,
+            verdict=verdict,
+            because=f"Because {ref}.",
         )
         for ref, mean, verdict in zip("ab", means, verdicts, strict=True)
     ]
@@ -113,10 +148,18 @@ def test_the_three_words_stand_wherever_a_verdict_is_shown():
 
 
 def test_what_would_decide_it_and_sets_of_different_kinds_are_said_once():
-    assert texts(concept_parts._open_questions(result((0.4, 0.2)), "a")).strip() == "Undecided for the class. Because a."
+    assert (
+        texts(concept_parts._open_questions(result((0.4, 0.2)), "a")).strip()
+        == "Undecided for the class. Because a."
+    )
     assert concept_parts._open_questions(result((0.4, 0.2), ("counts", "counts")), "a") == []
     unlike = "The examples are photographs, the counter-examples drawn pictures."
-    assert texts(concept_parts._unlike([direction(unlike=unlike), direction(layer="l2", unlike=unlike)])).count(unlike) == 1
+    assert (
+        texts(concept_parts._unlike([direction(unlike=unlike), direction(layer="l2", unlike=unlike)])).count(
+            unlike
+        )
+        == 1
+    )
     assert concept_parts._unlike([direction()]) == []
 
 

@@ -1,4 +1,5 @@
-"""The browser modules in the hands of a test: on a page (`expose`), or in node without any browser (`Node`)."""
+"""The browser modules in the hands of a test: on a page (`expose`), or in node without any browser
+(`Node`)."""
 
 from __future__ import annotations
 
@@ -17,16 +18,20 @@ MODULES = Path(__file__).resolve().parents[3] / "frontend" / "assets" / "evident
 
 
 def expose(page: Page) -> None:
-    """Gives the page a global `evident` that holds what its own modules export. The pages themselves have no such global."""
+    """Gives the page a global `evident` that holds what its own modules export. The pages themselves have
+    no such global."""
     page.evaluate(HANDLES, "/assets/evident")
 
 
 class Node:
-    """One node process that holds the modules; `evaluate` as that of a page, for functions that need no document."""
+    """One node process that holds the modules; `evaluate` as that of a page, for functions that need no
+    document."""
 
     def __init__(self) -> None:
         command = [find(), str(HERE / "bridge.mjs"), MODULES.as_uri(), str(HERE / "handles.js")]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
 
     def evaluate(self, code: str, argument: Any = None) -> Any:
         """The value of a JavaScript function of one plain argument, or of an expression."""

@@ -9,7 +9,10 @@ from matplotlib.colors import to_hex
 
 from frontend.ui import figures, words
 
-COEFFICIENTS, BAND = np.array([0.1, -0.4, 0.2], np.float32), np.array([[0.0, -0.5, 0.15], [0.15, -0.3, 0.3]], np.float32)
+COEFFICIENTS, BAND = (
+    np.array([0.1, -0.4, 0.2], np.float32),
+    np.array([[0.0, -0.5, 0.15], [0.15, -0.3, 0.3]], np.float32),
+)
 
 
 def test_weights_are_bars_in_order_of_size_with_their_band():
@@ -28,9 +31,15 @@ def test_bars_have_the_colours_of_the_ends_of_signed_maps():
 
 
 def test_standard_errors_are_whiskers_of_their_length():
-    [(title, figure)] = figures.of_arrays({"coefficients": COEFFICIENTS, "errors": np.array([0.01, 0.02, 0.03])})
+    [(title, figure)] = figures.of_arrays(
+        {"coefficients": COEFFICIENTS, "errors": np.array([0.01, 0.02, 0.03])}
+    )
     assert "standard error" in title
-    assert list(figure.data[0].error_y.array) == list(figure.data[0].error_y.arrayminus) == pytest.approx([0.02, 0.03, 0.01])
+    assert (
+        list(figure.data[0].error_y.array)
+        == list(figure.data[0].error_y.arrayminus)
+        == pytest.approx([0.02, 0.03, 0.01])
+    )
 
 
 def test_exact_weights_have_no_whiskers_and_other_methods_no_weights():
@@ -47,14 +56,16 @@ def test_no_button_sends_a_chart_anywhere():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, ""), (0.01, "< 0.1 s"), (0.31, "0.3 s"), (9.96, "10 s"), (14.2, "14 s"), (185, "3 min")]
+    ("value", "shown"),
+    [(None, ""), (0.01, "< 0.1 s"), (0.31, "0.3 s"), (9.96, "10 s"), (14.2, "14 s"), (185, "3 min")],
 )
 def test_seconds_in_words(value, shown):
     assert words.seconds(value) == shown
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0, "0"), (0.8123, "0.812"), (1240.4, "1,240"), (3.1e-5, "3.1e-05"), (-0.5, "-0.5"), (12, "12")]
+    ("value", "shown"),
+    [(0, "0"), (0.8123, "0.812"), (1240.4, "1,240"), (3.1e-5, "3.1e-05"), (-0.5, "-0.5"), (12, "12")],
 )
 def test_numbers_in_words(value, shown):
     assert words.number(value) == shown

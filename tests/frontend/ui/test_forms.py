@@ -17,7 +17,14 @@ from frontend.ui import forms
 
 class Params(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
-    n_samples: int = Field(1000, ge=16, le=5000, title="Samples", description="Random patterns.", json_schema_extra={"scales_cost": True})
+    n_samples: int = Field(
+        1000,
+        ge=16,
+        le=5000,
+        title="Samples",
+        description="Random patterns.",
+        json_schema_extra={"scales_cost": True},
+    )
     n_steps: int = Field(8, ge=1, le=32)
     noise: float = Field(0.15, ge=0, le=1, description="Share of the range.")
     width: float = Field(0.25, gt=0)
@@ -42,16 +49,27 @@ def kinds(part: Component) -> dict[str, str]:
 
 def test_each_kind_of_parameter_gets_its_control():
     assert kinds(forms.form("lime", SCHEMA, None, {})) == {
-        "n_samples": "NumberInput", "n_steps": "Slider", "noise": "Slider", "width": "NumberInput",
-        "baseline": "Select", "mode": "SegmentedControl", "blur": "Switch", "preset": "Select",
-    }  # fmt: skip
+        "n_samples": "NumberInput",
+        "n_steps": "Slider",
+        "noise": "Slider",
+        "width": "NumberInput",
+        "baseline": "Select",
+        "mode": "SegmentedControl",
+        "blur": "Switch",
+        "preset": "Select",
+    }
 
 
 def test_titles_descriptions_bounds_and_defaults_come_from_the_schema():
     samples = FIELDS["n_samples"]
     assert (samples.title, samples.minimum, samples.maximum, samples.default) == ("Samples", 16, 5000, 1000)
     drawn = forms.control("lime", samples, 1000)
-    assert (drawn.label, drawn.description, drawn.min, drawn.max) == ("Samples", "Random patterns. Default 1,000.", 16, 5000)
+    assert (drawn.label, drawn.description, drawn.min, drawn.max) == (
+        "Samples",
+        "Random patterns. Default 1,000.",
+        16,
+        5000,
+    )
     assert FIELDS["n_steps"].title == "N Steps"
     assert FIELDS["baseline"].optional
     assert FIELDS["baseline"].choices == ("black", "mean")
@@ -59,7 +77,11 @@ def test_titles_descriptions_bounds_and_defaults_come_from_the_schema():
 
 def test_a_model_s_own_default_is_laid_over_the_method_s():
     fields = {field.name: field for field in forms.fields(SCHEMA, {"baseline": "mean", "n_steps": 16})}
-    assert (fields["baseline"].default, fields["n_steps"].default, fields["mode"].default) == ("mean", 16, "signed")
+    assert (fields["baseline"].default, fields["n_steps"].default, fields["mode"].default) == (
+        "mean",
+        16,
+        "signed",
+    )
     assert forms.clean(SCHEMA, {"n_steps": 16}, {"n_steps": 16}) == {}
     assert forms.clean(SCHEMA, {"n_steps": 16}, {"n_steps": 8}) == {"n_steps": 8}
 
@@ -69,7 +91,16 @@ def test_defaults_send_nothing():
 
 
 def test_what_cannot_be_meant_is_left_out():
-    values = {"n_samples": 5, "noise": 1.5, "mode": "loud", "width": "wide", "unknown": 3, "n_steps": "", "blur": None, "baseline": None}
+    values = {
+        "n_samples": 5,
+        "noise": 1.5,
+        "mode": "loud",
+        "width": "wide",
+        "unknown": 3,
+        "n_steps": "",
+        "blur": None,
+        "baseline": None,
+    }
     assert forms.clean(SCHEMA, None, values) == {}
 
 
@@ -112,7 +143,14 @@ def test_what_was_sent_comes_back_into_the_controls():
 
 @pytest.mark.parametrize(
     ("low", "high", "step", "digits"),
-    [(0, 1, 0.01, 2), (0, 0.6, 0.01, 2), (0, 10, 0.1, 1), (0, 100, 1, 0), (1, 3, 0.02, 2), (0, 1e-3, 1e-5, 5)],
+    [
+        (0, 1, 0.01, 2),
+        (0, 0.6, 0.01, 2),
+        (0, 10, 0.1, 1),
+        (0, 100, 1, 0),
+        (1, 3, 0.02, 2),
+        (0, 1e-3, 1e-5, 5),
+    ],
 )
 def test_a_slider_s_step_is_a_round_number(low, high, step, digits):
     field = forms.Field("x", "X", "", "number", low, low, high)
@@ -132,17 +170,39 @@ def test_a_method_without_parameters_says_so():
 
 
 def test_the_open_form_s_values_are_gathered_by_method():
-    names = [{"type": "param", "method": "lime", "name": "n_samples"}, {"type": "flag", "method": "lime", "name": "blur"}]
+    names = [
+        {"type": "param", "method": "lime", "name": "n_samples"},
+        {"type": "flag", "method": "lime", "name": "blur"},
+    ]
     assert forms.given(names, [500, True]) == {"lime": {"n_samples": 500, "blur": True}}
     assert forms.given([], []) == {}
 
 
 def test_choices_of_the_server_s_lists_are_offered():
-    schema = {"properties": {"concept": {"type": "string", "title": "Concept", "default": "striped", "choices_from": "concepts"}}}
+    schema = {
+        "properties": {
+            "concept": {
+                "type": "string",
+                "title": "Concept",
+                "default": "striped",
+                "choices_from": "concepts",
+            }
+        }
+    }
     assert forms.lists_needed(schema) == {"concepts"}
-    drawn = forms.form("visual_tcav", schema, None, {"concept": "dotted"}, {"concepts": [("striped", "Striped"), ("dotted", "Dotted")]})
+    drawn = forms.form(
+        "visual_tcav",
+        schema,
+        None,
+        {"concept": "dotted"},
+        {"concepts": [("striped", "Striped"), ("dotted", "Dotted")]},
+    )
     assert kinds(drawn) == {"concept": "Select"}
-    select = next(part for part in drawn._traverse() if isinstance(getattr(part, "id", None), dict) and part.id.get("name") == "concept")
+    select = next(
+        part
+        for part in drawn._traverse()
+        if isinstance(getattr(part, "id", None), dict) and part.id.get("name") == "concept"
+    )
     assert select.value == "dotted"
     assert [option["value"] for option in select.data] == ["striped", "dotted"]
     assert kinds(forms.form("visual_tcav", schema, None, {})) == {"concept": "TextInput"}

@@ -1,4 +1,5 @@
-"""Files in memory for the tests: every container and encoding a browser or a telephone may send, and damaged ones."""
+"""Files in memory for the tests: every container and encoding a browser or a telephone may send, and
+damaged ones."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def tone(seconds: float = 1.0, rate: int = 16_000, hertz: float = 440.0, level: 
     return (level * np.sin(2 * np.pi * hertz * t) * np.hanning(n)).astype(np.float32)
 
 
-def sndfile(samples: np.ndarray, rate: int = 16_000, format: str = "WAV", subtype: str | None = None) -> bytes:
+def sndfile(
+    samples: np.ndarray, rate: int = 16_000, format: str = "WAV", subtype: str | None = None
+) -> bytes:
     out = io.BytesIO()
     soundfile.write(out, samples, rate, format=format, subtype=subtype)
     return out.getvalue()
@@ -36,7 +39,9 @@ def container(samples: np.ndarray, rate: int, format: str, codec: str) -> bytes:
         stream.layout = "mono"
         frame = av.AudioFrame.from_ndarray(samples[None, :].astype(np.float32), format="fltp", layout="mono")
         frame.sample_rate = rate
-        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate, frame_size=stream.codec_context.frame_size or 1024)
+        resampler = av.AudioResampler(
+            stream.codec_context.format, "mono", rate, frame_size=stream.codec_context.frame_size or 1024
+        )
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             file.mux(stream.encode(part))
         file.mux(stream.encode(None))
@@ -47,7 +52,9 @@ def picture(height: int = 24, width: int = 32, seed: int = 0) -> np.ndarray:
     """A smooth picture in which every corner differs, uint8 `[H, W, 3]`."""
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     phase = np.random.default_rng(seed).uniform(0, 1, 3)
-    return np.stack([255 * x, 255 * y, 255 * (0.5 + 0.5 * np.sin(6 * (x * y + phase[2])))], -1).astype(np.uint8)
+    return np.stack([255 * x, 255 * y, 255 * (0.5 + 0.5 * np.sin(6 * (x * y + phase[2])))], -1).astype(
+        np.uint8
+    )
 
 
 def image(pixels: np.ndarray, format: str = "PNG", **options: object) -> bytes:
@@ -69,11 +76,15 @@ def npy_header(text: str, body: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(raw)) + raw + body
 
 
-def wav_header(encoding: int, bits: int, channels: int, rate: int, data: bytes, stated: int | None = None) -> bytes:
+def wav_header(
+    encoding: int, bits: int, channels: int, rate: int, data: bytes, stated: int | None = None
+) -> bytes:
     """A WAV file whose header says anything."""
     align = channels * bits // 8
     size = len(data) if stated is None else stated
-    form = struct.pack("<HHIIHH", encoding, channels & 0xFFFF, rate, (rate * align) & 0xFFFFFFFF, align & 0xFFFF, bits)
+    form = struct.pack(
+        "<HHIIHH", encoding, channels & 0xFFFF, rate, (rate * align) & 0xFFFFFFFF, align & 0xFFFF, bits
+    )
     return (
         b"RIFF"
         + struct.pack("<I", (36 + size) & 0xFFFFFFFF)
@@ -97,11 +108,17 @@ def png_bomb(width: int, height: int) -> bytes:
     import zlib
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + png_chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", head)
+        + png_chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + png_chunk(b"IEND", b"")
+    )
 
 
 def verdict(data: bytes, limits: Limits) -> Decoded | EvidentError:
-    """What became of it: decoded, or refused in the ways a refusal may look. Anything else escapes and fails the test."""
+    """What became of it: decoded, or refused in the ways a refusal may look. Anything else escapes and
+    fails the test."""
     try:
         return decode(data, limits)
     except EvidentError as error:

@@ -35,14 +35,18 @@ def test_one_channel_in_front() -> None:
     assert (decode(npy(VALUES[None]), LIMITS).canonical == VALUES.astype(np.float32)).all()
 
 
-@pytest.mark.parametrize("values", [VALUES[0], VALUES[None, None], np.stack([VALUES] * 3), np.zeros((0, 5)), VALUES[:1], np.float64(3)])
+@pytest.mark.parametrize(
+    "values",
+    [VALUES[0], VALUES[None, None], np.stack([VALUES] * 3), np.zeros((0, 5)), VALUES[:1], np.float64(3)],
+)
 def test_wrong_shapes(values: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="two sides"):
         decode(npy(values), LIMITS)
 
 
 @pytest.mark.parametrize(
-    "values", [VALUES.astype(complex), VALUES > 0, np.array([["a", "b"], ["c", "d"]]), np.zeros((4, 4), [("a", "f4")])]
+    "values",
+    [VALUES.astype(complex), VALUES > 0, np.array([["a", "b"], ["c", "d"]]), np.zeros((4, 4), [("a", "f4")])],
 )
 def test_wrong_kinds(values: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="real numbers"):
@@ -96,7 +100,12 @@ def test_lying_headers(text: str, kind: type[Exception]) -> None:
 
 
 def test_header_longer_than_the_file() -> None:
-    for data in (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x09\x09", b"\x93NUMPY"):
+    for data in (
+        b"\x93NUMPY\x02\x00\xff\xff\xff\xff{",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"\x93NUMPY\x09\x09",
+        b"\x93NUMPY",
+    ):
         with pytest.raises(NotDecodable):
             decode(data, LIMITS)
 

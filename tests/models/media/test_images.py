@@ -32,7 +32,8 @@ def test_formats_give_their_pixels(format: str, options: dict, tolerance: int) -
     assert (found.facts["width"], found.facts["height"], found.facts["notes"]) == (32, 24, [])
 
 
-# What the camera's orientation means, written out by hand: how the stored rows are made from the upright picture.
+# What the camera's orientation means, written out by hand: how the stored rows are made from the upright
+# picture.
 STORED = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],
@@ -49,11 +50,23 @@ STORED = {
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_comes_out_upright(orientation: int, format: str) -> None:
     upright = np.zeros((16, 32, 3), np.uint8)
-    upright[:8, :16], upright[:8, 16:], upright[8:, :16] = (255, 0, 0), (0, 255, 0), (0, 0, 255)  # every corner another colour
+    upright[:8, :16], upright[:8, 16:], upright[8:, :16] = (
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+    )  # every corner another colour
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
-    found = decode_image(image(np.ascontiguousarray(STORED[orientation](upright)), format, exif=exif, **options), LIMITS)
+    options = (
+        {"quality": 100, "subsampling": 0}
+        if format == "JPEG"
+        else {"lossless": True}
+        if format == "WEBP"
+        else {}
+    )
+    found = decode_image(
+        image(np.ascontiguousarray(STORED[orientation](upright)), format, exif=exif, **options), LIMITS
+    )
     assert found.pixels.shape == upright.shape
     assert np.abs(found.pixels.astype(int) - upright).max() <= 8
     assert bool(found.notes) == (orientation != 1)
@@ -132,7 +145,9 @@ def test_thin_pictures_are_fine(width: int, height: int) -> None:
     assert max(Image.open(io.BytesIO(preview(found.pixels))).size) <= 1024
 
 
-@pytest.mark.parametrize(("width", "height"), [(16385, 1), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(16385, 1), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)]
+)
 def test_bombs_are_refused_by_their_header(width: int, height: int) -> None:
     with pytest.raises((TooLarge, NotDecodable)) as caught:
         decode(png_bomb(width, height), LIMITS)
@@ -153,7 +168,8 @@ def test_text_bomb_in_the_metadata() -> None:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF"])
 def test_prefixes_and_flips_never_surprise(format: str) -> None:
-    """Every prefix (of a small file) and 300 seeded flips: pixels of the right shape, or a refusal in plain words."""
+    """Every prefix (of a small file) and 300 seeded flips: pixels of the right shape, or a refusal in
+    plain words."""
     data = image(picture(8, 8), format)
     generator = random.Random(7)
     cases = [data[:cut] for cut in range(0, len(data), max(1, len(data) // 150))]
@@ -192,7 +208,8 @@ def test_too_many_bytes() -> None:
 
 
 def test_polyglot_leaves_only_its_pixels() -> None:
-    """A picture that is also an archive, with a comment and a text chunk: nothing of them survives in what is served."""
+    """A picture that is also an archive, with a comment and a text chunk: nothing of them survives in what
+    is served."""
     canary = b"CANARY-in-metadata"
     data = image(PIXELS)
     data = data[:33] + png_chunk(b"tEXt", b"Comment\0" + canary) + data[33:] + b"PK\x03\x04" + canary

@@ -1,5 +1,6 @@
-"""The same files through Python (`prepare` of a path or bytes) and through the service (decode task, stored numbers, `prepare`): the same bits
-where they are read, the same code where they are refused. And what an array's numbers are taken for."""
+"""The same files through Python (`prepare` of a path or bytes) and through the service (decode task, stored
+numbers, `prepare`): the same bits where they are read, the same code where they are refused. And what an
+array's numbers are taken for."""
 
 from __future__ import annotations
 
@@ -21,7 +22,17 @@ from backend.tasks.models import prepare
 from models.media import decode
 from models.media.levels import decibels
 from models.media.sniff import FAMILY, sniff
-from tests.models.media.encoders import container, image, npy, npy_header, picture, png_bomb, sndfile, tone, wav_header
+from tests.models.media.encoders import (
+    container,
+    image,
+    npy,
+    npy_header,
+    picture,
+    png_bomb,
+    sndfile,
+    tone,
+    wav_header,
+)
 
 LIMITS = Limits()
 PHOTO, TONE = picture(40, 56), tone(1.2)
@@ -130,12 +141,22 @@ class _Blobs(dict):
 
 
 def through_the_service(data: bytes, spec: Any) -> torch.Tensor | str:
-    """Decode task, its canonical numbers stored, and the preparation that every task of a worker begins with."""
+    """Decode task, its canonical numbers stored, and the preparation that every task of a worker begins
+    with."""
     as_spectrogram = spec is not PHOTOS and _is_picture(data)
-    payload = {"blob": "sent", "name": "x", "as": "spectrogram" if as_spectrogram else "auto", "limits": LIMITS.model_dump()}
+    payload = {
+        "blob": "sent",
+        "name": "x",
+        "as": "spectrogram" if as_spectrogram else "auto",
+        "limits": LIMITS.model_dump(),
+    }
     try:
         outcome = TASKS["decode"].run(payload, _Blobs(sent=data), lambda *_a, **_k: None)
-        row = {"modality": outcome.result["modality"], "meta": outcome.result, "blobs": {"canonical": "canonical"}}
+        row = {
+            "modality": outcome.result["modality"],
+            "meta": outcome.result,
+            "blobs": {"canonical": "canonical"},
+        }
 
         class Holder:
             input = spec
@@ -214,7 +235,9 @@ def test_where_amplitude_and_power_look_alike_somebody_must_say() -> None:
     assert decode(npy(amplitude), LIMITS, scale="amplitude").facts["scale"] == "amplitude"
 
 
-@pytest.mark.parametrize(("values", "scale"), [(np.array([[-1.0, 1], [2, 3]]), "power"), (np.array([[0.0, 1], [2, 3]]), "unit")])
+@pytest.mark.parametrize(
+    ("values", "scale"), [(np.array([[-1.0, 1], [2, 3]]), "power"), (np.array([[0.0, 1], [2, 3]]), "unit")]
+)
 def test_a_scale_that_cannot_be(values: np.ndarray, scale: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode(npy(values), LIMITS, scale=scale)

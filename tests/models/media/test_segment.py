@@ -12,9 +12,15 @@ RATE = 8000
 
 
 def bursts(
-    times: list[float], levels: list[float], seconds: float = 4.0, rate: int = RATE, noise: float = 1e-3, seed: int = 0
+    times: list[float],
+    levels: list[float],
+    seconds: float = 4.0,
+    rate: int = RATE,
+    noise: float = 1e-3,
+    seed: int = 0,
 ) -> np.ndarray:
-    """Noise bursts of 0.25 s with a sudden start and an exponential decay (time constant 60 ms) over a steady background."""
+    """Noise bursts of 0.25 s with a sudden start and an exponential decay (time constant 60 ms) over a
+    steady background."""
     rng = np.random.default_rng(seed)
     sound = noise * rng.normal(size=round(seconds * rate))
     n = round(0.25 * rate)
@@ -43,7 +49,9 @@ def test_a_burst_in_the_tail_of_another_is_cut_off_from_it():
 
 
 def test_loud_background_hides_faint_bursts_and_steady_sound_holds_no_event():
-    assert [e.start for e in segment(bursts([0.5, 2.0], [0.02, 0.5], noise=0.02), RATE)] == pytest.approx([2.0], abs=0.025)
+    assert [e.start for e in segment(bursts([0.5, 2.0], [0.02, 0.5], noise=0.02), RATE)] == pytest.approx(
+        [2.0], abs=0.025
+    )
     t = np.arange(2 * RATE) / RATE
     assert segment(np.sin(2 * np.pi * 440 * t).astype(np.float32), RATE) == []
     assert segment(np.random.default_rng(0).normal(size=2 * RATE).astype(np.float32), RATE) == []
@@ -55,17 +63,21 @@ def test_a_click_is_no_cough_and_rumble_does_not_hide_one():
     sound = bursts([1.5], [0.2])
     sound[4000:4020] += 0.9
     t = np.arange(len(sound)) / RATE
-    assert [e.start for e in segment(sound + 0.3 * np.sin(2 * np.pi * 20 * t).astype(np.float32), RATE)][-1:] == pytest.approx(
-        [1.5], abs=0.03
+    assert [e.start for e in segment(sound + 0.3 * np.sin(2 * np.pi * 20 * t).astype(np.float32), RATE)][
+        -1:
+    ] == pytest.approx([1.5], abs=0.03)
+    assert loudest([e for e in segment(sound, RATE) if e.end - e.start > 0.05]).start == pytest.approx(
+        1.5, abs=0.025
     )
-    assert loudest([e for e in segment(sound, RATE) if e.end - e.start > 0.05]).start == pytest.approx(1.5, abs=0.025)
 
 
 def test_gain_changes_levels_only():
     sound = bursts([0.5, 1.4], [0.1, 0.3])
     loud, soft = segment(sound, RATE), segment(0.05 * sound, RATE)
     assert [(e.start, e.end, e.peak) for e in soft] == [(e.start, e.end, e.peak) for e in loud]
-    assert [e.level_db - s.level_db for e, s in zip(loud, soft, strict=True)] == pytest.approx([26.0] * 2, abs=0.2)
+    assert [e.level_db - s.level_db for e, s in zip(loud, soft, strict=True)] == pytest.approx(
+        [26.0] * 2, abs=0.2
+    )
 
 
 def test_the_window_shows_the_loudest_event_and_stays_inside():
@@ -86,7 +98,11 @@ def test_mixing():
     same, note = mono(np.stack([a, 0.8 * a], 1))
     np.testing.assert_allclose(same, 0.9 * a, rtol=1e-5)
     assert "averaged" in note
-    for pair, number in ((np.stack([a, 0.3 * b], 1), 1), (np.stack([0.01 * a, b], 1), 2), (np.stack([0 * a, b], 1), 2)):
+    for pair, number in (
+        (np.stack([a, 0.3 * b], 1), 1),
+        (np.stack([0.01 * a, b], 1), 2),
+        (np.stack([0 * a, b], 1), 2),
+    ):
         one, note = mono(pair)
         np.testing.assert_array_equal(one, pair[:, number - 1])
         assert f"number {number}" in note
@@ -120,7 +136,9 @@ def test_clipping_share_is_measured():
     t = np.arange(RATE) / RATE
     tone = np.sin(2 * np.pi * 100 * t)
     share = np.mean(np.abs(tone) > 0.8)
-    detail = next(c for c in quality(np.clip(tone, -0.8, 0.8).astype(np.float32), RATE) if c["key"] == "clipping")["detail"]
+    detail = next(
+        c for c in quality(np.clip(tone, -0.8, 0.8).astype(np.float32), RATE) if c["key"] == "clipping"
+    )["detail"]
     assert float(detail.split(" ")[0]) / 100 == pytest.approx(share, rel=0.06)
 
 
@@ -132,7 +150,8 @@ def test_envelope_is_the_peak_of_each_part():
 
 @pytest.mark.data
 def test_real_recordings_hold_coughs_with_most_of_their_energy(real_data):
-    """No times are known for real coughs; what an event detector must deliver: events in nearly all, and the sound is inside them."""
+    """No times are known for real coughs; what an event detector must deliver: events in nearly all, and
+    the sound is inside them."""
     import csv
 
     with (real_data / "cough" / "labels.csv").open() as file:

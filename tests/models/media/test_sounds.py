@@ -21,7 +21,10 @@ LIMITS = Limits()
 TONE = tone()
 
 
-@pytest.mark.parametrize(("subtype", "tolerance"), [("PCM_16", 3.1e-5), ("PCM_24", 1.3e-7), ("PCM_32", 1e-8), ("FLOAT", 0), ("DOUBLE", 0)])
+@pytest.mark.parametrize(
+    ("subtype", "tolerance"),
+    [("PCM_16", 3.1e-5), ("PCM_24", 1.3e-7), ("PCM_32", 1e-8), ("FLOAT", 0), ("DOUBLE", 0)],
+)
 @pytest.mark.parametrize("format", ["WAV", "WAVEX"])
 def test_wav_equals_libsndfile(format: str, subtype: str, tolerance: float) -> None:
     """Our parser against a public reader, and against the samples written."""
@@ -49,7 +52,11 @@ def test_compressed_formats_give_the_tone_back(data: bytes, rate: int, tolerance
     assert abs(found.facts["seconds"] - 1.0) < 0.2
     wanted = tone(rate=rate)
     # Encoders delay the sound by a frame or two: compare where it fits best.
-    lags = np.correlate(np.pad(found.canonical, (0, max(0, len(wanted) - len(found.canonical))))[: len(wanted) + 4000], wanted, "valid")
+    lags = np.correlate(
+        np.pad(found.canonical, (0, max(0, len(wanted) - len(found.canonical))))[: len(wanted) + 4000],
+        wanted,
+        "valid",
+    )
     lag = int(lags.argmax()) if len(lags) > 1 else 0
     n = min(len(wanted), len(found.canonical) - lag)
     assert np.abs(found.canonical[lag : lag + n] - wanted[:n])[200:-200].max() <= tolerance
@@ -72,7 +79,15 @@ def test_opposite_channels_do_not_cancel() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "lower"),
-    [(96_000, 48_000), (191_999, 48_000), (192_000, 48_000), (88_200, 44_100), (44_100, 44_100), (48_000, 48_000), (4_000, 4_000)],
+    [
+        (96_000, 48_000),
+        (191_999, 48_000),
+        (192_000, 48_000),
+        (88_200, 44_100),
+        (44_100, 44_100),
+        (48_000, 48_000),
+        (4_000, 4_000),
+    ],
 )
 def test_rates_above_48_khz_are_lowered(rate: int, lower: int) -> None:
     found = decode(sndfile(tone(rate=rate), rate, subtype="FLOAT"), LIMITS)
@@ -102,7 +117,10 @@ def test_numbers_far_above_full_scale() -> None:
     assert "scaled" in found.facts["notes"][0]
 
 
-@pytest.mark.parametrize("samples", [np.zeros(16_000), np.full(16_000, 0.25), np.random.default_rng(0).integers(-1, 2, 16_000) / 32768])
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(16_000), np.full(16_000, 0.25), np.random.default_rng(0).integers(-1, 2, 16_000) / 32768],
+)
 def test_silence(samples: np.ndarray) -> None:
     with pytest.raises(InvalidInput, match="silent") as caught:
         decode(sndfile(samples), LIMITS)
@@ -119,7 +137,20 @@ def test_too_short() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "bits"),
-    [(2, 4), (6, 8), (7, 8), (17, 4), (49, 0), (80, 0), (85, 0), (1, 64), (3, 16), (1, 7), (0, 0), (65534, 16)],
+    [
+        (2, 4),
+        (6, 8),
+        (7, 8),
+        (17, 4),
+        (49, 0),
+        (80, 0),
+        (85, 0),
+        (1, 64),
+        (3, 16),
+        (1, 7),
+        (0, 0),
+        (65534, 16),
+    ],
 )
 def test_odd_wav_encodings(encoding: int, bits: int) -> None:
     with pytest.raises(EvidentError) as caught:
@@ -134,7 +165,10 @@ def test_adpcm_as_written_by_a_real_encoder() -> None:
             decode(sndfile(TONE, rate, subtype=subtype), LIMITS)
 
 
-@pytest.mark.parametrize("form", ["AIFF", "AU", "CAF", "W64", "RF64", "VOC", "MAT4", "MAT5", "IRCAM", "NIST", "PAF", "SVX", "HTK", "WVE"])
+@pytest.mark.parametrize(
+    "form",
+    ["AIFF", "AU", "CAF", "W64", "RF64", "VOC", "MAT4", "MAT5", "IRCAM", "NIST", "PAF", "SVX", "HTK", "WVE"],
+)
 def test_other_sound_formats(form: str) -> None:
     if form not in soundfile.available_formats():
         pytest.skip("this libsndfile does not write it")
@@ -171,7 +205,9 @@ def test_a_stated_length_that_lies() -> None:
     assert long.facts["seconds"] == 1.0
     assert "longer" in long.facts["notes"][0]
     for open_ended in (0, 0xFFFFFFFF):
-        assert decode(wav_header(1, 16, 1, 16_000, samples, stated=open_ended), LIMITS).facts["seconds"] == 1.0
+        assert (
+            decode(wav_header(1, 16, 1, 16_000, samples, stated=open_ended), LIMITS).facts["seconds"] == 1.0
+        )
     short = decode(wav_header(1, 16, 1, 16_000, samples, stated=len(samples) // 2), LIMITS)
     assert short.facts["seconds"] == 0.5
 
@@ -200,7 +236,8 @@ def test_limits_hold_while_decoding() -> None:
 
 
 def test_bomb_of_silence_stays_small() -> None:
-    """An hour of silence in a small FLAC: refused once ten minutes are passed, without ever holding the hour."""
+    """An hour of silence in a small FLAC: refused once ten minutes are passed, without ever holding the
+    hour."""
     import tracemalloc
 
     data = sndfile(np.zeros(8_000 * 3600, np.int16), 8_000, format="FLAC")
@@ -216,7 +253,11 @@ def test_bomb_of_silence_stays_small() -> None:
 def test_huge_tags() -> None:
     data = sndfile(TONE, format="MP3")
     size = 3_000_000
-    tag = b"ID3\x03\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127]) + b"CANARY" * (size // 6)
+    tag = (
+        b"ID3\x03\0\0"
+        + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127])
+        + b"CANARY" * (size // 6)
+    )
     found = verdict(tag + data, LIMITS)
     assert isinstance(found, EvidentError) or abs(found.facts["seconds"] - 1.0) < 0.2
     wav = sndfile(TONE)
@@ -250,7 +291,9 @@ def test_video_without_sound_and_playlists() -> None:
         stream = file.add_stream("mpeg4", rate=5)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         for _ in range(5):
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+            file.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24"))
+            )
         file.mux(stream.encode(None))
     with pytest.raises(InvalidInput, match="no sound"):
         decode(out.getvalue(), LIMITS)
@@ -277,13 +320,17 @@ def test_prefixes_and_flips_never_surprise(data: bytes) -> None:
     for _ in range(150):
         flipped = bytearray(data)
         for _ in range(generator.choice((1, 1, 4, 20))):
-            flipped[generator.randrange(min(len(flipped), generator.choice((120, len(flipped)))))] ^= 1 << generator.randrange(8)
+            flipped[generator.randrange(min(len(flipped), generator.choice((120, len(flipped)))))] ^= (
+                1 << generator.randrange(8)
+            )
         cases.append(bytes(flipped))
     refused = 0
     for case in cases:
         found = verdict(case, LIMITS)
         refused += isinstance(found, EvidentError)
-        assert isinstance(found, EvidentError) or (np.isfinite(found.canonical).all() and found.facts["rate"] <= 48_000)
+        assert isinstance(found, EvidentError) or (
+            np.isfinite(found.canonical).all() and found.facts["rate"] <= 48_000
+        )
     assert refused > 0
     decode(data, LIMITS)
 
@@ -313,7 +360,10 @@ def test_envelope_is_the_peak_of_each_stretch() -> None:
 
 @pytest.mark.data
 def test_real_recordings(real_data) -> None:
-    files = sorted((real_data / "cough").rglob("*.mp3"))[::25] + sorted((real_data / "cough").rglob("*.flac"))[::10]
+    files = (
+        sorted((real_data / "cough").rglob("*.mp3"))[::25]
+        + sorted((real_data / "cough").rglob("*.flac"))[::10]
+    )
     assert len(files) > 30
     for path in files:
         sound = decode_sound(path.read_bytes(), "mp3" if path.suffix == ".mp3" else "flac", LIMITS)

@@ -38,19 +38,29 @@ def test_every_row_is_what_the_single_call_gives(model, books, found):
     assert len(found.rows) == 4 * 2 * 2 * 2
     for row in found.rows[::5]:
         vector = books.vector(model, row.layer, row.concept)
-        single = backend.concept_attribution(model, tiny.picture(row.input), row.layer, [vector], targets=[row.target])
+        single = backend.concept_attribution(
+            model, tiny.picture(row.input), row.layer, [vector], targets=[row.target]
+        )
         assert row.score == pytest.approx(float(single.scores[0, 0]), abs=1e-5)
-        chance = books.pseudo(model, row.layer, vector.positives, found.n_random, negatives="random_pictures").scores(single.field)[:, 0]
+        chance = books.pseudo(
+            model, row.layer, vector.positives, found.n_random, negatives="random_pictures"
+        ).scores(single.field)[:, 0]
         assert row.p == pytest.approx(empirical_p(row.score, chance))
         k = PLAN.concepts.index(row.concept)
         assert np.allclose(found.maps[row.input, row.layer][k], single.maps[0], atol=1e-5)
         curves = concept_curves(model, tiny.picture(row.input), row.layer, vector, row.target)
-        assert (row.probability, row.without) == pytest.approx((float(curves.erasing[0]), float(curves.erasing[-1])), abs=1e-5)
+        assert (row.probability, row.without) == pytest.approx(
+            (float(curves.erasing[0]), float(curves.erasing[-1])), abs=1e-5
+        )
 
 
 def test_the_global_picture_is_mean_deviation_and_two_standard_errors(found):
     for row in found.overall:
-        scores = [r.score for r in found.rows if all(getattr(r, name) == getattr(row, name) for name in ("layer", "concept", "target"))]
+        scores = [
+            r.score
+            for r in found.rows
+            if all(getattr(r, name) == getattr(row, name) for name in ("layer", "concept", "target"))
+        ]
         assert row.n == len(scores) == 4
         assert row.mean == pytest.approx(np.mean(scores), abs=1e-6)
         assert row.sd == pytest.approx(np.std(scores), abs=1e-6)
@@ -64,7 +74,8 @@ def test_curves_begin_at_the_score_and_end_where_the_rows_say(model, found):
         row = next(
             r
             for r in found.rows
-            if r.input == 0 and all(getattr(r, name) == getattr(curve, name) for name in ("layer", "concept", "target"))
+            if r.input == 0
+            and all(getattr(r, name) == getattr(curve, name) for name in ("layer", "concept", "target"))
         )
         assert curve.erasing[0] == curve.control[0] == pytest.approx(row.probability, abs=1e-5)
         assert curve.erasing[-1] == pytest.approx(row.without, abs=1e-5)
@@ -90,14 +101,20 @@ def test_directions_say_whether_they_can_be_told_apart_with_the_interval(model, 
         sides = books.plus(model, row.layer, row.concept), books.minus(model, row.layer, "random_pictures")
         for lead, rule in (("", mean_difference), ("trained_", logistic)):
             single = held_out(*sides, rule)
-            given = [getattr(row, lead + name) for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart", "separability")]
+            given = [
+                getattr(row, lead + name)
+                for name in ("accuracy", "accuracy_low", "accuracy_high", "told_apart", "separability")
+            ]
             assert given == [single.accuracy, single.low, single.high, single.told_apart, single.words]
         assert row.accuracy_low < row.accuracy <= row.accuracy_high
 
 
 def test_held_out_accuracy_is_high_for_red_and_chance_for_chance(model, books):
     assert held_out(books.plus(model, "4", "red"), books.minus(model, "4")).accuracy > 0.9
-    same = [Activations(model, "4", torch.cat([tiny.picture(1000 * side + i) for i in range(60)])) for side in (1, 2)]
+    same = [
+        Activations(model, "4", torch.cat([tiny.picture(1000 * side + i) for i in range(60)]))
+        for side in (1, 2)
+    ]
     assert abs(held_out(*same).accuracy - 0.5) < 0.17
 
 

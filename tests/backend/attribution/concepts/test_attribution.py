@@ -1,4 +1,5 @@
-"""Visual-TCAV against a slow second implementation written from the definition, loop by loop, plus limit cases."""
+"""Visual-TCAV against a slow second implementation written from the definition, loop by loop, plus limit
+cases."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ def slow_vector(model, layer, positives, negatives):
     v = sum(f.mean((1, 2)) for f in plus) / len(plus) - sum(f.mean((1, 2)) for f in minus) / len(minus)
 
     def emblem(features):
-        p = [max(0.0, float(v @ features[:, i, j])) for i in range(features.shape[1]) for j in range(features.shape[2])]
+        p = [
+            max(0.0, float(v @ features[:, i, j]))
+            for i in range(features.shape[1])
+            for j in range(features.shape[2])
+        ]
         return sum(value * value for value in p) / (sum(p) + EPS)
 
     def median(side):
@@ -54,7 +59,11 @@ def slow_scores(model, x, layer, vector, target):
     split = suffix(model, layer)
     features, head = split.features(x), split.head(x)
     raw = torch.relu(torch.einsum("c,chw->hw", v, features[0]))
-    concept_map = (raw.clamp(e_minus, e_plus) - e_minus) / (e_plus - e_minus) if e_plus > e_minus else torch.zeros_like(raw)
+    concept_map = (
+        (raw.clamp(e_minus, e_plus) - e_minus) / (e_plus - e_minus)
+        if e_plus > e_minus
+        else torch.zeros_like(raw)
+    )
     gradients = []
     for step in range(51):
         path = (features * step / 50).requires_grad_(True)
@@ -139,7 +148,12 @@ def test_an_input_and_its_head_come_from_one_run_of_the_prefix(name):
         assert prefix_runs(model, lambda split=split: split.at(x)) == 1
         assert prefix_runs(model, lambda layer=layer: attribution_field(model, x, layer, [0])) == 1
         given = split.at(x)
-        assert prefix_runs(model, lambda layer=layer, given=given: attribution_field(model, x, layer, [0], at=given)) == 0
+        assert (
+            prefix_runs(
+                model, lambda layer=layer, given=given: attribution_field(model, x, layer, [0], at=given)
+            )
+            == 0
+        )
 
 
 def test_an_untraceable_network_gives_the_same_numbers_by_hooks():
@@ -158,7 +172,9 @@ def test_an_untraceable_network_gives_the_same_numbers_by_hooks():
     traced = models.wrap(plain, labels=list("abc"), input=size)
     assert not suffix(free, "4").traced
     results = [
-        backend.concept_attribution(m, tiny.picture(1), "4", [backend.concept_vector(m, "4", stripes(), examples(2))])
+        backend.concept_attribution(
+            m, tiny.picture(1), "4", [backend.concept_vector(m, "4", stripes(), examples(2))]
+        )
         for m in (free, traced)
     ]
     assert torch.allclose(results[0].maps, results[1].maps, atol=1e-6)
@@ -171,8 +187,11 @@ def test_the_field_is_captums_integrated_gradients_of_the_head_from_zero_maps():
     features, head = split.features(x), split.head(x)
     mean, slopes = path_gradients(head, features, [2])
     ours = mean[0] * features[0]
-    theirs = IntegratedGradients(head).attribute(features, torch.zeros_like(features), target=2, n_steps=51, method="riemann_trapezoid")[0]
-    # Captum's trapezoid weights sum to 50/51 for 51 points; the field is normalised afterwards, so the factor does not matter.
+    theirs = IntegratedGradients(head).attribute(
+        features, torch.zeros_like(features), target=2, n_steps=51, method="riemann_trapezoid"
+    )[0]
+    # Captum's trapezoid weights sum to 50/51 for 51 points; the field is normalised afterwards, so the factor
+    # does not matter.
     assert torch.allclose(ours * 50 / 51, theirs, atol=1e-6)
     at_end = torch.autograd.grad(head(leaf := features.clone().requires_grad_(True))[0, 2], leaf)[0]
     assert torch.allclose(slopes[0], at_end[0].sum((1, 2)), atol=1e-5)
@@ -240,13 +259,21 @@ def test_bad_sets_and_layers_are_refused_in_plain_words():
 
 
 class BatchReader(torch.nn.Module):
-    """Reads its batch size off its input, before and behind the layer; a parameter and a shortcut without a batch reach the head."""
+    """Reads its batch size off its input, before and behind the layer; a parameter and a shortcut without
+    a batch reach the head."""
 
     def __init__(self, fresh=False):
         super().__init__()
         torch.manual_seed(0)
-        self.first, self.second = torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.Conv2d(6, 8, 3, stride=2, padding=1)
-        self.scale, self.token, self.fc = torch.nn.Parameter(torch.rand(8)), torch.nn.Parameter(torch.rand(1, 8)), torch.nn.Linear(8, 3)
+        self.first, self.second = (
+            torch.nn.Conv2d(3, 6, 3, padding=1),
+            torch.nn.Conv2d(6, 8, 3, stride=2, padding=1),
+        )
+        self.scale, self.token, self.fc = (
+            torch.nn.Parameter(torch.rand(8)),
+            torch.nn.Parameter(torch.rand(1, 8)),
+            torch.nn.Linear(8, 3),
+        )
         self.fresh = fresh
 
     def forward(self, x):
@@ -267,7 +294,13 @@ class Standardised(torch.nn.Conv2d):
 
 
 def standardised():
-    layers = torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), Standardised(8, 6, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    layers = (
+        torch.nn.Conv2d(3, 8, 3),
+        torch.nn.ReLU(),
+        Standardised(8, 6, 3),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+    )
     return torch.nn.Sequential(*layers, torch.nn.Linear(6, 3))
 
 
@@ -302,7 +335,9 @@ def test_what_passes_the_layer_without_a_batch(name):
     assert split.traced is traced
     with torch.no_grad():
         own = model.module(x)
-        torch.testing.assert_close(head(features.expand(5, *features.shape[1:])), own.expand(5, 3), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            head(features.expand(5, *features.shape[1:])), own.expand(5, 3), atol=1e-5, rtol=0
+        )
     results = []
     for way in (True, False):
         split.traced = way and traced

@@ -44,8 +44,14 @@ def test_every_bundled_photograph_names_its_author_source_and_licence():
 def test_drawings_and_photographs_are_told_by_texture_whatever_they_show(model):
     classify = picture_classifier(model)
     for key in ("striped", "red"):
-        assert classify(torch.cat([model.prepare(one) for one in CONCEPTS[key].make(15, seed=77)])) == "drawn pictures"
-    assert classify(torch.cat([model.prepare(one) for one in COUNTER_EXAMPLES["image"].make(15, seed=77)])) == "drawn pictures"
+        assert (
+            classify(torch.cat([model.prepare(one) for one in CONCEPTS[key].make(15, seed=77)]))
+            == "drawn pictures"
+        )
+    assert (
+        classify(torch.cat([model.prepare(one) for one in COUNTER_EXAMPLES["image"].make(15, seed=77)]))
+        == "drawn pictures"
+    )
     mirrored = torch.cat([model.prepare(one[:, ::-1].copy()) for one in photographs()[1::2]])
     assert classify(mirrored) == "photographs"
 
@@ -53,7 +59,9 @@ def test_drawings_and_photographs_are_told_by_texture_whatever_they_show(model):
 def test_texture_does_not_change_with_brightness_and_contrast(model):
     x = torch.cat([model.prepare(one) for one in photographs()[:3]])
     x = x.double()
-    assert texture(0.5 * x + 0.25) == pytest.approx(texture(x), abs=0.02)  # cells of equal residue fall on either side of the quieter half
+    assert texture(0.5 * x + 0.25) == pytest.approx(
+        texture(x), abs=0.02
+    )  # cells of equal residue fall on either side of the quieter half
 
 
 def test_random_takes_counter_examples_of_the_concepts_own_kind(model, photo_folder):

@@ -1,4 +1,5 @@
-"""Every test tested: where there is nothing to find it finds something in 5 of 100 draws, and what is planted is found."""
+"""Every test tested: where there is nothing to find it finds something in 5 of 100 draws, and what is
+planted is found."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ import pytest
 import torch
 from scipy import stats
 
-from backend.attribution.concepts.significance import PseudoConcepts, empirical_p, permutation_p, pseudo_concepts, redrawn, tcav_test
+from backend.attribution.concepts.significance import (
+    PseudoConcepts,
+    empirical_p,
+    permutation_p,
+    pseudo_concepts,
+    redrawn,
+    tcav_test,
+)
 from backend.attribution.concepts.vectors import median_element
 from backend.attribution.concepts.verdict import Evidence, interval, judge_together
 from tests.backend.attribution.concepts.made import examples, field
@@ -40,25 +48,45 @@ def drawn(n, m, planted, inputs):
         generator = torch.Generator().manual_seed(seed)
         minus, plus = examples(m, generator), examples(n, generator, planted)
         fields = [field(generator, planted, planted) for _ in range(inputs)]
-        concept, chance, again = single(plus, minus), pseudo_concepts(minus, n, 99, seed), redrawn(plus, minus, 40, seed=seed)
-        real, others, redraws = (np.stack([some.scores(one)[:, 0].numpy() for one in fields]) for some in (concept, chance, again))
+        concept, chance, again = (
+            single(plus, minus),
+            pseudo_concepts(minus, n, 99, seed),
+            redrawn(plus, minus, 40, seed=seed),
+        )
+        real, others, redraws = (
+            np.stack([some.scores(one)[:, 0].numpy() for one in fields]) for some in (concept, chance, again)
+        )
         tcav = tcav_test(torch.cat([one.slopes for one in fields]), plus, minus, chance, count=199, seed=seed)
         score_p = empirical_p(float(real.mean()), others.mean(0))
-        shape = [empirical_p(float(getattr(concept, name)[0]), getattr(chance, name).numpy()) for name in ("lengths", "gaps")]
+        shape = [
+            empirical_p(float(getattr(concept, name)[0]), getattr(chance, name).numpy())
+            for name in ("lengths", "gaps")
+        ]
         p.append([score_p, tcav.p, *shape])
         low, high, by_inputs = interval(real[:, 0], redraws.mean(0), others.mean(1))
         level = float(np.quantile(others.mean(0), 0.95))
         evidence.append(
-            Evidence(score_p, low, high, float(others.mean()), level, inputs=inputs if inputs > 1 else None, by_inputs=by_inputs)
+            Evidence(
+                score_p,
+                low,
+                high,
+                float(others.mean()),
+                level,
+                inputs=inputs if inputs > 1 else None,
+                by_inputs=by_inputs,
+            )
         )
     return np.array(p), evidence
 
 
 @pytest.mark.parametrize("sizes", NULLS)
 def test_examples_like_the_counter_examples_are_found_in_5_of_100_draws(sizes):
-    """Attribution, TCAV, length of the direction, gap of the emblems. With the examples held fixed TCAV's test found 62 to 86."""
+    """Attribution, TCAV, length of the direction, gap of the emblems. With the examples held fixed TCAV's
+    test found 62 to 86."""
     p, _ = drawn(*sizes, 0.0, 1)
-    assert [within(count) for count in np.count_nonzero(p <= 0.05, axis=0)] == [True] * 4, np.mean(p <= 0.05, axis=0)
+    assert [within(count) for count in np.count_nonzero(p <= 0.05, axis=0)] == [True] * 4, np.mean(
+        p <= 0.05, axis=0
+    )
 
 
 def test_few_counter_examples_can_show_that_a_concept_is_one():
@@ -69,7 +97,8 @@ def test_few_counter_examples_can_show_that_a_concept_is_one():
 
 @pytest.mark.parametrize("tests", [1, 12])
 def test_nothing_counts_where_there_is_nothing_and_a_planted_concept_counts(tests):
-    """Families of 12 are the concepts x layers x classes of one analysis: in 5 of 100 analyses at most anything at all may count."""
+    """Families of 12 are the concepts x layers x classes of one analysis: in 5 of 100 analyses at most
+    anything at all may count."""
     _, nothing = drawn(20, 60, 0.0, 1)
     families = [nothing[start : start + tests] for start in range(0, len(nothing) - tests + 1, tests)]
     wrong = sum(any(one.verdict == "counts" for one in judge_together(family, 20_000)) for family in families)

@@ -1,4 +1,5 @@
-"""Held-out accuracy against scikit-learn's own cross-validation, its interval against Wilson's formula and by simulation, its words."""
+"""Held-out accuracy against scikit-learn's own cross-validation, its interval against Wilson's formula and
+by simulation, its words."""
 
 from __future__ import annotations
 
@@ -12,7 +13,14 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from backend.attribution.concepts.separability import FOLDS, HeldOut, balanced, held_out, logistic, mean_difference
+from backend.attribution.concepts.separability import (
+    FOLDS,
+    HeldOut,
+    balanced,
+    held_out,
+    logistic,
+    mean_difference,
+)
 
 
 def clouds(n, m, apart, size=6, seed=0):
@@ -41,7 +49,9 @@ def test_both_rules_equal_scikit_learns_classifiers_on_the_same_folds(n, m, apar
     for seed in range(3):
         sides = clouds(n, m, apart, seed=seed)
         # Half way between two means is where the nearest mean changes.
-        assert held_out(*sides, seed=seed).accuracy == pytest.approx(by_sklearn(*sides, NearestCentroid(), seed))
+        assert held_out(*sides, seed=seed).accuracy == pytest.approx(
+            by_sklearn(*sides, NearestCentroid(), seed)
+        )
         assert held_out(*sides, logistic, seed).accuracy == pytest.approx(by_sklearn(*sides, trained, seed))
 
 
@@ -64,13 +74,16 @@ def test_the_interval_is_wilsons_of_fewer_examples_with_the_sides_added_in_squar
 
 @pytest.mark.parametrize(("n", "m", "apart"), [(12, 60, 0.0), (12, 12, 0.8), (20, 100, 0.8), (20, 100, 2.0)])
 def test_the_interval_holds_the_truth_in_95_of_100(n, m, apart):
-    """120 draws of both sets; the truth is what such sets reach on average. Wilson's of n examples held it in 86 to 94 of 100."""
+    """120 draws of both sets; the truth is what such sets reach on average. Wilson's of n examples held it
+    in 86 to 94 of 100."""
     found = []
     for seed in range(120):
         generator = np.random.default_rng(seed)
         plus, minus = generator.normal(size=(n, 30)), generator.normal(size=(m, 30))
         plus[:, 0] += apart
-        found.append(held_out(*(SimpleNamespace(pooled=torch.as_tensor(side)) for side in (plus, minus)), seed=seed))
+        found.append(
+            held_out(*(SimpleNamespace(pooled=torch.as_tensor(side)) for side in (plus, minus)), seed=seed)
+        )
     truth = np.mean([one.accuracy for one in found])
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.94
     if not apart:
@@ -80,14 +93,25 @@ def test_the_interval_holds_the_truth_in_95_of_100(n, m, apart):
 def test_nothing_to_learn_from_a_dozen_examples_is_hardly_ever_called_told_apart():
     pool = clouds(24, 1, 0.0)[0].pooled
     orders = [np.random.default_rng(seed).permutation(24) for seed in range(60)]
-    found = [held_out(SimpleNamespace(pooled=pool[order[:12]]), SimpleNamespace(pooled=pool[order[12:]])) for order in orders]
+    found = [
+        held_out(SimpleNamespace(pooled=pool[order[:12]]), SimpleNamespace(pooled=pool[order[12:]]))
+        for order in orders
+    ]
     assert max(one.accuracy for one in found) > 0.65  # the bare number would have been believed
     assert sum(one.told_apart for one in found) <= 3
 
 
 def test_words_at_and_below_one_half_and_where_the_interval_reaches_it():
-    assert HeldOut(0.93, 0.86, 0.97).words == "Told apart from its counter-examples (held-out accuracy 0.93, 95 % 0.86 to 0.97)."
-    for unclear in (HeldOut(0.62, 0.49, 0.73), HeldOut(0.6, 0.5, 0.7), HeldOut(0.5, 0.4, 0.6), HeldOut(0.3, 0.1, 0.49)):
+    assert (
+        HeldOut(0.93, 0.86, 0.97).words
+        == "Told apart from its counter-examples (held-out accuracy 0.93, 95 % 0.86 to 0.97)."
+    )
+    for unclear in (
+        HeldOut(0.62, 0.49, 0.73),
+        HeldOut(0.6, 0.5, 0.7),
+        HeldOut(0.5, 0.4, 0.6),
+        HeldOut(0.3, 0.1, 0.49),
+    ):
         assert not unclear.told_apart
         assert unclear.words.startswith("Cannot be told apart from its counter-examples")
 

@@ -12,7 +12,13 @@ from app.core.errors import InvalidInput
 from backend.attribution.concepts import significance, vectors
 from backend.attribution.concepts.attribution import attribution_field, concept_maps, concept_scores
 from backend.attribution.concepts.curves import concept_curves
-from backend.attribution.concepts.significance import benjamini_hochberg, empirical_p, pseudo_concepts, tcav_share, tcav_test
+from backend.attribution.concepts.significance import (
+    benjamini_hochberg,
+    empirical_p,
+    pseudo_concepts,
+    tcav_share,
+    tcav_test,
+)
 from backend.attribution.concepts.vectors import Activations, median_element
 from tests import tiny
 
@@ -93,7 +99,8 @@ def test_tcav_share_counts_positive_derivatives(model, minus):
     v = minus.pooled.mean(0) - 0.5
     expected = sum(float(slopes[i] @ v) > 0 for i in range(6)) / 6
     assert float(tcav_share(slopes, v[None])[0]) == pytest.approx(expected)
-    # Along the mean slope itself the derivative of (almost) every input is positive; along its opposite it is not.
+    # Along the mean slope itself the derivative of (almost) every input is positive; along its opposite it is
+    # not.
     centre = slopes.mean(0)
     assert float(tcav_share(slopes, centre[None])[0]) > float(tcav_share(slopes, -centre[None])[0])
 
@@ -140,10 +147,15 @@ def test_evidence_against_is_the_negative_part_under_the_same_scale(model):
     _, maps = concept_maps(field.features, directions, emblems)
     whole = torch.ones_like(maps)
     assert float(field.values[0].sum()) == pytest.approx(float(field.shares[0]), abs=1e-5)
-    up, down = concept_scores(field, directions, whole), concept_scores(field, directions, whole, against=True)
+    up, down = (
+        concept_scores(field, directions, whole),
+        concept_scores(field, directions, whole, against=True),
+    )
     assert up[0, 0] >= 0
     assert down[0, 0] >= 0
-    assert torch.equal((field.values > 0) & (field.against > 0), torch.zeros_like(field.values, dtype=torch.bool))
+    assert torch.equal(
+        (field.values > 0) & (field.against > 0), torch.zeros_like(field.values, dtype=torch.bool)
+    )
 
 
 def test_too_small_a_pool_is_refused(model):

@@ -25,7 +25,12 @@ CLEAR = Evidence(p=0.001, low=0.3, high=0.5, chance=0.1, chance_95=0.2)
         ({"low": 0.0, "high": 0.2}, 0.6, "not_more_than_chance", "score as much"),
         ({"low": 0.0, "high": 0.21}, 0.6, "undecided", "add examples"),
         ({"unlike": "Photographs against drawings."}, 0.01, "undecided", "against drawings"),
-        ({"unlike": "Photographs against drawings.", "low": 0.0, "high": 0.1}, 0.9, "undecided", "against drawings"),
+        (
+            {"unlike": "Photographs against drawings.", "low": 0.0, "high": 0.1},
+            0.9,
+            "undecided",
+            "against drawings",
+        ),
     ],
 )
 def test_the_rule(change, p, verdict, because):
@@ -53,8 +58,12 @@ def test_fifty_random_concepts_decide_two_tests_and_not_three():
 def test_the_interval_is_students_over_inputs_and_the_spread_of_the_redraws_in_squares():
     scores, chance = np.array([0.3, 0.5, 0.4]), np.array([0.1, 0.3, 0.2])
     redraws = np.array([0.3, 0.5])
-    low, high, by_inputs = interval(scores, redraws, chance)  # score - chance does not vary: the inputs add nothing
-    assert (low, high) == pytest.approx((0.4 - 1.96 * np.std(redraws, ddof=1), 0.4 + 1.96 * np.std(redraws, ddof=1)), abs=1e-3)
+    low, high, by_inputs = interval(
+        scores, redraws, chance
+    )  # score - chance does not vary: the inputs add nothing
+    assert (low, high) == pytest.approx(
+        (0.4 - 1.96 * np.std(redraws, ddof=1), 0.4 + 1.96 * np.std(redraws, ddof=1)), abs=1e-3
+    )
     assert not by_inputs
     low, high, by_inputs = interval(scores, np.array([0.4, 0.4]), np.zeros(3))
     assert high - 0.4 == pytest.approx(4.3027 * 0.1 / np.sqrt(3), abs=1e-4)

@@ -1,4 +1,5 @@
-"""Networks the LRP tests share: the tiny ones, others with one awkward trait each, and real architectures with calibrated batch norm."""
+"""Networks the LRP tests share: the tiny ones, others with one awkward trait each, and real architectures
+with calibrated batch norm."""
 
 from __future__ import annotations
 
@@ -18,7 +19,11 @@ class PreActivation(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.norm, self.relu = nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(inplace=True)
+        self.stem, self.norm, self.relu = (
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.BatchNorm2d(6),
+            nn.ReLU(inplace=True),
+        )
         self.conv = nn.Conv2d(6, 6, 3, padding=1)
         self.fc = nn.Linear(6, 3)
 
@@ -29,7 +34,8 @@ class PreActivation(nn.Module):
 
 
 class PreNorm(nn.Module):
-    """Two residual blocks that begin with batch norm (ResNet v2): the sums feed a norm that no convolution can take up."""
+    """Two residual blocks that begin with batch norm (ResNet v2): the sums feed a norm that no convolution
+    can take up."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +50,8 @@ class PreNorm(nn.Module):
 
 
 class Gated(nn.Module):
-    """Squeeze and excitation, SiLU, hard swish, a learned scale per channel, grouped convolution, "same" padding."""
+    """Squeeze and excitation, SiLU, hard swish, a learned scale per channel, grouped convolution, "same"
+    padding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +69,8 @@ class Gated(nn.Module):
 
 
 class ChannelsLast(nn.Module):
-    """The ConvNeXt idiom: depthwise convolution, permute, layer norm, linear layers over the channels, GELU, residual."""
+    """The ConvNeXt idiom: depthwise convolution, permute, layer norm, linear layers over the channels,
+    GELU, residual."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +90,12 @@ class Shuffled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.branch, self.relu, self.fc = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(4, 4, 1), nn.ReLU(), nn.Linear(8 * 16, 3)
+        self.stem, self.branch, self.relu, self.fc = (
+            nn.Conv2d(3, 8, 3, 2, 1),
+            nn.Conv2d(4, 4, 1),
+            nn.ReLU(),
+            nn.Linear(8 * 16, 3),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         left, right = self.relu(self.stem(x)).chunk(2, dim=1)
@@ -94,7 +107,8 @@ class Shuffled(nn.Module):
 
 
 class Functional(nn.Module):
-    """Everything by function: convolution with standardised weights, batch norm, linear; a parametrised convolution beside it."""
+    """Everything by function: convolution with standardised weights, batch norm, linear; a parametrised
+    convolution beside it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +120,9 @@ class Functional(nn.Module):
         self.head = nn.Parameter(torch.randn(3, 8))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = (self.weight - self.weight.mean((1, 2, 3), keepdim=True)) / self.weight.std((1, 2, 3), keepdim=True)
+        weight = (self.weight - self.weight.mean((1, 2, 3), keepdim=True)) / self.weight.std(
+            (1, 2, 3), keepdim=True
+        )
         x = F.conv2d(x, weight, self.bias, stride=2, padding=1)
         x = F.relu(F.batch_norm(x, self.mean, self.variance, self.scale, None, False, 0.1, 1e-3))
         x = torch.nn.functional.relu6(self.normed(x), inplace=True)
@@ -137,7 +153,9 @@ class FunctionalNorms(Norms):
     def forward(self, x: Tensor) -> Tensor:
         x = F.group_norm(self.first(x), 4, self.group.weight, self.group.bias, eps=1e-4).clamp(min=0)
         x = torch.maximum(self.second(x).clamp_(min=-1e9), torch.zeros(())).permute(0, 2, 3, 1)
-        x = F.threshold(F.layer_norm(x, [8], self.layer.weight, self.layer.bias), 0.0, 0.0).permute(0, 3, 1, 2)
+        x = F.threshold(F.layer_norm(x, [8], self.layer.weight, self.layer.bias), 0.0, 0.0).permute(
+            0, 3, 1, 2
+        )
         return self.fc(x.mean((2, 3)))
 
 
@@ -190,12 +208,15 @@ def shake(module: nn.Module) -> None:
 
 
 def real(key: str, size: int = 96) -> Model:
-    """A real architecture with seeded random weights whose batch norms have seen two noisy pictures (else activations vanish)."""
+    """A real architecture with seeded random weights whose batch norms have seen two noisy pictures (else
+    activations vanish)."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module, _ = models.architecture(key, 10)
         if "vgg" in key:  # the convolutions are the point, not 120 million weights behind them
-            module.classifier = nn.Sequential(nn.Linear(25088, 32), nn.ReLU(True), nn.Dropout(), nn.Linear(32, 10))
+            module.classifier = nn.Sequential(
+                nn.Linear(25088, 32), nn.ReLU(True), nn.Dropout(), nn.Linear(32, 10)
+            )
         for part in module.modules():
             if isinstance(part, (nn.Conv2d, nn.Linear)) and part.bias is not None:
                 nn.init.normal_(part.bias, 0.0, 0.05)
@@ -211,13 +232,17 @@ def real(key: str, size: int = 96) -> Model:
             for norm in norms:
                 nn.init.normal_(norm.bias, 0.0, 0.1)
                 nn.init.uniform_(norm.weight, 0.8, 1.2)
-    return models.wrap(module, [f"class {i}" for i in range(10)], models.ImageInput(size=(size, size), mean=MEAN, std=STD))
+    return models.wrap(
+        module, [f"class {i}" for i in range(10)], models.ImageInput(size=(size, size), mean=MEAN, std=STD)
+    )
 
 
 def photo(size: int, seed: int = 3) -> Tensor:
     """A smooth picture within the bounds of black and white, normalised, `[1, 3, size, size]`."""
     generator = torch.Generator().manual_seed(seed)
-    coarse = F.interpolate(torch.rand(1, 3, 7, 7, generator=generator), size=(size, size), mode="bilinear", align_corners=False)
+    coarse = F.interpolate(
+        torch.rand(1, 3, 7, 7, generator=generator), size=(size, size), mode="bilinear", align_corners=False
+    )
     unit = (0.9 * coarse + 0.1 * torch.rand(1, 3, size, size, generator=generator)).clamp(0, 1)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     return (unit - mean) / std

@@ -1,4 +1,5 @@
-"""The canonical network computes what the original computes, holds only known kinds, and leaves the original alone."""
+"""The canonical network computes what the original computes, holds only known kinds, and leaves the
+original alone."""
 
 from __future__ import annotations
 
@@ -9,7 +10,17 @@ import torch
 from torch import nn
 
 from app.core.errors import Incompatible
-from backend.attribution.lrp.layers import ACTIVATIONS, WEIGHTED, Activation, Add, Affine, Average, Gate, Move, Normalise
+from backend.attribution.lrp.layers import (
+    ACTIVATIONS,
+    WEIGHTED,
+    Activation,
+    Add,
+    Affine,
+    Average,
+    Gate,
+    Move,
+    Normalise,
+)
 from backend.attribution.lrp.prepared import Settings, relevance
 from backend.attribution.lrp.rewrite import canonical
 from tests import tiny
@@ -36,7 +47,9 @@ def test_only_known_kinds_none_shared_none_in_place(name: str) -> None:
     network = canonical(networks.build(name).module, tiny.picture())
     assert all(isinstance(part, KINDS) for part in leaves(network))
     targets = [node.target for node in network.graph.nodes if node.op not in ("placeholder", "output")]
-    assert all(node.op == "call_module" for node in network.graph.nodes if node.op not in ("placeholder", "output"))
+    assert all(
+        node.op == "call_module" for node in network.graph.nodes if node.op not in ("placeholder", "output")
+    )
     assert len(targets) == len(set(targets))
     assert not any(getattr(part, "inplace", False) for part in network.modules())
 
@@ -49,7 +62,9 @@ def test_the_original_is_untouched(name: str) -> None:
     network = canonical(model.module, tiny.picture())
     for parameter in network.parameters():
         parameter.requires_grad_(True)
-    assert {path: (id(part), getattr(part, "inplace", None)) for path, part in model.module.named_modules()} == parts
+    assert {
+        path: (id(part), getattr(part, "inplace", None)) for path, part in model.module.named_modules()
+    } == parts
     assert all(torch.equal(value, before[key]) for key, value in model.module.state_dict().items())
     assert not any(parameter.requires_grad for parameter in model.module.parameters())
 
@@ -64,7 +79,9 @@ def test_batch_norm_is_merged_where_it_follows_and_kept_where_it_leads() -> None
     merged = canonical(networks.build("batch_normed").module, tiny.picture())
     assert not any(isinstance(part, Affine) for part in leaves(merged))
     dense = canonical(networks.build("dense").module, tiny.picture())
-    assert sum(isinstance(part, Affine) for part in leaves(dense)) == 3  # each follows a concatenation or a pooling
+    assert (
+        sum(isinstance(part, Affine) for part in leaves(dense)) == 3
+    )  # each follows a concatenation or a pooling
 
 
 def test_a_convolution_with_a_second_reader_keeps_its_batch_norm_apart() -> None:
@@ -85,9 +102,14 @@ def test_a_convolution_with_a_second_reader_keeps_its_batch_norm_apart() -> None
 
 def test_transposed_and_grouped_convolutions_take_up_batch_norm() -> None:
     module = nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ConvTranspose2d(8, 6, 3, groups=2), nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3, groups=3), nn.BatchNorm2d(6),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-    )  # fmt: skip
+        nn.Conv2d(3, 8, 3),
+        nn.ConvTranspose2d(8, 6, 3, groups=2),
+        nn.BatchNorm2d(6),
+        nn.Conv2d(6, 6, 3, groups=3),
+        nn.BatchNorm2d(6),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
     networks.shake(module)
     x = tiny.picture()
     network = canonical(module.eval(), x)
@@ -135,7 +157,9 @@ def test_an_unknown_layer_is_named_with_its_path() -> None:
     class Strange(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+            self.body = nn.Sequential(
+                nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(2), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+            )
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.body(x)
@@ -147,6 +171,8 @@ def test_an_unknown_layer_is_named_with_its_path() -> None:
 def test_a_norm_by_function_is_the_norm_by_module() -> None:
     """Step by step the same relevance, group norm and rectifiers included."""
     x = tiny.picture(2)
-    found, wanted = (relevance(networks.build(name), x, 1, Settings()).relevance for name in ("functional_norms", "norms"))
+    found, wanted = (
+        relevance(networks.build(name), x, 1, Settings()).relevance for name in ("functional_norms", "norms")
+    )
     assert float(wanted.abs().max()) > 0
     torch.testing.assert_close(found, wanted)

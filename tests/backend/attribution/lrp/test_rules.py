@@ -1,4 +1,5 @@
-"""The rules against a second, slow implementation: every layer as an explicit matrix, every rule as its sum over contributions."""
+"""The rules against a second, slow implementation: every layer as an explicit matrix, every rule as its
+sum over contributions."""
 
 from __future__ import annotations
 
@@ -23,14 +24,18 @@ LAYERS: dict[str, Callable[[], tuple[nn.Module, tuple[int, ...]]]] = {
     "strided": lambda: (nn.Conv2d(2, 4, 3, stride=2, dilation=2, padding=2), (1, 2, 8, 7)),
     "grouped": lambda: (nn.Conv2d(4, 6, 3, groups=2), (1, 4, 5, 5)),
     "depthwise": lambda: (nn.Conv2d(4, 4, 3, groups=4, padding=1), (1, 4, 4, 4)),
-    "transposed": lambda: (nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), (1, 4, 3, 3)),
+    "transposed": lambda: (
+        nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
+        (1, 4, 3, 3),
+    ),
     "linear": lambda: (nn.Linear(7, 5), (3, 7)),
     "no_bias": lambda: (nn.Conv2d(3, 4, 3, bias=False), (1, 3, 5, 5)),
 }
 
 
 def matrix(layer: nn.Module, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(W `[outputs, inputs]`, b `[outputs]`) of one sample, found by pushing unit vectors through the layer, in double precision."""
+    """(W `[outputs, inputs]`, b `[outputs]`) of one sample, found by pushing unit vectors through the
+    layer, in double precision."""
     size = int(np.prod(shape[1:]))
     with torch.no_grad():
         zero = layer.double()(torch.zeros(1, *shape[1:], dtype=torch.float64))
@@ -44,7 +49,8 @@ def sign(z: np.ndarray) -> np.ndarray:
 
 
 def by_hand(rule: Rule, w: np.ndarray, b: np.ndarray, x: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """R_in by explicit contributions z_ij `[outputs, inputs]`; what the docstring of rules.py says, written out."""
+    """R_in by explicit contributions z_ij `[outputs, inputs]`; what the docstring of rules.py says,
+    written out."""
     z = w * x
     field = (w != 0).astype(float)
     true = z.sum(1) + b
@@ -78,7 +84,9 @@ def by_hand(rule: Rule, w: np.ndarray, b: np.ndarray, x: np.ndarray, r: np.ndarr
     if rule.bias == "share":
         reach = field * np.abs(x)
         totals = reach.sum(1, keepdims=True)
-        shared = shared + (np.divide(reach, totals, out=np.zeros_like(reach), where=totals > 0) * (s * shift)[:, None]).sum(0)
+        shared = shared + (
+            np.divide(reach, totals, out=np.zeros_like(reach), where=totals > 0) * (s * shift)[:, None]
+        ).sum(0)
     return shared
 
 
@@ -112,13 +120,16 @@ def test_every_rule_on_every_layer(kind: str, label: str, rule: Rule, positive: 
         (found,) = rule(layer, (x,), output, relevance)
     w, b = matrix(layer, shape)
     for sample in range(shape[0]):
-        expected = by_hand(rule, w, b, x[sample].double().numpy().ravel(), relevance[sample].double().numpy().ravel())
+        expected = by_hand(
+            rule, w, b, x[sample].double().numpy().ravel(), relevance[sample].double().numpy().ravel()
+        )
         scale = max(1.0, float(np.abs(expected).max()))
         np.testing.assert_allclose(found[sample].numpy().ravel() / scale, expected / scale, atol=2e-4)
 
 
 def test_z_plus_gives_what_no_input_explains_to_the_whole_field() -> None:
-    """Every weight negative on a positive input: active by bias alone. Zennit loses this relevance; here it is spread evenly."""
+    """Every weight negative on a positive input: active by bias alone. Zennit loses this relevance; here
+    it is spread evenly."""
     layer = nn.Conv2d(1, 1, 3)
     nn.init.constant_(layer.weight, -1.0)
     nn.init.constant_(layer.bias, 20.0)
@@ -132,7 +143,9 @@ def test_z_plus_gives_what_no_input_explains_to_the_whole_field() -> None:
 
 def test_spread_leaves_behind_what_meets_an_empty_field() -> None:
     layer = nn.Linear(3, 2)
-    found = spread(layer, torch.tensor([[1.0, 2.0], [1.0, 2.0]]), torch.tensor([[0.0, 0.0, 0.0], [1.0, 3.0, 0.0]]))
+    found = spread(
+        layer, torch.tensor([[1.0, 2.0], [1.0, 2.0]]), torch.tensor([[0.0, 0.0, 0.0], [1.0, 3.0, 0.0]])
+    )
     torch.testing.assert_close(found, torch.tensor([[0.0, 0.0, 0.0], [0.75, 2.25, 0.0]]))
 
 
@@ -144,15 +157,22 @@ def test_gamma_zero_is_epsilon_and_large_gamma_is_z_plus() -> None:
         relevance = torch.rand_like(output) * (output > 0)
         none, huge = (Gamma(gamma, "drop")(layer, (x,), output, relevance)[0] for gamma in (0.0, 1e6))
         torch.testing.assert_close(none, Epsilon(STABILISER)(layer, (x,), output, relevance)[0])
-        torch.testing.assert_close(huge, ZPlus("drop")(layer, (x,), output, relevance)[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            huge, ZPlus("drop")(layer, (x,), output, relevance)[0], atol=1e-4, rtol=1e-4
+        )
 
 
 def walked(network: fx.GraphModule, x: Tensor, target: int, rules: dict[str, Rule]) -> np.ndarray:
-    """The whole network by hand: each layer's own output and derivative as matrices, relevance handed back node by node."""
+    """The whole network by hand: each layer's own output and derivative as matrices, relevance handed back
+    node by node."""
     values: dict[fx.Node, Tensor] = {}
     nodes = list(network.graph.nodes)
     for node in nodes[:-1]:
-        values[node] = x if node.op == "placeholder" else network.get_submodule(node.target)(*(values[a] for a in node.args))
+        values[node] = (
+            x
+            if node.op == "placeholder"
+            else network.get_submodule(node.target)(*(values[a] for a in node.args))
+        )
     final = nodes[-1].args[0]
     arrived = {node: np.zeros(values[node].numel()) for node in values}
     arrived[final][target] = float(values[final][0, target])
@@ -165,13 +185,25 @@ def walked(network: fx.GraphModule, x: Tensor, target: int, rules: dict[str, Rul
                 share = by_hand(rules[node.target], w, b, value.double().numpy().ravel(), r)
             else:
 
-                def alone(v: Tensor, position: int = position, inputs: list[Tensor] = inputs, layer: nn.Module = layer) -> Tensor:
+                def alone(
+                    v: Tensor,
+                    position: int = position,
+                    inputs: list[Tensor] = inputs,
+                    layer: nn.Module = layer,
+                ) -> Tensor:
                     return layer(*(v if index == position else other for index, other in enumerate(inputs)))
 
-                jacobian = torch.autograd.functional.jacobian(alone, value).reshape(r.size, -1).double().numpy()
+                jacobian = (
+                    torch.autograd.functional.jacobian(alone, value).reshape(r.size, -1).double().numpy()
+                )
                 if isinstance(layer, (Add, Average)):
                     absolute = rules[node.target].absolute  # type: ignore[attr-defined]
-                    z = (layer(*(v.abs() for v in inputs)) if absolute else values[node]).double().numpy().ravel()
+                    z = (
+                        (layer(*(v.abs() for v in inputs)) if absolute else values[node])
+                        .double()
+                        .numpy()
+                        .ravel()
+                    )
                     v = (value.abs() if absolute else value).double().numpy().ravel()
                     share = v * (jacobian.T @ (r / (z + sign(z) * STABILISER)))
                 elif rules[node.target].name == "pass":
@@ -192,7 +224,9 @@ def test_whole_networks_by_hand(name: str, preset: str) -> None:
     bounds = (torch.full_like(x, -2.0), torch.full_like(x, 2.0))
     rules = dict(rules_for(network, bounds, preset))  # type: ignore[arg-type]
     target = 1
-    found = propagate(network, x, lambda out: torch.nn.functional.one_hot(torch.tensor([target]), out.shape[1]) * out, rules)
+    found = propagate(
+        network, x, lambda out: torch.nn.functional.one_hot(torch.tensor([target]), out.shape[1]) * out, rules
+    )
     expected = walked(network, x, target, rules)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(found.relevance[0].numpy() / scale, expected / scale, atol=5e-4)
@@ -216,7 +250,8 @@ def test_rules_by_preset() -> None:
 
 
 def test_the_gamma_layers_of_vgg16_are_those_of_the_paper() -> None:
-    """Layers 1 to 16 of `features` gamma (the first one aside), 17 to 30 and the classifier epsilon. VGG-16's plan with thin layers."""
+    """Layers 1 to 16 of `features` gamma (the first one aside), 17 to 30 and the classifier epsilon.
+    VGG-16's plan with thin layers."""
     features: list[nn.Module] = []
     channels = 3
     for step in [4, 4, "M", 4, 4, "M", 4, 4, 4, "M", 4, 4, 4, "M", 4, 4, 4, "M"]:
@@ -226,7 +261,9 @@ def test_the_gamma_layers_of_vgg16_are_those_of_the_paper() -> None:
         else:
             features += [nn.MaxPool2d(2)]
     assert len(features) == 31
-    module = nn.Sequential(OrderedDict(features=nn.Sequential(*features), flat=nn.Flatten(), classifier=nn.Linear(4, 3)))
+    module = nn.Sequential(
+        OrderedDict(features=nn.Sequential(*features), flat=nn.Flatten(), classifier=nn.Linear(4, 3))
+    )
     network = canonical(module.eval(), torch.zeros(1, 3, 32, 32))
     bounds = (torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32))
     rules = rules_for(network, bounds, "gamma_epsilon", input_rule="same")
@@ -242,7 +279,8 @@ def test_linear_over_the_channels_of_a_map_counts_as_a_convolution() -> None:
 
 
 def test_bounds_follow_rescaling_and_padding_before_the_first_layer() -> None:
-    """x * -2 + 1 and a border of zeros stand before the convolution: its bounds are -1..1 inside and 0 in the border."""
+    """x * -2 + 1 and a border of zeros stand before the convolution: its bounds are -1..1 inside and 0 in
+    the border."""
 
     class Rescaled(nn.Module):
         def __init__(self) -> None:
@@ -261,7 +299,8 @@ def test_bounds_follow_rescaling_and_padding_before_the_first_layer() -> None:
 
 
 def test_sums_below_a_shift_are_shared_by_size_and_others_by_contribution() -> None:
-    """Pre-activation: the residual sum feeds a batch norm that nothing can take up. ResNet: it feeds a ReLU and a convolution."""
+    """Pre-activation: the residual sum feeds a batch norm that nothing can take up. ResNet: it feeds a
+    ReLU and a convolution."""
     x = tiny.picture()
     box = (torch.zeros_like(x), torch.ones_like(x))
 

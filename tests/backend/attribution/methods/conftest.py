@@ -1,4 +1,5 @@
-"""Maps are compared with slower implementations in full precision; half precision has tests of its own in test_passes.py."""
+"""Maps are compared with slower implementations in full precision; half precision has tests of its own in
+test_passes.py."""
 
 from __future__ import annotations
 

@@ -15,13 +15,23 @@ from backend.attribution.network.activations import activations_and_gradients
 from models.hub import ensure_operations
 from tests.tiny import build, picture
 
-LAYERS = {"plain": "4", "batch_normed": "6", "residual": "relu", "dense": "norm2", "mobile": "block.5", "fire": "act"}
-"""Rectified but in `dense`, where only Grad-CAM is compared: with negative maps the denominator of Grad-CAM++ has poles."""
+LAYERS = {
+    "plain": "4",
+    "batch_normed": "6",
+    "residual": "relu",
+    "dense": "norm2",
+    "mobile": "block.5",
+    "fire": "act",
+}
+"""Rectified but in `dense`, where only Grad-CAM is compared: with negative maps the denominator of
+Grad-CAM++ has poles."""
 
 
 def features(model: models.Model, layer: str, x: torch.Tensor) -> torch.Tensor:
     kept = []
-    handle = model.module.get_submodule(layer).register_forward_hook(lambda m, i, o: kept.append(o.detach().clone()))
+    handle = model.module.get_submodule(layer).register_forward_hook(
+        lambda m, i, o: kept.append(o.detach().clone())
+    )
     with torch.no_grad():
         model.module(x)
     handle.remove()
@@ -48,7 +58,8 @@ def test_enlarging_is_bilinear_with_half_pixel_centres():
 
 
 def gained(name: str, gain: float) -> models.Model:
-    """Logits times `gain`: the package adds 1e-6 where the paper has nothing and we have 1e-7, which must not decide."""
+    """Logits times `gain`: the package adds 1e-6 where the paper has nothing and we have 1e-7, which must
+    not decide."""
     model = build(name)
     last = [part for part in model.module.modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
     with torch.no_grad():
@@ -72,9 +83,13 @@ def test_against_the_grad_cam_package(name, method):
     tested = 0
     for target in range(len(model.labels)):
         ours = backend.explain(model, x, method, target=target, layer=LAYERS[name]).stages["native"].values
-        activations, gradients = (t.numpy() for t in activations_and_gradients(model, x, LAYERS[name], target))
+        activations, gradients = (
+            t.numpy() for t in activations_and_gradients(model, x, LAYERS[name], target)
+        )
         # its weights only, which need no instance: its hooks cannot see past in-place layers
-        weights = kind.get_cam_weights(None, x, None, [ClassifierOutputTarget(target)], activations, gradients)
+        weights = kind.get_cam_weights(
+            None, x, None, [ClassifierOutputTarget(target)], activations, gradients
+        )
         theirs = np.maximum((weights[0][:, None, None] * activations[0]).sum(0), 0)
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4 * max(theirs.max(), 1e-9))
         tested += bool(theirs.max() > 0)
@@ -88,7 +103,9 @@ def test_whole_package_on_a_network_it_can_hook(method):
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     model, x = gained("plain", 1e3), picture()
-    with {"grad_cam": GradCAM, "grad_cam_pp": GradCAMPlusPlus}[method](model=model.module, target_layers=[model.module[4]]) as cam:
+    with {"grad_cam": GradCAM, "grad_cam_pp": GradCAMPlusPlus}[method](
+        model=model.module, target_layers=[model.module[4]]
+    ) as cam:
         theirs = cam(input_tensor=x.clone().requires_grad_(True), targets=[ClassifierOutputTarget(2)])[0]
     ours = backend.explain(model, x, method, target=2, layer="4").values
     ours = (ours - ours.min()) / np.ptp(ours)
@@ -112,7 +129,10 @@ def test_plus_plus_has_the_support_of_grad_cam_for_one_hot_gradients():
     torch.manual_seed(0)
     model = models.wrap(OneHot(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
     x = picture() + 1
-    one, two = (backend.explain(model, x, method, target=0, layer="features").values for method in ("grad_cam", "grad_cam_pp"))
+    one, two = (
+        backend.explain(model, x, method, target=0, layer="features").values
+        for method in ("grad_cam", "grad_cam_pp")
+    )
     assert one.max() > 0
     np.testing.assert_array_equal(one > 0, two > 0)
 

@@ -1,4 +1,5 @@
-"""What every method promises, on every tiny network. Both lists are drawn from their registries: a new file is tested at once."""
+"""What every method promises, on every tiny network. Both lists are drawn from their registries: a new
+file is tested at once."""
 
 from __future__ import annotations
 
@@ -45,7 +46,10 @@ def alive(name: str) -> int:
     model, x = tiny(name), picture()
     leaf = x.clone().requires_grad_(True)
     for target in range(len(model.labels)):
-        if torch.autograd.grad(model.select(model.module(leaf.clone()), target).sum(), leaf)[0].abs().sum() > 0:
+        if (
+            torch.autograd.grad(model.select(model.module(leaf.clone()), target).sum(), leaf)[0].abs().sum()
+            > 0
+        ):
             return target
     raise AssertionError("every class is dead")
 
@@ -86,17 +90,23 @@ def test_same_request_same_bits(pair):
 
 @pytest.mark.parametrize("method", STOCHASTIC)
 def test_another_seed_draws_other_samples(method):
-    assert not np.array_equal(explain(method, "plain", seed=1).values, explain(method, "plain", seed=2).values)
+    assert not np.array_equal(
+        explain(method, "plain", seed=1).values, explain(method, "plain", seed=2).values
+    )
 
 
 @pytest.mark.parametrize("method", [key for key in METHODS if key not in (*STOCHASTIC, "visual_tcav")])
 def test_seed_does_not_matter_where_nothing_is_drawn(method):
-    np.testing.assert_array_equal(explain(method, "plain", seed=1).values, explain(method, "plain", seed=2).values)
+    np.testing.assert_array_equal(
+        explain(method, "plain", seed=1).values, explain(method, "plain", seed=2).values
+    )
 
 
 def snapshot(model: models.Model) -> list[object]:
     module = model.module
-    hooks = [tuple(len(getattr(m, name)) for name in vars(m) if name.endswith("_hooks")) for m in module.modules()]
+    hooks = [
+        tuple(len(getattr(m, name)) for name in vars(m) if name.endswith("_hooks")) for m in module.modules()
+    ]
     flags = [(m.training, type(m)) for m in module.modules()]
     extra = [sorted(name for name in vars(m) if not name.startswith("_")) for m in module.modules()]
     grads = [(p.grad is None, p.requires_grad) for p in module.parameters()]
@@ -152,7 +162,9 @@ def test_model_is_left_as_found_after_a_crash(pair, monkeypatch):
     with left_as_found(model):
         monkeypatch.setattr(nn.functional, "conv2d", failing)
         monkeypatch.setattr(
-            nn.Conv2d, "_conv_forward", lambda self, x, w, b: failing(x, w, b, self.stride, self.padding, self.dilation, self.groups)
+            nn.Conv2d,
+            "_conv_forward",
+            lambda self, x, w, b: failing(x, w, b, self.stride, self.padding, self.dilation, self.groups),
         )
         if method == "visual_tcav":  # may answer from what it keeps
             with suppress(MemoryError):
@@ -182,7 +194,9 @@ def test_progress_grows_and_ends_at_its_total(pair):
     assert seen[-1][0] == seen[-1][1]
 
 
-@pytest.mark.parametrize("method", ["lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"])
+@pytest.mark.parametrize(
+    "method", ["lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"]
+)
 def test_last_partial_map_is_the_result(method, monkeypatch):
     monkeypatch.setattr("backend.attribution.network.passes.MOST", {"cpu": 16, "cuda": 16})
     model, maps = build("plain"), []
@@ -202,7 +216,8 @@ def test_last_partial_map_is_the_result(method, monkeypatch):
 
 @contextmanager
 def counted_passes(shape: tuple[int, ...]) -> Iterator[Counter]:
-    """Counts images going in and gradients coming back at whatever module is called with a whole input, copies included."""
+    """Counts images going in and gradients coming back at whatever module is called with a whole input,
+    copies included."""
     counts: Counter = Counter()
     inside: list[nn.Module] = []
 
@@ -223,7 +238,10 @@ def counted_passes(shape: tuple[int, ...]) -> Iterator[Counter]:
             if isinstance(output, torch.Tensor) and output.requires_grad:
                 output.register_hook(lambda gradient: counts.update(backwards=len(gradient)))
 
-    handles = [nn.modules.module.register_module_forward_pre_hook(enter), nn.modules.module.register_module_forward_hook(leave)]
+    handles = [
+        nn.modules.module.register_module_forward_pre_hook(enter),
+        nn.modules.module.register_module_forward_hook(leave),
+    ]
     try:
         yield counts
     finally:
@@ -231,7 +249,9 @@ def counted_passes(shape: tuple[int, ...]) -> Iterator[Counter]:
             handle.remove()
 
 
-@pytest.mark.parametrize("method", [key for key in METHODS if METHODS[key].family in ("gradient", "cam", "perturbation")])
+@pytest.mark.parametrize(
+    "method", [key for key in METHODS if METHODS[key].family in ("gradient", "cam", "perturbation")]
+)
 @pytest.mark.parametrize("name", ["plain", "residual"])
 def test_declared_cost_is_what_is_spent(method, name):
     model = tiny(name)
@@ -245,7 +265,9 @@ def test_declared_cost_is_what_is_spent(method, name):
     assert (counts["forwards"], counts["backwards"]) == (declared.forwards, declared.backwards)
 
 
-@pytest.mark.parametrize("method", ["lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"])
+@pytest.mark.parametrize(
+    "method", ["lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"]
+)
 def test_batch_size_does_not_change_the_map(method, monkeypatch):
     x, found = picture(), []
     for most in (64, 1, 7):
@@ -306,7 +328,9 @@ class Smooth(nn.Sequential):
     """No rectifier anywhere."""
 
     def __init__(self) -> None:
-        super().__init__(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        super().__init__(
+            nn.Conv2d(3, 4, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        )
 
 
 class Flat(nn.Sequential):
@@ -334,7 +358,10 @@ def test_what_does_not_fit_says_so_before_running(method, module):
 def test_methods_that_need_something_refuse_what_lacks_it():
     """Otherwise the test above could pass with every method fitting everything."""
     torch.manual_seed(0)
-    smooth, flat = (models.wrap(module(), labels=["a", "b"], input=models.ImageInput(size=(32, 32))) for module in (Smooth, Flat))
+    smooth, flat = (
+        models.wrap(module(), labels=["a", "b"], input=models.ImageInput(size=(32, 32)))
+        for module in (Smooth, Flat)
+    )
     assert not METHODS["guided_backprop"].is_compatible(smooth).ok
     assert not METHODS["guided_grad_cam"].is_compatible(smooth).ok
     assert METHODS["grad_cam"].is_compatible(smooth).ok

@@ -37,7 +37,13 @@ def by_hand(cam: np.ndarray, lrp: np.ndarray, tau: float, sigma: float) -> dict[
     )
     smooth = ndimage.convolve(product.astype(np.float64), kernel / kernel.sum(), mode="mirror")
     top = np.abs(smooth).max()
-    return {"grad_cam_pp": c, "denoised": denoised, "lrp": scaled, "product": product, "fused": smooth / top if top else smooth}
+    return {
+        "grad_cam_pp": c,
+        "denoised": denoised,
+        "lrp": scaled,
+        "product": product,
+        "fused": smooth / top if top else smooth,
+    }
 
 
 def explained(name: str, target: int = 1, **params: float | str | bool) -> Attribution:
@@ -68,7 +74,9 @@ def test_no_threshold_and_no_blur_is_the_plain_product() -> None:
 
 
 def test_a_narrow_gaussian_changes_nothing() -> None:
-    np.testing.assert_allclose(explained("plain", sigma=0.05).values, explained("plain", sigma=0.0).values, atol=1e-6)
+    np.testing.assert_allclose(
+        explained("plain", sigma=0.05).values, explained("plain", sigma=0.0).values, atol=1e-6
+    )
 
 
 def test_zero_wherever_grad_cam_is_below_the_threshold_before_the_blur() -> None:
@@ -93,7 +101,8 @@ def test_an_empty_cam_gives_zeros_and_says_why(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_single_peak_below_the_threshold_cannot_happen_but_a_flat_cam_can() -> None:
-    """Min-max puts the highest cell at 1, above any threshold; only a flat map is lost, and it carries no place."""
+    """Min-max puts the highest cell at 1, above any threshold; only a flat map is lost, and it carries no
+    place."""
     assert min_max(np.array([[0.0, 1e-9]])).max() == 1.0
     assert not min_max(np.full((3, 3), 7.0)).any()
     assert not by_maximum(np.zeros((3, 3))).any()
@@ -164,8 +173,11 @@ def test_parameters_out_of_range_are_refused(params: dict[str, float]) -> None:
 
 @pytest.mark.data
 def test_photos_are_sharper_than_grad_cam_and_lie_where_it_points(real_data: Path) -> None:
-    """More of the fused map's weight lies in few cells than of Grad-CAM++'s (Gini), and its peak is above the threshold of the CAM."""
-    model = models.load("torchvision:squeezenet1_1", weights=real_data / "weights" / "squeezenet1_1.safetensors")
+    """More of the fused map's weight lies in few cells than of Grad-CAM++'s (Gini), and its peak is above
+    the threshold of the CAM."""
+    model = models.load(
+        "torchvision:squeezenet1_1", weights=real_data / "weights" / "squeezenet1_1.safetensors"
+    )
     for path in sorted((real_data / "images" / "photos").glob("*.jpg"))[:20:5]:
         result = explain(model, model.prepare(Image.open(path)), "fused")
         cam = result.stages["grad_cam_pp"].values

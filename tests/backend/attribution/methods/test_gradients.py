@@ -39,8 +39,16 @@ def target_of(name: str) -> int:
 def test_simple_gradients_are_captums(name):
     model, x, target = build(name), picture(), target_of(name)
     leaf = x.clone().requires_grad_(True)
-    plain = Saliency(lambda batch: model.module(batch.clone())).attribute(leaf, target=target, abs=False)[0].detach()
-    product = CaptumInputXGradient(lambda batch: model.module(batch.clone())).attribute(leaf, target=target)[0].detach()
+    plain = (
+        Saliency(lambda batch: model.module(batch.clone()))
+        .attribute(leaf, target=target, abs=False)[0]
+        .detach()
+    )
+    product = (
+        CaptumInputXGradient(lambda batch: model.module(batch.clone()))
+        .attribute(leaf, target=target)[0]
+        .detach()
+    )
     close(backend.explain(model, x, "gradient", target=target).values, plain.sum(0))
     close(backend.explain(model, x, "saliency", target=target).values, plain.abs().amax(0))
     close(backend.explain(model, x, "input_x_gradient", target=target).values, product.sum(0))
@@ -64,13 +72,17 @@ def test_smooth_grad_is_the_mean_over_its_noise():
     result = backend.explain(model, x, "smooth_grad", target=1, n_samples=30, noise=0.2, seed=5)
     generator = torch.Generator().manual_seed(5)
     sigma = 0.2 * float(x.max() - x.min())
-    maps = torch.stack([gradient(model, x + sigma * torch.randn(x.shape[1:], generator=generator), 1)[0] for _ in range(30)])
+    maps = torch.stack(
+        [gradient(model, x + sigma * torch.randn(x.shape[1:], generator=generator), 1)[0] for _ in range(30)]
+    )
     close(result.values, maps.mean(0).sum(0))
     close(result.stages["variance"].values, maps.sum(1).var(0))
     assert result.extras["sigma"] == pytest.approx(sigma)
     error = (maps.sum(1).var(0).mean() / 30).sqrt() / maps.mean(0).sum(0).std(correction=0)
     assert result.extras["uncertainty"] == pytest.approx(float(error), rel=1e-3)
-    magnitude = backend.explain(model, x, "smooth_grad", target=1, n_samples=30, noise=0.2, seed=5, sign="abs")
+    magnitude = backend.explain(
+        model, x, "smooth_grad", target=1, n_samples=30, noise=0.2, seed=5, sign="abs"
+    )
     close(magnitude.values, maps.mean(0).abs().sum(0))
 
 
@@ -80,7 +92,15 @@ def test_smooth_grad_agrees_with_captum_in_the_limit():
     torch.manual_seed(0)
     tunnel = NoiseTunnel(Saliency(model.module))
     sigma = 0.1 * float(x.max() - x.min())
-    theirs = tunnel.attribute(x.clone(), nt_type="smoothgrad", nt_samples=600, nt_samples_batch_size=100, stdevs=sigma, target=1, abs=False)
+    theirs = tunnel.attribute(
+        x.clone(),
+        nt_type="smoothgrad",
+        nt_samples=600,
+        nt_samples_batch_size=100,
+        stdevs=sigma,
+        target=1,
+        abs=False,
+    )
     theirs = theirs[0].sum(0).detach().numpy()
     assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.98
     assert np.abs(ours).sum() == pytest.approx(np.abs(theirs).sum(), rel=0.05)
@@ -88,7 +108,9 @@ def test_smooth_grad_agrees_with_captum_in_the_limit():
 
 def test_noise_of_smooth_grad_falls_with_the_square_root():
     model, x = build("dense"), picture()
-    few, many = (backend.explain(model, x, "smooth_grad", target=1, n_samples=n, noise=0.3) for n in (25, 400))
+    few, many = (
+        backend.explain(model, x, "smooth_grad", target=1, n_samples=n, noise=0.3) for n in (25, 400)
+    )
     assert few.extras["uncertainty"] / many.extras["uncertainty"] == pytest.approx(4, rel=0.35)
 
 
@@ -120,7 +142,9 @@ def test_integrated_gradients_are_complete(name):
 def test_integrated_gradients_of_a_linear_model_take_two_steps():
     torch.manual_seed(0)
     model = models.wrap(
-        nn.Sequential(nn.Flatten(), nn.Linear(3072, 2)), labels=["a", "b"], input=models.ImageInput(size=(32, 32), mean=(0.5,), std=(0.5,))
+        nn.Sequential(nn.Flatten(), nn.Linear(3072, 2)),
+        labels=["a", "b"],
+        input=models.ImageInput(size=(32, 32), mean=(0.5,), std=(0.5,)),
     )
     x = picture()
     result = backend.explain(model, x, "integrated_gradients", target=1, n_steps=2)
@@ -193,14 +217,20 @@ def twin(name: str, model: models.Model) -> nn.Module:
 @pytest.mark.parametrize("target", [0, 1])
 def test_guided_backprop_is_captums(name, target):
     model, x = build(name), picture()
-    theirs = GuidedBackprop(twin(name, model)).attribute(x.clone().requires_grad_(True), target=target)[0].sum(0).detach()
+    theirs = (
+        GuidedBackprop(twin(name, model))
+        .attribute(x.clone().requires_grad_(True), target=target)[0]
+        .sum(0)
+        .detach()
+    )
     ours = backend.explain(model, x, "guided_backprop", target=target).values
     close(ours, theirs)
     assert np.abs(ours - gradient(model, x, target)[0].sum(0).numpy()).max() > 0.1 * np.abs(ours).max()
 
 
 def test_guided_rule_by_hand():
-    """relu(w x), two layers: the gradient passes where the unit is on and what comes back is positive. ReLU6 is off above 6 too."""
+    """relu(w x), two layers: the gradient passes where the unit is on and what comes back is positive.
+    ReLU6 is off above 6 too."""
 
     class Hand(nn.Module):
         def __init__(self, act: nn.Module) -> None:

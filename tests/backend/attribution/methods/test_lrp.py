@@ -85,7 +85,10 @@ def test_the_bias_absorbs_when_asked_and_the_map_says_so() -> None:
 
 def test_a_large_epsilon_absorbs_more() -> None:
     model, x = tiny.build("batch_normed"), tiny.picture()
-    sums = [abs(float(explain(model, x, "lrp", preset="epsilon", epsilon=epsilon).values.sum())) for epsilon in (1e-6, 0.1, 1.0)]
+    sums = [
+        abs(float(explain(model, x, "lrp", preset="epsilon", epsilon=epsilon).values.sum()))
+        for epsilon in (1e-6, 0.1, 1.0)
+    ]
     assert sums[0] > sums[1] > sums[2]
 
 
@@ -117,7 +120,8 @@ def test_what_cannot_be_traced_is_refused_before_running() -> None:
 
 
 class Deaf(nn.Module):
-    """Its last features are zero for every input in bounds: the score is the classifier's bias, and no input explains it."""
+    """Its last features are zero for every input in bounds: the score is the classifier's bias, and no
+    input explains it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,7 +201,9 @@ def test_architectures_conserve_or_are_refused_with_the_layer_named(key: str) ->
         with pytest.raises(Incompatible):
             explain(model, networks.photo(64), "lrp")
         return
-    assert explain(model, networks.photo(64), "lrp").extras["conservation"] == pytest.approx(1.0, abs=prepared.TOLERANCE)
+    assert explain(model, networks.photo(64), "lrp").extras["conservation"] == pytest.approx(
+        1.0, abs=prepared.TOLERANCE
+    )
 
 
 @pytest.mark.slow

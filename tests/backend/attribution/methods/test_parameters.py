@@ -1,4 +1,5 @@
-"""Every parameter of every method changes its map, or its field says why not. Drawn from the registry: a new parameter is tested at once."""
+"""Every parameter of every method changes its map, or its field says why not. Drawn from the registry: a
+new parameter is tested at once."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def schema(method: str, name: str) -> dict[str, Any]:
 
 
 def values(method: str, name: str) -> list[Any]:
-    """All of a choice, both of a flag, three of a number: its default, and halfway from there to its bounds."""
+    """All of a choice, both of a flag, three of a number: its default, and halfway from there to its
+    bounds."""
     field = schema(method, name)
     if "enum" in field:
         return list(field["enum"])
@@ -46,24 +48,35 @@ def values(method: str, name: str) -> list[Any]:
     if field["type"] == "string":
         return list(WORDS[name])
     middle = QUICK.get(name, field["default"])
-    ends = [(middle + field["minimum"]) / 2, min(4 * middle, (middle + field["maximum"]) / 2) or field["maximum"] / 2]
+    ends = [
+        (middle + field["minimum"]) / 2,
+        min(4 * middle, (middle + field["maximum"]) / 2) or field["maximum"] / 2,
+    ]
     kind = int if field["type"] == "integer" else float
     return sorted({kind(value) for value in (middle, *ends)})
 
 
 def maps(method: str, name: str, network: str) -> Iterator[tuple[Any, np.ndarray]]:
     """The map for each value that this network takes."""
-    others = {key: value for key, value in QUICK.items() if key in METHODS[method].Params.model_fields} | COMPANY.get((method, name), {})
+    others = {
+        key: value for key, value in QUICK.items() if key in METHODS[method].Params.model_fields
+    } | COMPANY.get((method, name), {})
     for value in values(method, name):
         try:
-            yield value, backend.explain(tiny(network), picture(), method, target=1, seed=3, **(others | {name: value})).values
+            yield (
+                value,
+                backend.explain(
+                    tiny(network), picture(), method, target=1, seed=3, **(others | {name: value})
+                ).values,
+            )
         except EvidentError:  # silence is no replacement for a picture
             continue
 
 
 @pytest.mark.parametrize(("method", "name"), FIELDS, ids=str)
 def test_every_value_of_a_parameter_has_a_map_of_its_own(method, name):
-    """On one of three networks, pair by pair; a field that leaves the map as it is says so (`same_map`), and then every pair is equal."""
+    """On one of three networks, pair by pair; a field that leaves the map as it is says so (`same_map`),
+    and then every pair is equal."""
     reason = schema(method, name).get("same_map")
     alike: set[tuple[Any, Any]] | None = None
     for network in ("plain", "residual", "mobile"):

@@ -36,7 +36,9 @@ def test_folded_copy_is_the_same_function(name):
     leaf = x.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(model.select(model.module(leaf.clone()), 1).sum(), leaf)
     found, scores = run.gradients(x)
-    torch.testing.assert_close(found.contiguous(), gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max().clamp(min=1e-9)))
+    torch.testing.assert_close(
+        found.contiguous(), gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max().clamp(min=1e-9))
+    )
     torch.testing.assert_close(scores, expected, rtol=1e-3, atol=1e-5)
     assert run.precision == "float32"
     assert (run.forwards, run.backwards) == (10, 5)
@@ -75,7 +77,9 @@ def test_maps_follow_changed_weights():
     first = backend.explain(model, x, "smooth_grad", target=1).values
     with torch.no_grad():
         model.module.fc.weight.mul_(-1)
-    np.testing.assert_allclose(backend.explain(model, x, "smooth_grad", target=1).values, -first, atol=1e-3 * np.abs(first).max())
+    np.testing.assert_allclose(
+        backend.explain(model, x, "smooth_grad", target=1).values, -first, atol=1e-3 * np.abs(first).max()
+    )
 
 
 def test_a_copy_that_disagrees_is_not_used(monkeypatch):
@@ -108,7 +112,9 @@ def test_networks_that_cannot_be_traced_still_run():
 
 
 @pytest.mark.usefixtures("half_precision")
-@pytest.mark.skipif(not engine.has_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16 arithmetic")
+@pytest.mark.skipif(
+    not engine.has_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16 arithmetic"
+)
 @pytest.mark.parametrize("name", list(BUILDERS))
 def test_half_precision_is_taken_only_where_it_agrees(name):
     model = build(name)
@@ -140,7 +146,9 @@ def test_backward_in_half_precision_is_the_gradient(name):
     expected, found = passes.folded(leaf.clone()), network(leaf.clone())
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     for target in range(expected.shape[1]):
-        exact, ours = (torch.autograd.grad(out[:, target].sum(), leaf, retain_graph=True)[0] for out in (expected, found))
+        exact, ours = (
+            torch.autograd.grad(out[:, target].sum(), leaf, retain_graph=True)[0] for out in (expected, found)
+        )
         assert (ours - exact).abs().max() <= 0.03 * exact.abs().max()
 
 
@@ -184,7 +192,9 @@ def test_the_choice_follows_from_processor_and_network_alone(name, monkeypatch):
     assert len(words) == 1
     assert words.pop()[1] == "folded, float32 forward, bfloat16 backward, batch 32"
     monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
-    assert {Passes(build(name)).plan(kind).words for kind in ("forward", "gradient")} == {"folded, float32, batch 32"}
+    assert {Passes(build(name)).plan(kind).words for kind in ("forward", "gradient")} == {
+        "folded, float32, batch 32"
+    }
 
 
 @pytest.mark.usefixtures("half_precision")
@@ -192,22 +202,30 @@ def test_depthwise_convolutions_keep_float32_both_ways():
     network = engine._backward_in_bfloat16(Passes(build("mobile")).folded)
     kept = [part for part in network.modules() if type(part) is nn.Conv2d and part.groups > 1]
     assert len(kept) == 1
-    grey = engine._backward_in_bfloat16(nn.Sequential(nn.Conv2d(1, 4, 3)))  # one channel is no depthwise convolution
+    grey = engine._backward_in_bfloat16(
+        nn.Sequential(nn.Conv2d(1, 4, 3))
+    )  # one channel is no depthwise convolution
     assert isinstance(grey[0], engine._HalfBack)
 
 
 @pytest.mark.parametrize("method", list(METHODS))
 def test_the_map_names_its_plan_and_its_engine(method):
     settings = {
-        name: n for name, n in {"n_samples": 40, "n_steps": 12, "n_random": 20}.items() if name in METHODS[method].Params.model_fields
+        name: n
+        for name, n in {"n_samples": 40, "n_steps": 12, "n_random": 20}.items()
+        if name in METHODS[method].Params.model_fields
     }
     model = build("residual")
     result = backend.explain(model, picture(), method, target=1, **settings)
     words = {kind: Passes.of(model).plan(kind).words for kind in ("forward", "gradient")}
     expected = {
-        "lime": words["forward"], "rise": words["forward"], "kernel_shap": words["forward"], "occlusion": words["forward"],
-        "smooth_grad": words["gradient"], "integrated_gradients": words["gradient"],
-    }  # fmt: skip
+        "lime": words["forward"],
+        "rise": words["forward"],
+        "kernel_shap": words["forward"],
+        "occlusion": words["forward"],
+        "smooth_grad": words["gradient"],
+        "integrated_gradients": words["gradient"],
+    }
     assert result.plan == expected.get(method, "as given, float32")
     assert result.engine
 
@@ -258,7 +276,9 @@ def test_estimate_is_passes_times_measured_seconds():
     few, many = (estimate(lime, model, lime.Params(n_samples=n)) for n in (100, 1000))
     assert many == pytest.approx(10 * few)
     assert many == pytest.approx(1000 * seconds["forward"], rel=0.3)
-    assert estimate(smooth, model, smooth.Params(n_samples=10)) == pytest.approx(10 * sum(seconds.values()), rel=0.3)
+    assert estimate(smooth, model, smooth.Params(n_samples=10)) == pytest.approx(
+        10 * sum(seconds.values()), rel=0.3
+    )
 
 
 def test_code_that_reads_the_weights_of_a_convolution_itself() -> None:

@@ -42,7 +42,15 @@ def segment_sums(model: models.Model, x: Tensor, labels: np.ndarray, target: int
 def test_lime_recovers_a_model_linear_in_segments(segmentation, antithetic):
     model, x = linear(), picture()
     result = backend.explain(
-        model, x, "lime", target=1, n_samples=4000, segments=16, segmentation=segmentation, antithetic=antithetic, kernel_width=5.0
+        model,
+        x,
+        "lime",
+        target=1,
+        n_samples=4000,
+        segments=16,
+        segmentation=segmentation,
+        antithetic=antithetic,
+        kernel_width=5.0,
     )
     labels = result.arrays["segments"]
     truth = segment_sums(model, x, labels, 1)
@@ -50,7 +58,9 @@ def test_lime_recovers_a_model_linear_in_segments(segmentation, antithetic):
     np.testing.assert_allclose(found, truth, atol=1e-4 * np.abs(truth).max())
     np.testing.assert_array_equal(result.values, found[labels])
     assert result.extras["r2"] > 0.999
-    assert result.extras["intercept"] == pytest.approx(float(model.module(model.input.baseline(x))[0, 1]), abs=0.02 * np.abs(truth).sum())
+    assert result.extras["intercept"] == pytest.approx(
+        float(model.module(model.input.baseline(x))[0, 1]), abs=0.02 * np.abs(truth).sum()
+    )
 
 
 def test_surrogate_without_penalty_is_exact():
@@ -100,9 +110,15 @@ def test_lime_agrees_with_the_lime_package_end_to_end(name):
             return model.module(torch.from_numpy(images).permute(0, 3, 1, 2).float()).double().numpy()
 
     explanation = LimeImageExplainer(kernel_width=0.25, random_state=0).explain_instance(
-        x[0].permute(1, 2, 0).double().numpy(), classify, labels=(1,), hide_color=0, top_labels=None, num_samples=3000, batch_size=100,
+        x[0].permute(1, 2, 0).double().numpy(),
+        classify,
+        labels=(1,),
+        hide_color=0,
+        top_labels=None,
+        num_samples=3000,
+        batch_size=100,
         segmentation_fn=lambda image: labels,
-    )  # fmt: skip
+    )
     theirs = np.zeros(labels.max() + 1)
     for index, value in explanation.local_exp[1]:
         theirs[index] = value
@@ -117,7 +133,9 @@ def test_lime_answers_from_what_it_stores():
     on, labels = result.arrays["samples"], result.arrays["segments"]
     black = model.input.baseline(x)
     with torch.no_grad():
-        scores = [float(model.module(torch.where(torch.from_numpy(row[labels]), x, black))[0, 2]) for row in on]
+        scores = [
+            float(model.module(torch.where(torch.from_numpy(row[labels]), x, black))[0, 2]) for row in on
+        ]
     np.testing.assert_allclose(result.arrays["scores"], scores, atol=1e-5)
     again = fit_drawn(on, np.array(scores), 0.25, pairs=True)
     np.testing.assert_allclose(result.arrays["coefficients"], again.coefficients, rtol=1e-2, atol=1e-5)
@@ -142,7 +160,9 @@ def test_pairs_cancel_interactions():
         found = []
         for seed in range(20):
             on = draw(400, 20, seed=seed, antithetic=antithetic)
-            scores = signs(on) @ truth / 2 + np.einsum("ni,ij,nj->n", signs(on), np.triu(interaction, 1), signs(on))
+            scores = signs(on) @ truth / 2 + np.einsum(
+                "ni,ij,nj->n", signs(on), np.triu(interaction, 1), signs(on)
+            )
             found.append(ridge(on, scores, np.ones(400), alpha=0).coefficients - truth)
         return float(np.sqrt(np.mean(np.square(found))))
 
@@ -170,7 +190,14 @@ def test_lime_stops_when_it_is_sure():
     model, x = build("residual"), picture()
     seen = []
     sure = backend.explain(
-        model, x, "lime", target=1, n_samples=3000, segments=16, tolerance=0.1, report=lambda d, t, partial=None: seen.append((d, t))
+        model,
+        x,
+        "lime",
+        target=1,
+        n_samples=3000,
+        segments=16,
+        tolerance=0.1,
+        report=lambda d, t, partial=None: seen.append((d, t)),
     )
     assert sure.extras["samples"] < 1500
     assert sure.forwards == sure.extras["samples"]
@@ -192,7 +219,14 @@ def test_lime_says_when_the_line_does_not_fit():
 
     model = models.wrap(Parity(), labels=["a", "b"], input=INPUT)
     result = backend.explain(
-        model, torch.ones(1, 3, 32, 32), "lime", target=0, segments=4, segmentation="tiles", n_samples=400, kernel_width=5.0
+        model,
+        torch.ones(1, 3, 32, 32),
+        "lime",
+        target=0,
+        segments=4,
+        segmentation="tiles",
+        n_samples=400,
+        kernel_width=5.0,
     )
     assert result.extras["r2"] < 0.1
     assert any("explains only" in note for note in result.notes)
@@ -250,11 +284,17 @@ def test_sampled_shapley_values_approach_the_exact_ones(monkeypatch):
     monkeypatch.setattr(kernel_shap, "EXACT", 1)
     errors = []
     for n in (100, 6400):
-        sampled = backend.explain(model, x, "kernel_shap", target=1, segments=8, segmentation="tiles", n_samples=n)
+        sampled = backend.explain(
+            model, x, "kernel_shap", target=1, segments=8, segmentation="tiles", n_samples=n
+        )
         assert not sampled.extras["exact"]
         shares = sampled.arrays["coefficients"].astype(float)
-        assert shares.sum() == pytest.approx(sampled.extras["score"] - sampled.extras["baseline_score"], rel=1e-4)
-        errors.append(np.abs(shares - exact.arrays["coefficients"]).max() / np.abs(exact.arrays["coefficients"]).max())
+        assert shares.sum() == pytest.approx(
+            sampled.extras["score"] - sampled.extras["baseline_score"], rel=1e-4
+        )
+        errors.append(
+            np.abs(shares - exact.arrays["coefficients"]).max() / np.abs(exact.arrays["coefficients"]).max()
+        )
     assert errors[1] < 0.08
     assert errors[1] < errors[0] / 3
 
@@ -317,7 +357,9 @@ def test_rise_is_the_weighted_mean_of_its_masks():
     masks = rise.soft_masks(60, settings, (32, 32), torch.Generator().manual_seed(9))
     black = model.input.baseline(x)
     with torch.no_grad():
-        scores = torch.tensor([float(model.module(black + m * (x - black))[0, 1]) for m in masks], dtype=torch.float64)
+        scores = torch.tensor(
+            [float(model.module(black + m * (x - black))[0, 1]) for m in masks], dtype=torch.float64
+        )
     expected = torch.einsum("n,nhw->hw", scores - scores.mean(), masks.double() - 0.4) / (60 * 0.4)
     np.testing.assert_allclose(result.values, expected.numpy(), atol=1e-3 * float(expected.abs().max()))
 

@@ -29,10 +29,14 @@ for name in ("shapes", "cnnexplain_synthetic"):
 
 @pytest.mark.usefixtures("half_precision")
 def test_other_processes_beside_a_busy_loop_give_the_same_bytes_as_this_one():
-    """Where the network was picked by the clock, three processes gave two versions of SmoothGrad and integrated gradients."""
+    """Where the network was picked by the clock, three processes gave two versions of SmoothGrad and
+    integrated gradients."""
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        others = [subprocess.Popen([sys.executable, "-c", MAPS], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        others = [
+            subprocess.Popen([sys.executable, "-c", MAPS], stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
         answers = [process.communicate(timeout=300)[0] for process in others]
     finally:
         busy.kill()

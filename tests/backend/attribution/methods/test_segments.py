@@ -42,7 +42,9 @@ def test_tiles_are_never_more_than_asked_for_and_not_many_fewer(n, height, width
 
 @given(n=st.integers(1, 12), seed=st.integers(0, 1000))
 def test_joined_segments_are_unions_of_neighbours(n, seed):
-    before = np.unique(np.random.default_rng(seed).integers(15, size=(6, 7)), return_inverse=True)[1].reshape(6, 7)
+    before = np.unique(np.random.default_rng(seed).integers(15, size=(6, 7)), return_inverse=True)[1].reshape(
+        6, 7
+    )
     after = at_most(n, before)
     assert set(np.unique(after)) == set(range(min(n, before.max() + 1)))
     for label in range(before.max() + 1):
@@ -62,7 +64,11 @@ def test_superpixels_follow_an_edge():
     image = np.zeros((64, 64, 3))
     image[:, 29:] = [1.0, 0.4, 0.1]
     labels = slic(image, 20)
-    across = [label for label in range(labels.max() + 1) if {0, 1} == set(np.unique(image[..., 0][labels == label] > 0.5))]
+    across = [
+        label
+        for label in range(labels.max() + 1)
+        if {0, 1} == set(np.unique(image[..., 0][labels == label] > 0.5))
+    ]
     assert len(across) == 0
 
 
@@ -76,7 +82,11 @@ def test_superpixels_see_the_colours_of_the_photo():
     x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     plain = models.wrap(build("plain").module, labels=list("abc"), input=models.ImageInput(size=(32, 32)))
     scaled = models.wrap(
-        build("plain").module, labels=list("abc"), input=models.ImageInput(size=(32, 32), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.2))
+        build("plain").module,
+        labels=list("abc"),
+        input=models.ImageInput(size=(32, 32), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.2)),
     )
     np.testing.assert_allclose(picture(scaled, scaled.input.normalise(x)), picture(plain, x), atol=1e-6)
-    np.testing.assert_array_equal(segments(scaled, scaled.input.normalise(x), "slic", 20), segments(plain, x, "slic", 20))
+    np.testing.assert_array_equal(
+        segments(scaled, scaled.input.normalise(x), "slic", 20), segments(plain, x, "slic", 20)
+    )

@@ -1,4 +1,5 @@
-"""Nothing that was kept outlives the network it was computed from. Every method is drawn from the registry, every kind of edit from EDITS."""
+"""Nothing that was kept outlives the network it was computed from. Every method is drawn from the
+registry, every kind of edit from EDITS."""
 
 from __future__ import annotations
 
@@ -110,7 +111,9 @@ def test_the_stamp_sees_the_last_bit_of_any_number():
 def test_plain_tensors_of_a_module_count_as_weights():
     class Scaled(nn.Sequential):
         def __init__(self) -> None:
-            super().__init__(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+            super().__init__(
+                nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+            )
             self.scale = torch.ones(1)
 
         def forward(self, x):
@@ -152,7 +155,10 @@ def test_a_family_with_a_bound_lets_the_least_recently_used_go_in_all_models():
     first, second = build("plain"), build("plain", seed=1)
     for model, key in ((first, 1), (second, 1), (first, 1), (first, 2)):
         keep(model, "bounded", key, object, most=2)
-    assert [keep(model, "bounded", key, lambda: None) is None for model, key in ((first, 1), (second, 1), (first, 2))] == [
+    assert [
+        keep(model, "bounded", key, lambda: None) is None
+        for model, key in ((first, 1), (second, 1), (first, 2))
+    ] == [
         False,
         True,
         False,
@@ -192,14 +198,18 @@ def test_directions_depend_on_how_inputs_are_prepared():
     module = build("plain").module
     labels = [f"class {i}" for i in range(3)]
     plain, shifted = (
-        models.wrap(module, labels=labels, input=models.ImageInput(size=(32, 32), mean=(mean,) * 3, std=(std,) * 3))
+        models.wrap(
+            module, labels=labels, input=models.ImageInput(size=(32, 32), mean=(mean,) * 3, std=(std,) * 3)
+        )
         for mean, std in ((0.5, 0.5), (0.0, 1.0))
     )
     assert plain.digest == shifted.digest
     library = Library()
     vectors = [library.vector(model, "4", "striped") for model in (plain, shifted)]
     assert vectors[0].digest != vectors[1].digest
-    expected = backend.concept_vector(shifted, "4", library.examples(shifted, "striped"), library.counter_examples(shifted))
+    expected = backend.concept_vector(
+        shifted, "4", library.examples(shifted, "striped"), library.counter_examples(shifted)
+    )
     assert torch.equal(vectors[1].direction, expected.direction)
     assert not torch.allclose(vectors[0].direction, vectors[1].direction)
 

@@ -52,7 +52,9 @@ class Rig:
 
 
 def config(folder, **more) -> WorkerConfig:
-    return WorkerConfig(data=folder, plugins=PLUGINS, preload=False, job_seconds=6.0, decode_seconds=2.0, **more)
+    return WorkerConfig(
+        data=folder, plugins=PLUGINS, preload=False, job_seconds=6.0, decode_seconds=2.0, **more
+    )
 
 
 @pytest.fixture(scope="module", params=["local", "dask"])
@@ -60,7 +62,11 @@ def rig(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     settings = config(folder, job_bytes=2 * 1024**3, environment={"EVIDENT_LIMITS": '{"audio_seconds": 77}'})
     local = request.param == "local"
-    engine = LocalEngine(settings, workers=2) if local else DaskEngine(settings, request.getfixturevalue("scheduler"))
+    engine = (
+        LocalEngine(settings, workers=2)
+        if local
+        else DaskEngine(settings, request.getfixturevalue("scheduler"))
+    )
     engine.start()
     until(engine.ready)
     yield Rig(engine, folder)
@@ -76,7 +82,12 @@ def scheduler(tmp_path_factory):
     with (
         dask.config.set({"distributed.worker.daemon": True, "distributed.admin.log-length": 0}),
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", local_directory=str(folder), silence_logs=60
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            local_directory=str(folder),
+            silence_logs=60,
         ) as cluster,
     ):
         yield cluster.scheduler_address
@@ -86,7 +97,9 @@ def test_result_arrays_and_files_come_back(rig):
     job, future = rig.submit("toy_echo", name="a", plus=1)
     stored = future.result(WAIT)
     assert stored.result["echo"] == "a"
-    np.testing.assert_array_equal(rig.made(job).array(stored.blobs["values"]), np.arange(6, dtype=np.float32).reshape(2, 3) + 1)
+    np.testing.assert_array_equal(
+        rig.made(job).array(stored.blobs["values"]), np.arange(6, dtype=np.float32).reshape(2, 3) + 1
+    )
     assert rig.made(job).get(stored.blobs["note.txt"]) == b"hello"
 
 
@@ -98,7 +111,11 @@ def test_work_is_done_in_other_processes_and_decoding_apart(rig):
 def test_our_errors_keep_class_sentence_code_and_field(rig):
     with pytest.raises(BadParameter) as caught:
         rig.run("toy_wrong")
-    assert (caught.value.detail, caught.value.instance_code, caught.value.field) == ("The number must be even.", "odd", "params.n")
+    assert (caught.value.detail, caught.value.instance_code, caught.value.field) == (
+        "The number must be even.",
+        "odd",
+        "params.n",
+    )
 
 
 def test_a_bug_is_told_without_its_message(rig):

@@ -1,4 +1,5 @@
-"""A scheduler that dies and comes back on the same port: workers and engine find it again by themselves, and what ran is given back."""
+"""A scheduler that dies and comes back on the same port: workers and engine find it again by themselves,
+and what ran is given back."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def test_engine_and_workers_survive_a_restart_of_the_scheduler(tmp_path, caplog)
         scheduler = start_scheduler()
         until(lambda: _answers(port))
         command = [sys.executable, "-m", "app", "worker", "--scheduler", address, "--workers", "1"]
-        workers = subprocess.Popen(command, env={**os.environ, "EVIDENT_DATA": str(tmp_path)}, stderr=subprocess.DEVNULL)
+        workers = subprocess.Popen(
+            command, env={**os.environ, "EVIDENT_DATA": str(tmp_path)}, stderr=subprocess.DEVNULL
+        )
         stack.callback(lambda: workers.poll() is None and workers.kill())
         engine = DaskEngine(WorkerConfig(data=tmp_path, plugins=PLUGINS, preload=False), address)
         stack.callback(engine.stop)

@@ -1,4 +1,5 @@
-"""`evident worker`: a scheduler and workers in processes of their own, which serve an engine and leave nothing behind."""
+"""`evident worker`: a scheduler and workers in processes of their own, which serve an engine and leave
+nothing behind."""
 
 from __future__ import annotations
 
@@ -18,8 +19,20 @@ from tests.backend.jobs.workers.test_contract import PLUGINS, until
 
 def test_workers_serve_and_leave(tmp_path):
     address = f"tcp://127.0.0.1:{random.randrange(20000, 60000)}"
-    command = [sys.executable, "-m", "app", "worker", "--with-scheduler", "--scheduler", address, "--workers", "1"]
-    with subprocess.Popen(command, env={**os.environ, "EVIDENT_DATA": str(tmp_path)}, stdout=subprocess.DEVNULL) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "worker",
+        "--with-scheduler",
+        "--scheduler",
+        address,
+        "--workers",
+        "1",
+    ]
+    with subprocess.Popen(
+        command, env={**os.environ, "EVIDENT_DATA": str(tmp_path)}, stdout=subprocess.DEVNULL
+    ) as process:
         engine = DaskEngine(WorkerConfig(data=tmp_path, plugins=PLUGINS), address)
         try:
             engine.start()
@@ -40,7 +53,12 @@ def test_workers_serve_and_leave(tmp_path):
 def test_no_scheduler_is_said_in_plain_words(tmp_path):
     command = [sys.executable, "-m", "app", "worker", "--scheduler", "tcp://127.0.0.1:9", "--workers", "1"]
     done = subprocess.run(
-        command, env={**os.environ, "EVIDENT_DATA": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False
+        command,
+        env={**os.environ, "EVIDENT_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 2
     assert "No scheduler answers" in done.stderr
