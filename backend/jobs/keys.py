@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPUTING = ("models", "backend/attribution", "backend/tasks")
-"""Packages whose code decides the numbers; routes, pages and the store do not. A test runs every kind of job
-and holds what it loads against this list."""
+COMPUTING = ("models", "backend/attribution", "backend/tasks", "app/core/concept_results.py")
+"""Packages and files whose code decides a result, numbers or form; routes, pages and the store do not. A test
+runs every kind of job and holds what it loads against this list."""
 WEIGHTS = ROOT / "models" / "weights"
 """Bundled weights and their cards."""
 LIBRARIES = (
@@ -44,7 +44,8 @@ def code_version() -> str:
     torch's, recomputes instead of serving yesterday's maps. Read once per process: neither changes while it
     runs."""
     digest = hashlib.sha256(canonical([(name, _version(name)) for name in LIBRARIES]).encode())
-    files = [path for part in COMPUTING for path in (ROOT / part).rglob("*.py")]
+    parts = [ROOT / part for part in COMPUTING]
+    files = [path for part in parts for path in ([part] if part.is_file() else part.rglob("*.py"))]
     for path in sorted(files):
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
