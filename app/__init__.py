@@ -1,4 +1,4 @@
-"""Evident: what both sides agree on (settings, errors, wire schemas) and putting it together (composition,
-command line)."""
+"""Evident: settings, errors and wire schemas (`core`), the ASGI application (`web`), the command line
+(`commands`)."""
 
 __version__ = "0.1.0"

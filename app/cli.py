@@ -1,8 +1,7 @@
 """The command `evident`: one file per command in app/commands, each with `NAME`, `HELP`, `add(parser)` and
 `run(args)`.
 
-Exit codes: 0 done, 1 something did not hold (doctor), 2 bad input, in one plain sentence on stderr, 130
-interrupted.
+Exit codes: 0 done, 1 a check of `doctor` failed, 2 bad input (one plain sentence on stderr), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from types import ModuleType
 from app import __version__, commands
 from app.core.errors import EvidentError
 
-# A spinning OpenMP pool starves the other processes of a small machine; it must be said before torch is
-# imported anywhere.
+# A spinning OpenMP pool starves the other processes of a small machine; the variable must be set before torch is
+# imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
         raise BadParameter(f"There is no such group of rows. There are: {', '.join(groups)}.", field="only")
     if args.rounds < 1:
         raise BadParameter("Measure at least one round.", field="rounds")
-    chosen = {name: module for name, module in groups.items() if not args.only or name in args.only}
+    selected_groups = {name: module for name, module in groups.items() if not args.only or name in args.only}
     report = harness.Report(machine=harness.machine())
-    with tqdm(chosen.items(), unit=" groups") as bar:
+    with tqdm(selected_groups.items(), unit=" groups") as bar:
         setting = harness.Setting(rounds=args.rounds, quick=args.quick, tell=bar.set_postfix_str)
         for name, module in bar:
             bar.set_description(name)

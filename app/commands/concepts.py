@@ -138,10 +138,10 @@ def _analyse(args: argparse.Namespace) -> int:
     library = FolderLibrary()
     inputs = [model.prepare(path) for path in args.inputs]
     with _bar("steps") as report, steady(model):
-        found = analyse(model, inputs, plan, library, report)
+        analysis = analyse(model, inputs, plan, library, report)
     names = {ref: library.name(ref) for ref in plan.concepts}
-    _write(args.out, args.inputs, names, model, found)
-    print("\n".join(_table(args.inputs, names, model, found)))
+    _write(args.out, args.inputs, names, model, analysis)
+    print("\n".join(_table(args.inputs, names, model, analysis)))
     print(
         f"\nMaps and numbers are in {args.out}. A score says what the network goes by, not what is true of the picture or the sound."
     )
@@ -179,36 +179,36 @@ def _bar(unit: str) -> Iterator[Callable[..., None]]:
         yield report
 
 
-def _table(files: Sequence[Path], names: dict[str, str], model: Any, found: Any) -> Iterator[str]:
+def _table(files: Sequence[Path], names: dict[str, str], model: Any, analysis: Any) -> Iterator[str]:
     """One line per input, layer, concept and class; then the classes; then what each layer knows."""
     yield f"{'input':24s} {'layer':14s} {'concept':14s} {'class':18s} {'score':>6s} {'share':>6s} {'p adj.':>6s}"
-    for row in found.rows:
-        said = row.verdict.replace("_", " ") if row.recognised else "not recognised"
+    for row in analysis.rows:
+        verdict = row.verdict.replace("_", " ") if row.recognised else "not recognised"
         yield (
             f"{files[row.input].name[:24]:24s} {row.layer[:14]:14s} {names[row.concept][:14]:14s} "
-            f"{model.labels[row.target][:18]:18s} {row.score:6.3f} {row.share:6.3f} {row.p_adjusted:6.3f}  {said}"
+            f"{model.labels[row.target][:18]:18s} {row.score:6.3f} {row.share:6.3f} {row.p_adjusted:6.3f}  {verdict}"
         )
     yield f"\n{'layer':14s} {'concept':14s} {'class':18s} {'mean':>6s} {'p adj.':>6s} {'TCAV':>6s} {'p adj.':>7s}  for the class"
-    for row in found.overall:
+    for row in analysis.overall:
         yield (
             f"{row.layer[:14]:14s} {names[row.concept][:14]:14s} {model.labels[row.target][:18]:18s} {row.mean:6.3f} "
             f"{row.p_adjusted:6.3f} {row.tcav:6.2f} {row.tcav_p_adjusted:7.4f}  {row.verdict.replace('_', ' ')}"
         )
     yield f"\n{'layer':14s} {'concept':14s} {'told apart from':18s} held-out accuracy"
-    for row in found.directions:
+    for row in analysis.directions:
         unclear = "" if row.told_apart else "  cannot be told apart"
         yield (
             f"{row.layer[:14]:14s} {names[row.concept][:14]:14s} {row.counter_name[:18]:18s} "
             f"{row.accuracy:.2f} ({row.accuracy_low:.2f} to {row.accuracy_high:.2f}){unclear}"
         )
-    yield f"\n{found.n_random:,} random concepts per layer for {found.tests} tests, p adjusted for all of them."
+    yield f"\n{analysis.n_random:,} random concepts per layer for {analysis.tests} tests, p adjusted for all of them."
     for words in dict.fromkeys(
-        row.because for row in (*found.rows, *found.overall) if row.verdict == "undecided"
+        row.because for row in (*analysis.rows, *analysis.overall) if row.verdict == "undecided"
     ):
         yield f"Undecided: {words}"
 
 
-def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, found: Any) -> None:
+def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, analysis: Any) -> None:
     """rows.csv, analysis.json, and maps at the layer's resolution, `INPUT_LAYER_CONCEPT.npy` with the
     number of each input and concept."""
     import numpy as np
@@ -221,14 +221,14 @@ def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, 
             "concept": names[row.concept],
             "label": model.labels[row.target],
         }
-        for row in found.rows
+        for row in analysis.rows
     ]
     with (out / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
     parts = {
-        name: [row.model_dump() for row in getattr(found, name)]
+        name: [row.model_dump() for row in getattr(analysis, name)]
         for name in ("directions", "overall", "random_95")
     }
     record = {
@@ -237,12 +237,12 @@ def _write(out: Path, files: Sequence[Path], names: dict[str, str], model: Any, 
         "inputs": [path.name for path in files],
         "rows": rows,
         **parts,
-        "verdicts": found.verdicts,
-        "cosines": found.cosines,
-        "n_random": found.n_random,
-        "tests": found.tests,
+        "verdicts": analysis.verdicts,
+        "cosines": analysis.cosines,
+        "n_random": analysis.n_random,
+        "tests": analysis.tests,
     }
     (out / "analysis.json").write_text(json.dumps(record, indent=1, default=float) + "\n", encoding="utf-8")
-    for (number, layer), maps in found.maps.items():
+    for (number, layer), maps in analysis.maps.items():
         for place, (name, values) in enumerate(zip(names.values(), maps, strict=True)):
             np.save(out / f"{number}_{files[number].stem}_{layer}_{place}_{name}.npy", values)

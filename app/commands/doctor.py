@@ -1,5 +1,4 @@
-"""`evident doctor`: is this machine fit, are the weights whole, can the data folder be written, what speed
-to expect."""
+"""`evident doctor`: checks packages, weights, data folder and port of this machine, and measures its speed."""
 
 from __future__ import annotations
 
@@ -41,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.fast:
         steps.append(_speed)
     for step in steps:
-        for good, what, detail in step():
-            failed += not good
-            print(f"{'ok  ' if good else 'FAIL'}  {what:22s} {detail}")
+        for ok, label, detail in step():
+            failed += not ok
+            print(f"{'ok  ' if ok else 'FAIL'}  {label:22s} {detail}")
     print("Everything holds." if not failed else f"{failed} checks failed.")
     return 1 if failed else 0
 
@@ -115,10 +114,10 @@ def _speed() -> Iterator[Line]:
     import models
     from backend.attribution.estimate import profile
 
-    found = profile(models.load("cnnexplain"))
+    timing = profile(models.load("cnnexplain"))
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     yield (
         True,
         "speed",
-        f"cnnexplain on {device}: {found['forward'] * 1000:.2f} ms forward, {found['backward'] * 1000:.2f} ms backward per input",
+        f"cnnexplain on {device}: {timing['forward'] * 1000:.2f} ms forward, {timing['backward'] * 1000:.2f} ms backward per input",
     )

@@ -1,4 +1,4 @@
-"""`evident explain`: maps of one file on the command line, the same engine as the dashboard, no server."""
+"""`evident explain`: maps of one file on the command line, by the same code as the dashboard, without a server."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise NotFound(
             "There is no such file; give the path of an image, a recording or a spectrogram.", field="input"
         )
-    chosen = [METHODS[key.strip()] for key in args.methods.split(",") if key.strip()]
+    methods = [METHODS[key.strip()] for key in args.methods.split(",") if key.strip()]
     params = _params(args.set)
     model = models.load(args.model, weights=args.weights)
     prepared = model.input.prepare(args.input, start=args.start, scale=args.scale)
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     scores = model.predict(x)[0].tolist()
     target = args.target if args.target is not None else max(range(len(scores)), key=scores.__getitem__)
     args.out.mkdir(parents=True, exist_ok=True)
-    for method in chosen:
+    for method in methods:
         with tqdm(desc=method.title, unit=f" {method.unit}", leave=False) as bar:
 
             def report(done: int, total: int, partial: Any = None, bar: Any = bar) -> None:
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 def _params(pairs: list[str]) -> dict[str, dict[str, Any]]:
     from app.core.errors import BadParameter
 
-    found: dict[str, dict[str, Any]] = {}
+    by_method: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         method, dot, parameter = name.partition(".")
@@ -108,8 +108,8 @@ def _params(pairs: list[str]) -> dict[str, dict[str, Any]]:
             value = json.loads(text)
         except ValueError:
             value = text
-        found.setdefault(method, {})[parameter] = value
-    return found
+        by_method.setdefault(method, {})[parameter] = value
+    return by_method
 
 
 def _write(out: Path, key: str, result: Any, prepared: Any, model: Any) -> None:

@@ -31,8 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Whatever keeps it from starting is found out before anything is started, and said in one sentence.
-    SIGTERM ends it with 0."""
+    """Checks everything that can keep the server from starting, then serves. SIGTERM ends it with exit code 0."""
     signal.signal(signal.SIGTERM, _leave)
     import uvicorn
 
@@ -42,12 +41,12 @@ def run(args: argparse.Namespace) -> int:
     from app.web.guard import check_exposure
     from app.web.main import create_app
 
-    given = {
+    overrides = {
         name: value
         for name in ("host", "port", "workers", "data")
         if (value := getattr(args, name)) is not None
     }
-    settings = load_settings(**given)
+    settings = load_settings(**overrides)
     check_exposure(settings)
     _check(settings, args.part)
     listener = _listen(settings)
@@ -82,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _leave(*_: object) -> None:
-    """uvicorn shuts down first and then hands the signal on."""
+    """SIGTERM: uvicorn shuts down first and then raises the signal again, which ends up here."""
     raise SystemExit(0)
 
 
@@ -101,7 +100,7 @@ def _check(settings: Settings, part: str) -> None:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """The socket, bound. Raises InvalidInput."""
+    """A socket that is bound and listens. Raises InvalidInput."""
     from app.core.errors import InvalidInput
 
     host, port = settings.host.strip("[]"), settings.port
@@ -114,12 +113,12 @@ def _listen(settings: Settings) -> socket.socket:
         listener.bind(address)
         listener.listen(2048)
     except OSError as error:
-        raise InvalidInput(_why(error, port), code="cannot_listen", field="port") from None
+        raise InvalidInput(_listen_problem(error, port), code="cannot_listen", field="port") from None
     listener.set_inheritable(False)
     return listener
 
 
-def _why(error: OSError, port: int) -> str:
+def _listen_problem(error: OSError, port: int) -> str:
     import errno
 
     if error.errno == errno.EADDRINUSE:

@@ -1,5 +1,4 @@
-"""`evident train`: the command that made the bundled weights; run it again to reproduce or to retrain
-them."""
+"""`evident train`: trains the bundled weights, to reproduce them or to train them anew."""
 
 from __future__ import annotations
 

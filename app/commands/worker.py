@@ -41,5 +41,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _leave(*_: object) -> None:
-    """Until the workers run, which then end in order."""
+    """SIGTERM before the workers run; once they do, they end in order by themselves."""
     raise SystemExit(0)

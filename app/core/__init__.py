@@ -1,2 +1,1 @@
-"""What every part agrees on: errors, settings, the registry, the wire schemas. Imports nothing else of
-ours."""
+"""Errors, settings, registry and wire schemas, shared by all packages; imports no other package of Evident."""

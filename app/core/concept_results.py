@@ -1,4 +1,4 @@
-"""What a concept analysis finds, as the wire, the page and the command line know it.
+"""Results of a concept analysis, shared by the API, the page and the command line.
 
 Two statements are kept apart: whether a layer knows a concept (`ConceptDirection`), and whether it counts for
 a class (`verdict` of a row and of `ConceptOverall`, by the one rule of

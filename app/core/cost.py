@@ -1,5 +1,4 @@
-"""Seconds with other parameters than those that were measured: both sides of the wire foresee them by the
-same rule."""
+"""Estimated seconds of a method with changed parameters; API and dashboard use the same rule."""
 
 from __future__ import annotations
 
@@ -11,8 +10,8 @@ from app.core.schemas import Fit
 
 
 def estimate(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any]) -> float | None:
-    """The measured time with default parameters, times the ratio of every parameter that scales the work;
-    None if nothing was measured."""
+    """Measured seconds with default parameters, times `ratio` of every parameter that scales the work; None
+    if nothing was measured."""
     if fit.seconds is None:
         return None
     return fit.seconds * math.prod(ratio(name, schema, fit, params) for name in scaling(schema))

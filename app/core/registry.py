@@ -1,5 +1,5 @@
-"""A registry is a dict with a decorator; its entries are the files of one package, imported on first use.
-No list to edit."""
+"""Registry: a mapping that is filled by a decorator. Its entries are the modules of one package, imported on
+first use, so there is no list to edit."""
 
 from __future__ import annotations
 

@@ -114,15 +114,15 @@ class Settings(BaseSettings):
         return self.database or f"sqlite:///{self.data.resolve() / 'evident.db'}"
 
 
-def load_settings(**given: Any) -> Settings:
+def load_settings(**overrides: Any) -> Settings:
     """Settings from the environment, with these in place of them. Raises BadParameter, which names the
     setting and not its value."""
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        complaint = error.errors(include_url=False, include_input=False, include_context=False)[0]
         raise BadParameter(
-            f"The setting {'.'.join(map(str, first['loc']))} is not usable: {first['msg']}."
+            f"The setting {'.'.join(map(str, complaint['loc']))} is not usable: {complaint['msg']}."
         ) from None
     except SettingsError:
         raise BadParameter(

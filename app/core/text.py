@@ -1,5 +1,5 @@
-"""Text that people send: one rule for every door, so that what was taken can be stored, shown, logged and
-sent on anywhere.
+"""Validation of text that users send: one rule for bodies, forms and addresses, so that accepted text can be
+stored, shown, logged and sent on anywhere.
 
 No NUL (PostgreSQL refuses it), no other control character, no half of a surrogate pair (UTF-8 cannot hold
 it), bounded, and in Unicode normal form C, so that two spellings of one name are one name.

@@ -1,1 +1,1 @@
-"""One ASGI application out of backend and dashboard, behind one guard."""
+"""The ASGI application: backend and dashboard behind one guard."""

@@ -1,8 +1,7 @@
-"""Whose request it is: the address that connected or, where that is a trusted proxy's, the client that it
-forwards for.
+"""Client address of a request: the address that connected or, behind a trusted proxy, the client it forwards for.
 
-A header is believed only as far as trusted proxies wrote it: read from the right, the first address that is
-none of ours is the client. Whatever stands to the left of it was sent by that client and means nothing.
+A forwarding header is believed only as far as trusted proxies wrote it: read from the right, the first address
+that is no trusted proxy is the client. Addresses to the left of it were sent by that client and are ignored.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ _FOR = re.compile(r'(?:^|[;\s])for=("[^"]*"|[^;,\s]*)', re.IGNORECASE)
 
 
 class TrustedProxies:
-    """Addresses and networks whose word about the client counts."""
+    """Addresses and networks whose forwarding headers are believed."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         """Raises ValueError for what is no address or network."""
         self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
 
     def __contains__(self, address: object) -> bool:
-        found = _parsed(str(address))
-        return found is not None and any(
-            found.version == network.version and found in network for network in self._networks
+        ip = _as_ip(str(address))
+        return ip is not None and any(
+            ip.version == network.version and ip in network for network in self._networks
         )
 
     def client(self, peer: str, headers: Headers) -> str:
@@ -34,12 +33,14 @@ class TrustedProxies:
         if peer not in self:
             return peer
         hops = _hops(headers.getlist("x-forwarded-for"))
-        others = _hops([value for line in headers.getlist("forwarded") for value in _FOR.findall(line)])
-        if hops and others and hops != others:
+        forwarded_hops = _hops(
+            [value for line in headers.getlist("forwarded") for value in _FOR.findall(line)]
+        )
+        if hops and forwarded_hops and hops != forwarded_hops:
             return (
                 peer  # the proxy writes one of the two and lets the other through, and we cannot know which
             )
-        for hop in reversed(hops or others):
+        for hop in reversed(hops or forwarded_hops):
             if hop is None:
                 return peer
             if hop not in self:
@@ -49,11 +50,9 @@ class TrustedProxies:
 
 
 def _hops(lines: Sequence[str]) -> list[str | None]:
-    """The addresses of a list, in order; None for what is none (`unknown`, a name, anything else)."""
+    """Addresses of the header lines, in order; None for an entry that is no address (`unknown`, a name)."""
     entries = [entry.strip().strip('"') for line in lines for entry in line.split(",")]
-    return [
-        None if (found := _parsed(_without_port(entry))) is None else str(found) for entry in entries if entry
-    ]
+    return [None if (ip := _as_ip(_without_port(entry))) is None else str(ip) for entry in entries if entry]
 
 
 def _without_port(entry: str) -> str:
@@ -63,10 +62,10 @@ def _without_port(entry: str) -> str:
     return entry.partition(":")[0] if entry.count(":") == 1 else entry
 
 
-def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _as_ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        found = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address)
     except ValueError:
         return None
-    mapped = getattr(found, "ipv4_mapped", None)
-    return mapped or found
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return mapped or ip

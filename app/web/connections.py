@@ -1,5 +1,5 @@
-"""Connections under limits that uvicorn does not know: a deadline for headers, a share for each address, room
-that silence cannot take.
+"""Connection limits that uvicorn lacks: a deadline for headers, a share for each address, and idle connections
+that give way to new ones.
 
 A connection without a whole request is *idle*. Idle ones are cheap, and nobody is refused because of them:
 where an address holds more than its share (or all addresses more than there is room for), the oldest idle one
@@ -20,9 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEALTH = frozenset({"/healthz", "/readyz"})
 LINGER_SECONDS = 5.0
-"""How long the rest of a body is waited for whose request was answered already."""
+"""Seconds to wait for the rest of a body after its request was answered."""
 STALL_SECONDS = 60.0
-"""How long a client may take none of its answer."""
+"""Seconds after which a client that reads nothing of its answer is cut off."""
 
 
 @dataclass
@@ -45,34 +45,41 @@ class Register:
         """For `uvicorn.Config(http=...)`."""
         return type("Bounded", (BoundedProtocol,), {"register": self})
 
-    def add(self, new: BoundedProtocol) -> None:
+    def add(self, newcomer: BoundedProtocol) -> None:
         """Closes the oldest idle connection where there are too many."""
-        same = self.by_address.setdefault(new.address, {})
-        same[new] = None
-        if len(same) > self.share and new.address not in self.exempt:
-            self._close_idle(new.address, new)
+        same = self.by_address.setdefault(newcomer.address, {})
+        same[newcomer] = None
+        if len(same) > self.share and newcomer.address not in self.exempt:
+            self._close_idle(newcomer.address, newcomer)
         elif sum(map(len, self.by_address.values())) > self.total:
             largest_first = sorted(self.by_address, key=lambda address: -len(self.by_address[address]))
-            next((address for address in largest_first if self._close_idle(address, new)), None)
+            next((address for address in largest_first if self._close_idle(address, newcomer)), None)
 
-    def remove(self, old: BoundedProtocol) -> None:
-        same = self.by_address.get(old.address, {})
-        same.pop(old, None)
+    def remove(self, connection: BoundedProtocol) -> None:
+        same = self.by_address.get(connection.address, {})
+        same.pop(connection, None)
         if not same:
-            self.by_address.pop(old.address, None)
+            self.by_address.pop(connection.address, None)
 
     def is_full(self, asking: BoundedProtocol) -> bool:
         """Whether the request of this connection is one too many."""
-        mine = self._busy(asking.address)
-        return (mine > self.share and asking.address not in self.exempt) or sum(
+        under_way = self._busy(asking.address)
+        return (under_way > self.share and asking.address not in self.exempt) or sum(
             map(self._busy, self.by_address)
         ) > self.total
 
     def _busy(self, address: str) -> int:
-        return sum(not one.idle for one in self.by_address.get(address, ()))
+        return sum(not connection.idle for connection in self.by_address.get(address, ()))
 
-    def _close_idle(self, address: str, new: BoundedProtocol) -> bool:
-        oldest = next((one for one in self.by_address[address] if one.idle and one is not new), None)
+    def _close_idle(self, address: str, newcomer: BoundedProtocol) -> bool:
+        oldest = next(
+            (
+                connection
+                for connection in self.by_address[address]
+                if connection.idle and connection is not newcomer
+            ),
+            None,
+        )
         if oldest is None:
             return False
         self.remove(oldest)
@@ -81,8 +88,7 @@ class Register:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 with a deadline for everything that a client may be slow with outside of an exchange (the
-    guard times those)."""
+    """HTTP/1.1 with deadlines for slow clients outside of an exchange; inside one the guard keeps the time."""
 
     register: Register
     _deadline: asyncio.TimerHandle | None = None
@@ -94,24 +100,24 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def idle(self) -> bool:
-        """Nothing is being answered."""
+        """No request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app, self.limit_concurrency = self._admit(self.app), None
         self.register.add(self)
-        self._time(self.register.header_seconds)
+        self._set_deadline(self.register.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._time(None)
-        self._moves()
+        self._set_deadline(None)
+        self._clear_stall()
         self.register.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._watch()
+        self._choose_deadline()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -119,32 +125,32 @@ class BoundedProtocol(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._moves()
+        self._clear_stall()
 
-    def _moves(self) -> None:
+    def _clear_stall(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
         self._stalled = None
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._watch()
+        self._choose_deadline()
 
-    def _watch(self) -> None:
-        """After anything happened: which deadline holds now."""
+    def _choose_deadline(self) -> None:
+        """Sets the deadline of the connection's present state."""
         if self.transport.is_closing() or not self.idle:
-            self._time(None)
+            self._set_deadline(None)
         elif (
             self.conn.their_state is h11.SEND_BODY
         ):  # answered; what is still coming is read and thrown away, for a while
-            self._time(self.register.linger_seconds)
+            self._set_deadline(self.register.linger_seconds)
         elif self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None:
-            self._time(self.register.header_seconds)
+            self._set_deadline(self.register.header_seconds)
         else:
-            self._time(None)
+            self._set_deadline(None)
 
-    def _time(self, seconds: float | None) -> None:
-        """Sets the deadline, or takes it away; one that is running is not put off by bytes that drip in."""
+    def _set_deadline(self, seconds: float | None) -> None:
+        """Starts the deadline, or clears it (None); bytes that drip in do not postpone a running one."""
         if seconds is None:
             if self._deadline is not None:
                 self._deadline.cancel()
@@ -182,15 +188,15 @@ class BoundedProtocol(H11Protocol):
             self.transport.write(self.conn.send(event) or b"")
 
     def _admit(self, app: Any) -> Any:
-        """The application, or a refusal in its place when there is no room for one more request."""
+        """The application, wrapped: it answers 503 when there is no room for one more request."""
 
-        async def asked(scope: Any, receive: Any, send: Any) -> None:
+        async def bounded(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http" and scope["path"] not in HEALTH and self.register.is_full(self):
                 await _refuse(send)
             else:
                 await app(scope, receive, send)
 
-        return asked
+        return bounded
 
 
 async def _refuse(send: Any) -> None:

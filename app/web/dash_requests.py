@@ -1,5 +1,5 @@
-"""The dashboard's own requests, made to keep the error contract: Dash answers a malformed callback, or a
-file it does not have, with a bare 500."""
+"""ASGI middleware: Dash answers a malformed callback or a missing file with a bare 500; this answers with
+problem JSON instead."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ log = logging.getLogger("evident.api")
 
 CALLBACK = "/_dash-update-component"
 DEPTH = 200
-"""The dashboard sends parts of its own page along as state."""
+"""Nesting allowed in a callback body: the dashboard sends parts of its page as state."""
 
 
-class Pages:
-    """callbacks: names of the outputs that have a callback; None takes any."""
+class DashRequests:
+    """Checks callback bodies before Dash sees them. callbacks: outputs that have a callback; None allows any."""
 
     def __init__(self, app: ASGIApp, callbacks: Container[str] | None) -> None:
         self.app, self.callbacks = app, callbacks
@@ -32,40 +32,41 @@ class Pages:
             return
         identifier = scope.get("state", {}).get("request_id")
         if scope["path"] == CALLBACK and scope["method"] == "POST":
-            body = await _whole(receive)
+            body = await _read_body(receive)
             if body is None:
                 return
             if not self._is_callback(body):
-                found = problem(
+                refusal = problem(
                     400,
                     detail="This is not a request of the dashboard; reload the page.",
                     request_id=identifier,
                 )
-                await problem_response(found)(scope, receive, send)
+                await problem_response(refusal)(scope, receive, send)
                 return
-            receive = _again(body, receive)
+            receive = _replaying(body, receive)
         await self.app(scope, receive, _Translated(scope, send, identifier))
 
     def _is_callback(self, body: bytes) -> bool:
         try:
-            found: Any = loads(body, DEPTH)
+            request: Any = loads(body, DEPTH)
         except EvidentError:
             return False
-        if not isinstance(found, dict) or not isinstance(found.get("output"), str):
+        if not isinstance(request, dict) or not isinstance(request.get("output"), str):
             return False
-        lists = all(isinstance(found.get(name, []), list) for name in ("inputs", "state", "changedPropIds"))
-        entries = [part for name in ("inputs", "state") for part in found.get(name, [])] if lists else [None]
-        sound = (
-            "outputs" in found
-            and "inputs" in found
+        lists = all(isinstance(request.get(name, []), list) for name in ("inputs", "state", "changedPropIds"))
+        entries = (
+            [part for name in ("inputs", "state") for part in request.get(name, [])] if lists else [None]
+        )
+        well_formed = (
+            "outputs" in request
+            and "inputs" in request
             and all(isinstance(part, dict | list) for part in entries)
         )
-        return sound and (self.callbacks is None or found["output"] in self.callbacks)
+        return well_formed and (self.callbacks is None or request["output"] in self.callbacks)
 
 
 class _Translated:
-    """Passes the answer on, a bare server error as a problem: files that are not there as 404, the rest as
-    what it is."""
+    """Passes the answer on and replaces a bare server error by a problem: 404 for missing files, else 500."""
 
     def __init__(self, scope: Scope, send: Send, identifier: str | None) -> None:
         self.scope, self.send, self.identifier = scope, send, identifier
@@ -91,7 +92,7 @@ async def _nothing() -> Message:
     return {"type": "http.disconnect"}
 
 
-async def _whole(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The body (the guard bounds it), or None when the client went away."""
     parts: list[bytes] = []
     while True:
@@ -103,15 +104,15 @@ async def _whole(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A receive that gives the body once more, then what comes after it."""
-    given = False
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that returns the body again, then the messages that follow it."""
+    replayed = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

@@ -1,5 +1,5 @@
-"""One stack in front of both applications: who may talk to this server, how much, how slowly, and what a
-browser may do with the answer.
+"""Security middleware in front of both applications: hosts, origins, request sizes, deadlines, response
+headers.
 
 `localhost` is no boundary: any page in any tab can send requests to it. The Host list stops DNS rebinding,
 the Sec-Fetch-Site and Origin rule stops other sites from posting, the CSP and its companions stop what gets
@@ -25,7 +25,7 @@ from app.core.errors import BadParameter, InvalidInput
 from app.core.settings import MiB, Settings
 from app.core.text import decoded
 from app.web.clients import TrustedProxies
-from app.web.dash_requests import Pages
+from app.web.dash_requests import DashRequests
 from backend.api.http.errors import BodyRefused, install, log_bug, problem, problem_response
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,11 +47,11 @@ _REASONS = {
         "The address holds a control character or is not UTF-8; send printable characters only.",
     ),
 }
-"""Refusals of this stack that have a better word than their status: code and sentence."""
+"""Code and sentence of refusals that the status alone explains badly."""
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuse to listen beyond this machine without saying under which names. Raises InvalidInput."""
+    """Refuses to listen beyond this machine unless allowed host names are set. Raises InvalidInput."""
     named = "allowed_hosts" in settings.model_fields_set and len(settings.allowed_hosts) > 0
     if not _is_loopback(settings.host) and not named:
         raise InvalidInput(
@@ -84,11 +84,11 @@ def protect(
     callbacks: Container[str] | None = None,
 ) -> ASGIApp:
     """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts. callbacks:
-    its outputs that have one."""
+    outputs that have a callback."""
     if isinstance(root, FastAPI):
         install(root)
     packed = GZipMiddleware(
-        Pages(root, callbacks),
+        DashRequests(root, callbacks),
         minimum_size=1024,
         compresslevel=6,
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
@@ -156,7 +156,7 @@ class Guard:
             return 422
         headers = Headers(scope=scope)
         host = headers.getlist("host")
-        if len(host) != 1 or not self._is_ours(host[0]):
+        if len(host) != 1 or not self._is_allowed_host(host[0]):
             return 421
         if (scope["type"] == "websocket" or scope["method"] not in SAFE) and not _same_origin(
             headers, host[0]
@@ -169,14 +169,14 @@ class Guard:
             return 413
         return None
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_allowed_host(self, host: str) -> bool:
         """`name`, `name:port` or `[::1]:port`. A name listed without a port is accepted under any:
         forwarded ports differ."""
         host = host.lower()
         name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.split(":")[0]
-        rest = host[len(name) :]
+        suffix = host[len(name) :]
         return host in self._hosts or (
-            name in self._hosts and (not rest or (rest[0] == ":" and rest[1:].isdigit()))
+            name in self._hosts and (not suffix or (suffix[0] == ":" and suffix[1:].isdigit()))
         )
 
     def body_limit(self, scope: Scope) -> int:
@@ -189,11 +189,11 @@ class Guard:
         return UPLOAD_SECONDS if scope["path"] in self._uploads else SMALL_SECONDS
 
     def headers(self, scope: Scope) -> dict[str, str]:
-        """What every answer carries."""
-        data = scope["path"].startswith("/api/")
-        found = {
+        """Security and cache headers of every answer."""
+        is_api = scope["path"].startswith("/api/")
+        headers = {
             "content-security-policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
-            if data
+            if is_api
             else self._page_policy(),
             "x-content-type-options": "nosniff",
             "x-frame-options": "DENY",
@@ -202,13 +202,13 @@ class Guard:
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
         }
-        if data:
-            found["cache-control"] = "no-store"
+        if is_api:
+            headers["cache-control"] = "no-store"
         elif scope["path"].startswith("/assets/"):
-            found["cache-control"] = (
+            headers["cache-control"] = (
                 "no-cache"  # modules import each other without a version: ask each time, 304 by ETag
             )
-        return found
+        return headers
 
     def _page_policy(self) -> str:
         # Asked for every time: Dash adds inline scripts of its own when it serves its first page.
@@ -222,8 +222,7 @@ class Guard:
 
 
 class _Exchange:
-    """One request: its body counted and timed, its answer given headers, its accidents turned into
-    problems."""
+    """One request: counts and times its body, adds headers to its answer, turns exceptions into problems."""
 
     def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send, identifier: str) -> None:
         self.guard, self.scope, self._receive, self._send, self.identifier = (

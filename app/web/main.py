@@ -1,5 +1,5 @@
-"""Composition: the API, the dashboard and the security stack on one ASGI application, or the parts as
-separate services.
+"""Composition: API, dashboard and security middleware as one ASGI application, or the parts as separate
+services.
 
 all   one process, one port: `/api` is the backend, everything else the dashboard (the default)
 api   the backend alone
@@ -71,8 +71,8 @@ def _proxy(settings: Settings) -> FastAPI:
 
 
 async def _first_page(root: FastAPI, settings: Settings) -> None:
-    """Dash finds its scripts at the first request for `/` and for no other page; without this a deep link
-    would be the first and come bare."""
+    """Requests `/` once: Dash registers its scripts at the first request for `/` only, and a deep link before
+    it would come without them."""
     import httpx
 
     host = next((name for name in settings.allowed_hosts if "*" not in name), "localhost")

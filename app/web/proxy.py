@@ -1,5 +1,5 @@
-"""Pass `/api`, `/healthz` and `/readyz` on to a backend elsewhere, streaming both ways, so that the
-browser sees one origin."""
+"""Reverse proxy of `/api`, `/healthz` and `/readyz` to a backend elsewhere, streaming both ways: the browser
+sees one origin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from app.core.settings import Settings
 
 # Connection-level headers belong to one hop and are not passed on (RFC 9110, 7.6.1); the length is set anew
 # by the server. The origin was checked against our own name by the stack in front of this; the backend goes
-# by another. Who the client is, the same stack found out; what came with the request about it ends here.
+# by another. The guard has determined the client: forwarding headers of
+# the request end here.
 _HOP = {
     "forwarded",
     "x-forwarded-for",
@@ -46,7 +47,7 @@ def forward(root: FastAPI, settings: Settings) -> None:
         trust_env=False,
     )
 
-    async def passed(request: Request) -> Response:
+    async def pass_on(request: Request) -> Response:
         headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in _HOP]
         if request.client:
             headers.append((b"x-forwarded-for", request.client.host.encode()))
@@ -73,14 +74,14 @@ def forward(root: FastAPI, settings: Settings) -> None:
             return JSONResponse(
                 problem, status_code=503, headers={"Retry-After": "5"}, media_type="application/problem+json"
             )
-        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
+        answer_headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
         return StreamingResponse(
             answer.aiter_raw(),
             status_code=answer.status_code,
-            headers=kept,
+            headers=answer_headers,
             background=BackgroundTask(answer.aclose),
         )
 
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     for path in ("/api/{rest:path}", "/healthz", "/readyz"):
-        root.add_api_route(path, passed, methods=methods)
+        root.add_api_route(path, pass_on, methods=methods)

@@ -35,7 +35,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def create_api(services: Services) -> FastAPI:
-    """Mounted at `/api` by the composition; routes lie under `/v1`."""
+    """The API application, which the composition mounts at `/api`; routes lie under `/v1`."""
     api = FastAPI(
         title="Evident",
         version=__version__,

@@ -1,8 +1,7 @@
-"""What goes with an input or a concept when it is deleted: everything computed or cut from it, and every byte
-that names it.
+"""Deletion of inputs and concepts, with everything computed or cut from them and every byte that names them.
 
 A job depends on an input when its id stands in the job's payload, or the reference of a concept that has an
-example from it. One question to the table answers that for every kind of job, those to come included.
+example from it. One query answers that for every kind of job, future kinds included.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ STRIPS = "concept_examples"
 
 @dataclass(frozen=True)
 class Dependents:
-    """own: jobs about this input alone. shared: jobs that also concern others, directly or through a
-    concept. concepts: with examples of it."""
+    """own: jobs about this input alone. shared: jobs that also concern other inputs, directly or through a
+    concept. concepts: those with examples cut from it."""
 
     own: list[JobRow]
     shared: list[JobRow]
     concepts: list[ConceptRow]
 
     def holders(self) -> list[Holder]:
-        """What would lose a part, for people."""
+        """Concepts and shared jobs that would lose a part, for the refusal."""
         concepts = [Holder(kind="concept", id=row.id, name=row.name) for row in self.concepts]
         return concepts + [
             Holder(kind=row.kind, id=row.key, name=row.title) for row in self.shared if row.kind != STRIPS
@@ -49,27 +48,27 @@ async def dependents(services: Services, id: str) -> Dependents:
     return Dependents(own, [row for row in jobs if row not in own], concepts)
 
 
-async def delete_input(services: Services, id: str, found: Dependents) -> list[ConceptRow]:
-    """The input with all that depends on it; a concept loses the examples cut from it, and goes when none
-    is left. Returns the changed ones."""
-    changed = []
-    for row in found.concepts:
-        if left := [one for one in row.examples if one.get("input") != id]:
-            changed.append(await replace_concept(services, row, row.name, left))
+async def delete_input(services: Services, id: str, affected: Dependents) -> list[ConceptRow]:
+    """Deletes the input and all that depends on it. A concept loses the examples cut from it, and is deleted
+    when none is left. Returns the changed concepts."""
+    updated = []
+    for row in affected.concepts:
+        if remaining := [example for example in row.examples if example.get("input") != id]:
+            updated.append(await replace_concept(services, row, row.name, remaining))
         else:
             await delete_concept(services, row)
-    await services.jobs.forget([id, *(row.digest for row in found.concepts)])
+    await services.jobs.forget([id, *(row.digest for row in affected.concepts)])
     await services.store.run(services.store.delete_input, id)
     await services.jobs.forget([id])  # what was asked for in between
-    return changed
+    return updated
 
 
 async def undo_input(services: Services, id: str) -> None:
-    """Takes back an input that was made for nothing, unless somebody has used it since."""
-    found = await dependents(services, id)
-    if not (found.own or found.shared or found.concepts):
+    """Deletes an input of a refused import, unless somebody has used it since."""
+    affected = await dependents(services, id)
+    if not (affected.own or affected.shared or affected.concepts):
         try:
-            await delete_input(services, id, found)
+            await delete_input(services, id, affected)
         except NotFound:
             return
 
@@ -77,10 +76,10 @@ async def undo_input(services: Services, id: str) -> None:
 async def replace_concept(
     services: Services, row: ConceptRow, name: str, examples: list[dict[str, Any]]
 ) -> ConceptRow:
-    """New contents of a concept; the strip of the old ones goes."""
-    new = await services.store.run(rows.put_concept, services.store, name, row.modality, examples, row.id)
+    """Stores new contents of a concept and deletes the strip of the old ones."""
+    updated = await services.store.run(rows.put_concept, services.store, name, row.modality, examples, row.id)
     await _forget_strip(services, row)
-    return new
+    return updated
 
 
 async def delete_concept(services: Services, row: ConceptRow) -> None:
@@ -90,8 +89,8 @@ async def delete_concept(services: Services, row: ConceptRow) -> None:
 
 
 async def _forget_strip(services: Services, row: ConceptRow) -> None:
-    others = await services.store.run(rows.concepts, services.store)
-    if all(other.digest != row.digest for other in others):
+    concepts = await services.store.run(rows.concepts, services.store)
+    if all(concept.digest != row.digest for concept in concepts):
         await services.jobs.forget([row.digest], kinds=[STRIPS])
     else:
         await services.store.run(services.store.scrub)

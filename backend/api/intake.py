@@ -1,8 +1,7 @@
-"""From bytes that were sent to a decoded input: one errand per file, however often it is sent at the same
-time.
+"""Intake: decodes uploaded bytes into inputs, with one errand per file even when it is sent several times at once.
 
-An input belongs to its bytes, not to a sender: whoever sends them gets the same id. What the file is called
-is the sender's own and is not kept; the answer to the sender repeats it, nobody else ever sees it.
+An input belongs to its bytes, not to a sender: the same bytes give the same id. The file name is the sender's
+own and is not stored; only the answer to that sender repeats it.
 """
 
 from __future__ import annotations
@@ -66,8 +65,8 @@ class Intake:
         return row if intact is not None else None
 
     async def take(self, arrival: Arrival, client: str) -> tuple[InputRow, bool]:
-        """The input, and whether it is new. What is kept was rebuilt from its numbers; the bytes that were
-        sent go with the errand.
+        """The input, and whether it is new. Its files are rebuilt from the decoded numbers; the bytes that were
+        sent are deleted with the errand.
 
         Raises what decoding raised, and Busy when it could not start in time.
         """
@@ -86,7 +85,7 @@ class Intake:
     def _ended(self, id: str, task: asyncio.Task[InputRow]) -> None:
         del self._under_way[id]
         if not task.cancelled():
-            task.exception()  # looked at, also when nobody waits any more
+            task.exception()  # retrieved also when nobody waits any more, or asyncio would log it
 
     async def _decode(self, arrival: Arrival, errand: ExitStack, client: str) -> InputRow:
         services = self.services

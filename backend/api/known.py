@@ -1,5 +1,5 @@
-"""What is known without computing: models, methods, and which fit together. Built by a worker, read here
-as plain JSON."""
+"""Models, methods and which fit together, from the catalogue that a worker computed: plain JSON, nothing is
+computed here."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ class KnownModel:
 
     @property
     def identity(self) -> str:
-        """For job keys: sha256 over weights, labels, preprocessing and card (calibration), everything said
-        about the model."""
+        """Part of job keys: sha256 over the model's whole description (weights, labels, preprocessing, card)."""
         return hashlib.sha256(canonical(self.info.model_dump(mode="json")).encode()).hexdigest()
 
     def require_modality(self, modality: str) -> None:
@@ -60,7 +59,7 @@ class KnownModel:
 
 
 async def _soon(work: Coroutine[Any, Any, T]) -> T:
-    """The answer, or 503 with Retry-After while workers start."""
+    """The result of `work`. Raises Busy (`starting`) while workers start."""
     try:
         return await asyncio.wait_for(work, PATIENCE)
     except TimeoutError:
@@ -82,8 +81,8 @@ async def catalogue(services: Services) -> Catalogue:
 
 
 async def model(services: Services, key: str, start: bool = False) -> KnownModel:
-    """start: whether it may be looked at now, when it was not before. Raises NotFound, ModelRejected, Busy
-    while starting."""
+    """start: compute the description now if nobody has yet. Raises NotFound, ModelRejected, Busy while
+    starting."""
     if not 1 <= len(key) <= 200 or not key.isprintable():
         raise NotFound(
             "There is no model of that name; choose one of the catalogue.",
@@ -94,13 +93,14 @@ async def model(services: Services, key: str, start: bool = False) -> KnownModel
     return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
 
 
-async def prediction_key(services: Services, asked: dict[str, Any], by: KnownModel) -> str:
-    """Key of a prediction. Recordings are judged by the cough detector too: its weights are part of it."""
-    judges = [by.identity]
-    if "audio" in by.info.modalities:
+async def prediction_key(services: Services, request: dict[str, Any], predictor: KnownModel) -> str:
+    """Job key of a prediction; for recordings it includes the weights of the cough detector, which judges them
+    too."""
+    identities = [predictor.identity]
+    if "audio" in predictor.info.modalities:
         with suppress(EvidentError):
-            judges.append((await model(services, DETECTOR)).identity)
-    return job_key("prediction", asked, canonical(judges))
+            identities.append((await model(services, DETECTOR)).identity)
+    return job_key("prediction", request, canonical(identities))
 
 
 async def method(services: Services, key: str) -> MethodInfo:

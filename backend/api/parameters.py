@@ -1,4 +1,4 @@
-"""A method's parameters against its JSON schema, in plain words; defaults filled; cost foreseen."""
+"""Parameters of a method: validated against its JSON schema, completed with defaults, checked for cost."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from app.core.schemas import Fit
 MAX_LETTERS = 200
 
 
-def settle(schema: Mapping[str, Any], fit: Fit, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Given values over the model's defaults over the method's, checked. Raises BadParameter; the values
-    sent are never quoted."""
-    known = schema.get("properties", {})
-    for name in given:
-        if name not in known:
-            raise _unknown(name, list(known))
-    defaults = {name: part["default"] for name, part in known.items() if "default" in part}
-    settled = {**defaults, **fit.defaults, **given}
-    for error in Draft202012Validator(dict(schema)).iter_errors(settled):
+def complete_params(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` over the model's defaults over the method's, validated. Raises BadParameter, which never
+    quotes a sent value."""
+    properties = schema.get("properties", {})
+    for name in params:
+        if name not in properties:
+            raise _unknown(name, list(properties))
+    defaults = {name: part["default"] for name, part in properties.items() if "default" in part}
+    complete = {**defaults, **fit.defaults, **params}
+    for error in Draft202012Validator(dict(schema)).iter_errors(complete):
         raise _refusal(error)
-    return {name: _exact(known.get(name, {}), value) for name, value in settled.items()}
+    return {name: _exact(properties.get(name, {}), value) for name, value in complete.items()}
 
 
 def _exact(part: Mapping[str, Any], value: Any) -> Any:
-    """1 for a field of kind number is 1.0, and 25.0 for a whole number is 25: one request, one key."""
+    """Value with its schema's type: 1 is 1.0 for a number, 25.0 is 25 for an integer, so that one request has
+    one key."""
     kinds = {part.get("type"), *(option.get("type") for option in part.get("anyOf", []))}
     if isinstance(value, bool):
         return value
@@ -107,8 +108,8 @@ def check_cost(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any], l
     least = schema["properties"][name].get("minimum", 1)
     if fitting < least:
         raise TooExpensive(f"{took}; lower {', '.join(names)}.", field=f"params.{name}")
-    shown = math.floor(fitting) if isinstance(params[name], int) else round(fitting, 2)
-    raise TooExpensive(f"{took}; with {name} at most {shown:,} it would fit.", field=f"params.{name}")
+    rounded = math.floor(fitting) if isinstance(params[name], int) else round(fitting, 2)
+    raise TooExpensive(f"{took}; with {name} at most {rounded:,} it would fit.", field=f"params.{name}")
 
 
 def _duration(seconds: float) -> str:

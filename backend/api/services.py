@@ -1,4 +1,4 @@
-"""The backend put together: store, engine and jobs of one process."""
+"""Services of one server process: store, engine, jobs, and the catalogue."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ CLEAN_EVERY = 15
 
 
 class Services:
-    """What the routes are given. Starting it starts the workers; nothing here imports torch."""
+    """The object behind all routes. Starting it starts the workers; it imports no torch."""
 
     def __init__(self, settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> None:
-        """plugins: modules with further tasks, imported by every worker. preload: torch too, and the
-        catalogue behind."""
+        """plugins: modules with further tasks, imported by every worker. preload: workers import torch at the
+        start and the catalogue is computed in the background."""
         self.settings = settings
         self.store = Store(settings.database_url, settings.data)
         self.blobs: Blobs = self.store.blobs
         self.spool = Spool(settings.data.resolve() / "spool")
         self.engine = create_engine(settings, plugins, preload)
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits)
-        self._known: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._descriptions: dict[str, tuple[str, dict[str, Any]]] = {}
         self._preload = preload
         self.preparations: list[Callable[[], Awaitable[None]]] = []
-        """Run once the catalogue is there: what requests that only read are to find done."""
+        """Called once the catalogue is there: work whose results read-only requests expect."""
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Opens the store, brings its tables up to date, starts workers and dispatcher; the catalogue is
-        computed behind."""
+        """Opens the store, migrates its tables, starts workers and dispatcher. The catalogue is computed in the
+        background."""
         self.engine.start()
         await self.store.run(self.store.migrate)
         await self.store.run(self.store.clean)
@@ -59,11 +59,11 @@ class Services:
             self._background.append(asyncio.create_task(self._prepare()))
 
     def ready(self) -> bool:
-        """Workers answer."""
+        """Whether the workers answer."""
         return self.engine.ready()
 
     async def stop(self) -> None:
-        """Ends the workers; what they were doing is taken up at the next start."""
+        """Ends the workers; their jobs are resumed at the next start."""
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -73,7 +73,7 @@ class Services:
         self.store.close()
 
     async def _sweep(self) -> None:
-        """Clears away what killed servers and workers left, and what a deletion could not scrub at once."""
+        """Every minute: removes files of killed servers and workers, and scrubs what a deletion could not."""
         for number in itertools.count(1):
             await asyncio.sleep(SWEEP_SECONDS)
             try:
@@ -84,19 +84,20 @@ class Services:
             except Exception as error:
                 log.error("the data folder could not be swept; trying again: %s", where(error))
 
-    # What there is
+    # Models and methods
 
     async def catalogue(self, start: bool = True) -> dict[str, Any]:
         """`app.core.schemas.Catalogue` as JSON: bundled models first, then those at hand on this machine,
         uploaded and fetched ones.
 
-        start: whether what was not looked at yet is looked at now; a request that only reads waits for those
-        who may.
+        start: compute missing descriptions now; a read-only request (False) waits for somebody else's job.
         """
-        base = await self._described({}, start)
+        base = await self._describe({}, start)
         others = [{"model": key, "upload": None} for key in base["more"]]
         others += [_upload(row) for row in await self.store.run(self.store.models)]
-        found = [one for payload in others if (one := await self._try(payload, start)) is not None]
+        found = [
+            one for payload in others if (one := await self._describe_or_none(payload, start)) is not None
+        ]
         models = [
             *base["catalogue"]["models"],
             *(info for one in found for info in one["catalogue"]["models"]),
@@ -112,22 +113,21 @@ class Services:
     async def model(self, key: str, start: bool = True) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """`app.core.schemas.ModelInfo` of a model, and per method its `app.core.schemas.Fit`. Raises
         NotFound, WeightsUnavailable, ModelRejected."""
-        found = await self._described({}, start)
-        if key not in found["fits"]:
-            if key.startswith(ZOO) and key not in found["more"]:
+        base = await self._describe({}, start)
+        if key not in base["fits"]:
+            if key.startswith(ZOO) and key not in base["more"]:
                 return await self._published(key)
-            found = await self._described(await self._locate(key, found), start)
-        return next(info for info in found["catalogue"]["models"] if info["key"] == key), found["fits"][key]
+            base = await self._describe(await self._locate(key, base), start)
+        return next(info for info in base["catalogue"]["models"] if info["key"] == key), base["fits"][key]
 
     async def source(self, input_id: str, model_key: str) -> dict[str, Any]:
-        """The parts of a job's payload that say on what and by whom: {input, model, upload, digest}.
-        Raises NotFound."""
+        """Input and model of a job's payload: {input, model, upload, digest}. Raises NotFound."""
         row = await self.store.run(self.store.input, input_id)
-        found = await self._described({}, start=False)
+        base = await self._describe({}, start=False)
         located = (
             {"model": model_key, "upload": None}
-            if model_key in found["fits"]
-            else await self._locate(model_key, found)
+            if model_key in base["fits"]
+            else await self._locate(model_key, base)
         )
         info, _ = await self.model(model_key, start=False)
         return {"input": row.as_payload(), **located, "digest": info["digest"]}
@@ -164,31 +164,31 @@ class Services:
             return {"model": key, "upload": None}
         with suppress(NotFound):
             return _upload(await self.store.run(self.store.model, key))
-        known = ", ".join(sorted(base["fits"]))
+        names = ", ".join(sorted(base["fits"]))
         raise NotFound(
-            f"There is no model of that name. There are: {known}.", code="unknown_model", field="model"
+            f"There is no model of that name. There are: {names}.", code="unknown_model", field="model"
         )
 
-    async def _described(self, payload: dict[str, Any], start: bool = True) -> dict[str, Any]:
-        """The catalogue job's result for the bundled models and those of the weights folder ({}), or for one
-        other.
+    async def _describe(self, payload: dict[str, Any], start: bool = True) -> dict[str, Any]:
+        """Result of the catalogue job for the bundled models and the weights folder (`{}`), or for one other
+        model.
 
-        Known under the code, and under the files it was read from: what is added or replaced is seen at the
-        next question.
+        The result is remembered under the key of its job, which covers the code and the weight files: an added
+        or replaced file is noticed at the next call.
         """
         upload = payload.get("upload")
-        files = [] if upload else self._weights()
+        files = [] if upload else self._weight_files()
         key = job_key("catalogue", {**payload, "files": files}, upload["digest"] if upload else None)
-        asked = canonical(payload)
-        known = self._known.get(asked)
-        if known is None or known[0] != key:
-            self._known[asked] = known = key, await self._computed(key, payload, start)
-        return known[1]
+        memo_key = canonical(payload)
+        described = self._descriptions.get(memo_key)
+        if described is None or described[0] != key:
+            self._descriptions[memo_key] = described = key, await self._compute(key, payload, start)
+        return described[1]
 
-    def _weights(self) -> list[list[Any]]:
+    def _weight_files(self) -> list[list[Any]]:
         return files_in(WEIGHTS, self.settings.weights)
 
-    async def _computed(
+    async def _compute(
         self, key: str, payload: dict[str, Any], start: bool = True, again: bool = False
     ) -> dict[str, Any]:
         """The result of a catalogue job. again: compute it also when it is known."""
@@ -206,22 +206,22 @@ class Services:
             raise _not_ready()
         return row.result
 
-    async def _try(self, payload: dict[str, Any], start: bool) -> dict[str, Any] | None:
+    async def _describe_or_none(self, payload: dict[str, Any], start: bool) -> dict[str, Any] | None:
         try:
-            return await self._described(payload, start)
+            return await self._describe(payload, start)
         except EvidentError:
             log.warning("a model at hand could not be described and is left out of the catalogue")
             return None
 
     async def _prepare(self) -> None:
-        """What requests that only read find ready: the catalogue, fetched networks as this version sees them,
-        pictures of concepts.
+        """Computes in the background what read-only requests expect: the catalogue, descriptions of fetched
+        networks, pictures of concepts.
 
-        What an earlier start left is used at once, but its times are those of that start: they are measured
-        again. Then the weights are watched for as long as the server runs.
+        A catalogue of an earlier start is used at once, and computed again because its measured seconds are
+        those of that start. Then the weight files are watched as long as the server runs.
         """
         earlier: set[str] = set()
-        seen = self._weights()
+        weights = self._weight_files()
         while True:
             try:
                 earlier = earlier or {
@@ -235,18 +235,21 @@ class Services:
             except EvidentError as error:
                 log.error("the catalogue could not be computed; trying again: %s", error.instance_code)
                 await asyncio.sleep(PREPARE_SECONDS)
-        for asked, (key, _) in list(self._known.items()):
+        for memo_key, (key, _) in list(self._descriptions.items()):
             if key in earlier:
                 with suppress(EvidentError):
-                    self._known[asked] = key, await self._computed(key, json.loads(asked), again=True)
-        await self._watch(seen)
+                    self._descriptions[memo_key] = (
+                        key,
+                        await self._compute(key, json.loads(memo_key), again=True),
+                    )
+        await self._watch(weights)
 
-    async def _watch(self, seen: list[list[Any]]) -> None:
-        """Looks at weights that were added or replaced since they were seen, while the server runs."""
+    async def _watch(self, weights: list[list[Any]]) -> None:
+        """Describes weights that are added or replaced while the server runs. weights: the files described so far."""
         while True:
-            while self._weights() == seen:
+            while self._weight_files() == weights:
                 await asyncio.sleep(WATCH_SECONDS)
-            seen = self._weights()
+            weights = self._weight_files()
             try:
                 await self.catalogue()
             except EvidentError as error:
@@ -255,7 +258,7 @@ class Services:
                 )
 
     async def _look_again(self) -> None:
-        """Networks that an earlier version fetched are described anew, from this machine alone."""
+        """Describes anew the networks that an earlier version of the code fetched, without the net."""
         for row in await self.store.run(self.jobs.queue.done_of_kind, "fetch"):
             name = row.payload["model"]
             if row.key != fetch_key(name):
@@ -264,7 +267,7 @@ class Services:
 
 
 def fetch_key(name: str) -> str:
-    """Of the job that fetches a published network."""
+    """Key of the job that fetches a published network."""
     return job_key("fetch", {"model": name}, None)
 
 

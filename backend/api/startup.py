@@ -1,5 +1,5 @@
-"""What can keep a backend from starting, found out before anything is started: one sentence each, never a
-traceback, never a password."""
+"""Checks before a backend starts: data folder, database, scheduler. Each failure is one sentence, without a
+traceback or a password."""
 
 from __future__ import annotations
 

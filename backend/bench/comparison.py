@@ -1,4 +1,4 @@
-"""The six maps that the compare view shows first, against getting them from Captum and lime one after
+"""The six maps that the compare view shows first, against computing them with Captum and lime one after
 another."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 import backend
 from backend.bench import peers
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
-from backend.bench.subject import NOISE, SEGMENTS, Subject, subject
+from backend.bench.subject import NOISE, SEGMENTS, Subject, resnet_subject
 
 TITLE = "The compare view (ResNet-18, 224 x 224): theirs / ours"
 ORDER = 30
@@ -17,9 +17,9 @@ ORDER = 30
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     """One row."""
-    given = subject()
+    subject = resnet_subject()
     samples = peers.FEW if setting.quick else peers.SAMPLES
-    asked: dict[str, dict[str, Any]] = {
+    methods: dict[str, dict[str, Any]] = {
         "grad_cam": {},
         "lime": {"n_samples": samples, "segments": SEGMENTS},
         "smooth_grad": {"n_samples": peers.COPIES, "noise": NOISE},
@@ -29,28 +29,28 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     }
 
     def ours() -> None:
-        for key, params in asked.items():
-            backend.explain(given.model, given.x, key, target=given.target, **params)
+        for key, params in methods.items():
+            backend.explain(subject.model, subject.x, key, target=subject.target, **params)
 
     def warm() -> None:
-        for key, params in asked.items():
+        for key, params in methods.items():
             short = params | ({"n_samples": peers.WARM} if key == "lime" else {})
-            backend.explain(given.model, given.x, key, target=given.target, **short)
+            backend.explain(subject.model, subject.x, key, target=subject.target, **short)
 
     name = "lime and Captum one after another; LRP by Zennit"
     note = f"LIME with {samples:,} samples; their fused map takes one Grad-CAM and one LRP more."
     yield from contest(
-        "Six maps", ours, [Peer(name, lambda: _one_by_one(given, samples), 5, note)], setting, warm=warm
+        "Six maps", ours, [Peer(name, lambda: _one_by_one(subject, samples), 5, note)], setting, warm=warm
     )
 
 
-def _one_by_one(given: Subject, samples: int) -> tuple[Work, Work]:
+def _one_by_one(subject: Subject, samples: int) -> tuple[Work, Work]:
     """Captum has no LRP for this network (a ReLU module is used twice, sums are functional), so Zennit
     stands in for it."""
-    cam, relevance = peers.captum_grad_cam(given), peers.zennit(given)
-    others = [
-        peers.captum_smooth_grad(given),
-        peers.captum_integrated_gradients(given),
+    cam, relevance = peers.captum_grad_cam(subject), peers.zennit(subject)
+    works = [
+        peers.captum_smooth_grad(subject),
+        peers.captum_integrated_gradients(subject),
         cam,
         relevance,
         cam,
@@ -58,7 +58,7 @@ def _one_by_one(given: Subject, samples: int) -> tuple[Work, Work]:
     ]
 
     def run(count: int) -> None:
-        for work in (peers.lime(given, count), *others):
+        for work in (peers.lime(subject, count), *works):
             work()
 
     return lambda: run(samples), lambda: run(peers.WARM)

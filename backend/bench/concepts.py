@@ -20,12 +20,12 @@ import backend
 from backend.attribution.concepts.attribution import POINTS
 from backend.attribution.concepts.vectors import EPS, Activations, ConceptVector, vector_from
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
-from backend.bench.subject import Subject, subject
+from backend.bench.subject import Subject, resnet_subject
 from models.synthetic.concepts import CONCEPTS
 
 TITLE = "Concept attributions (ResNet-18, 224 x 224): theirs / ours"
 ORDER = 40
-LAYERS, MANY = ("layer2", "layer3", "layer4"), 9
+LAYERS, N_CONCEPTS = ("layer2", "layer3", "layer4"), 9
 EXAMPLES = 10
 NEGATIVES = 5
 """Concepts with another seed whose examples together are the counter-examples; what they show does not
@@ -34,75 +34,80 @@ matter for the time."""
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     """One row per peer."""
-    given = subject()
-    layers, many = (LAYERS[-1:], 2) if setting.quick else (LAYERS, MANY)
-    pictures = _pictures(many)
-    vectors = {layer: _vectors(given, layer, pictures) for layer in layers}
+    subject = resnet_subject()
+    layers, n_concepts = (LAYERS[-1:], 2) if setting.quick else (LAYERS, N_CONCEPTS)
+    pictures = _pictures(n_concepts)
+    vectors = {layer: _vectors(subject, layer, pictures) for layer in layers}
 
     def ours() -> None:
         for layer in layers:
-            backend.concept_attribution(given.model, given.x, layer, vectors[layer], targets=[given.target])
+            backend.concept_attribution(
+                subject.model, subject.x, layer, vectors[layer], targets=[subject.target]
+            )
 
     with tempfile.TemporaryDirectory() as folder:
         peers = [
             Peer(
                 "the definition, concept by concept",
-                partial(_one_by_one, given, vectors),
+                partial(_one_by_one, subject, vectors),
                 5,
-                f"Path points in one batch. Measured with one concept per layer, times {many}.",
-                many,
+                f"Path points in one batch. Measured with one concept per layer, times {n_concepts}.",
+                n_concepts,
             ),
             Peer(
                 "visual-tcav",
-                partial(visual_tcav, given, layers, pictures, Path(folder)),
+                partial(visual_tcav, subject, layers, pictures, Path(folder)),
                 3,
                 "Its directions cached as well; the formula it implements is a simpler one.",
             ),
         ]
-        yield from contest(f"Visual-TCAV, {len(layers)} layers x {many} concepts", ours, peers, setting)
+        yield from contest(f"Visual-TCAV, {len(layers)} layers x {n_concepts} concepts", ours, peers, setting)
 
 
-def _pictures(many: int) -> dict[str, np.ndarray]:
+def _pictures(n_concepts: int) -> dict[str, np.ndarray]:
     """uint8 `[EXAMPLES, h, w, 3]` by name: `many` concepts, and `random` for the counter-examples."""
     kinds = [concept for concept in CONCEPTS.values() if concept.modality == "image"]
     # Fewer patterns than concepts wanted: a second draw of a pattern is a further set of pictures.
     sets = {
-        f"{kinds[i % len(kinds)].key}-{i}": kinds[i % len(kinds)].make(EXAMPLES, seed=i) for i in range(many)
+        f"{kinds[i % len(kinds)].key}-{i}": kinds[i % len(kinds)].make(EXAMPLES, seed=i)
+        for i in range(n_concepts)
     }
     return {**sets, "random": np.concatenate([kind.make(EXAMPLES, seed=1000) for kind in kinds[:NEGATIVES]])}
 
 
-def _vectors(given: Subject, layer: str, pictures: dict[str, np.ndarray]) -> list[ConceptVector]:
-    seen = {
-        name: Activations(given.model, layer, torch.cat([given.model.prepare(picture) for picture in found]))
-        for name, found in pictures.items()
+def _vectors(subject: Subject, layer: str, pictures: dict[str, np.ndarray]) -> list[ConceptVector]:
+    activations = {
+        name: Activations(
+            subject.model, layer, torch.cat([subject.model.prepare(picture) for picture in images])
+        )
+        for name, images in pictures.items()
     }
-    minus = seen.pop("random")
-    return [vector_from(given.model, plus, minus, name=name) for name, plus in seen.items()]
+    minus = activations.pop("random")
+    return [vector_from(subject.model, plus, minus, name=name) for name, plus in activations.items()]
 
 
-def _one_by_one(given: Subject, vectors: dict[str, list[ConceptVector]]) -> Work:
+def _one_by_one(subject: Subject, vectors: dict[str, list[ConceptVector]]) -> Work:
     """One concept per layer from the definition, gradients by a hook on the whole network: nothing shared,
     nothing cut off."""
 
     def run() -> None:
-        for layer, found in vectors.items():
-            definition(given, layer, found[0])
+        for layer, concepts in vectors.items():
+            definition(subject, layer, concepts[0])
 
     return run
 
 
-def definition(given: Subject, layer: str, vector: ConceptVector) -> tuple[Tensor, float]:
+def definition(subject: Subject, layer: str, vector: ConceptVector) -> tuple[Tensor, float]:
     """Steps 3 to 5 of Visual-TCAV for one concept and the class explained: its map `[h, w]` and its
     attribution."""
-    features, outputs = _replaced(given, layer, None)
+    features, outputs = _replaced(subject, layer, None)
     steps = torch.linspace(0, 1, POINTS)[:, None, None, None]
     path = (steps * features).requires_grad_(True)
     with torch.enable_grad():
-        (gradients,) = torch.autograd.grad(_replaced(given, layer, path)[1][:, given.target].sum(), path)
+        (gradients,) = torch.autograd.grad(_replaced(subject, layer, path)[1][:, subject.target].sum(), path)
     product = (gradients[1:] + gradients[:-1]).mean(0) / 2 * features[0]
-    rise = torch.relu(outputs - _replaced(given, layer, torch.zeros_like(features))[1])[0]
-    share = rise[given.target] / rise.max() if rise.max() > 0 else 0.0
+    rise = torch.relu(outputs - _replaced(subject, layer, torch.zeros_like(features))[1])[0]
+    share = rise[subject.target] / rise.max() if rise.max() > 0 else 0.0
     positive = torch.relu(product)
     field = positive / (positive.sum() + EPS) * share
     raw = torch.relu(torch.einsum("c,chw->hw", vector.direction, features[0]))
@@ -114,25 +119,28 @@ def definition(given: Subject, layer: str, vector: ConceptVector) -> tuple[Tenso
     return concept_map, float(weights @ (field * concept_map).sum((1, 2)))
 
 
-def _replaced(given: Subject, layer: str, features: Tensor | None) -> tuple[Tensor, Tensor]:
+def _replaced(subject: Subject, layer: str, features: Tensor | None) -> tuple[Tensor, Tensor]:
     """The layer's output and the logits of a full forward pass, after putting `features [n, C, h, w]` in
     the layer's place, if any."""
-    kept: list[Tensor] = []
+    layer_outputs: list[Tensor] = []
 
     def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
-        kept[:] = [output if features is None else features]
-        return kept[0].clone()
+        output = output if features is None else features
+        layer_outputs[:] = [output]
+        return output.clone()
 
-    handle = given.module.get_submodule(layer).register_forward_hook(hook)
+    handle = subject.module.get_submodule(layer).register_forward_hook(hook)
     try:
-        outputs = given.module(given.x if features is None else given.x.expand(len(features), -1, -1, -1))
+        outputs = subject.module(
+            subject.x if features is None else subject.x.expand(len(features), -1, -1, -1)
+        )
     finally:
         handle.remove()
-    return kept[0], outputs
+    return layer_outputs[0], outputs
 
 
 def visual_tcav(
-    given: Subject, layers: tuple[str, ...], pictures: dict[str, np.ndarray], folder: Path
+    subject: Subject, layers: tuple[str, ...], pictures: dict[str, np.ndarray], folder: Path
 ) -> tuple[Work, Work]:
     """The PyTorch package by S. Cavallini, which reads pictures from folders and keeps directions in a cache
     folder.
@@ -141,13 +149,13 @@ def visual_tcav(
     """
     from visual_tcav import LocalVisualTCAV, TorchModelWrapper
 
-    for name, found in pictures.items():
+    for name, images in pictures.items():
         (folder / name / "all").mkdir(parents=True)
-        for number, picture in enumerate(found):
+        for number, picture in enumerate(images):
             Image.fromarray(picture).save(folder / name / "all" / f"{number:03}.png")
     tested = folder / "tested.png"
-    shown = given.model.input.denormalise(given.x)[0].movedim(0, -1)  # type: ignore[attr-defined]
-    Image.fromarray((shown.clamp(0, 1) * 255).round().byte().numpy()).save(tested)
+    pixels = subject.model.input.denormalise(subject.x)[0].movedim(0, -1)  # type: ignore[attr-defined]
+    Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().numpy()).save(tested)
 
     def run(points: int) -> None:
         explainer.m_steps = points
@@ -158,10 +166,10 @@ def visual_tcav(
         explainer = LocalVisualTCAV(
             model_wrapper=TorchModelWrapper(
                 "measured",
-                given.module,
-                labels=list(given.model.labels),
-                input_size=given.model.input.shape,
-                model_preprocess=lambda x: given.model.input.normalise(x[None])[0],  # type: ignore[attr-defined]
+                subject.module,
+                labels=list(subject.model.labels),
+                input_size=subject.model.input.shape,
+                model_preprocess=lambda x: subject.model.input.normalise(x[None])[0],  # type: ignore[attr-defined]
             ),
             test_image_path=str(tested),
             concept_names=[name for name in pictures if name != "random"],

@@ -13,7 +13,7 @@ import backend
 from backend.attribution.methods import METHODS
 from backend.attribution.network.passes import Passes, Plan
 from backend.bench.harness import Row, Setting, over_floor
-from backend.bench.subject import Subject, subject
+from backend.bench.subject import Subject, resnet_subject
 
 TITLE = "Cost over the floor (ResNet-18, 224 x 224): ours / bare passes"
 ORDER = 10
@@ -24,8 +24,8 @@ FEW = {"n_samples": 64, "n_steps": 32}
 
 def rows(setting: Setting) -> Iterator[Row]:
     """One row per method."""
-    given = subject()
-    chosen: dict[str, dict[str, Any]] = {
+    subject = resnet_subject()
+    methods: dict[str, dict[str, Any]] = {
         "grad_cam": {},
         "smooth_grad": {"n_samples": 50},
         "integrated_gradients": {"n_steps": 50},
@@ -33,25 +33,25 @@ def rows(setting: Setting) -> Iterator[Row]:
         "lrp": {},
         "fused": {},
     }
-    for key, params in chosen.items():
+    for key, params in methods.items():
         yield _over(
-            given,
+            subject,
             key,
             {name: min(value, FEW[name]) if setting.quick else value for name, value in params.items()},
             setting,
         )
 
 
-def _over(given: Subject, key: str, params: dict[str, Any], setting: Setting) -> Row:
+def _over(subject: Subject, key: str, params: dict[str, Any], setting: Setting) -> Row:
     method = METHODS[key]
-    cost = method.cost(given.model, method.Params(**params))
+    cost = method.cost(subject.model, method.Params(**params))
     label = " ".join(
         [method.title, *(f"{value:,} {name.removeprefix('n_')}" for name, value in params.items())]
     )
-    bare, plans = floor(given, cost.forwards, cost.backwards)
+    bare, plans = floor(subject, cost.forwards, cost.backwards)
     return over_floor(
         label,
-        lambda: backend.explain(given.model, given.x, key, target=given.target, **params),
+        lambda: backend.explain(subject.model, subject.x, key, target=subject.target, **params),
         bare,
         setting,
         most=MOST,
@@ -60,16 +60,16 @@ def _over(given: Subject, key: str, params: dict[str, Any], setting: Setting) ->
     )
 
 
-def floor(given: Subject, forwards: int, backwards: int) -> tuple[Callable[[], None], str]:
+def floor(subject: Subject, forwards: int, backwards: int) -> tuple[Callable[[], None], str]:
     """The loop of passes, and in words how it runs. Every backward pass has its forward pass; the rest are
     forward only."""
-    passes = Passes.of(given.model)
+    passes = Passes.of(subject.model)
     work: list[Callable[[], None]] = []
     words = []
     for number, kind in ((forwards - backwards, "forward"), (backwards, "gradient")):
         if number > 0:
             plan = passes.plan(kind)  # type: ignore[arg-type]
-            work.append(_loop(plan, given, number, forward_only=kind == "forward"))
+            work.append(_loop(plan, subject, number, forward_only=kind == "forward"))
             words.append(f"{plan.precision}, batch {min(plan.batch, number)}")
 
     def run() -> None:
@@ -79,12 +79,12 @@ def floor(given: Subject, forwards: int, backwards: int) -> tuple[Callable[[], N
     return run, " and ".join(dict.fromkeys(words))
 
 
-def _loop(plan: Plan, given: Subject, number: int, *, forward_only: bool) -> Callable[[], None]:
+def _loop(plan: Plan, subject: Subject, number: int, *, forward_only: bool) -> Callable[[], None]:
     """`number` passes on ready-made batches; nothing is kept."""
     layout = torch.channels_last if plan.channels_last else torch.contiguous_format
     sizes = [min(plan.batch, number - start) for start in range(0, number, plan.batch)]
     batches = {
-        size: given.x.repeat(size, 1, 1, 1).to(plan.dtype, memory_format=layout) for size in set(sizes)
+        size: subject.x.repeat(size, 1, 1, 1).to(plan.dtype, memory_format=layout) for size in set(sizes)
     }
 
     def forward(x: Tensor) -> None:
@@ -93,7 +93,7 @@ def _loop(plan: Plan, given: Subject, number: int, *, forward_only: bool) -> Cal
 
     def both(x: Tensor) -> None:
         leaf = x.detach().requires_grad_(True)
-        torch.autograd.grad(plan.network(leaf)[:, given.target].sum(), leaf)
+        torch.autograd.grad(plan.network(leaf)[:, subject.target].sum(), leaf)
 
     def run() -> None:
         for size in sizes:

@@ -57,10 +57,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's way to the same result. make: imports it and gives the work (ModuleNotFoundError: left
+    """Another implementation of the same work. make: imports it and returns the work (ModuleNotFoundError: left
     out).
 
-    It may give two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours
+    It may return two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours
     should be, None where nothing was promised. times: what the work takes is multiplied by this, where a
     share of it stands for the whole (the note says so).
     """
@@ -74,7 +74,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Setting:
-    """How long to measure. tell: hears what is being done."""
+    """How long to measure. tell: called with the step that begins."""
 
     rounds: int = 3
     quick: bool = False
@@ -110,25 +110,27 @@ def contest(
     for peer in peers:
         setting.tell(f"{work}: warming up {peer.name}")
         try:
-            made = peer.make()
+            work_or_pair = peer.make()
         except ModuleNotFoundError as error:
             yield LeftOut(f"{work} against {peer.name}", f"{error.name} is not installed.")
             continue
-        run, short = made if isinstance(made, tuple) else (made, made)
+        run, short = work_or_pair if isinstance(work_or_pair, tuple) else (work_or_pair, work_or_pair)
         short()
         runners.append((peer, run))
     if not runners:
         return
-    mine: list[float] = []
-    theirs: list[list[float]] = [[] for _ in runners]
+    our_times: list[float] = []
+    their_times: list[list[float]] = [[] for _ in runners]
     for number in range(setting.rounds):
         setting.tell(f"{work}: round {number + 1} of {setting.rounds}")
-        mine.append(seconds(ours))
-        for (peer, run), found in zip(runners, theirs, strict=True):
+        our_times.append(seconds(ours))
+        for (peer, run), times in zip(runners, their_times, strict=True):
             setting.tell(f"{work}: round {number + 1} of {setting.rounds}, {peer.name}")
-            found.append(peer.times * seconds(run))
-    for (peer, _), found in zip(runners, theirs, strict=True):
-        yield versus(work, peer.name, list(zip(mine, found, strict=True)), goal=peer.goal, note=peer.note)
+            times.append(peer.times * seconds(run))
+    for (peer, _), times in zip(runners, their_times, strict=True):
+        yield versus(
+            work, peer.name, list(zip(our_times, times, strict=True)), goal=peer.goal, note=peer.note
+        )
 
 
 def over_floor(
@@ -155,8 +157,8 @@ def versus(
 ) -> Row:
     """Seconds of ours and theirs, round by round; theirs / ours should be at least `goal`."""
     ratios = [b / a for a, b in pairs]
-    said, reached = ("", None) if goal is None else (f">= {goal:g} x", statistics.median(ratios) >= goal)
-    return _row(work, peer, pairs, ratios, said, reached, note)
+    target, reached = ("", None) if goal is None else (f">= {goal:g} x", statistics.median(ratios) >= goal)
+    return _row(work, peer, pairs, ratios, target, reached, note)
 
 
 def _row(
@@ -199,31 +201,33 @@ def groups() -> dict[str, ModuleType]:
     """The files of this package that have rows, by name, in their order."""
     import backend.bench as package
 
-    found = {
+    modules = {
         info.name: importlib.import_module(f"{package.__name__}.{info.name}")
         for info in pkgutil.iter_modules(package.__path__)
     }
     return {
         name: module
-        for name, module in sorted(found.items(), key=lambda pair: getattr(pair[1], "ORDER", 0))
+        for name, module in sorted(modules.items(), key=lambda pair: getattr(pair[1], "ORDER", 0))
         if hasattr(module, "rows")
     }
 
 
 def measure(name: str, module: ModuleType, setting: Setting, report: Report) -> None:
     """Adds what one group measures to the report."""
-    busy, own, started = _busy(), _own(), time.monotonic()
-    for found in module.rows(setting):
-        if isinstance(found, LeftOut):
-            report.left_out.append(f"{found.work}: {found.reason}")
+    busy_seconds, own_seconds, started = _busy_cpu_seconds(), _own_cpu_seconds(), time.monotonic()
+    for row in module.rows(setting):
+        if isinstance(row, LeftOut):
+            report.left_out.append(f"{row.work}: {row.reason}")
         else:
-            report.rows.append(replace(found, group=name))
+            report.rows.append(replace(row, group=name))
     elapsed = max(time.monotonic() - started, 1e-3)
-    report.others[name] = max(0.0, (_busy() - busy) - (_own() - own)) / elapsed
+    report.others[name] = (
+        max(0.0, (_busy_cpu_seconds() - busy_seconds) - (_own_cpu_seconds() - own_seconds)) / elapsed
+    )
 
 
-def _busy() -> float:
-    """Seconds that the processors have worked, for anybody."""
+def _busy_cpu_seconds() -> float:
+    """Processor seconds of all programs since boot."""
     spent = psutil.cpu_times()
     return float(
         sum(spent)
@@ -234,8 +238,8 @@ def _busy() -> float:
     )
 
 
-def _own() -> float:
-    """Seconds that they have worked for this process and the ones it started and saw end."""
+def _own_cpu_seconds() -> float:
+    """Processor seconds of this process and of its ended children."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
 
@@ -244,7 +248,7 @@ def _own() -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures hold for."""
+    """The machine and library versions that the figures hold for."""
     import torch
 
     names = ("torch", "captum", "lime", "grad-cam", "zennit", "numpy", "scikit-image", "visual-tcav")
@@ -256,7 +260,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "versions": {name: found for name in names if (found := _version(name))},
+        "versions": {name: number for name in names if (number := _version(name))},
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

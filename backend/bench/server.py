@@ -1,4 +1,4 @@
-"""`evident serve` in a process of its own with an empty data folder, and the few calls the rows need."""
+"""`evident serve` in a process of its own with an empty data folder, and the calls that the benchmark makes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def serving(data: Path, workers: int, environment: dict[str, str] | None = None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENT_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENT_")}
     command = [
         sys.executable,
         "-m",
@@ -103,7 +103,7 @@ def serving(data: Path, workers: int, environment: dict[str, str] | None = None)
         process = subprocess.Popen(
             command,
             cwd=Path(__file__).resolve().parents[2],
-            env=kept | (environment or {}),
+            env=inherited | (environment or {}),
             stdout=log,
             stderr=log,
         )

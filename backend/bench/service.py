@@ -1,4 +1,4 @@
-"""The whole program as it is served: start, answers from the store, workers side by side, memory."""
+"""The served program: start, answers from the store, two workers against one, memory."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def _one_server(data: Path, environment: dict[str, str], setting: Setting) -> It
 def _filled(server: Server, setting: Setting) -> Iterator[Row]:
     setting.tell("an explanation set with a ResNet-50")
     input_id = server.upload(PICTURE)
-    asked = [
+    requests = [
         {"input": input_id, "model": LARGE, "method": method, "params": params}
         for method, params in METHODS.items()
     ]
-    (first, *_) = server.explain(asked[:1] if setting.quick else asked)
+    (map_id, *_) = server.explain(requests[:1] if setting.quick else requests)
 
     def again() -> None:
-        known = server.client.post("/api/v1/explanations", json=asked[0]).raise_for_status().json()
-        server.client.get(f"/api/v1/explanations/{known['id']}/values.npy").raise_for_status()
+        explanation = server.client.post("/api/v1/explanations", json=requests[0]).raise_for_status().json()
+        server.client.get(f"/api/v1/explanations/{explanation['id']}/values.npy").raise_for_status()
 
     again()
     note = "Request, answer and the map's numbers."
@@ -83,7 +83,7 @@ def _filled(server: Server, setting: Setting) -> Iterator[Row]:
     yield figure(
         "Memory of the worker, ResNet-50", [server.worker_bytes() / MIB], most=1536, unit="MiB", note=note
     )
-    for address in ("/", f"/api/v1/explanations/{first}/overlay.png"):
+    for address in ("/", f"/api/v1/explanations/{map_id}/overlay.png"):
         server.client.get(address).raise_for_status()
     yield figure(
         "Memory of the web process",
@@ -107,11 +107,11 @@ def _two_workers(folder: Path, environment: dict[str, str], setting: Setting) ->
 
         def ask(which: int, seeds: range) -> float:
             params = {"n_samples": COPIES}
-            wanted = [
+            requests = [
                 {"input": ids[which], "model": SMALL, "method": "smooth_grad", "params": params, "seed": seed}
                 for seed in seeds
             ]
-            return seconds(lambda: servers[which].explain(wanted))
+            return seconds(lambda: servers[which].explain(requests))
 
         for which in (0, 1):
             setting.tell("workers load the network")

@@ -1,5 +1,5 @@
-"""What the rows are measured on: one ResNet-18 of torchvision at 224 x 224 with seeded random weights, one
-picture, one class, one cut.
+"""Subject of the measurements: one ResNet-18 of torchvision at 224 x 224 with seeded random weights, one
+picture, one class, one segmentation.
 
 Random weights cost what trained ones cost, and need no download. Ours and theirs get the same module, input,
 class and segments.
@@ -52,12 +52,12 @@ class Subject:
 
 
 @cache
-def subject() -> Subject:
+def resnet_subject() -> Subject:
     """Built once per run."""
-    return of(network(ARCHITECTURE))
+    return subject_of(network(ARCHITECTURE))
 
 
-def of(model: Model) -> Subject:
+def subject_of(model: Model) -> Subject:
     """The picture, explained for the class that this model predicts."""
     x = model.prepare(PICTURE)
     with torch.no_grad():

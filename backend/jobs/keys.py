@@ -55,14 +55,14 @@ def code_version() -> str:
 def files_in(*folders: Path | None) -> list[list[Any]]:
     """Name, size, time and inode of every file that lies in these folders: another list when one is added,
     replaced or taken away."""
-    found: list[list[Any]] = []
+    fingerprints: list[list[Any]] = []
     for folder in folders:
         if folder is not None and folder.is_dir():
             for path in sorted(folder.iterdir()):
                 with suppress(FileNotFoundError):
                     stat = path.stat()
-                    found.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
-    return found
+                    fingerprints.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
+    return fingerprints
 
 
 def _version(name: str) -> str | None:

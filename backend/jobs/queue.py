@@ -20,7 +20,7 @@ from backend.store.tables import jobs
 
 LEASE = 8.0
 """Seconds after its last sign of life that an owner counts as dead."""
-GIVEN = "given/"
+ATTACHED = "given/"
 """Names of the blobs that came with a job; it holds them until it ends."""
 LANES: dict[Group, tuple[str, ...]] = {
     "compute": ("interactive", "batch"),
@@ -46,7 +46,7 @@ class Queue:
         payload: dict[str, Any],
         title: str,
         client: str,
-        given: Mapping[str, str] | None = None,
+        attachments: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> JobRow:
         """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy, NotFound (an
@@ -55,7 +55,7 @@ class Queue:
         given: blobs (name -> sha256) that the job brings along; they lie in `folder`, and nothing of a
         refused job is taken over.
         """
-        begin = self.store.filing if given else self.store.write
+        begin = self.store.filing if attachments else self.store.write
         try:
             with begin() as connection:
                 state = connection.execute(select(jobs.c.state).where(jobs.c.key == key)).scalar()
@@ -85,15 +85,15 @@ class Queue:
                         "finished": None,
                     },
                 )
-                if given:
-                    self.store.adopt(given.values(), folder)
+                if attachments:
+                    self.store.adopt(attachments.values(), folder)
                     self.store.hold(
-                        connection, f"job:{key}", {GIVEN + name: sha for name, sha in given.items()}
+                        connection, f"job:{key}", {ATTACHED + name: sha for name, sha in attachments.items()}
                     )
                 return row
         except BaseException:
-            if given:
-                self.store.discard(given.values())
+            if attachments:
+                self.store.discard(attachments.values())
             raise
 
     def _insert(self, connection: Connection, key: str, values: dict[str, Any]) -> JobRow:
@@ -123,15 +123,15 @@ class Queue:
     def _turn(self, connection: Connection, client: str, lane: str) -> int:
         """Start-time fair queueing: one after the client's last waiting job, but never before what is
         running now."""
-        mine = or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client))
-        last = select(func.max(jobs.c.turn)).where(mine, _same_line(lane))
+        ahead = or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client))
+        last = select(func.max(jobs.c.turn)).where(ahead, _same_line(lane))
         return (connection.execute(last).scalar() or 0) + 1
 
     def claim(self, group: Group) -> tuple[JobRow, str] | None:
         """The next job of a group with its lane, now running and ours: one atomic UPDATE. None when
         nothing waits."""
         now = time.time()
-        first = (
+        next_key = (
             select(jobs.c.key)
             .where(jobs.c.state == "queued", jobs.c.lane.in_(LANES[group]))
             .order_by(jobs.c.rank.desc(), jobs.c.turn, jobs.c.created)
@@ -141,7 +141,7 @@ class Queue:
         )
         statement = (
             update(jobs)
-            .where(jobs.c.key == first, jobs.c.state == "queued")
+            .where(jobs.c.key == next_key, jobs.c.state == "queued")
             .values(
                 state="running",
                 owner=self.owner,
@@ -152,8 +152,8 @@ class Queue:
             .returning(jobs.c.key, jobs.c.lane)
         )
         with self.store.write() as connection:
-            found = connection.execute(statement).first()
-            return None if found is None else (self._get(connection, found.key), found.lane)
+            claimed = connection.execute(statement).first()
+            return None if claimed is None else (self._get(connection, claimed.key), claimed.lane)
 
     def finish(self, key: str, stored: Stored, tries: int, made: Path | None = None) -> bool:
         """Accepts the result if the job is still ours and running; the row and its blobs change together.
@@ -181,14 +181,16 @@ class Queue:
         return ended
 
     def _end(self, connection: Connection, key: str, tries: int, values: dict[str, Any]) -> bool:
-        mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
-        more = {
+        still_ours = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
+        bookkeeping = {
             "attempts": jobs.c.attempts + max(0, tries - 1),
             "owner": None,
             "lease": None,
             "finished": time.time(),
         }
-        return connection.execute(update(jobs).where(mine).values(**values, **more)).rowcount == 1
+        return (
+            connection.execute(update(jobs).where(still_ours).values(**values, **bookkeeping)).rowcount == 1
+        )
 
     def cancel_waiting(self, key: str, problem: dict[str, Any]) -> bool:
         """True when it was waiting; a running job must be stopped by its worker."""
@@ -217,17 +219,19 @@ class Queue:
     def give_back(self, key: str) -> None:
         """One of ours waits again."""
         with self.store.write() as connection:
-            mine = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
-            connection.execute(update(jobs).where(mine).values(state="queued", owner=None, lease=None))
+            still_ours = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
+            connection.execute(update(jobs).where(still_ours).values(state="queued", owner=None, lease=None))
 
     def renew(self, keys: Iterable[str]) -> None:
         """A sign of life for those of our jobs that are really under way; one that nobody follows (a fault
         came between) runs out."""
         with self.store.write() as connection:
-            mine = and_(jobs.c.state == "running", jobs.c.owner == self.owner, jobs.c.key.in_(list(keys)))
-            connection.execute(update(jobs).where(mine).values(lease=time.time() + LEASE))
+            still_ours = and_(
+                jobs.c.state == "running", jobs.c.owner == self.owner, jobs.c.key.in_(list(keys))
+            )
+            connection.execute(update(jobs).where(still_ours).values(lease=time.time() + LEASE))
 
-    def reclaim(self, ours: bool = False) -> int:
+    def reclaim(self, include_own: bool = False) -> int:
         """Jobs whose owner died or lost sight of them wait again. ours: all under our own name (at
         shutdown). Returns how many."""
         with self.store.write() as connection:
@@ -238,7 +242,7 @@ class Queue:
             lost = [
                 row.key
                 for row in running
-                if row.lease < now or (ours if row.owner == self.owner else is_dead(row.owner))
+                if row.lease < now or (include_own if row.owner == self.owner else is_dead(row.owner))
             ]
             if lost:
                 statement = update(jobs).where(jobs.c.key.in_(lost), jobs.c.state == "running")
@@ -283,8 +287,8 @@ class Queue:
     def active(self, keys: Collection[str]) -> set[str]:
         """Those of `keys` that wait or run."""
         with self.store.engine.connect() as connection:
-            found = connection.execute(select(jobs.c.key).where(jobs.c.state.in_(ACTIVE))).scalars()
-            return set(found) & set(keys)
+            active_keys = connection.execute(select(jobs.c.key).where(jobs.c.state.in_(ACTIVE))).scalars()
+            return set(active_keys) & set(keys)
 
     def mentioning(self, words: Collection[str], kinds: Collection[str] | None = None) -> list[JobRow]:
         """Jobs in whose payload one of these ids stands, whatever their kind: they computed with it."""
@@ -307,7 +311,7 @@ class Queue:
 
 def inputs_of(payload: Mapping[str, Any]) -> list[str]:
     """Ids of the inputs that a payload is about: `input` of one, `inputs` of several."""
-    parts = [payload, *(one for one in payload.get("inputs") or [] if isinstance(one, dict))]
+    parts = [payload, *(entry for entry in payload.get("inputs") or [] if isinstance(entry, dict))]
     return [
         part["input"]["id"] for part in parts if isinstance(part.get("input"), dict) and "id" in part["input"]
     ]

@@ -52,7 +52,7 @@ class Jobs:
         """What a dead predecessor left running waits again; then the dispatcher begins."""
         await self.store.run(self.queue.reclaim)
         await self.sweep()
-        self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._live())]
+        self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._heartbeat())]
 
     async def stop(self) -> None:
         """Gives back what is running, so that the next start takes it up at once. Call after the engine
@@ -62,7 +62,7 @@ class Jobs:
         for task in (*self._loops, *followers):
             task.cancel()
         await asyncio.gather(*self._loops, *followers, return_exceptions=True)
-        await self.store.run(self.queue.reclaim, ours=True)
+        await self.store.run(self.queue.reclaim, include_own=True)
 
     async def sweep(self) -> None:
         """Removes folders that killed servers and workers left in the spool; those of other servers that
@@ -82,7 +82,7 @@ class Jobs:
         title: str = "",
         client: str = "",
         priority: int = 0,
-        given: Mapping[str, str] | None = None,
+        attachments: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> JobRow:
         """Starts the job of this key, or returns it when it is known (`row.fresh` tells which). Posting twice
@@ -102,25 +102,25 @@ class Jobs:
             payload=payload,
             title=title,
             client=client,
-            given=given,
+            attachments=attachments,
             folder=folder,
         )
         if row.state == "done" and not await self.store.run(self._intact, key):
             await self.store.run(self.queue.requeue, key)
             row = replace(await self.get(key), fresh=True)
         self._signal(key)
-        return await self._live_row(row)
+        return await self._with_progress(row)
 
     async def get(self, key: str) -> JobRow:
         """The job with its live progress. Raises NotFound."""
-        return await self._live_row(await self.store.run(self.queue.get, key))
+        return await self._with_progress(await self.store.run(self.queue.get, key))
 
     async def list(
         self, client: str | None = None, states: tuple[JobState, ...] | None = None, limit: int = 200
     ) -> list[JobRow]:
         """Active ones first, then the newest."""
         rows = await self.store.run(self.queue.listing, client, states, limit)
-        return [await self._live_row(row) for row in rows]
+        return [await self._with_progress(row) for row in rows]
 
     async def wait(self, key: str, seconds: float) -> JobRow:
         """The job once it has ended, or as it is after `seconds`. Raises NotFound."""
@@ -129,25 +129,25 @@ class Jobs:
             while True:
                 signal.clear()
                 row = await self.get(key)
-                left = deadline - time.monotonic()
-                if not row.active or left <= 0:
+                remaining = deadline - time.monotonic()
+                if not row.active or remaining <= 0:
                     return row
-                await _set_within(signal, min(left, POLL))
+                await _wait_at_most(signal, min(remaining, POLL))
 
     async def watch(self, key: str) -> AsyncIterator[JobRow]:
         """The job now, and again whenever its state or progress changes, until it has ended. Raises
         NotFound."""
-        seen: tuple[JobState, Progress] | None = None
+        last: tuple[JobState, Progress] | None = None
         with self._listen(key) as signal:
             while True:
                 signal.clear()
                 row = await self.get(key)
-                if (row.state, row.progress) != seen:
-                    seen = (row.state, row.progress)
+                if (row.state, row.progress) != last:
+                    last = (row.state, row.progress)
                     yield row
                 if not row.active:
                     return
-                await _set_within(signal, WATCH if row.state == "running" else POLL)
+                await _wait_at_most(signal, WATCH if row.state == "running" else POLL)
 
     async def result(self, key: str) -> dict[str, Any]:
         """The result of a job that is done. Raises NotFound (not known, not done), or the error it failed
@@ -234,10 +234,12 @@ class Jobs:
                     "the dispatcher could not read the job table; it tries again: %s", type(error).__name__
                 )
                 await asyncio.sleep(POLL)
-            await _set_within(self._wake, POLL)
+            await _wait_at_most(self._wake, POLL)
 
     async def _feed(self, group: Group) -> None:
-        while sum(other == group for other, _ in self._running.values()) < self.engine.capacity[group]:
+        while (
+            sum(busy_group == group for busy_group, _ in self._running.values()) < self.engine.capacity[group]
+        ):
             claimed = await self.store.run(self.queue.claim, group)
             if claimed is None:
                 return
@@ -290,9 +292,11 @@ class Jobs:
         while True:
             try:
                 if isinstance(outcome, Stored):
-                    ours = await self.store.run(self.queue.finish, key, outcome, tries, self.spool.made(key))
+                    accepted = await self.store.run(
+                        self.queue.finish, key, outcome, tries, self.spool.made(key)
+                    )
                 else:
-                    ours = await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
+                    accepted = await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
                 break
             except NotFound:  # its files went, with somebody else's hand: once more
                 await self.store.run(self.queue.give_back, key)
@@ -310,13 +314,13 @@ class Jobs:
                         "The job failed because its result could not be stored; see the server's log."
                     )
             await asyncio.sleep(POLL)
-        if ours or not await self.store.run(
+        if accepted or not await self.store.run(
             self.queue.active, [key]
         ):  # else another server has taken it over, and its folder with it
             self.spool.remove(key)
         self._signal(key)
 
-    async def _live(self) -> None:
+    async def _heartbeat(self) -> None:
         """Signs of life for our jobs; takes over those of dead processes."""
         while True:
             await asyncio.sleep(HEARTBEAT)
@@ -332,7 +336,7 @@ class Jobs:
     def _intact(self, key: str) -> bool:
         return all(self.store.blobs.path(sha) is not None for sha in self.queue.blobs(key).values())
 
-    async def _live_row(self, row: JobRow) -> JobRow:
+    async def _with_progress(self, row: JobRow) -> JobRow:
         return replace(row, progress=self.spool.progress(row.key)) if row.state == "running" else row
 
     def _listen(self, key: str) -> _Listening:
@@ -344,7 +348,7 @@ class Jobs:
         self._wake.set()
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
+async def _wait_at_most(event: asyncio.Event, seconds: float) -> None:
     """Waits for the event, at most so long. Not `asyncio.wait_for`: in Python 3.11 it swallows a cancellation
     that meets the event being set, and a loop that was told to end goes on for ever (a stop with a job under
     way hung on it)."""

@@ -92,11 +92,11 @@ class Spool:
     def clean(self, keep: Callable[[Collection[str]], Collection[str]]) -> int:
         """Removes the folders of jobs that no longer run. keep: tells which of them do; asked after looking,
         so that a job that begins meanwhile loses nothing. Returns how many were removed."""
-        there = {path.name for path in self.folder.iterdir()}
-        gone = there - set(keep(there))
-        for name in gone:
+        names = {path.name for path in self.folder.iterdir()}
+        stale = names - set(keep(names))
+        for name in stale:
             self.remove(name)
-        return len(gone)
+        return len(stale)
 
     # The worker's end
 

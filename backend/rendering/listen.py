@@ -43,12 +43,12 @@ def marked_sound(
     full scale. Positive relevance is what marks a cell.
     """
     start, end = window or (0.0, len(waveform) / rate)
-    first, last = max(0, round(start * rate)), min(len(waveform), round(end * rate))
-    piece = np.asarray(waveform[first:last], np.float64)
+    begin, stop = max(0, round(start * rate)), min(len(waveform), round(end * rate))
+    piece = np.asarray(waveform[begin:stop], np.float64)
     size = max(64, 2 ** round(np.log2(0.032 * rate)))
     spectrum = stft(piece, size)
     frequencies = np.fft.rfftfreq(size, 1 / rate)
-    times = first / rate + np.arange(spectrum.shape[0]) * (size // 4) / rate
+    times = begin / rate + np.arange(spectrum.shape[0]) * (size // 4) / rate
     mask = _mask(cells, top, frequencies, times)
     sound = istft(spectrum * (mask if part == "only" else 1.0 - mask), size, len(piece))
     return _matched(sound, piece, rate)
@@ -92,8 +92,8 @@ def istft(spectrum: np.ndarray, size: int, length: int) -> np.ndarray:
         place = slice(offset * hop, offset * hop + family.size)
         total[place] += family.ravel()
         weight[place] += np.tile(window**2, len(family))
-    whole = total / np.maximum(weight, 1e-8)
-    return whole[size // 2 : size // 2 + length]
+    sound = total / np.maximum(weight, 1e-8)
+    return sound[size // 2 : size // 2 + length]
 
 
 def _hann(size: int) -> np.ndarray:

@@ -34,9 +34,9 @@ def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
     Colour: cividis from 0 to the strongest cell for unsigned maps, coolwarm symmetric about 0 for signed
     ones; opacity follows |value|.
     """
-    shown = _selected(values.astype(np.float64), look)
-    strongest = float(np.abs(shown).max(initial=0.0)) or 1.0
-    share = shown / strongest
+    selected = _selected(values.astype(np.float64), look)
+    strongest = float(np.abs(selected).max(initial=0.0)) or 1.0
+    share = selected / strongest
     colour = ramp("coolwarm", (share + 1.0) / 2.0) if look.signed else ramp("cividis", share)
     alpha = (look.opacity * np.abs(share))[..., None]
     picture = (1.0 - alpha) * _grey(grid, values.shape)[..., None] + alpha * colour

@@ -118,10 +118,10 @@ class Blobs:
         place = self._place(sha)
         try:
             stat = place.stat()
-            seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            fingerprint = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             # Small blobs are hashed at every read (0.2 ms); a recording is served in hundreds of ranges, so a
             # large one only when new.
-            if stat.st_size > CHUNK and self._trusted.get(sha) == seen:
+            if stat.st_size > CHUNK and self._trusted.get(sha) == fingerprint:
                 return place
             with place.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != sha:
@@ -129,7 +129,7 @@ class Blobs:
                     return None
         except OSError:
             return None
-        self._trusted[sha] = seen
+        self._trusted[sha] = fingerprint
         return place
 
     def get(self, sha: str) -> bytes:

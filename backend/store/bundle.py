@@ -50,28 +50,28 @@ def write_bundle(name: str, examples: Sequence[dict[str, Any]], arrays: Iterable
     listed = []
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for number, (one, array) in enumerate(zip(examples, arrays, strict=True)):
-            suffix, data = _encoded(one, array)
+        for number, (example, array) in enumerate(zip(examples, arrays, strict=True)):
+            suffix, data = _encoded(example, array)
             file = f"examples/{number:03d}.{suffix}"
             archive.writestr(file, data)
-            listed.append({"file": file, "box": one.get("box")})
+            listed.append({"file": file, "box": example.get("box")})
         archive.writestr(MANIFEST, json.dumps({"format": FORMAT, "name": name, "examples": listed}, indent=1))
     return buffer.getvalue()
 
 
-def _encoded(one: dict[str, Any], array: np.ndarray) -> tuple[str, bytes]:
+def _encoded(example: dict[str, Any], array: np.ndarray) -> tuple[str, bytes]:
     import numpy as np
 
     buffer = io.BytesIO()
-    if one["modality"] == "image":
+    if example["modality"] == "image":
         from PIL import Image
 
         Image.fromarray(np.asarray(array)).save(buffer, "PNG")
         return "png", buffer.getvalue()
-    if one["modality"] == "audio":
+    if example["modality"] == "audio":
         import soundfile
 
-        soundfile.write(buffer, np.asarray(array), int(one["rate"]), format="WAV", subtype="FLOAT")
+        soundfile.write(buffer, np.asarray(array), int(example["rate"]), format="WAV", subtype="FLOAT")
         return "wav", buffer.getvalue()
     np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
     return "npy", buffer.getvalue()
@@ -92,10 +92,10 @@ def read_bundle(data: bytes, limits: Limits) -> Bundle:
                 raise _crowded()
             room = min(limits.audio_bytes * 4, max(RATIO * len(data), SMALL))
             parts = []
-            for one in listed:
-                entry = _entry(archive, str(one["file"]), min(limits.audio_bytes, room))
+            for item in listed:
+                entry = _entry(archive, str(item["file"]), min(limits.audio_bytes, room))
                 room -= len(entry)
-                parts.append(Part(entry, _box(one.get("box"))))
+                parts.append(Part(entry, _box(item.get("box"))))
             return Bundle(
                 plain_text(str(manifest.get("name") or "Imported concept"), 80, field="file"), parts
             )
@@ -117,12 +117,12 @@ def read_bundle(data: bytes, limits: Limits) -> Bundle:
 def _entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """One entry, never more than `most` bytes of it: the size a zip states need not be the size it has."""
     with archive.open(name) as entry:
-        found = entry.read(most + 1)
-    if len(found) > most:
+        data = entry.read(most + 1)
+    if len(data) > most:
         raise TooLarge(
             "The concept's examples are too large together; split it.", code="too_large", field="file"
         )
-    return found
+    return data
 
 
 def _box(values: Any) -> tuple[float, float, float, float] | None:

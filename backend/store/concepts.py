@@ -37,10 +37,10 @@ def put_concept(
     manifest = {
         "name": name,
         "modality": modality,
-        "examples": [{k: v for k, v in one.items() if k != "input"} for one in examples],
+        "examples": [{k: v for k, v in example.items() if k != "input"} for example in examples],
     }
-    written = json.dumps(manifest, sort_keys=True).encode()
-    digest = hashlib.sha256(written).hexdigest()
+    manifest_json = json.dumps(manifest, sort_keys=True).encode()
+    digest = hashlib.sha256(manifest_json).hexdigest()
     row = ConceptRow(id or uuid.uuid4().hex, name, modality, digest, examples, time.time())
     values = {"name": name, "modality": modality, "digest": digest, "examples": examples}
     try:
@@ -51,11 +51,11 @@ def put_concept(
                 update(tables.concepts).where(tables.concepts.c.id == id).values(**values)
             ).rowcount:
                 raise _missing()
-            store.blobs.put(written)
-            held = {"manifest": digest} | {
-                f"example/{number}": one["array"] for number, one in enumerate(examples)
+            store.blobs.put(manifest_json)
+            blobs = {"manifest": digest} | {
+                f"example/{number}": example["array"] for number, example in enumerate(examples)
             }
-            store.hold(connection, f"concept:{row.id}", held)
+            store.hold(connection, f"concept:{row.id}", blobs)
     except BaseException:
         store.discard([digest])
         raise
@@ -90,7 +90,7 @@ def delete_concept(store: Store, id: str) -> None:
 
 def concepts_with(store: Store, input: str) -> list[ConceptRow]:
     """Those with an example that is this input or was cut from it."""
-    return [row for row in concepts(store) if any(one.get("input") == input for one in row.examples)]
+    return [row for row in concepts(store) if any(example.get("input") == input for example in row.examples)]
 
 
 def _missing() -> NotFound:

@@ -57,19 +57,19 @@ class Store:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A store call from the event loop. Raises, beside what the call raises, StorageUnavailable and
         NoSpace."""
-        asked = time.monotonic()
+        queued_at = time.monotonic()
 
         def call() -> T:
-            if self._fault is not None and asked < self._fault_time:
+            if self._fault is not None and queued_at < self._fault_time:
                 raise self._fault  # it stood in line behind a call that waited in vain, and would wait as long for the same thing
-            began = time.monotonic()
+            started_at = time.monotonic()
             try:
                 return function(*args, **kwargs)
             except Exception as error:
                 fault = fault_of(error)
                 if fault is None:
                     raise
-                if time.monotonic() - began > LOCK_SECONDS / 2:
+                if time.monotonic() - started_at > LOCK_SECONDS / 2:
                     self._fault, self._fault_time = fault, time.monotonic()
                 raise fault from None
 
@@ -167,8 +167,8 @@ class Store:
     def require_inputs(self, connection: Connection, ids: Collection[str]) -> None:
         """Inside a transaction: raises NotFound unless all of them are here, so that nothing is written
         about an input that was deleted."""
-        known = select(tables.inputs.c.id).where(tables.inputs.c.id.in_(ids))
-        if ids and len(connection.execute(known).all()) < len(set(ids)):
+        matching = select(tables.inputs.c.id).where(tables.inputs.c.id.in_(ids))
+        if ids and len(connection.execute(matching).all()) < len(set(ids)):
             raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
 
     def delete_input(self, id: str) -> None:
@@ -254,12 +254,12 @@ class Store:
         return {row.name: row.sha for row in rows}
 
     def _drop(self, connection: Connection, shas: set[str]) -> int:
-        loose = shas - self._held(connection, shas)
+        loose = shas - self._referenced(connection, shas)
         for sha in loose:
             self.blobs.delete(sha)
         return len(loose)
 
-    def _held(self, connection: Connection, shas: Iterable[str]) -> set[str]:
+    def _referenced(self, connection: Connection, shas: Iterable[str]) -> set[str]:
         return {
             sha
             for (sha,) in connection.execute(
@@ -276,12 +276,12 @@ class Store:
         """Removes blobs that no row holds (a server was killed between placing and referring) and what
         interrupted writes left."""
         with self.engine.connect() as connection:
-            held = {sha for (sha,) in connection.execute(select(tables.refs.c.sha))}
-        loose = [sha for sha in self.blobs if sha not in held]
+            referenced = {sha for (sha,) in connection.execute(select(tables.refs.c.sha))}
+        loose = [sha for sha in self.blobs if sha not in referenced]
         removed = self.blobs.clean()
-        for first in range(0, len(loose), 500):
+        for start in range(0, len(loose), 500):
             with self.filing() as connection:
-                removed += self._drop(connection, set(loose[first : first + 500]))
+                removed += self._drop(connection, set(loose[start : start + 500]))
         return removed
 
     def scrub(self) -> bool:

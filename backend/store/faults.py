@@ -49,12 +49,12 @@ def _of_database(error: BaseException) -> EvidentError | None:
         return _unavailable()
     if not isinstance(error, exc.DBAPIError):
         return None
-    said = str(error.orig).lower()
-    if "disk is full" in said or getattr(error.orig, "sqlstate", None) == DISK_FULL_STATE:
+    message = str(error.orig).lower()
+    if "disk is full" in message or getattr(error.orig, "sqlstate", None) == DISK_FULL_STATE:
         return NoSpace(
             "The database has no room left; delete old inputs or results, or give its disk more room."
         )
-    if "malformed" in said or "not a database" in said:
+    if "malformed" in message or "not a database" in message:
         return StorageUnavailable(
             "The database file is damaged; the operator must restore a copy of it.", code="database_damaged"
         )

@@ -58,8 +58,8 @@ def sounds(model: Model, n: int) -> Iterator[Case]:
 
 def pictures(model: Model, n: int) -> Iterator[Case]:
     """Objects on textured grounds; the evidence is the object."""
-    made = shapes.generate(n, seed=SEED)
-    for image, label, mask in zip(made.images, made.labels, made.masks, strict=True):
+    drawn = shapes.generate(n, seed=SEED)
+    for image, label, mask in zip(drawn.images, drawn.labels, drawn.masks, strict=True):
         yield model.prepare(image), int(label), mask
 
 
@@ -85,9 +85,9 @@ def evidence_table(
     if model_key not in CASES:
         raise BadParameter(f"The evidence is known for the models {' and '.join(CASES)} only.", field="model")
     model = models.load(model_key)
-    chosen = [METHODS[key] for key in (methods if methods is not None else METHODS)]
+    candidates = [METHODS[key] for key in (methods if methods is not None else METHODS)]
     fitting = [
-        method.key for method in chosen if method.family != "concept" and method.is_compatible(model).ok
+        method.key for method in candidates if method.family != "concept" and method.is_compatible(model).ok
     ]
     cases = known_cases(model, n)
     rows, total = [], len(fitting) * len(cases)
@@ -99,13 +99,13 @@ def evidence_table(
 
 def known_cases(model: Model, n: int) -> list[Case]:
     """The first `n` inputs that the model classifies rightly and whose evidence is not empty."""
-    found: list[Case] = []
+    cases: list[Case] = []
     for x, label, mask in CASES[model.key](model, SHARE_PAST * n):
         if mask.any() and int(model.predict(x).argmax()) == label:
-            found.append((x, label, mask))
-        if len(found) == n:
+            cases.append((x, label, mask))
+        if len(cases) == n:
             break
-    return found
+    return cases
 
 
 def _row(model: Model, key: str, cases: Sequence[Case], report: Callable[[int], None]) -> Row:

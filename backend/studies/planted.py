@@ -118,8 +118,8 @@ def experiment(
         raise BadParameter(
             f"There is no such part of the experiment; there are: {', '.join(SCENES)}.", field="only"
         )
-    chosen = [replace(SCENES[key], layers=SCENES[key].layers[-(layers or 99) :]) for key in keys]
-    total = sum(2 * len(scene.layers) * inputs for scene in chosen)
+    scenes = [replace(SCENES[key], layers=SCENES[key].layers[-(layers or 99) :]) for key in keys]
+    total = sum(2 * len(scene.layers) * inputs for scene in scenes)
     done = 0
 
     def step() -> None:
@@ -139,7 +139,7 @@ def experiment(
     return {
         "settings": settings,
         "methods": METHODS,
-        "scenes": [_scene(scene, settings, weights, step) for scene in chosen],
+        "scenes": [_scene(scene, settings, weights, step) for scene in scenes],
     }
 
 
@@ -157,15 +157,15 @@ def _scene(
             {
                 "key": key,
                 "misled": key == scene.misled,
-                **_told(model, material, scene.target),
+                **_naming_rates(model, material, scene.target),
                 "directions": {},
             }
         )
         for name in scene.layers:
             layer = Layer.of(model, name, material, settings["random_concepts"], settings["seed"])
-            networks[-1]["directions"][name] = _described(layer)
-            found = {"intervention": truth, **judge(model, layer, material, scene.target, step)}
-            scores[key, name] = found
+            networks[-1]["directions"][name] = _direction_facts(layer)
+            judged = {"intervention": truth, **judge(model, layer, material, scene.target, step)}
+            scores[key, name] = judged
     return {
         "key": scene.key,
         "title": scene.title,
@@ -179,12 +179,12 @@ def _scene(
                 "network": key,
                 "layer": name,
                 **{
-                    what: interval(int((p[:, i] <= ALPHA).sum()), len(p))
-                    for i, what in enumerate(("planted", "object"))
+                    thing: interval(int((p[:, i] <= ALPHA).sum()), len(p))
+                    for i, thing in enumerate(("planted", "object"))
                 },
             }
-            for (key, name), found in scores.items()
-            for p in [found["p"]]
+            for (key, name), judged in scores.items()
+            for p in [judged["p"]]
         ],
         "scores": [
             {
@@ -194,8 +194,8 @@ def _scene(
                 "planted": values[:, PLANTED].tolist(),
                 "object": values[:, OBJECT].tolist(),
             }
-            for (key, name), found in scores.items()
-            for method, values in found.items()
+            for (key, name), judged in scores.items()
+            for method, values in judged.items()
             if method != "p"
         ],
     }
@@ -203,13 +203,15 @@ def _scene(
 
 def _intervention(model: Model, material: Material, target: int) -> np.ndarray:
     """`[N, 2]`: what the class loses when the planted thing, or the object, is left out of the input."""
-    whole = model.predict(material.whole)[:, target]
+    with_both = model.predict(material.whole)[:, target]
     return (
-        torch.stack([whole - model.predict(bare)[:, target] for bare in material.bare], dim=1).cpu().numpy()
+        torch.stack([with_both - model.predict(bare)[:, target] for bare in material.bare], dim=1)
+        .cpu()
+        .numpy()
     )
 
 
-def _told(model: Model, material: Material, target: int) -> dict[str, Any]:
+def _naming_rates(model: Model, material: Material, target: int) -> dict[str, Any]:
     """How often the network names the class, with both things and without either."""
     inputs = {
         "with_both": material.whole,
@@ -222,7 +224,7 @@ def _told(model: Model, material: Material, target: int) -> dict[str, Any]:
     }
 
 
-def _described(layer: Layer) -> dict[str, Any]:
+def _direction_facts(layer: Layer) -> dict[str, Any]:
     """Whether the two directions differ at all, whether they are recognised, and their lengths over the
     random ones' median."""
     median = float(layer.pseudo.lengths.median())
@@ -240,7 +242,9 @@ def judge(
 ) -> dict[str, np.ndarray]:
     """Every method's scores of (planted, object), `[N, 2]` each, and `p`: the attributions' p-values
     against pseudo-concepts."""
-    found: dict[str, list[np.ndarray]] = {key: [] for key in (*METHODS, "p") if key != "intervention"}
+    scores_by_method: dict[str, list[np.ndarray]] = {
+        key: [] for key in (*METHODS, "p") if key != "intervention"
+    }
     unit = torch.nn.functional.normalize(layer.directions, dim=1)
     for i in range(len(material.whole)):
         x = material.whole[i : i + 1]
@@ -250,16 +254,18 @@ def judge(
         chance = layer.pseudo.scores(field)[:, 0].numpy()
         cam = backend.explain(model, x, "grad_cam", target=target, layer=layer.name).values
         erased = without(model, x, layer.name, layer.directions, layer.emblems, [target])[:, 0]
-        found["visual_tcav"].append(scores)
-        found["p"].append(np.array([empirical_p(float(score), chance) for score in scores]))
-        found["tcav"].append(torch.nn.functional.cosine_similarity(field.slopes, unit).numpy())
-        found["deletion"].append((model.predict(x)[0, target] - erased).numpy())
-        found["grad_cam"].append(np.array([_mean_inside(cam, region) for region in material.regions[:, i]]))
-        found["grad_cam_mass"].append(
+        scores_by_method["visual_tcav"].append(scores)
+        scores_by_method["p"].append(np.array([empirical_p(float(score), chance) for score in scores]))
+        scores_by_method["tcav"].append(torch.nn.functional.cosine_similarity(field.slopes, unit).numpy())
+        scores_by_method["deletion"].append((model.predict(x)[0, target] - erased).numpy())
+        scores_by_method["grad_cam"].append(
+            np.array([_mean_inside(cam, region) for region in material.regions[:, i]])
+        )
+        scores_by_method["grad_cam_mass"].append(
             np.array([cam[region].sum() / max(float(cam.sum()), 1e-12) for region in material.regions[:, i]])
         )
         step()
-    return {key: np.stack(values).astype(float) for key, values in found.items()}
+    return {key: np.stack(values).astype(float) for key, values in scores_by_method.items()}
 
 
 def _mean_inside(values: np.ndarray, region: np.ndarray) -> float:

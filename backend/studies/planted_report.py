@@ -165,9 +165,9 @@ def scores(result: dict[str, Any]) -> Figure:
         layer = scene["layers"][-1]
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1)
         for network in scene["networks"]:
-            wanted = (network["key"], layer, "visual_tcav")
+            series = (network["key"], layer, "visual_tcav")
             dots = next(
-                row for row in scene["scores"] if (row["network"], row["layer"], row["method"]) == wanted
+                row for row in scene["scores"] if (row["network"], row["layer"], row["method"]) == series
             )
             axes.scatter(
                 dots["object"],

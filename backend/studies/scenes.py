@@ -64,7 +64,7 @@ def pictures(
     """
     strangers = np.array([label for label in range(len(shapes.LABELS)) if label != target])
 
-    def others(n: int) -> np.ndarray:
+    def other_labels(n: int) -> np.ndarray:
         return np.resize(strangers, n)
 
     def drawn(n: int, part: int, label: int | np.ndarray) -> shapes.Shapes:
@@ -74,13 +74,16 @@ def pictures(
         return shapes.with_tag(plain, present=True, seed=seed)
 
     plain = drawn(inputs, 0, target)
-    whole = stuck(plain)
+    with_both = stuck(plain)
     return Material(
-        tensors(whole)[0],
+        tensors(with_both)[0],
         (tensors(plain)[0], tensors(stuck(drawn(inputs, 0, np.resize(instead, inputs))))[0]),
-        np.stack([whole.tags, whole.masks]),
-        tensors(drawn(counters, 1, others(counters)))[0],
-        (tensors(stuck(drawn(examples, 2, others(examples))))[0], tensors(drawn(examples, 3, target))[0]),
+        np.stack([with_both.tags, with_both.masks]),
+        tensors(drawn(counters, 1, other_labels(counters)))[0],
+        (
+            tensors(stuck(drawn(examples, 2, other_labels(examples))))[0],
+            tensors(drawn(examples, 3, target))[0],
+        ),
     )
 
 
@@ -88,8 +91,8 @@ def sounds(inputs: int, examples: int, counters: int, seed: int) -> Material:
     """Coughs with a wheeze and a hum; without the hum; without the wheeze, in the same window."""
     spec = load("cnnexplain_synthetic").input
 
-    def prepared(made: Iterable[coughs.SyntheticCough]) -> Tensor:
-        return torch.cat([spec.prepare((one.waveform, one.rate)).x for one in made])
+    def prepared(rendered: Iterable[coughs.SyntheticCough]) -> Tensor:
+        return torch.cat([spec.prepare((cough.waveform, cough.rate)).x for cough in rendered])
 
     def several(n: int, part: int, label: int, *, hum: bool) -> Tensor:
         return prepared(coughs.render(7000 + 10 * seed + part, i, label, hum=hum) for i in range(n))
@@ -99,17 +102,20 @@ def sounds(inputs: int, examples: int, counters: int, seed: int) -> Material:
     regions: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for i in range(inputs):
         draw = 7000 + 10 * seed, i, 1
-        both = coughs.render(*draw, hum=True)
-        seen = spec.prepare((both.waveform, both.rate))
-        whole.append(seen.x)
-        for kept, other in zip(
+        with_both = coughs.render(*draw, hum=True)
+        window_input = spec.prepare((with_both.waveform, with_both.rate))
+        whole.append(window_input.x)
+        for inputs_without, variant in zip(
             bare, (coughs.render(*draw), coughs.render(*draw, hum=True, key="none")), strict=True
         ):
-            kept.append(
-                spec.prepare((other.waveform, other.rate), start=seen.window[0] if seen.window else None).x
+            inputs_without.append(
+                spec.prepare(
+                    (variant.waveform, variant.rate),
+                    start=window_input.window[0] if window_input.window else None,
+                ).x
             )
-        wheeze = coughs.box_mask(both.boxes, (seen.y_axis, seen.x_axis))
-        hum = (seen.y_axis.values >= HUM_HZ[0]) & (seen.y_axis.values <= HUM_HZ[1])
+        wheeze = coughs.box_mask(with_both.boxes, (window_input.y_axis, window_input.x_axis))
+        hum = (window_input.y_axis.values >= HUM_HZ[0]) & (window_input.y_axis.values <= HUM_HZ[1])
         regions[PLANTED].append(hum[:, None] & ~wheeze)
         regions[OBJECT].append(wheeze)
     return Material(

@@ -1,1 +1,1 @@
-"""What every route shares: error answers, strict bodies, forms, events, dependencies."""
+"""HTTP code that all routes share: error answers, strict bodies, forms, events, dependencies."""

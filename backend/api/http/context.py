@@ -1,4 +1,4 @@
-"""What routes are handed: the services, whose request it is, and ids that have the form of ids."""
+"""FastAPI dependencies: services, client id, id check; and small answers that several routes share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _services(request: Request) -> Any:
 
 
 def _client(request: Request) -> str:
-    """Whose queue this counts towards: the address, as there are no accounts yet."""
+    """The client whose queue a job counts towards: its address, as there are no accounts yet."""
     return request.client.host[:80] if request.client else "local"
 
 

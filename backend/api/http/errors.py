@@ -1,5 +1,5 @@
-"""Every refusal as RFC 9457 problem JSON: a stable code and one plain sentence, never the value that was
-sent, a path or a traceback."""
+"""Error answers as RFC 9457 problem JSON: a stable code and one plain sentence, without sent values, paths or
+tracebacks."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def problem(
     field: str | None = None,
     request_id: str | None = None,
 ) -> Problem:
-    """A Problem; what is not given comes from the status."""
+    """A Problem; fields left out are taken from `PROTOCOL` by status."""
     base = PROTOCOL.get(status, PROTOCOL[400 if status < 500 else 500])
     return Problem(
         status=status,
@@ -90,8 +90,8 @@ def problem(
     )
 
 
-def problem_response(found: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(found.model_dump()), found.status, dict(headers or {}), MEDIA_TYPE)
+def problem_response(refusal: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(refusal.model_dump()), refusal.status, dict(headers or {}), MEDIA_TYPE)
 
 
 def from_error(error: EvidentError, request_id: str | None = None) -> Problem:
@@ -106,7 +106,7 @@ def from_error(error: EvidentError, request_id: str | None = None) -> Problem:
 
 
 def request_id(request: Request) -> str | None:
-    """Given by the security stack; there is none when the API is used without it."""
+    """The id that the guard gave the request; None when the API runs without it."""
     return request.scope.get("state", {}).get("request_id")
 
 
@@ -146,7 +146,7 @@ def install(api: FastAPI) -> None:
 
 
 class BodyRefused(Exception):
-    """Raised while a body is being received: the security stack answers, whatever is made of it."""
+    """Raised while a body is being received; the guard answers, whatever the route makes of it."""
 
 
 class _Outcome(EvidentError):
@@ -154,12 +154,11 @@ class _Outcome(EvidentError):
 
 
 def _outcome(error: JobFailed) -> EvidentError:
-    found = _Outcome(error.detail, code=error.instance_code, field=error.field)
-    return found
+    return _Outcome(error.detail, code=error.instance_code, field=error.field)
 
 
 def log_bug(error: BaseException, scope: Scope) -> None:
-    """Once per request: where it happened, without the message, which may quote what the user sent."""
+    """Logs where a bug happened, once per request; not its message, which may quote what the user sent."""
     state = scope.setdefault("state", {})
     if not state.get("logged") and not isinstance(error, BodyRefused | ClientDisconnect):
         state["logged"] = True
@@ -169,19 +168,19 @@ def log_bug(error: BaseException, scope: Scope) -> None:
 
 def from_validation(errors: Any) -> BadParameter:
     """The first complaint of pydantic as a plain sentence, without the value."""
-    first = min(
+    complaint = min(
         errors, key=lambda error: _ORDER.index(error["type"]) if error["type"] in _ORDER else len(_ORDER)
     )
-    place = [part for part in first["loc"] if part not in ("body", "query", "path")]
+    place = [part for part in complaint["loc"] if part not in ("body", "query", "path")]
     name = ".".join(str(part) for part in place if isinstance(part, int) or str(part).isidentifier())[:80]
-    if first["type"] == "extra_forbidden":
+    if complaint["type"] == "extra_forbidden":
         # The unknown name is the user's own text: offered names stand for it.
         return BadParameter(
             "There is a field that is not known here; leave it out or check its spelling.",
             code="unknown_field",
             field=None,
         )
-    sentence = _sentence(first["type"], first.get("ctx") or {})
+    sentence = _sentence(complaint["type"], complaint.get("ctx") or {})
     return BadParameter(f"{name or 'The body'} {sentence}", field=name or None)
 
 
@@ -189,7 +188,7 @@ _ORDER = ("json_invalid", "missing")
 
 
 def _sentence(kind: str, context: Mapping[str, Any]) -> str:
-    """Only words and limits of our own schemas enter, never the input."""
+    """The sentence of a pydantic error: words and limits of our own schemas only, never the input."""
     bounds = {
         "greater_than_equal": ("ge", "must be at least {}."),
         "less_than_equal": ("le", "must be at most {}."),

@@ -28,10 +28,10 @@ def follow(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> Stream
 async def _lines(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> AsyncIterator[str]:
     queue: asyncio.Queue[JobRow | None] = asyncio.Queue()
     watchers = [asyncio.create_task(_watch(jobs, key, queue)) for key in keys]
-    left = len(watchers)
+    active = len(watchers)
     try:
         yield "retry: 1000\n\n"
-        while left:
+        while active:
             try:
                 async with asyncio.timeout(
                     PING
@@ -41,7 +41,7 @@ async def _lines(jobs: Jobs, keys: list[str], view: Callable[[JobRow], str]) -> 
                 yield ": ping\n\n"
                 continue
             if row is None:
-                left -= 1
+                active -= 1
             else:
                 yield f"data: {view(row)}\n\n"
     finally:

@@ -1,5 +1,5 @@
-"""Uploads: multipart bodies streamed straight into the folder of an errand, counted, hashed and looked at
-on the way; nothing piles up in memory."""
+"""Uploads: multipart bodies streamed into the folder of an errand; size, hash and type are checked on the way
+and nothing piles up in memory."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FLUSH = 1024 * 1024
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that arrived. sha: its name among the blobs it was put. name: the sender's name for it, made
-    fit to show. texts: the other fields."""
+    """A file that arrived. sha: its hash, the name of its blob. name: the sender's file name, safe to
+    display. texts: the other fields."""
 
     sha: str
     size: int
@@ -101,9 +101,9 @@ class _Form:
             self.filename = options[b"filename"].decode("utf-8", "replace")
             self.part.filename = self.filename
         elif self.part.name not in self.text_fields or b"filename" in options:
-            known = ", ".join([f"{self.file_field} (the file)", *sorted(self.text_fields)])
+            accepted = ", ".join([f"{self.file_field} (the file)", *sorted(self.text_fields)])
             raise BadParameter(
-                f"The form has a field that is not known here; there are: {known}.", code="unknown_field"
+                f"The form has a field that is not known here; there are: {accepted}.", code="unknown_field"
             )
         elif self.part.name in self.texts:
             raise BadParameter(
@@ -175,7 +175,7 @@ async def receive(
             raise
         await _flush(form, writer)
         await asyncio.to_thread(stack.pop_all().close)
-    return Upload(writer.sha, form.size, kind, shown_name(form.filename or ""), form.texts)
+    return Upload(writer.sha, form.size, kind, display_name(form.filename or ""), form.texts)
 
 
 def _boundary(request: Request) -> bytes:
@@ -207,7 +207,7 @@ def _require_complete(form: _Form) -> None:
 
 
 def _checker(families: tuple[Family, ...], limits: Limits) -> Callable[[bytes, int], None]:
-    """Looks at the first bytes as soon as they are there, and at the size ever after."""
+    """Checks the file type as soon as the first bytes are there, and the size from then on."""
 
     def check(head: bytes, size: int) -> None:
         if len(head) >= HEAD:
@@ -243,12 +243,14 @@ async def _flush(form: _Form, writer: Writer) -> None:
         await asyncio.to_thread(writer.write, bytes(data))
 
 
-def shown_name(name: str) -> str:
-    """The last part of the sender's file name without control and direction marks, at most 120 letters;
-    only ever shown, never opened."""
+def display_name(name: str) -> str:
+    """The last part of the sender's file name without control and direction marks, at most 120 letters; for
+    display only, never opened."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C" and letter != "\ufffd")
-    return unicodedata.normalize("NFC", kept).strip()[:NAME_LETTERS]
+    printable = "".join(
+        letter for letter in last if unicodedata.category(letter)[0] != "C" and letter != "\ufffd"
+    )
+    return unicodedata.normalize("NFC", printable).strip()[:NAME_LETTERS]
 
 
 def require_text(texts: dict[str, str], name: str) -> str:

@@ -20,8 +20,8 @@ class BadSyntax(EvidentError):
     code, status, title = "bad_json", 400, "The request could not be read"
 
 
-_QUIET = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+', re.DOTALL)
-"""Everything in a JSON text that does not open or close anything."""
+_NOT_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+', re.DOTALL)
+"""The parts of a JSON text that are no brackets."""
 
 
 def loads(body: bytes, depth: int) -> Any:
@@ -35,7 +35,7 @@ def loads(body: bytes, depth: int) -> Any:
                 text,
                 parse_constant=_refuse_constant,
                 parse_float=_finite,
-                parse_int=_whole,
+                parse_int=_integer,
                 object_pairs_hook=_unique,
             )
         )
@@ -52,7 +52,7 @@ def _too_deep(depth: int) -> BadParameter:
 def _check_depth(body: bytes, depth: int) -> None:
     """Before parsing: a parser that recurses is itself at the mercy of deep nesting."""
     level = 0
-    for mark in _QUIET.sub(b"", body):
+    for mark in _NOT_BRACKETS.sub(b"", body):
         level += 1 if mark in b"[{" else -1
         if level > depth:
             raise _too_deep(depth)
@@ -69,21 +69,21 @@ def _finite(text: str) -> float:
     return number
 
 
-def _whole(text: str) -> int:
+def _integer(text: str) -> int:
     if len(text) > 40:
         raise BadParameter("A number has too many digits; send a smaller one.", code="not_finite")
     return int(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    merged = dict(pairs)
+    if len(merged) != len(pairs):
         raise BadSyntax("A name appears twice in the same object; keep one of them.", code="duplicate_name")
-    return found
+    return merged
 
 
 def _plain(value: Any) -> Any:
-    """Every text in it held to the rule for text, names of fields included."""
+    """Applies `plain_text` to every text in the value, names of fields included."""
     if isinstance(value, str):
         return plain_text(value)
     if isinstance(value, dict):
@@ -94,7 +94,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Parsed(Request):
-    """A request whose body was read strictly: FastAPI would turn what that raises into a bare 400."""
+    """A request whose body was read strictly beforehand: FastAPI would turn our errors into a bare 400."""
 
     content: Any = None
 

@@ -1,1 +1,1 @@
-"""Routes, one file per resource: validate, call, answer."""
+"""Routes, one file per resource: each validates, calls the services and answers."""

@@ -1,4 +1,4 @@
-"""Limits in force, and the catalogue: models and methods."""
+"""Routes: limits, and the catalogue of models and methods."""
 
 from __future__ import annotations
 

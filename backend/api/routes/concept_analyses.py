@@ -1,5 +1,4 @@
-"""Concept analyses: inputs x concepts x layers x classes, followed while they run, exported as CSV or
-JSON."""
+"""Routes: concept analyses (inputs x concepts x layers x classes), their events, maps and CSV."""
 
 from __future__ import annotations
 
@@ -52,17 +51,17 @@ async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Clien
         values = getattr(body, name) or []
         if len(set(values)) != len(values):
             raise BadParameter(f"The list of {name} names something twice.", field=name)
-    asked = [AnalysisInput(input=one) if isinstance(one, str) else one for one in body.inputs]
-    inputs: list[dict[str, Any]] = []
+    inputs = [AnalysisInput(input=item) if isinstance(item, str) else item for item in body.inputs]
+    sources: list[dict[str, Any]] = []
     located: dict[str, Any] = {}
-    for one in asked:
-        source = await services.source(one.input, body.model)
+    for item in inputs:
+        source = await services.source(item.input, body.model)
         model.require_modality(source["input"]["modality"])
-        inputs.append({"input": source["input"], "start": one.start})
+        sources.append({"input": source["input"], "start": item.start})
         located = {name: source[name] for name in ("model", "upload", "digest")}
     request = body.model_dump(mode="json")
     key = job_key(KIND, request, model.identity)
-    payload = {**request, **located, "inputs": inputs, "request": request}
+    payload = {**request, **located, "inputs": sources, "request": request}
     row = await services.jobs.submit(KIND, payload, key=key, title="Concept analysis", client=client)
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
@@ -150,25 +149,25 @@ def _harmless(value: Any) -> Any:
 
 
 def view(row: JobRow) -> ConceptAnalysis:
-    """The row as the wire knows it."""
+    """The wire schema of a job row."""
     return ConceptAnalysis(
         **row.fields(),
         request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False),
-        result=_read(row.result),
+        result=_parsed_result(row.result),
     )
 
 
-def _read(stored: dict[str, Any] | None) -> ConceptAnalysisResult | None:
-    """A result in the form of an earlier version is none: the same request makes it again, because its key
-    has changed too."""
+def _parsed_result(result: dict[str, Any] | None) -> ConceptAnalysisResult | None:
+    """The stored result; None for one in the form of an earlier version, which the same request computes again
+    under another key."""
     try:
-        return None if stored is None else ConceptAnalysisResult.model_validate(stored)
+        return None if result is None else ConceptAnalysisResult.model_validate(result)
     except ValidationError:
         return None
 
 
 async def _result(id: str, services: Backend) -> ConceptAnalysisResult:
-    result = _read((await job_of_kind(services, id, KIND)).result)
+    result = _parsed_result((await job_of_kind(services, id, KIND)).result)
     if result is None:
         raise NotFound(
             "This analysis has no result that can be shown; ask again when it is done, or make it again.",

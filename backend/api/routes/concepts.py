@@ -1,5 +1,4 @@
-"""Concepts: the built-in ones, people's own, their examples to look at and listen to, and carrying them
-from one place to another."""
+"""Routes: built-in and user-made concepts, pictures and sounds of their examples, export and import."""
 
 from __future__ import annotations
 
@@ -56,7 +55,7 @@ async def concepts(services: Backend) -> list[Concept]:
 async def create(body: ConceptRequest, services: Backend) -> Concept:
     """A concept made of inputs, or of boxes on inputs. It can be used from ten examples on."""
     examples, modality = await _examples(services, body.examples)
-    return await _drawn(
+    return await _draw_and_view(
         services, await services.store.run(rows.put_concept, services.store, body.name, modality, examples)
     )
 
@@ -64,55 +63,55 @@ async def create(body: ConceptRequest, services: Backend) -> Concept:
 @router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
 async def bring(request: Request, services: Backend, client: Client) -> Concept:
     """A concept exported elsewhere: a zip with `concept.json` and the examples as PNG, WAV or NPY."""
-    made: list[str] = []
+    new_inputs: list[str] = []
     try:
         with services.jobs.errands.open() as errand:
-            name, refs = await _unpacked(request, services, client, errand, made)
+            name, refs = await _unpack(request, services, client, errand, new_inputs)
         examples, modality = await _examples(services, refs)
-        return await _drawn(
+        return await _draw_and_view(
             services, await services.store.run(rows.put_concept, services.store, name, modality, examples)
         )
     except BaseException:  # a refused import leaves nothing of what it brought
-        for id in made:
+        for id in new_inputs:
             await asyncio.shield(deletion.undo_input(services, id))
         raise
 
 
-async def _unpacked(
-    request: Request, services: Backend, client: str, errand: Errand, made: list[str]
+async def _unpack(
+    request: Request, services: Backend, client: str, errand: Errand, new_inputs: list[str]
 ) -> tuple[str, list[ExampleRef]]:
-    """The concept's name and its examples as inputs; `made` gathers those that are new. Raises what
-    receiving and decoding raise."""
+    """Name and examples of an uploaded concept; appends ids of newly made inputs to `new_inputs`. Raises the
+    errors of `receive` and of decoding."""
     limits = services.settings.limits
-    sent = await receive(
+    archive = await receive(
         request, errand.sent, limits, file_field="file", text_fields=(), families=("bundle",)
     )
-    payload = {"file": str(errand.path(sent.sha)), "limits": limits.model_dump()}
+    payload = {"file": str(errand.path(archive.sha)), "limits": limits.model_dump()}
     try:
-        stored = await services.jobs.errands.run(errand, "unpack", payload, client)
+        unpacked = await services.jobs.errands.run(errand, "unpack", payload, client)
     except JobFailed as error:
         raise unreadable(error) from None
     ids: dict[str, str] = {}
     refs = []
-    for number, box in enumerate(stored.result["boxes"]):
-        sha = stored.blobs[f"part/{number}"]
+    for number, box in enumerate(unpacked.result["boxes"]):
+        sha = unpacked.blobs[f"part/{number}"]
         if sha not in ids:
-            with services.jobs.errands.open() as one:
-                await services.store.run(one.sent.adopt, errand.made, sha)
-                row, new = await request.app.state.intake.take(Arrival(one, sha), client)
+            with services.jobs.errands.open() as part_errand:
+                await services.store.run(part_errand.sent.adopt, errand.made, sha)
+                row, is_new = await request.app.state.intake.take(Arrival(part_errand, sha), client)
             ids[sha] = row.id
-            if new:
-                made.append(row.id)
+            if is_new:
+                new_inputs.append(row.id)
         refs.append(ExampleRef(input=ids[sha], box=None if box is None else list(box)))
-    return stored.result["name"], refs
+    return unpacked.result["name"], refs
 
 
 @router.get("/concepts/{id}")
 async def concept(id: str, services: Backend) -> Concept:
     """One concept, built-in or somebody's."""
-    for found in _builtin():
-        if found.id == id:
-            return found
+    for builtin in _builtin():
+        if builtin.id == id:
+            return builtin
     return view(await services.store.run(rows.concept, services.store, id))
 
 
@@ -120,24 +119,26 @@ async def concept(id: str, services: Backend) -> Concept:
 async def change(id: str, body: ConceptChange, services: Backend) -> Concept:
     """Another name, or examples taken out. The examples' digest changes with them, so results of the old
     set stay true."""
-    row = await _own(id, services)
-    gone = set(body.remove)
-    if any(not 0 <= number < len(row.examples) for number in gone):
+    row = await _editable_row(id, services)
+    removed = set(body.remove)
+    if any(not 0 <= number < len(row.examples) for number in removed):
         raise BadParameter(f"Examples are numbered from 0 to {len(row.examples) - 1}.", field="remove")
-    kept = [one for number, one in enumerate(row.examples) if number not in gone]
-    if not kept:
+    remaining = [example for number, example in enumerate(row.examples) if number not in removed]
+    if not remaining:
         raise InvalidInput(
             "A concept keeps at least one example; delete the concept instead.",
             code="too_few_examples",
             field="remove",
         )
-    return await _drawn(services, await deletion.replace_concept(services, row, body.name or row.name, kept))
+    return await _draw_and_view(
+        services, await deletion.replace_concept(services, row, body.name or row.name, remaining)
+    )
 
 
 @router.post("/concepts/{id}/examples")
 async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
     """More examples of the same kind."""
-    row = await _own(id, services)
+    row = await _editable_row(id, services)
     more, modality = await _examples(services, body.examples)
     if modality != row.modality:
         raise InvalidInput(
@@ -145,7 +146,7 @@ async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
             code="wrong_modality",
             field="examples",
         )
-    return await _drawn(
+    return await _draw_and_view(
         services, await deletion.replace_concept(services, row, row.name, _unique([*row.examples, *more]))
     )
 
@@ -154,7 +155,7 @@ async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
 async def remove(id: str, services: Backend) -> None:
     """Deletes one of your own, with the pictures and sounds of its examples. Analyses that used it keep
     their numbers and its name."""
-    await deletion.delete_concept(services, await _own(id, services))
+    await deletion.delete_concept(services, await _editable_row(id, services))
 
 
 @router.get(
@@ -167,7 +168,7 @@ async def example(id: str, name: str, services: Backend) -> Response:
     stem, _, kind = name.rpartition(".")
     if kind not in ("png", "wav") or not stem.isdecimal() or len(stem) > 2:
         raise NotFound("Examples are called 0.png, 1.png and so on, sounds 0.wav.", code="unknown_example")
-    key = await _rendered(id, services)
+    key = await _drawn_strip(id, services)
     path = await services.jobs.file_path(key, name)
     if path is None:
         raise NotFound("This concept has no such example to show.", code="unknown_example")
@@ -181,12 +182,12 @@ async def example(id: str, name: str, services: Backend) -> Response:
 )
 async def export(id: str, services: Backend, client: Client) -> Response:
     """Everything needed to use the concept elsewhere."""
-    row = await _own(id, services)
+    row = await _editable_row(id, services)
     with services.jobs.errands.open() as errand:
-        stored = await services.jobs.errands.run(
+        packed = await services.jobs.errands.run(
             errand, "pack", {"name": row.name, "examples": row.examples}, client
         )
-        sha = stored.blobs["concept.zip"]
+        sha = packed.blobs["concept.zip"]
         file = (errand.made / sha[:2] / sha).open(
             "rb"
         )  # it can be read to its end though its folder goes now
@@ -202,9 +203,8 @@ def _chunks(file: IO[bytes]) -> Iterator[bytes]:
             yield data
 
 
-async def _drawn(services: Backend, row: ConceptRow) -> Concept:
-    """The concept as it is now, its strip of pictures and sounds being drawn for those who will ask for
-    it."""
+async def _draw_and_view(services: Backend, row: ConceptRow) -> Concept:
+    """Starts drawing the concept's strip of pictures and sounds, and returns its wire schema."""
     await draw(services, row.digest)
     return view(row)
 
@@ -217,8 +217,8 @@ async def draw(services: Backend, ref: str) -> None:
 
 
 async def draw_all(services: Backend) -> None:
-    """At the start: those of the built-in concepts and of everybody's own, as this version draws them."""
-    for ref in [found.ref for found in _builtin()] + [
+    """At server start: draws the examples of all concepts, built-in and user-made, with this version's code."""
+    for ref in [builtin.ref for builtin in _builtin()] + [
         row.digest for row in await services.store.run(rows.concepts, services.store)
     ]:
         await draw(services, ref)
@@ -228,9 +228,8 @@ def _strip(ref: str) -> str:
     return job_key("concept_examples", {"ref": ref}, None)
 
 
-async def _rendered(id: str, services: Backend) -> str:
-    """The key of the job that left the strip's pictures and sounds; it is waited for, and started
-    elsewhere."""
+async def _drawn_strip(id: str, services: Backend) -> str:
+    """Key of the job that drew the strip. Waits for that job, which `draw` started. Raises Busy."""
     key = _strip((await concept(id, services)).ref)
     deadline = time.monotonic() + WAIT
     while True:
@@ -245,8 +244,8 @@ async def _rendered(id: str, services: Backend) -> str:
         await asyncio.sleep(0.2)
 
 
-async def _own(id: str, services: Backend) -> ConceptRow:
-    if any(found.id == id for found in _builtin()):
+async def _editable_row(id: str, services: Backend) -> ConceptRow:
+    if any(builtin.id == id for builtin in _builtin()):
         raise Conflict(
             "Built-in concepts cannot be changed; make your own from examples.",
             code="bundled",
@@ -256,14 +255,14 @@ async def _own(id: str, services: Backend) -> ConceptRow:
 
 
 async def _examples(services: Backend, refs: list[ExampleRef]) -> tuple[list[dict[str, Any]], str]:
-    """What the row keeps of each example, and their one modality. Raises NotFound, InvalidInput."""
-    found: list[dict[str, Any]] = []
+    """Examples as they are stored in a concept's row, and their common modality. Raises NotFound, InvalidInput."""
+    examples: list[dict[str, Any]] = []
     modalities = set()
     for ref in refs:
         row = await services.store.run(services.store.input, ref.input)
         _check_box(ref.box, row.meta)
         modalities.add(row.modality)
-        found.append(
+        examples.append(
             {
                 "array": row.blobs["canonical"],
                 "modality": row.modality,
@@ -278,12 +277,12 @@ async def _examples(services: Backend, refs: list[ExampleRef]) -> tuple[list[dic
             code="mixed_modality",
             field="examples",
         )
-    return _unique(found), modalities.pop()
+    return _unique(examples), modalities.pop()
 
 
 def _unique(examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same file (or box) twice says nothing new."""
-    return list({(one["array"], tuple(one["box"] or ())): one for one in examples}.values())
+    """Examples without repetitions of the same file and box."""
+    return list({(example["array"], tuple(example["box"] or ())): example for example in examples}.values())
 
 
 def _check_box(box: list[float] | None, meta: dict[str, Any]) -> None:
@@ -291,11 +290,11 @@ def _check_box(box: list[float] | None, meta: dict[str, Any]) -> None:
         return
     if meta["modality"] != "image":
         start, end, low, high = box
-        fine = 0 <= start < end <= (meta.get("seconds") or end) + 0.05 and 0 <= low < high
-        said = "from an earlier to a later second and from a lower to a higher frequency"
+        valid = 0 <= start < end <= (meta.get("seconds") or end) + 0.05 and 0 <= low < high
+        rule = "from an earlier to a later second and from a lower to a higher frequency"
     else:
         x0, y0, x1, y1 = box
-        fine = (
+        valid = (
             x0 >= 0
             and y0 >= 0
             and x1 - x0 >= 2
@@ -303,9 +302,9 @@ def _check_box(box: list[float] | None, meta: dict[str, Any]) -> None:
             and x1 <= (meta.get("width") or 0) + 1
             and y1 <= (meta.get("height") or 0) + 1
         )
-        said = "inside the picture and at least 2 pixels wide and high"
-    if not fine:
-        raise InvalidInput(f"A box must lie inside the input, {said}.", code="bad_box", field="examples")
+        rule = "inside the picture and at least 2 pixels wide and high"
+    if not valid:
+        raise InvalidInput(f"A box must lie inside the input, {rule}.", code="bad_box", field="examples")
 
 
 def _builtin() -> list[Concept]:
@@ -315,20 +314,20 @@ def _builtin() -> list[Concept]:
         Concept(
             id=key,
             ref=key,
-            name=one.title,
-            modality=one.modality,
+            name=generator.title,
+            modality=generator.modality,
             kind="builtin",
-            description=one.description,
+            description=generator.description,
             count=BUILTIN_COUNT,
         )
-        for key, one in CONCEPTS.items()
+        for key, generator in CONCEPTS.items()
     ]
 
 
 def view(row: ConceptRow) -> Concept:
-    """The row as the wire knows it, with what a person should know before trusting it."""
+    """The wire schema of a concept's row, with notes on too few or too similar examples."""
     count = len(row.examples)
-    sources = len({one["array"] for one in row.examples})
+    sources = len({example["array"] for example in row.examples})
     notes = []
     if count < MINIMUM:
         notes.append(f"{count} examples so far; it can be used from {MINIMUM} on.")
@@ -343,7 +342,7 @@ def view(row: ConceptRow) -> Concept:
         modality=_modality(row.modality),
         kind="yours",
         count=count,
-        boxes=sum(one["box"] is not None for one in row.examples),
+        boxes=sum(example["box"] is not None for example in row.examples),
         usable=count >= MINIMUM,
         notes=notes,
     )

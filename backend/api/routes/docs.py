@@ -1,4 +1,4 @@
-"""OpenAPI, and a page that lists the routes; both without any foreign request."""
+"""Routes: the OpenAPI schema, and a page that lists the routes without requests to other hosts."""
 
 from __future__ import annotations
 

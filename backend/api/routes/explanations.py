@@ -1,4 +1,4 @@
-"""Maps: asked for, followed while they grow, fetched, heard, stopped."""
+"""Routes: explanations, their events, maps, stages, pictures and sound."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from backend.api import known
 from backend.api.http.context import ID, Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.http.events import follow
 from backend.api.http.strict import StrictRoute
-from backend.api.parameters import check_cost, settle
+from backend.api.parameters import check_cost, complete_params
 from backend.api.routes.jobs import stop_or_delete
 from backend.jobs.keys import job_key
 from backend.store import JobRow
@@ -42,7 +42,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
         raise Incompatible(fit.reason, field="method")
     request = body.model_dump() | {
         "layer": _layer(body.layer, model, method.uses_layer),
-        "params": settle(method.schema_, fit, body.params),
+        "params": complete_params(method.schema_, fit, body.params),
     }
     if body.target is not None and body.target >= len(model.info.labels):
         raise BadParameter(
@@ -55,9 +55,10 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
 
-def _layer(name: str | None, model: known.KnownModel, used: bool) -> str | None:
-    """The layer meant: the model's default when none is given, none for methods that use none."""
-    if not used:
+def _layer(name: str | None, model: known.KnownModel, uses_layer: bool) -> str | None:
+    """The layer to explain: the model's default when the request names none; None for methods without a
+    layer."""
+    if not uses_layer:
         return None
     if name is None:
         return model.info.default_layer
@@ -126,7 +127,7 @@ async def values(id: str, services: Backend) -> Response:
 async def stage(id: str, name: str, services: Backend) -> Response:
     """One of the stages that the record names."""
     row = await job_of_kind(services, id, "explanation")
-    if name not in {found["name"] for found in (row.result or {}).get("stages", [])}:
+    if name not in {info["name"] for info in (row.result or {}).get("stages", [])}:
         raise NotFound("This explanation has no such stage; its record lists them.", code="unknown_stage")
     return npy(await bytes_of(await services.jobs.file_path(row.key, f"stages/{name}"), "stage"), name)
 
@@ -140,7 +141,7 @@ async def array(id: str, name: str, services: Backend) -> Response:
     """One of the arrays that the method kept beside its map, as the record names them: LIME's segments,
     coefficients, band, samples, scores."""
     row = await job_of_kind(services, id, "explanation")
-    if name not in {kept["name"] for kept in (row.result or {}).get("arrays", [])}:
+    if name not in {info["name"] for info in (row.result or {}).get("arrays", [])}:
         raise NotFound(
             "This explanation kept no such array; its record lists those it kept.", code="unknown_array"
         )
@@ -213,7 +214,7 @@ async def remove(id: str, services: Backend) -> Explanation | Response:
 
 
 def view(row: JobRow) -> Explanation:
-    """The row as the wire knows it."""
+    """The wire schema of a job row."""
     return Explanation(
         **row.fields(),
         request=ExplanationRequest(**row.payload["request"]),
@@ -236,16 +237,18 @@ async def _finished(id: str, services: Backend) -> tuple[JobRow, Record, Any]:
 
 
 async def _prepared(row: JobRow, services: Backend) -> Any:
-    """The input on the display grid: the one that the prediction on the same window left, or none."""
+    """The input on the display grid, from the prediction on the same window; None without one."""
     import io
 
     import numpy as np
 
     request = row.payload["request"]
     model = await known.model(services, request["model"])
-    asked = {"input": request["input"], "model": request["model"], "start": request["start"]}
+    prediction_request = {"input": request["input"], "model": request["model"], "start": request["start"]}
     try:
-        path = await services.jobs.file_path(await known.prediction_key(services, asked, model), "display")
+        path = await services.jobs.file_path(
+            await known.prediction_key(services, prediction_request, model), "display"
+        )
         return np.load(io.BytesIO(await bytes_of(path, "picture")), allow_pickle=False)
     except NotFound:
         return None

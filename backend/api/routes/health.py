@@ -1,4 +1,4 @@
-"""Is the server alive; can it work."""
+"""Routes: liveness and readiness."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 2.0
-"""Seconds after which a part that has not answered counts as one that does not."""
+"""Seconds after which a database or folder that has not answered counts as unavailable."""
 
 
 def health_router(services: Services) -> APIRouter:
@@ -39,9 +39,9 @@ def health_router(services: Services) -> APIRouter:
         checks = {"workers": services.ready(), "database": database, "data folder": folder}
         if all(checks.values()):
             return {"status": "ready", "checks": checks}
-        missing = " and ".join(name for name, fine in checks.items() if not fine)
-        found = problem(503, code="not_ready", title="Not ready", detail=f"Not ready: {missing}.")
-        return problem_response(found, {"Retry-After": "1"})
+        missing = " and ".join(name for name, ok in checks.items() if not ok)
+        refusal = problem(503, code="not_ready", title="Not ready", detail=f"Not ready: {missing}.")
+        return problem_response(refusal, {"Retry-After": "1"})
 
     return router
 

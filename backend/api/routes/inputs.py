@@ -1,4 +1,4 @@
-"""Inputs: uploads in, rebuilt derivatives out. The bytes that were sent are never served."""
+"""Routes: inputs. Uploads are decoded and rebuilt; the bytes that were sent are never served."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _intake(request: Request) -> Intake:
     return request.app.state.intake
 
 
-Taking = Annotated[Intake, Depends(_intake)]
+InputIntake = Annotated[Intake, Depends(_intake)]
 
 
 @router.post(
@@ -57,10 +57,10 @@ Taking = Annotated[Intake, Depends(_intake)]
     openapi_extra=_FORM,
     responses={200: {"model": Input}, 201: {"model": Input}},
 )
-async def upload(request: Request, services: Backend, client: Client, intake: Taking) -> Response:
+async def upload(request: Request, services: Backend, client: Client, intake: InputIntake) -> Response:
     """One picture, recording or `.npy` spectrogram. 201 when it is new, 200 when the same bytes are known."""
     with services.jobs.errands.open() as errand:
-        sent = await receive(
+        file = await receive(
             request,
             errand.sent,
             services.settings.limits,
@@ -69,11 +69,11 @@ async def upload(request: Request, services: Backend, client: Client, intake: Ta
             families=("image", "audio", "array"),
         )
         arrival = Arrival(
-            errand, sent.sha, _read_as(sent.texts.get("as", "")), _scale(sent.texts.get("scale", ""))
+            errand, file.sha, _read_as(file.texts.get("as", "")), _scale(file.texts.get("scale", ""))
         )
-        row, new = await intake.take(arrival, client)
-    shown = view(row).model_copy(update={"name": sent.name})
-    return Response(shown.model_dump_json(), 201 if new else 200, media_type="application/json")
+        row, is_new = await intake.take(arrival, client)
+    answer = view(row).model_copy(update={"name": file.name})
+    return Response(answer.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
 
 def _read_as(text: str) -> As:
@@ -85,10 +85,9 @@ def _read_as(text: str) -> As:
 
 
 def _scale(text: str) -> Scale | None:
-    found: Scale | None = next((scale for scale in SCALES if scale == text), None)
-    if text and found is None:
+    if text and text not in SCALES:
         raise BadParameter(f"scale must be one of {', '.join(SCALES)}.", field="scale")
-    return found
+    return next((scale for scale in SCALES if scale == text), None)
 
 
 @router.get("/inputs/{id}")
@@ -143,17 +142,17 @@ async def remove(
     examples (and goes when none is left).
     """
     row = await _row(services, id)
-    found = await deletion.dependents(services, row.id)
-    holders = found.holders()
+    affected = await deletion.dependents(services, row.id)
+    holders = affected.holders()
     if holders and with_ == "own":
         return _in_use(holders, request)
-    for concept in await deletion.delete_input(services, row.id, found):
+    for concept in await deletion.delete_input(services, row.id, affected):
         await draw(services, concept.digest)
     return Response(status_code=204)
 
 
 def _in_use(holders: list[Holder], request: Request) -> Response:
-    concepts = sum(one.kind == "concept" for one in holders)
+    concepts = sum(holder.kind == "concept" for holder in holders)
     counted = [(concepts, "concept"), (len(holders) - concepts, "other result")]
     named = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted if count)
     refusal = problem(
@@ -167,7 +166,7 @@ def _in_use(holders: list[Holder], request: Request) -> Response:
 
 
 def view(row: InputRow) -> Input:
-    """The row as the wire knows it."""
+    """The wire schema of an input's row."""
     return Input(**row.meta)
 
 

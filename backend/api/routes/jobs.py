@@ -1,4 +1,4 @@
-"""Every job the same way."""
+"""Routes: jobs of every kind."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from backend.api.http.strict import StrictRoute
 from backend.store import JobRow
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
-SHOWN = frozenset(get_args(JobKind)) - {"catalogue", "concept_examples"}
-"""The server's own work (the catalogue, the strips of concepts) is not listed."""
+LISTED = frozenset(get_args(JobKind)) - {"catalogue", "concept_examples"}
+"""Kinds that `GET /jobs` lists: not the server's own work (catalogue, strips of concepts)."""
 
 
 @router.get("/jobs")
 async def jobs(services: Backend, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[Job]:
     """Active ones first, then the newest."""
     rows = await services.jobs.list(limit=limit)
-    return [row.as_job() for row in rows if row.kind in SHOWN]
+    return [row.as_job() for row in rows if row.kind in LISTED]
 
 
 @router.get("/jobs/{id}")
 async def job(id: str, services: Backend) -> Job:
     """200 also for a failed job, which carries its error."""
-    return (await _shown(services, id)).as_job()
+    return (await _listed_job(services, id)).as_job()
 
 
 @router.delete(
@@ -35,7 +35,7 @@ async def job(id: str, services: Backend) -> Job:
 )
 async def remove(id: str, services: Backend) -> Job | Response:
     """Stops a job that waits or runs (200, the job); deletes one that has ended (204)."""
-    row = await _shown(services, id)
+    row = await _listed_job(services, id)
     return await stop_or_delete(services, row) or Response(status_code=204)
 
 
@@ -49,8 +49,8 @@ async def stop_or_delete(services: Backend, row: JobRow) -> Job | None:
     return (await services.jobs.wait(row.key, 5.0)).as_job()
 
 
-async def _shown(services: Backend, id: str) -> JobRow:
+async def _listed_job(services: Backend, id: str) -> JobRow:
     row = await services.jobs.get(id) if ID.fullmatch(id) else None
-    if row is None or row.kind not in SHOWN:
+    if row is None or row.kind not in LISTED:
         raise NotFound("There is no such job; it may have been deleted.", code="unknown_job")
     return row

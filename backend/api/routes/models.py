@@ -1,4 +1,4 @@
-"""One model: its card, which methods fit it; and models that users bring."""
+"""Routes: cards of models, methods that fit them, uploaded and fetched models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.core.text import plain_text
 from backend.api import known
 from backend.api.http.context import Backend, Client
 from backend.api.http.errors import from_validation
-from backend.api.http.forms import Upload, receive, require_text, shown_name
+from backend.api.http.forms import Upload, display_name, receive, require_text
 from backend.api.http.strict import StrictRoute, loads
 from backend.api.services import ZOO, fetch_key
 from backend.jobs.keys import canonical, job_key
@@ -73,7 +73,7 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
         return await _fetch(await request.body(), services, client)
     with services.jobs.errands.open() as errand:
-        sent = await receive(
+        file = await receive(
             request,
             errand.sent,
             services.settings.limits,
@@ -81,8 +81,8 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
             text_fields=("architecture", "labels", "title"),
             families=("model",),
         )
-        row = _row(sent)
-        if row.key in {known.key for known in await services.store.run(services.store.models)}:
+        row = _row(file)
+        if row.key in {model.key for model in await services.store.run(services.store.models)}:
             return _answer((await known.model(services, row.key, start=True)).info, 200)
         payload = {"model": row.key, "upload": row.as_payload()}
         key = job_key("model", payload, row.digest)
@@ -92,7 +92,7 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
             key=key,
             title=f"Check {row.title}",
             client=client,
-            given={"weights": row.digest},
+            attachments={"weights": row.digest},
             folder=errand.sent.folder,
         )
     job = await services.jobs.wait(key, WAIT)
@@ -123,52 +123,53 @@ async def _fetch(body: bytes, services: Backend, client: str) -> Response:
 @router.delete("/models/{key}", status_code=204)
 async def remove(key: str, services: Backend) -> None:
     """Only uploaded models can be deleted."""
-    found = await known.model(services, key)
-    if key.startswith(ZOO) and not found.info.bundled:
+    described = await known.model(services, key)
+    if key.startswith(ZOO) and not described.info.bundled:
         with suppress(NotFound):  # not one of the folder of weights
             await services.jobs.delete(fetch_key(key))
             return
     if key not in {row.key for row in await services.store.run(services.store.models)}:
-        raise Conflict(f"{found.info.title} came with the program and cannot be deleted.", code="bundled")
+        raise Conflict(f"{described.info.title} came with the program and cannot be deleted.", code="bundled")
     await services.store.run(services.store.delete_model, key)
     await services.jobs.forget([key], kinds=("model", "catalogue"))
 
 
-def _row(sent: Upload) -> ModelRow:
-    """Its key comes from weights, architecture and labels: the same upload is the same model."""
-    architecture = require_text(sent.texts, "architecture")
+def _row(file: Upload) -> ModelRow:
+    """The row of an uploaded model; its key is a hash of weights, architecture and labels, so the same upload is
+    the same model."""
+    architecture = require_text(file.texts, "architecture")
     if len(architecture) > 200 or not architecture.isprintable():
         raise ModelRejected(
             "There is no architecture of that name; the catalogue lists them.",
             code="unknown_architecture",
             field="architecture",
         )
-    labels = _labels(require_text(sent.texts, "labels"))
+    labels = _labels(require_text(file.texts, "labels"))
     title = (
-        shown_name(sent.texts.get("title", "").replace("/", " "))
-        or sent.name.removesuffix(".safetensors")
+        display_name(file.texts.get("title", "").replace("/", " "))
+        or file.name.removesuffix(".safetensors")
         or "Uploaded model"
     )
-    identity = hashlib.sha256(canonical([sent.sha, architecture, labels]).encode()).hexdigest()
-    return ModelRow(f"upload-{identity[:16]}", title, architecture, labels, sent.sha)
+    identity = hashlib.sha256(canonical([file.sha, architecture, labels]).encode()).hexdigest()
+    return ModelRow(f"upload-{identity[:16]}", title, architecture, labels, file.sha)
 
 
 def _labels(text: str) -> list[str]:
     """A JSON list of texts, or one label per line. Raises ModelRejected."""
-    found: Any = text.splitlines()
+    lines: Any = text.splitlines()
     if text.startswith("["):
         try:
-            found = json.loads(text)
+            lines = json.loads(text)
         except (ValueError, RecursionError):
             raise ModelRejected(
                 "The labels are not a valid JSON list.", code="bad_labels", field="labels"
             ) from None
-    if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
+    if not isinstance(lines, list) or not all(isinstance(label, str) for label in lines):
         raise ModelRejected(
             "The labels must be a list of texts, one per output.", code="bad_labels", field="labels"
         )
-    found = [plain_text(label, LABEL_LETTERS, field="labels") for label in found if label.strip()]
-    labels = [shown_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in found]
+    lines = [plain_text(label, LABEL_LETTERS, field="labels") for label in lines if label.strip()]
+    labels = [display_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in lines]
     if not 2 <= len(labels) <= MOST_LABELS or any(not label for label in labels):
         raise ModelRejected(
             f"There must be 2 to {MOST_LABELS:,} labels, one per output.", code="bad_labels", field="labels"
@@ -176,5 +177,5 @@ def _labels(text: str) -> list[str]:
     return labels
 
 
-def _answer(found: ModelInfo | Job, status: int) -> Response:
-    return Response(found.model_dump_json(by_alias=True), status, media_type="application/json")
+def _answer(body: ModelInfo | Job, status: int) -> Response:
+    return Response(body.model_dump_json(by_alias=True), status, media_type="application/json")

@@ -1,4 +1,4 @@
-"""What a model says about an input."""
+"""Routes: predictions of a model for an input."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ async def display(id: str, services: Backend) -> Response:
 
 def _view(row: JobRow) -> Response:
     if row.state == "done" and row.result is not None:
-        found = Prediction(
+        answer = Prediction(
             **{**row.result, "id": row.key, "state": "done", "display": f"/predictions/{row.key}/display.png"}
         )
-        return Response(found.model_dump_json(), media_type="application/json")
+        return Response(answer.model_dump_json(), media_type="application/json")
     if row.active:
         return Response(row.as_job().model_dump_json(), 202, media_type="application/json")
     if row.error is not None:

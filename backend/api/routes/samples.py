@@ -1,4 +1,4 @@
-"""Bundled inputs, each with what is known about it."""
+"""Routes: bundled samples and their known evidence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.core.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample
 from backend.api.http.context import Backend
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, As, Intake, input_id
-from backend.api.routes.inputs import Taking
+from backend.api.routes.inputs import InputIntake
 
 router = APIRouter(tags=["samples"], route_class=StrictRoute)
 # Read as files: importing the package would bring torch into this process.
@@ -27,10 +27,10 @@ FOLDER = Path(__file__).resolve().parents[3] / "models" / "samples"
 
 
 @router.get("/samples")
-async def samples(services: Backend, intake: Taking) -> list[Sample]:
+async def samples(services: Backend, intake: InputIntake) -> list[Sample]:
     """Each `input` is an input id that can be used at once; the first call decodes them."""
-    found = await asyncio.gather(*(_sample(entry, intake) for entry in _entries()))
-    return [sample for sample in found if sample is not None]
+    decoded = await asyncio.gather(*(_sample(entry, intake) for entry in _entries()))
+    return [sample for sample in decoded if sample is not None]
 
 
 @router.get("/samples/{key}/evidence")
@@ -46,25 +46,25 @@ async def evidence(key: str) -> KnownEvidence:
 def _evidence(key: str) -> KnownEvidence:
     """Raises NotFound for a sample whose evidence is not known, or that holds none."""
     entry = next(entry for entry in _entries() if entry["key"] == key)
-    known = entry["evidence"]
+    evidence = entry["evidence"]
     regions = [
         KnownRegion(
             key="evidence",
             title="Known evidence",
-            boxes=known.get("boxes", []),
-            mask=_runs(known.get("mask")),
+            boxes=evidence.get("boxes", []),
+            mask=_runs(evidence.get("mask")),
         ),
-        KnownRegion(key="sticker", title="Sticker", mask=_runs(known.get("sticker"))),
-        KnownRegion(key="hum", title="Mains hum", boxes=known.get("hum", [])),
+        KnownRegion(key="sticker", title="Sticker", mask=_runs(evidence.get("sticker"))),
+        KnownRegion(key="hum", title="Mains hum", boxes=evidence.get("hum", [])),
     ]
-    held = [region for region in regions if region.boxes or region.mask]
-    if not held:
+    located = [region for region in regions if region.boxes or region.mask]
+    if not located:
         raise NotFound(
             "No place is known that holds this sample's evidence; nothing can be outlined.",
             code="no_known_evidence",
         )
-    label = entry.get("label") if held[0].key == "evidence" else None
-    return KnownEvidence(sample=key, model=entry["model"], label=label, regions=held)
+    label = entry.get("label") if located[0].key == "evidence" else None
+    return KnownEvidence(sample=key, model=entry["model"], label=label, regions=located)
 
 
 def _runs(file: str | None) -> PixelRuns | None:

@@ -104,7 +104,7 @@ class DaskEngine:
         item.future.set_running_or_notify_cancel()
         with self._lock:
             self._items[job_id] = item
-        remote.add_done_callback(lambda done: self._finish(item, done))
+        remote.add_done_callback(lambda ended: self._finish(item, ended))
         return item.future
 
     def _finish(self, item: Item, remote: Any) -> None:
@@ -119,16 +119,16 @@ class DaskEngine:
         except BaseException as error:  # cancelled by us, or lost with the scheduler, or a bug in between
             outcome = error
         if remote.cancelled():
-            self._settle(item, Cancelled("The job was stopped.") if item.deadline else None)
+            self._end_future(item, Cancelled("The job was stopped.") if item.deadline else None)
         elif isinstance(outcome, Stored | EvidentError):
-            self._settle(item, outcome)
+            self._end_future(item, outcome)
         else:
             log.error("the cluster failed: %s", type(outcome).__name__)
-            self._settle(
+            self._end_future(
                 item, JobFailed("The job failed because the workers could not run it; see the server's log.")
             )
 
-    def _settle(self, item: Item, outcome: Stored | EvidentError | None) -> None:
+    def _end_future(self, item: Item, outcome: Stored | EvidentError | None) -> None:
         """Ends the future once; None is lost."""
         with self._lock:
             self._items.pop(item.job_id, None)
@@ -188,7 +188,7 @@ class DaskEngine:
         self._workers = 0
         client, self._client = self._client, None
         for item in list(self._items.values()):
-            self._settle(item, None)
+            self._end_future(item, None)
         if client is not None:
             with suppress(Exception):
                 client.close(timeout=1)
@@ -217,7 +217,7 @@ class DaskEngine:
     def _kill(self, client: Client, item: Item, error: EvidentError) -> None:
         """Takes the task back, then restarts the worker that is busy with it."""
         busy = [address for address, keys in client.processing().items() if item.remote.key in keys]
-        self._settle(item, error)
+        self._end_future(item, error)
         item.remote.cancel(force=True)
         if busy and item.begun is not None:
             try:

@@ -25,7 +25,7 @@ from backend.store.faults import fault_of
 log = logging.getLogger("evident.worker")
 
 
-def settle(config: WorkerConfig, group: Group) -> None:
+def set_up_worker(config: WorkerConfig, group: Group) -> None:
     """Once per process, before any heavy import."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
@@ -34,10 +34,10 @@ def settle(config: WorkerConfig, group: Group) -> None:
         signal.SIGTERM, signal.SIG_DFL
     )  # a worker has nothing to tidy up: SIGTERM ends it also inside a C call
     die_with_parent()
-    settle_process(config, group)
+    set_up_process(config, group)
 
 
-def settle_process(config: WorkerConfig, group: Group) -> None:
+def set_up_process(config: WorkerConfig, group: Group) -> None:
     """Threads, settings, memory limit, tasks from outside."""
     os.umask(0o077)
     quiet_libraries()
@@ -78,7 +78,7 @@ def die_with_parent() -> None:
 def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
     """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until
     the pipe ends."""
-    settle(config, group)
+    set_up_worker(config, group)
     pipe.send("ready")
     if group != "decode" and config.preload:
         _preload(config.threads)
@@ -112,7 +112,7 @@ def _preload(threads: int) -> None:
 
 
 _one_at_a_time = threading.Lock()
-_settled: set[str] = set()
+_set_up_for: set[str] = set()
 
 
 def execute_remote(
@@ -121,9 +121,9 @@ def execute_remote(
     """`execute` in a worker that somebody else started: settled at its first task, one task at a time
     (hooks are not thread-safe)."""
     with _one_at_a_time:
-        if str(config.data) not in _settled:
-            settle_process(config, "compute")
-            _settled.add(str(config.data))
+        if str(config.data) not in _set_up_for:
+            set_up_process(config, "compute")
+            _set_up_for.add(str(config.data))
         return execute(config, task_key, payload, job_id, lane)
 
 
@@ -155,9 +155,9 @@ def execute(config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id
 
 def _limit_cpu(seconds: float) -> None:
     """CPU seconds from now; the kernel ends the process when they are spent, also inside a C call."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(usage.ru_utime + usage.ru_stime + seconds) + 1, hard))
 
 
 def worker_killed() -> WorkerKilled:

@@ -25,7 +25,7 @@ from app.core.text import plain_text
 from app.web.guard import check_exposure, protect
 from backend.api.http.errors import install
 from backend.api.http.strict import BadSyntax, loads
-from backend.api.parameters import check_cost, estimate, settle
+from backend.api.parameters import check_cost, complete_params, estimate
 from backend.rendering.colours import ramp
 from backend.rendering.listen import Cells, istft, marked_sound, stft
 
@@ -124,15 +124,15 @@ SCHEMA = {
 FIT = Fit(ok=True, defaults={"mode": "b"}, seconds=2.0)
 
 
-def test_defaults_are_filled_and_numbers_settled() -> None:
-    assert settle(SCHEMA, FIT, {}) == {
+def test_defaults_are_filled_and_numbers_get_their_type() -> None:
+    assert complete_params(SCHEMA, FIT, {}) == {
         "n_samples": 100,
         "n_steps": 10,
         "noise": 0.2,
         "baseline": None,
         "mode": "b",
     }
-    found = settle(SCHEMA, FIT, {"n_samples": 20.0, "noise": 1, "mode": "a"})
+    found = complete_params(SCHEMA, FIT, {"n_samples": 20.0, "noise": 1, "mode": "a"})
     assert (found["n_samples"], found["noise"], found["mode"]) == (20, 1.0, "a")
     assert isinstance(found["n_samples"], int)
     assert isinstance(found["noise"], float)
@@ -147,14 +147,14 @@ def test_defaults_are_filled_and_numbers_settled() -> None:
 ])  # fmt: skip
 def test_bad_parameters_in_plain_words(given: dict[str, Any], words: str, field: str) -> None:
     with pytest.raises(BadParameter, match=words) as caught:
-        settle(SCHEMA, FIT, given)
+        complete_params(SCHEMA, FIT, given)
     assert caught.value.field == field
     assert "SECRET" not in caught.value.detail
 
 
 def test_the_estimate_scales_with_what_scales() -> None:
     for n_samples, n_steps in ((100, 10), (200, 10), (50, 30)):
-        params = settle(SCHEMA, FIT, {"n_samples": n_samples, "n_steps": n_steps, "noise": 0.9})
+        params = complete_params(SCHEMA, FIT, {"n_samples": n_samples, "n_steps": n_steps, "noise": 0.9})
         assert estimate(SCHEMA, FIT, params) == pytest.approx(2.0 * n_samples / 100 * n_steps / 10)
     assert estimate(SCHEMA, Fit(ok=True), {}) is None
     assert estimate(
@@ -163,7 +163,7 @@ def test_the_estimate_scales_with_what_scales() -> None:
 
 
 def test_too_expensive_says_what_fits() -> None:
-    params = settle(SCHEMA, FIT, {"n_samples": 10_000_000})
+    params = complete_params(SCHEMA, FIT, {"n_samples": 10_000_000})
     with pytest.raises(TooExpensive) as caught:
         check_cost(SCHEMA, FIT, params, 600.0)
     fits = int(caught.value.detail.split("at most ")[1].split(" ")[0].replace(",", ""))

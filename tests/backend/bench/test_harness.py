@@ -102,8 +102,8 @@ def test_the_table_names_machine_rows_and_what_was_left_out(tmp_path):
 
 def test_what_other_programs_used_is_told_apart_from_ours(monkeypatch, tmp_path):
     busy, own, now = iter([100.0, 130.0]), iter([40.0, 50.0]), iter([0.0, 10.0])
-    monkeypatch.setattr(harness, "_busy", lambda: next(busy))
-    monkeypatch.setattr(harness, "_own", lambda: next(own))
+    monkeypatch.setattr(harness, "_busy_cpu_seconds", lambda: next(busy))
+    monkeypatch.setattr(harness, "_own_cpu_seconds", lambda: next(own))
     # The module's own clock: other threads of this process go on asking the real one.
     monkeypatch.setattr(harness, "time", types.SimpleNamespace(monotonic=lambda: next(now)))
     row = harness.figure("Memory", [1.0], most=2, unit="MB")
@@ -114,10 +114,10 @@ def test_what_other_programs_used_is_told_apart_from_ours(monkeypatch, tmp_path)
 
 
 def test_our_own_work_counts_as_ours():
-    busy, own = harness._busy(), harness._own()
+    busy, own = harness._busy_cpu_seconds(), harness._own_cpu_seconds()
     sum(i * i for i in range(5_000_000))
-    assert harness._own() - own > 0.05
-    assert harness._busy() - busy >= 0.5 * (harness._own() - own)
+    assert harness._own_cpu_seconds() - own > 0.05
+    assert harness._busy_cpu_seconds() - busy >= 0.5 * (harness._own_cpu_seconds() - own)
 
 
 def test_figures_have_three_digits_that_count():
