@@ -17,8 +17,8 @@ from types import ModuleType
 from app import __version__, commands
 from app.core.errors import EvidentError
 
-# A spinning OpenMP pool starves the other processes of a small machine; the variable must be set before torch is
-# imported.
+# A spinning OpenMP pool starves the other processes of a small machine; the variable must be set before
+# torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

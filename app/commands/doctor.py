@@ -1,4 +1,5 @@
-"""`evident doctor`: checks packages, weights, data folder and port of this machine, and measures its speed."""
+"""`evident doctor`: checks packages, weights, data folder and port of this machine, and measures its
+speed."""
 
 from __future__ import annotations
 

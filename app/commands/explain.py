@@ -1,4 +1,5 @@
-"""`evident explain`: maps of one file on the command line, by the same code as the dashboard, without a server."""
+"""`evident explain`: maps of one file on the command line, by the same code as the dashboard, without a
+server."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Client address of a request: the address that connected or, behind a trusted proxy, the client it forwards for.
+"""Client address of a request: the address that connected or, behind a trusted proxy, the client it forwards
+for.
 
-A forwarding header is believed only as far as trusted proxies wrote it: read from the right, the first address
-that is no trusted proxy is the client. Addresses to the left of it were sent by that client and are ignored.
-"""
+A forwarding header is believed only as far as trusted proxies wrote it: read from the right, the first
+address that is no trusted proxy is the client. Addresses to the left of it were sent by that client and are
+ignored."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Connection limits that uvicorn lacks: a deadline for headers, a share for each address, and idle connections
-that give way to new ones.
+"""Connection limits that uvicorn lacks: a deadline for headers, a share for each address, and idle
+connections that give way to new ones.
 
 A connection without a whole request is *idle*. Idle ones are cheap, and nobody is refused because of them:
 where an address holds more than its share (or all addresses more than there is room for), the oldest idle one
@@ -88,7 +88,8 @@ class Register:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 with deadlines for slow clients outside of an exchange; inside one the guard keeps the time."""
+    """HTTP/1.1 with deadlines for slow clients outside of an exchange; inside one the guard keeps the
+    time."""
 
     register: Register
     _deadline: asyncio.TimerHandle | None = None

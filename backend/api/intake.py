@@ -1,4 +1,5 @@
-"""Intake: decodes uploaded bytes into inputs, with one errand per file even when it is sent several times at once.
+"""Intake: decodes uploaded bytes into inputs, with one errand per file even when it is sent several times at
+once.
 
 An input belongs to its bytes, not to a sender: the same bytes give the same id. The file name is the sender's
 own and is not stored; only the answer to that sender repeats it.
@@ -65,8 +66,8 @@ class Intake:
         return row if intact is not None else None
 
     async def take(self, arrival: Arrival, client: str) -> tuple[InputRow, bool]:
-        """The input, and whether it is new. Its files are rebuilt from the decoded numbers; the bytes that were
-        sent are deleted with the errand.
+        """The input, and whether it is new. Its files are rebuilt from the decoded numbers; the bytes that
+        were sent are deleted with the errand.
 
         Raises what decoding raised, and Busy when it could not start in time.
         """

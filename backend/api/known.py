@@ -34,7 +34,8 @@ class KnownModel:
 
     @property
     def identity(self) -> str:
-        """Part of job keys: sha256 over the model's whole description (weights, labels, preprocessing, card)."""
+        """Part of job keys: sha256 over the model's whole description (weights, labels, preprocessing,
+        card)."""
         return hashlib.sha256(canonical(self.info.model_dump(mode="json")).encode()).hexdigest()
 
     def require_modality(self, modality: str) -> None:
@@ -94,8 +95,8 @@ async def model(services: Services, key: str, start: bool = False) -> KnownModel
 
 
 async def prediction_key(services: Services, request: dict[str, Any], predictor: KnownModel) -> str:
-    """Job key of a prediction; for recordings it includes the weights of the cough detector, which judges them
-    too."""
+    """Job key of a prediction; for recordings it includes the weights of the cough detector, which judges
+    them too."""
     identities = [predictor.identity]
     if "audio" in predictor.info.modalities:
         with suppress(EvidentError):

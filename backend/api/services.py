@@ -48,8 +48,8 @@ class Services:
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Opens the store, migrates its tables, starts workers and dispatcher. The catalogue is computed in the
-        background."""
+        """Opens the store, migrates its tables, starts workers and dispatcher. The catalogue is computed in
+        the background."""
         self.engine.start()
         await self.store.run(self.store.migrate)
         await self.store.run(self.store.clean)
@@ -173,9 +173,8 @@ class Services:
         """Result of the catalogue job for the bundled models and the weights folder (`{}`), or for one other
         model.
 
-        The result is remembered under the key of its job, which covers the code and the weight files: an added
-        or replaced file is noticed at the next call.
-        """
+        The result is remembered under the key of its job, which covers the code and the weight files: an
+        added or replaced file is noticed at the next call."""
         upload = payload.get("upload")
         files = [] if upload else self._weight_files()
         key = job_key("catalogue", {**payload, "files": files}, upload["digest"] if upload else None)
@@ -245,7 +244,8 @@ class Services:
         await self._watch(weights)
 
     async def _watch(self, weights: list[list[Any]]) -> None:
-        """Describes weights that are added or replaced while the server runs. weights: the files described so far."""
+        """Describes weights that are added or replaced while the server runs. weights: the files described so
+        far."""
         while True:
             while self._weight_files() == weights:
                 await asyncio.sleep(WATCH_SECONDS)

@@ -57,8 +57,8 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Peer:
-    """Another implementation of the same work. make: imports it and returns the work (ModuleNotFoundError: left
-    out).
+    """Another implementation of the same work. make: imports it and returns the work (ModuleNotFoundError:
+    left out).
 
     It may return two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours
     should be, None where nothing was promised. times: what the work takes is multiplied by this, where a

@@ -1,4 +1,5 @@
-"""`evident serve` in a process of its own with an empty data folder, and the calls that the benchmark makes."""
+"""`evident serve` in a process of its own with an empty data folder, and the calls that the benchmark
+makes."""
 
 from __future__ import annotations
 

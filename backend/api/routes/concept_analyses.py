@@ -158,8 +158,8 @@ def view(row: JobRow) -> ConceptAnalysis:
 
 
 def _parsed_result(result: dict[str, Any] | None) -> ConceptAnalysisResult | None:
-    """The stored result; None for one in the form of an earlier version, which the same request computes again
-    under another key."""
+    """The stored result; None for one in the form of an earlier version, which the same request computes
+    again under another key."""
     try:
         return None if result is None else ConceptAnalysisResult.model_validate(result)
     except ValidationError:

@@ -217,7 +217,8 @@ async def draw(services: Backend, ref: str) -> None:
 
 
 async def draw_all(services: Backend) -> None:
-    """At server start: draws the examples of all concepts, built-in and user-made, with this version's code."""
+    """At server start: draws the examples of all concepts, built-in and user-made, with this version's
+    code."""
     for ref in [builtin.ref for builtin in _builtin()] + [
         row.digest for row in await services.store.run(rows.concepts, services.store)
     ]:
@@ -255,7 +256,8 @@ async def _editable_row(id: str, services: Backend) -> ConceptRow:
 
 
 async def _examples(services: Backend, refs: list[ExampleRef]) -> tuple[list[dict[str, Any]], str]:
-    """Examples as they are stored in a concept's row, and their common modality. Raises NotFound, InvalidInput."""
+    """Examples as they are stored in a concept's row, and their common modality. Raises NotFound,
+    InvalidInput."""
     examples: list[dict[str, Any]] = []
     modalities = set()
     for ref in refs:

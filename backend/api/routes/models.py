@@ -135,8 +135,8 @@ async def remove(key: str, services: Backend) -> None:
 
 
 def _row(file: Upload) -> ModelRow:
-    """The row of an uploaded model; its key is a hash of weights, architecture and labels, so the same upload is
-    the same model."""
+    """The row of an uploaded model; its key is a hash of weights, architecture and labels, so the same upload
+    is the same model."""
     architecture = require_text(file.texts, "architecture")
     if len(architecture) > 200 or not architecture.isprintable():
         raise ModelRejected(
