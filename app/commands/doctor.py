@@ -1,5 +1,4 @@
-"""`evident doctor`: checks packages, weights, data folder and port of this machine, and measures its
-speed."""
+"""`evident doctor`: checks packages, weights, data folder and port, and measures this machine's speed."""
 
 from __future__ import annotations
 

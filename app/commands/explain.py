@@ -1,5 +1,4 @@
-"""`evident explain`: maps of one file on the command line, by the same code as the dashboard, without a
-server."""
+"""`evident explain`: maps of one file on the command line, by the code of the dashboard, without a server."""
 
 from __future__ import annotations
 

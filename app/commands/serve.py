@@ -31,8 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Checks everything that can keep the server from starting, then serves. SIGTERM ends it with exit code
-    0."""
+    """Checks everything that can keep the server from starting, then serves. SIGTERM ends it with code 0."""
     signal.signal(signal.SIGTERM, _leave)
     import uvicorn
 

@@ -1,2 +1,1 @@
-"""Errors, settings, registry and wire schemas, shared by all packages; imports no other package of
-Evident."""
+"""Errors, settings, registry and wire schemas, shared by all packages; imports none of them."""

@@ -1,5 +1,4 @@
-"""Client address of a request: the address that connected or, behind a trusted proxy, the client it forwards
-for.
+"""Client address of a request: the address that connected or, behind a trusted proxy, the forwarded one.
 
 A forwarding header is believed only as far as trusted proxies wrote it: read from the right, the first
 address that is no trusted proxy is the client. Addresses to the left of it were sent by that client and are

@@ -88,8 +88,7 @@ class Register:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 with deadlines for slow clients outside of an exchange; inside one the guard keeps the
-    time."""
+    """HTTP/1.1 with deadlines for slow clients outside of an exchange; the guard times those."""
 
     register: Register
     _deadline: asyncio.TimerHandle | None = None

@@ -21,8 +21,7 @@ DEPTH = 200
 
 
 class DashRequests:
-    """Checks callback bodies before Dash sees them. callbacks: outputs that have a callback; None allows
-    any."""
+    """Checks callback bodies before Dash sees them. callbacks: their outputs; None allows any."""
 
     def __init__(self, app: ASGIApp, callbacks: Container[str] | None) -> None:
         self.app, self.callbacks = app, callbacks

@@ -1,9 +1,10 @@
 """Composition: API, dashboard and security middleware as one ASGI application, or the parts as separate
 services.
 
-all   one process, one port: `/api` is the backend, everything else the dashboard (the default) api   the
-backend alone ui    the dashboard alone; `/api` is passed on to `settings.api_url`, so that the browser still
-sees one origin"""
+all   one process, one port: `/api` is the backend, everything else the dashboard (the default)
+api   the backend alone
+ui    the dashboard alone; `/api` is passed on to `settings.api_url`, so that the browser sees one origin
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Intake: decodes uploaded bytes into inputs, with one errand per file even when it is sent several times at
-once.
+"""Intake: decodes uploaded bytes into inputs, with one errand per file even when it is sent twice at once.
 
 An input belongs to its bytes, not to a sender: the same bytes give the same id. The file name is the sender's
 own and is not stored; only the answer to that sender repeats it.

@@ -34,8 +34,7 @@ class KnownModel:
 
     @property
     def identity(self) -> str:
-        """Part of job keys: sha256 over the model's whole description (weights, labels, preprocessing,
-        card)."""
+        """Part of job keys: sha256 over the model's whole description (weights, labels, card, ...)."""
         return hashlib.sha256(canonical(self.info.model_dump(mode="json")).encode()).hexdigest()
 
     def require_modality(self, modality: str) -> None:

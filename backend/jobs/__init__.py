@@ -1,4 +1,4 @@
-"""Jobs: the table is the truth, the engine only runs what the table says is running."""
+"""Jobs: their table is the only truth; an engine runs what the table says is running."""
 
 from backend.jobs.keys import job_key
 from backend.jobs.service import Jobs

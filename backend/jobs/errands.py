@@ -1,10 +1,9 @@
-"""Errands: short work with foreign bytes on behalf of one request, in the decode worker. They stand in no
-table and nobody else sees them.
+"""Errands: short work with foreign bytes for one request, in the decode worker; not listed in any table.
 
-An errand is a folder of the spool: what the request brought lies in `sent`, what the worker made of it in
-`made`. Leaving the `with` block removes both, so that whatever is refused, fails, or is given up leaves no
-byte; what is accepted is moved into the blobs by the transaction that refers to it. The folder's name says
-whose it is, so that any server can clear away what a killed one left, and nothing else.
+An errand is a folder of the spool: `sent` holds the request's bytes, `made` the blobs that the worker made of
+them. Leaving the `with` block removes both, so that a refused, failed or cancelled request leaves no byte; an
+accepted blob is moved by the transaction that refers to it. The folder's name holds its owner, so that any
+server can remove the folders of a killed one, and no others.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ def unreadable(error: JobFailed) -> InvalidInput:
 
 
 class Errand:
-    """One request's folder. Enter it again to share it; it goes when the last has left. sent: where the
-    request's bytes are put."""
+    """One request's folder. Enter it again to share it; the last exit removes it. sent: blobs of the
+    request's bytes."""
 
     sent: Blobs
 
@@ -55,7 +54,7 @@ class Errand:
         self.id, self._spool, self._open_ids, self._users = id, spool, open_ids, 0
 
     def path(self, sha: str) -> Path:
-        """The file of that hash that was sent."""
+        """Path of the sent file with this hash."""
         return self._spool.sent(self.id) / sha[:2] / sha
 
     @property
@@ -80,7 +79,7 @@ class Errand:
 
 
 class Errands:
-    """Opens errands and runs them, one client after the other where several wait."""
+    """Opens errands and runs them; waiting clients take turns."""
 
     def __init__(self, engine: Engine, spool: Spool, limits: Limits, owner: str) -> None:
         self.engine, self.spool, self.limits = engine, spool, limits
@@ -129,7 +128,7 @@ class Errands:
 
     @asynccontextmanager
     async def _turn(self, client: str) -> AsyncIterator[None]:
-        """Waits in line: first come, first served among one client's, and every client once a round."""
+        """Waits for its turn: clients take turns, and one client's errands run in their order."""
         ticket = asyncio.get_running_loop().create_future()
         self._line.setdefault(client, deque()).append(ticket)
         self._call_next()
@@ -155,7 +154,7 @@ class Errands:
                 ticket.set_result(None)
 
     def living(self, names: Collection[str]) -> set[str]:
-        """Those folders of the spool that are errands under way, here or on another server."""
+        """The spool folders among `names` that belong to running errands, of this server or another."""
         return {name for name in names if name.startswith(PREFIX) and self._lives(name)}
 
     def _lives(self, name: str) -> bool:

@@ -1,5 +1,5 @@
-"""A job's key is what it computes: the same request on the same weights by the same code and libraries is
-the same job."""
+"""Job keys: hashes of request, weights, code and library versions, so that the same computation has the same
+key."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def code_version() -> str:
 
 
 def files_in(*folders: Path | None) -> list[list[Any]]:
-    """Name, size, time and inode of every file that lies in these folders: another list when one is added,
-    replaced or taken away."""
+    """Path, size, time and inode of every file in these folders; the list changes when a file is added,
+    replaced or removed."""
     fingerprints: list[list[Any]] = []
     for folder in folders:
         if folder is not None and folder.is_dir():
@@ -66,7 +66,7 @@ def files_in(*folders: Path | None) -> list[list[Any]]:
 
 
 def _version(name: str) -> str | None:
-    """Of a web process without the computing libraries: none, its workers bring them."""
+    """The installed version; None in a web process without the computing libraries."""
     try:
         return version(name)
     except PackageNotFoundError:

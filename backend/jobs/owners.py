@@ -1,5 +1,5 @@
-"""Which process something belongs to, so that what a dead one left can be told from what a living one is
-about to use."""
+"""Owners: names of processes, so that files and jobs of a dead process can be told from those of a living
+one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import psutil
 
 
 def owner_name() -> str:
-    """host/pid/start: tells on the same machine at once whether the owner still lives, even when its pid
-    was given away again."""
+    """This process as `host/pid/start`; the start time tells it from a later process with the same pid."""
     return f"{socket.gethostname()[:40]}/{os.getpid()}/{int(psutil.Process().create_time() * 100)}"
 
 
 def is_dead(owner: str) -> bool:
-    """True only when it certainly is: a process of this machine that has gone."""
+    """True if the owner was a process of this machine and has ended; False for other machines."""
     host, pid, started = owner.rsplit("/", 2)
     if host != socket.gethostname()[:40]:
         return False

@@ -1,5 +1,5 @@
-"""The job table: every change of a job's state is one transaction here. Synchronous; the service calls it
-in the store's threads."""
+"""The job table: every change of a job's state is one transaction. Synchronous; the service calls it in the
+store's threads."""
 
 from __future__ import annotations
 
@@ -49,12 +49,11 @@ class Queue:
         attachments: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> JobRow:
-        """Insert, or get what is there; a failed or cancelled job starts anew. Raises Busy, NotFound (an
-        input deleted meanwhile), NoSpace.
+        """Inserts the job, or returns the one of this key; a failed or cancelled job starts anew. Raises
+        Busy, NotFound (an input deleted meanwhile), NoSpace.
 
-        given: blobs (name -> sha256) that the job brings along; they lie in `folder`, and nothing of a
-        refused job is taken over.
-        """
+        attachments: blobs (name -> sha256) that the job needs; they lie in `folder`, and are moved only if
+        the job is accepted."""
         begin = self.store.filing if attachments else self.store.write
         try:
             with begin() as connection:
@@ -106,7 +105,7 @@ class Queue:
         return self._get(connection, key, fresh=fresh)
 
     def _make_room(self, connection: Connection, client: str, lane: str) -> None:
-        """Every kind of worker has its own line: who waits for long work can still have short work done."""
+        """Raises Busy when the line of this lane is full; each kind of worker has its own line."""
         if not client:
             return  # our own work (the catalogue) is never refused
         waiting = select(func.count()).where(jobs.c.state == "queued", _same_line(lane))
@@ -121,15 +120,14 @@ class Queue:
             raise Busy("Too many jobs are waiting on this server; try again in a moment.")
 
     def _turn(self, connection: Connection, client: str, lane: str) -> int:
-        """Start-time fair queueing: one after the client's last waiting job, but never before what is
-        running now."""
+        """Start-time fair queueing: the turn after the client's last waiting job, and after all running
+        ones."""
         ahead = or_(jobs.c.state == "running", and_(jobs.c.state == "queued", jobs.c.client == client))
         last = select(func.max(jobs.c.turn)).where(ahead, _same_line(lane))
         return (connection.execute(last).scalar() or 0) + 1
 
     def claim(self, group: Group) -> tuple[JobRow, str] | None:
-        """The next job of a group with its lane, now running and ours: one atomic UPDATE. None when
-        nothing waits."""
+        """Takes the next waiting job of a group by one atomic UPDATE; returns it with its lane, or None."""
         now = time.time()
         next_key = (
             select(jobs.c.key)
@@ -205,8 +203,7 @@ class Queue:
         return ended
 
     def requeue(self, key: str) -> bool:
-        """A finished job is computed again: its files were lost or damaged, or it holds what changes by
-        itself."""
+        """Requeues a finished job whose files were lost or damaged, or whose result is out of date."""
         with self.store.write() as connection:
             statement = update(jobs).where(jobs.c.key == key, jobs.c.state == "done")
             return (
@@ -217,14 +214,13 @@ class Queue:
             )
 
     def give_back(self, key: str) -> None:
-        """One of ours waits again."""
+        """Puts one of our running jobs back into the queue."""
         with self.store.write() as connection:
             still_ours = and_(jobs.c.key == key, jobs.c.state == "running", jobs.c.owner == self.owner)
             connection.execute(update(jobs).where(still_ours).values(state="queued", owner=None, lease=None))
 
     def renew(self, keys: Iterable[str]) -> None:
-        """A sign of life for those of our jobs that are really under way; one that nobody follows (a fault
-        came between) runs out."""
+        """Extends the leases of our jobs `keys`; the lease of a job that nobody follows any more runs out."""
         with self.store.write() as connection:
             still_ours = and_(
                 jobs.c.state == "running", jobs.c.owner == self.owner, jobs.c.key.in_(list(keys))
@@ -232,8 +228,8 @@ class Queue:
             connection.execute(update(jobs).where(still_ours).values(lease=time.time() + LEASE))
 
     def reclaim(self, include_own: bool = False) -> int:
-        """Jobs whose owner died or lost sight of them wait again. ours: all under our own name (at
-        shutdown). Returns how many."""
+        """Requeues jobs whose owner died or whose lease ran out; returns how many. include_own: all of this
+        process's jobs too (at shutdown)."""
         with self.store.write() as connection:
             running = connection.execute(
                 select(jobs.c.key, jobs.c.owner, jobs.c.lease).where(jobs.c.state == "running")
@@ -291,7 +287,7 @@ class Queue:
             return set(active_keys) & set(keys)
 
     def mentioning(self, words: Collection[str], kinds: Collection[str] | None = None) -> list[JobRow]:
-        """Jobs in whose payload one of these ids stands, whatever their kind: they computed with it."""
+        """Jobs whose payload contains one of these ids, of any kind."""
         if not words:
             return []
         statement = select(jobs).where(
@@ -323,8 +319,8 @@ def _accept_model(store: Store, connection: Connection, row: JobRow) -> None:
 
 
 ACCEPTED: dict[str, Callable[[Store, Connection, JobRow], None]] = {"model": _accept_model}
-"""What follows from a finished job, in the transaction that accepts it: it happens once, also when the
-server was restarted meanwhile."""
+"""Per kind, an effect of a finished job in the transaction that accepts it, so that it happens exactly
+once."""
 
 
 def _same_line(lane: str) -> ColumnElement[bool]:

@@ -49,14 +49,14 @@ class Jobs:
         self.stopping = False
 
     async def start(self) -> None:
-        """What a dead predecessor left running waits again; then the dispatcher begins."""
+        """Requeues the jobs of a dead predecessor, then starts the dispatcher."""
         await self.store.run(self.queue.reclaim)
         await self.sweep()
         self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._heartbeat())]
 
     async def stop(self) -> None:
-        """Gives back what is running, so that the next start takes it up at once. Call after the engine
-        has stopped."""
+        """Requeues running jobs, so that the next start resumes them at once. Call after stopping the
+        engine."""
         self.stopping = True
         followers = [task for _, task in self._running.values()]
         for task in (*self._loops, *followers):
@@ -65,8 +65,7 @@ class Jobs:
         await self.store.run(self.queue.reclaim, include_own=True)
 
     async def sweep(self) -> None:
-        """Removes folders that killed servers and workers left in the spool; those of other servers that
-        live are left alone."""
+        """Removes spool folders of killed servers and workers, never those of living servers."""
         await self.store.run(
             self.spool.clean, lambda names: self.errands.living(names) | self.queue.active(names)
         )
@@ -89,7 +88,7 @@ class Jobs:
         is harmless.
 
         client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority:
-        added to the rank of the kind; larger starts earlier. given: blobs that come with it, out of `folder`.
+        added to the rank of the kind; larger starts earlier. attachments: blobs that it needs, in `folder`.
         Raises NotFound (kind, input), Busy, NoSpace.
         """
         task = TASKS[kind]
@@ -222,7 +221,7 @@ class Jobs:
     # The dispatcher
 
     async def _dispatch(self) -> None:
-        """Gives the engine as much as it has room for; the rest waits in the table, where order can still
+        """Gives the engine as many jobs as it has room for; the others wait in the table, where order can
         change."""
         while True:
             self._wake.clear()
@@ -248,7 +247,7 @@ class Jobs:
             self._signal(row.key)
 
     async def _follow(self, row: JobRow, lane: Any) -> None:
-        """One job from the engine's future to its row."""
+        """Runs one claimed job in the engine and writes its outcome to its row."""
         try:
             try:
                 with full_disk():
@@ -321,7 +320,7 @@ class Jobs:
         self._signal(key)
 
     async def _heartbeat(self) -> None:
-        """Signs of life for our jobs; takes over those of dead processes."""
+        """Renews our leases and requeues the jobs of dead processes."""
         while True:
             await asyncio.sleep(HEARTBEAT)
             try:
@@ -331,7 +330,7 @@ class Jobs:
             except Exception as error:
                 log.warning("no sign of life could be written; trying again: %s", type(error).__name__)
 
-    # Inside
+    # Internals
 
     def _intact(self, key: str) -> bool:
         return all(self.store.blobs.path(sha) is not None for sha in self.queue.blobs(key).values())
@@ -375,7 +374,7 @@ class _Listening:
 
 
 def as_problem(error: EvidentError) -> dict[str, Any]:
-    """The error as it lies in the row: `app.core.schemas.Problem`."""
+    """The error as a dict of `app.core.schemas.Problem`, as a row stores it."""
     return {
         "title": error.title,
         "status": error.status,
@@ -386,7 +385,7 @@ def as_problem(error: EvidentError) -> dict[str, Any]:
 
 
 def from_problem(problem: dict[str, Any]) -> EvidentError:
-    """The error again; a refined code finds its class by title."""
+    """The error of a stored problem; its class is found by title, since the code may be refined."""
     classes = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, EvidentError)
     ]

@@ -1,15 +1,14 @@
-"""The spool: a folder per running job through which worker and web process talk, whatever engine lies between
-them.
+"""The spool: a folder per running job through which worker and web process communicate, under any engine.
 
     <data>/spool/<job>/progress.json   {done, total, unit, seconds, remaining, partial}, replaced atomically
                        partial.npy     the map so far, replaced atomically
                        cancel          its existence asks the task to stop
-                       starts          one byte per time a worker began
-                       made/           the arrays and files of the result, until the server takes them over
-                       sent/           what a request brought, of an errand (see errands.py)
+                       starts          one byte per start of a worker
+                       made/           the arrays and files of the result, until the server adopts them
+                       sent/           bytes of a request, for an errand (see errands.py)
 
-Plain files on a shared folder, so that it works for workers on other machines too. Nothing in it outlives the
-job: one that is refused, stopped or killed leaves no byte, because its folder goes with it.
+Plain files, so that workers on other machines can share the folder. The folder is removed with its job: a
+refused, stopped or killed job leaves no byte.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ PARTIAL_EVERY = 0.3
 
 
 class Spool:
-    """Both ends. `job` is a hex key, never a name from outside."""
+    """Both ends of the spool. `job` is a hex key, never a name from outside."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,7 +52,7 @@ class Spool:
         self._of(job).mkdir(mode=0o700, exist_ok=True)
 
     def sent(self, job: str) -> Path:
-        """Folder for what a request brought."""
+        """Folder of the bytes that a request sent."""
         return self._of(job) / "sent"
 
     def made(self, job: str) -> Path:
@@ -90,8 +89,8 @@ class Spool:
         shutil.rmtree(self._of(job), ignore_errors=True)
 
     def clean(self, keep: Callable[[Collection[str]], Collection[str]]) -> int:
-        """Removes the folders of jobs that no longer run. keep: tells which of them do; asked after looking,
-        so that a job that begins meanwhile loses nothing. Returns how many were removed."""
+        """Removes folders of jobs that no longer run; returns how many. keep: returns those that still run;
+        it is called after listing the folder, so that a job that begins meanwhile is safe."""
         names = {path.name for path in self.folder.iterdir()}
         stale = names - set(keep(names))
         for name in stale:
@@ -101,7 +100,7 @@ class Spool:
     # The worker's end
 
     def begin(self, job: str) -> int:
-        """Marks a start, from nothing; returns how many there were, this one included."""
+        """Counts a start and empties `made`; returns the number of starts, this one included."""
         self._of(job).mkdir(mode=0o700, exist_ok=True)
         shutil.rmtree(self.made(job), ignore_errors=True)
         with (self._of(job) / "starts").open("ab") as file:
@@ -109,7 +108,7 @@ class Spool:
         return self.starts(job)
 
     def cancelled(self, job: str) -> bool:
-        """Somebody asked for it, or nobody waits for the result any more."""
+        """Whether the job was cancelled, or its folder removed."""
         return (self._of(job) / "cancel").exists() or not self._of(job).exists()
 
     def reporter(self, job: str, unit: str = "steps") -> Reporter:

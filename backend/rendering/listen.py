@@ -1,5 +1,5 @@
-"""Listen to a map: a soft mask on the complex spectrogram, the original phase, back to sound. numpy only:
-this runs in the web process."""
+"""Sound of a map: a soft mask on the complex spectrogram with the original phase, inverted to a waveform.
+numpy only: this runs in the web process."""
 
 from __future__ import annotations
 

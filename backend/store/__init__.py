@@ -1,4 +1,4 @@
-"""State: SQL rows (SQLite in WAL mode, or PostgreSQL by URL) and a content-addressed folder of blobs."""
+"""The store: SQL rows (SQLite in WAL mode, or PostgreSQL by URL) and a content-addressed folder of blobs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Content-addressed files: a blob's name is the sha256 of its bytes, so it is written once, never changed,
-and checked when read."""
+"""Content-addressed files: a blob is named by the sha256 of its bytes, written once and checked when read."""
 
 from __future__ import annotations
 
@@ -27,8 +26,7 @@ STALE_SECONDS = 3600.0
 
 
 class Writer:
-    """A blob being written. `write` as often as needed; leaving the `with` block files it under its hash,
-    an error removes it."""
+    """A blob being written. Leaving the `with` block moves it to its hash; an error removes it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._hash = file, hashlib.sha256()
@@ -168,7 +166,7 @@ class Blobs:
         self._trusted.pop(sha, None)
 
     def clean(self) -> int:
-        """Removes what interrupted writes left, once old enough not to be under way. Returns how many."""
+        """Removes temporary files of interrupted writes that are older than an hour; returns how many."""
         limit = time.time() - STALE_SECONDS
         removed = 0
         for path in self.temporary.iterdir():
@@ -187,8 +185,7 @@ def _missing() -> NotFound:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """A disk that is full, read-only or gone is not a bug: say so in plain words. Raises NoSpace,
-    StorageUnavailable."""
+    """Turns the OSError of a full, read-only or absent disk into NoSpace or StorageUnavailable."""
     try:
         yield
     except OSError as error:

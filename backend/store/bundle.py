@@ -1,8 +1,7 @@
-"""A concept in a zip: `concept.json` and the examples as ordinary files, so that they can be looked at
-without this program.
+"""Concept bundles: a zip of `concept.json` and the examples as ordinary files, readable without this program.
 
-Read with care, in a worker: entries are opened by the names that `concept.json` gives and by nothing else, no
-name becomes a path, what comes out is counted while it is inflated, and decoded later like any upload.
+A worker reads them: it opens only the entries that `concept.json` names, uses no name as a path, bounds the
+inflated bytes, and the examples are decoded later like any upload.
 """
 
 from __future__ import annotations
@@ -25,14 +24,13 @@ if TYPE_CHECKING:
 MANIFEST = "concept.json"
 MOST = 500
 RATIO, SMALL = 100, 16 * MiB
-"""A zip may hold so many times its own size, and a small one a little more; sound and pictures do not
-shrink further by honest means."""
+"""A zip may inflate to RATIO times its size, a small one to SMALL; honest sound and pictures stay below."""
 FORMAT = "evident-concept-1"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One example: bytes of a picture, recording or array, and the part of it that is meant."""
+    """One example: bytes of a picture, recording or array, and the box of it that is meant."""
 
     data: bytes
     box: tuple[float, float, float, float] | None

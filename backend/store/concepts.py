@@ -1,5 +1,4 @@
-"""Rows of users' concepts. A concept holds the decoded numbers of its examples, and remembers the inputs
-they came from."""
+"""Rows of users' concepts. A concept holds the decoded arrays of its examples and the ids of their inputs."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ class ConceptRow:
 def put_concept(
     store: Store, name: str, modality: str, examples: list[dict[str, Any]], id: str | None = None
 ) -> ConceptRow:
-    """A new concept, or new contents of an old one. Same examples, same digest, whatever the name."""
+    """Stores a new concept, or new contents of concept `id`."""
     manifest = {
         "name": name,
         "modality": modality,
@@ -89,7 +88,7 @@ def delete_concept(store: Store, id: str) -> None:
 
 
 def concepts_with(store: Store, input: str) -> list[ConceptRow]:
-    """Those with an example that is this input or was cut from it."""
+    """Concepts with an example that is this input or was cut from it."""
     return [row for row in concepts(store) if any(example.get("input") == input for example in row.examples)]
 
 

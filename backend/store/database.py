@@ -1,4 +1,4 @@
-"""The database: opening it, bringing its tables up to date, and the rows of inputs and models.
+"""The database: opening and migrating it, and the rows of inputs and models.
 
 Every call is synchronous and short (well under a millisecond on SQLite); `await store.run(store.input, id)`
 runs it in the store's own threads, which is how the web process calls it, so that a lock held by somebody
@@ -32,7 +32,7 @@ LOCK_SECONDS = 3.0
 """How long a call waits for a lock or a connection that somebody else holds, before it is refused."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 FILING = 7_364_001
-"""PostgreSQL's advisory lock of transactions in which blobs come and go; SQLite has one writer at a time
+"""Key of PostgreSQL's advisory lock for transactions that add or remove blobs; SQLite has one writer
 anyway."""
 SCRUB_TRIES = 5
 P = ParamSpec("P")
@@ -217,8 +217,8 @@ class Store:
     # Which rows hold which blobs
 
     def adopt(self, shas: Iterable[str], folder: Path | None) -> None:
-        """Inside a filing transaction: takes over blobs that lie in a folder of somebody's own. Raises
-        NotFound, NoSpace."""
+        """Inside a filing transaction: moves blobs here from another folder, None for none. Raises NotFound,
+        NoSpace."""
         if folder is not None:
             for sha in set(shas):
                 self.blobs.adopt(folder, sha)
@@ -242,8 +242,7 @@ class Store:
         self._drop(connection, former - set(blobs.values()))
 
     def discard(self, shas: Iterable[str]) -> None:
-        """Removes blobs that no row holds: after a failure. What cannot be removed now is found by
-        `clean`."""
+        """After a failure: removes those of the blobs that no row holds. `clean` removes what this cannot."""
         with suppress(Exception), self.filing() as connection:
             self._drop(connection, set(shas))
 
@@ -273,8 +272,8 @@ class Store:
             self.hold(connection, owner, {})
 
     def clean(self) -> int:
-        """Removes blobs that no row holds (a server was killed between placing and referring) and what
-        interrupted writes left."""
+        """Removes blobs that no row holds (after a killed server) and temporary files of interrupted
+        writes."""
         with self.engine.connect() as connection:
             referenced = {sha for (sha,) in connection.execute(select(tables.refs.c.sha))}
         loose = [sha for sha in self.blobs if sha not in referenced]

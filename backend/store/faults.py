@@ -1,8 +1,8 @@
-"""What befalls the store from outside (a locked or absent database, a full or read-only disk) as an error
-that a person can act on.
+"""Faults of the surroundings (a locked or absent database, a full or read-only disk) as errors that a person
+can act on.
 
-One table for web process and workers. Anything that is not in it is a bug and stays what it is. SQLAlchemy is
-looked at only when it is the one that complains: workers do without it.
+Web process and workers share this table; any other exception is a bug and is left as it is. SQLAlchemy is
+imported only for its own exceptions: workers do without it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DISK_FULL_STATE = "53100"
 
 
 def fault_of(error: BaseException) -> EvidentError | None:
-    """NoSpace or StorageUnavailable, or None for what is no fault of the surroundings."""
+    """NoSpace or StorageUnavailable; None for an exception that is no such fault."""
     if isinstance(error, OSError):
         return _of_files(error.errno)
     if type(error).__module__.startswith("sqlalchemy"):

@@ -1,5 +1,4 @@
-"""The data folder is its owner's alone: folders 0700, files 0600, whatever the umask and also where the
-folder is older than this rule."""
+"""Permissions of the data folder: folders 0700, files 0600, whatever the umask and the folder's age."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ things in it."""
 
 
 def make_private(folder: Path) -> None:
-    """Makes the data folder, or closes an open one and everything of ours in it. Folders of somebody
-    else's stay as they are."""
+    """Makes the data folder, or closes an open one and our folders in it; other folders in it are left
+    alone."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = folder.stat().st_mode
     if (
@@ -31,8 +30,7 @@ def make_private(folder: Path) -> None:
 
 
 def private_file(path: Path, *, create: bool = True) -> Path:
-    """The file, readable by its owner alone; made when it is not there. What cannot be made is left to
-    whoever opens it to complain about."""
+    """Makes the file readable by its owner alone, creating it if needed. Raises nothing: opening it will."""
     with suppress(OSError):
         if create:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -1,4 +1,4 @@
-"""What the tables hold, as plain frozen values."""
+"""Rows of the tables as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InputRow:
     created: float = 0.0
 
     def as_payload(self) -> dict[str, Any]:
-        """What a task needs of it; goes into a job's payload as `input`."""
+        """The `input` of a job's payload: all that a task needs of it."""
         return {"id": self.id, "modality": self.modality, "meta": self.meta, "blobs": dict(self.blobs)}
 
 
@@ -41,7 +41,7 @@ class ModelRow:
     created: float = 0.0
 
     def as_payload(self) -> dict[str, Any]:
-        """Goes into a job's payload as `upload`, so that any worker can build the model."""
+        """The `upload` of a job's payload, from which any worker can build the model."""
         return {
             "key": self.key,
             "title": self.title,

@@ -1,1 +1,1 @@
-"""Studies whose truth is known beforehand: they measure the explanations, not the networks."""
+"""Studies with known truth: they measure the explanations, not the networks."""

@@ -1,5 +1,5 @@
-"""Does a map lie where the evidence is? Measured where the evidence is known: on generated sounds and
-pictures, and models trained on them."""
+"""Share of each map that lies inside the evidence, on generated sounds and pictures whose evidence is
+known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEED = 90_001
 """Of the inputs: far from the seeds that the models were trained with."""
 REPEATS = 1000
 SHARE_PAST = 3
-"""How many inputs may be drawn per input wanted: wrongly classified ones are left out."""
+"""Inputs drawn per requested input at most; wrongly classified ones are left out."""
 
 Case = tuple[Tensor, int, np.ndarray]
 """Input `[1, C, H, W]`, true class, mask of the evidence `[H, W]`."""
@@ -119,7 +119,7 @@ def _row(model: Model, key: str, cases: Sequence[Case], report: Callable[[int], 
 
 
 def _judged(key: str, title: str, cases: Sequence[Case], maps: Iterable[tuple[np.ndarray, float]]) -> Row:
-    """maps: one per case with its seconds."""
+    """The row of a method. maps: one per case, with its seconds."""
     masses, uniform, hits, seconds, empty = [], [], [], [], 0
     for (_, _, mask), (values, took) in zip(cases, maps, strict=True):
         mass = shapes.evidence_mass(values, mask)
@@ -153,8 +153,7 @@ def centre_blob(size: tuple[int, ...]) -> np.ndarray:
 
 
 def baseline_rows(cases: Sequence[Case]) -> list[Row]:
-    """What maps get that never looked at the input: the same everywhere, and the middle. A method that
-    does no better has found nothing."""
+    """Rows of two maps that ignore the input, uniform and centred: a method must do better."""
     sizes = [mask.shape for _, _, mask in cases]
     return [
         _judged(

@@ -1,5 +1,4 @@
-"""The planted-evidence experiment in words and pictures: a Markdown table, bars with intervals, one dot
-per input."""
+"""Report of the planted-evidence experiment: Markdown tables, bars with intervals, one dot per input."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the planted-evidence experiment is made of: generated inputs whose every part is known, and the
-networks that are asked."""
+"""Scenes of the planted-evidence experiment: generated inputs whose parts are all known, and their
+networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.training.images import tensors
 PLANTED, OBJECT = 0, 1
 """Order of the two things everywhere."""
 HUM_HZ = (80.0, 520.0)
-"""The hum's 100 to 500 Hz with the width of a band on both sides."""
+"""Band of the hum: 100 to 500 Hz, widened by one band on both sides."""
 
 
 @dataclass(frozen=True, eq=False)

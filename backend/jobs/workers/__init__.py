@@ -1,5 +1,5 @@
-"""Running tasks in worker processes: one small protocol, an embedded pool, and Dask for more than one
-machine."""
+"""Engines that run tasks in worker processes: the protocol, an embedded pool, and Dask for several
+machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Engine", "Lost", "Spool", "Stored", "WorkerConfig", "as_environment"
 
 
 def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> Engine:
-    """The engine the settings ask for."""
+    """The engine that the settings name."""
     limits = settings.limits
     config = WorkerConfig(
         data=settings.data.resolve(),
@@ -40,7 +40,7 @@ def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bo
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """Settings as the variables they are read from."""
+    """Settings as environment variables, without the database URL."""
     values = settings.model_dump(mode="json", exclude_none=True, exclude={"database"})
     values["data"] = str(settings.data.resolve())
     return {

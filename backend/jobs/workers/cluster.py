@@ -129,7 +129,7 @@ class DaskEngine:
             )
 
     def _end_future(self, item: Item, outcome: Stored | EvidentError | None) -> None:
-        """Ends the future once; None is lost."""
+        """Ends the future once, with the outcome; None means Lost."""
         with self._lock:
             self._items.pop(item.job_id, None)
             if item.future.done():
@@ -151,7 +151,7 @@ class DaskEngine:
         item.deadline = time.monotonic() + (GRACE if self._spool.starts(job_id) else 0.0)
 
     def stop(self) -> None:
-        """What runs is asked to stop; the cluster itself is not ours to end."""
+        """Asks running tasks to stop; the cluster itself runs on."""
         self._stopped.set()
         for item in list(self._items.values()):
             self._spool.cancel(item.job_id)
@@ -183,8 +183,8 @@ class DaskEngine:
                 self._disconnect()
 
     def _disconnect(self) -> None:
-        """Lets go of a scheduler that is gone. What ran there is lost and goes back to the job table; a
-        new one knows nothing of it."""
+        """Drops the connection to a scheduler that is gone. Its tasks end as Lost and go back to the job
+        table."""
         self._workers = 0
         client, self._client = self._client, None
         for item in list(self._items.values()):
@@ -263,8 +263,8 @@ async def _serve_workers(address: str, workers: int, settings: Settings, with_sc
 
 
 async def _keep_a_worker(address: str, options: dict[str, Any], stopped: asyncio.Event) -> None:
-    """A nanny with its worker, and a new one after the scheduler went away and came back (Dask's own end
-    with it)."""
+    """Keeps one nanny with its worker running, also across a restart of the scheduler, which ends Dask's
+    own."""
     from distributed import Nanny
 
     while not stopped.is_set():
@@ -289,7 +289,7 @@ async def _keep_a_worker(address: str, options: dict[str, Any], stopped: asyncio
 
 
 async def _own_scheduler(stack: AsyncExitStack, address: str) -> str:
-    """Its address. Raises BadParameter."""
+    """Starts a scheduler and returns its address. Raises BadParameter."""
     from distributed import Scheduler
 
     host, _, port = address.rpartition("://")[2].rpartition(":")

@@ -101,12 +101,12 @@ class Worker:
         return not wait([self._process.sentinel], 0)
 
     def kill(self) -> None:
-        """Only asks the kernel; `close` collects the dead."""
+        """Sends SIGKILL; `close` joins the process."""
         with suppress(OSError, ValueError):
             self._process.kill()
 
     def dismiss(self) -> None:
-        """Lets an idle worker go by itself, which tidies up what its libraries hold (named semaphores)."""
+        """Asks an idle worker to exit by itself, so that its libraries release named semaphores."""
         with suppress(OSError):
             self._pipe.send(None)
             self._dismissed = True

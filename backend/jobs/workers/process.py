@@ -1,4 +1,4 @@
-"""The worker's side: settling a fresh process, and running one task in it."""
+"""The worker process: its set-up, and running one task in it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger("evident.worker")
 
 
 def set_up_worker(config: WorkerConfig, group: Group) -> None:
-    """Once per process, before any heavy import."""
+    """Signals and process settings of a local worker, once per process, before any heavy import."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole terminal; the web process decides what it means
@@ -38,7 +38,7 @@ def set_up_worker(config: WorkerConfig, group: Group) -> None:
 
 
 def set_up_process(config: WorkerConfig, group: Group) -> None:
-    """Threads, settings, memory limit, tasks from outside."""
+    """Threads, settings, memory limit and plugins of a worker process."""
     os.umask(0o077)
     quiet_libraries()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -76,8 +76,8 @@ def die_with_parent() -> None:
 
 
 def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
-    """Life of a local worker: says hello, then answers each call with `Stored` or an EvidentError until
-    the pipe ends."""
+    """Main loop of a local worker: sends `ready` and `warm`, then answers each call with `Stored` or an
+    EvidentError until the pipe ends."""
     set_up_worker(config, group)
     pipe.send("ready")
     if group != "decode" and config.preload:
@@ -99,8 +99,7 @@ def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
 
 
 def _preload(threads: int) -> None:
-    """What the first explanation needs, so that it does not wait for it: libraries, methods, and what
-    autograd imports when first used."""
+    """Imports libraries and methods, and runs autograd once, so that the first explanation need not wait."""
     import torch
 
     from backend.attribution.methods import METHODS
@@ -118,8 +117,8 @@ _set_up_for: set[str] = set()
 def execute_remote(
     config: WorkerConfig, task_key: str, payload: dict[str, Any], job_id: str, lane: str
 ) -> Stored:
-    """`execute` in a worker that somebody else started: settled at its first task, one task at a time
-    (hooks are not thread-safe)."""
+    """`execute` in a worker of a cluster: set up at its first task, one task at a time (hooks are not
+    thread-safe)."""
     with _one_at_a_time:
         if str(config.data) not in _set_up_for:
             set_up_process(config, "compute")

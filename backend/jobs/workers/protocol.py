@@ -1,4 +1,4 @@
-"""What an engine is: tasks in, futures out, whatever happens to the workers."""
+"""The protocol of engines: tasks in, futures out, whatever happens to the workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """What a worker process must know; crosses process boundaries."""
+    """Configuration of a worker process; it is pickled."""
 
     data: Path
     threads: int = 1
