@@ -14,6 +14,7 @@ from app.core.schemas import Catalogue, MethodInfo
 from frontend.client import ApiProblem, Client
 from frontend.pages import Page
 from frontend.ui import common, words
+from frontend.wiring import wire
 
 KEYS = (
     ("Space", "play or pause the sound"),
@@ -189,12 +190,22 @@ def version(name: str) -> str:
 
 
 def register(app: Dash, client: Client) -> None:
-    @app.callback(Output("about-methods", "children"), Input("about-store", "data"))
-    async def show(_opened: Any) -> Any:
-        try:
-            return method_table(await client.catalogue())
-        except ApiProblem as refusal:
-            return common.card("Methods", common.problem(refusal))
+    """The list of methods; everything else is drawn at once."""
+    wire(
+        app,
+        client,
+        list_methods,
+        output=Output("about-methods", "children"),
+        inputs={"opened": Input("about-store", "data")},
+    )
+
+
+async def list_methods(client: Client, opened: Any) -> Any:
+    """What each method says, and its paper."""
+    try:
+        return method_table(await client.catalogue())
+    except ApiProblem as refusal:
+        return common.card("Methods", common.problem(refusal))
 
 
 PAGE = Page("/about", "About", layout, (sys.modules[__name__],), order=70)

@@ -54,6 +54,11 @@ class ApiProblem(Exception):
     def code(self) -> str:
         return self.problem.code
 
+    @property
+    def gone(self) -> bool:
+        """What was asked for is not there (any more); told from an API that is busy or silent."""
+        return self.problem.status == 404
+
 
 def silent(detail: str) -> ApiProblem:
     """The API gave no answer at all."""

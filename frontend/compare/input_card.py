@@ -4,7 +4,6 @@ another one."""
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,21 +15,7 @@ from app.core.schemas import Input, Sample
 from frontend import ids
 from frontend.client import href
 from frontend.ui import words
-from frontend.ui.common import action, aria, checks, chip, drawer, hidden, icon, note
-
-
-def widget(name: str, **data: Any) -> Component:
-    """An empty element that a script of assets/ fills; `None` leaves an attribute out, anything but text
-    goes as JSON."""
-    own: dict[str, Any] = {
-        key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data
-    }
-    attributes: dict[str, Any] = {
-        f"data-{key.replace('_', '-')}": value if isinstance(value, str) else json.dumps(value)
-        for key, value in data.items()
-        if value is not None
-    }
-    return html.Div(**{**own, "data-evident": name, **attributes})
+from frontend.ui.common import action, aria, checks, chip, drawer, hidden, icon, note, widget
 
 
 def sources(limits: Mapping[str, Any]) -> Component:

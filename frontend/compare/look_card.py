@@ -8,8 +8,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from frontend.compare.address import Look
-from frontend.compare.input_card import widget
-from frontend.ui.common import aria, card, hidden
+from frontend.ui.common import aria, card, hidden, widget
 from frontend.ui.words import sentence
 
 COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}

@@ -208,7 +208,7 @@ def centre() -> list[Component]:
             **common.aria(label="Prediction"),
         ),
         html.Section(
-            input_card.widget("summary"),
+            common.widget("summary"),
             className="ev-card ev-summary-card ev-when-open",
             **common.aria(label="In words"),
         ),

@@ -12,9 +12,8 @@ from dash.development.base_component import Component
 from app.core.schemas import Fit, MethodInfo, Prediction, Problem
 from frontend import ids
 from frontend.client import ApiProblem
-from frontend.compare.input_card import widget
 from frontend.ui import forms, words
-from frontend.ui.common import action, aria, problem
+from frontend.ui.common import action, aria, problem, widget
 
 
 def panels(

@@ -11,8 +11,7 @@ from dash.development.base_component import Component
 
 from app.core.schemas import MethodInfo
 from frontend.client import href
-from frontend.compare.input_card import widget
-from frontend.ui.common import aria, card, icon
+from frontend.ui.common import aria, card, icon, widget
 
 
 def readout_card() -> Component:

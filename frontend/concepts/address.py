@@ -37,7 +37,7 @@ class Link:
         classes = request.classes or []
         then: dict[str, Any] = {
             "model": request.model,
-            "inputs": tuple(one if isinstance(one, str) else one.input for one in request.inputs),
+            "inputs": tuple(entry if isinstance(entry, str) else entry.input for entry in request.inputs),
             "concepts": tuple(request.concepts),
             "layers": tuple(request.layers),
             "target": str(classes[0]) if len(classes) == 1 else "",
@@ -55,14 +55,18 @@ class Link:
 
     def fitted(self, model: ModelInfo, concepts: Sequence[Concept]) -> Link:
         """Only what this model and today's library still have."""
-        usable = {one.ref for one in concepts if one.usable and one.modality in model.modalities}
+        usable = {
+            concept.ref for concept in concepts if concept.usable and concept.modality in model.modalities
+        }
         layers = {layer.name for layer in model.layers}
         link = self
         if missing := [ref for ref in link.concepts or () if ref not in usable]:
             part = "a concept" if len(missing) == 1 else f"{len(missing)} concepts"
-            link = link.without(f"{part} (deleted or changed since)", concepts=_kept(link.concepts, usable))
+            link = link.without(
+                f"{part} (deleted or changed since)", concepts=_present(link.concepts, usable)
+            )
         if any(name not in layers for name in link.layers or ()):
-            link = link.without("a layer", layers=_kept(link.layers, layers) or None)
+            link = link.without("a layer", layers=_present(link.layers, layers) or None)
         if link.target and not (link.target.isdecimal() and int(link.target) < len(model.labels)):
             link = link.without("the class", target="")
         if link.negatives not in (None, "random", "photographs", "random_pictures", "random_rooms", *usable):
@@ -98,5 +102,5 @@ def _list(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(dict.fromkeys(part for part in text.split(",") if part))
 
 
-def _kept(given: tuple[str, ...] | None, there: set[str]) -> tuple[str, ...]:
-    return tuple(one for one in given or () if one in there)
+def _present(names: tuple[str, ...] | None, there: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in names or () if name in there)

@@ -1,9 +1,9 @@
 """Concepts: what the network recognises, where, and how much it adds to each class, against chance.
 
-address -> load -> body and the choices it names (components/concept_link.py); concept-input-store (upload,
-sample, Compare) -> concept-inputs -> run -> concept-job-store -> job-bar -> concept-ended-store -> show
-(frontend/concepts/callbacks.py). Maps are drawn by the widget `concept-map`; concepts are made by
-`concept-maker`.
+address -> choice.load -> body and the choices the address names (address.py, link.py)
+upload, sample -> concept-inputs -> run.run -> concept-job-store -> the widget `job-bar` ->
+concept-ended-store -> run.show -> concept-result-store -> library.show_first
+Maps are drawn by the widget `concept-map`; concepts are made by `concept-maker`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from app.core.concept_results import ConceptAnalysisResult
 from app.core.schemas import Catalogue, Concept, ModelInfo, Sample
 from frontend.client import href
-from frontend.compare.input_card import widget
-from frontend.concepts import address as concept_link
-from frontend.concepts import parts
+from frontend.concepts import address, library_card
 from frontend.concepts.address import Link
-from frontend.ui import common, figures
+from frontend.ui import common
+from frontend.ui.common import widget
 
 LAYERS = 3
 """Layers chosen to begin with: the model's last ones."""
@@ -31,7 +29,7 @@ TICKED = 4
 
 def layout(**query: str) -> Component:
     """Drawn at once; what needs the API follows."""
-    link = concept_link.read(query)
+    link = address.read(query)
     return html.Div(
         [
             dcc.Store(id="concept-query", data=query),
@@ -78,7 +76,7 @@ def body(
     left = [
         common.card(
             "Concepts",
-            html.Div(parts.library(fitting(concepts, model), ticked), id="concept-library"),
+            html.Div(library_card.library(fitting(concepts, model), ticked), id="concept-library"),
             aside=dmc.Button("New", id="concept-new", size="xs", n_clicks=0),
         ),
         common.card(
@@ -194,14 +192,17 @@ def negatives(concepts: list[Concept], model: ModelInfo) -> list[dict[str, str]]
     own = [concept for concept in fitting(concepts, model) if concept.kind == "yours" and concept.usable]
     return [
         {"value": value, "label": label}
-        for value, label in (*bundled, *((one.ref, f"{one.name} · {one.count}") for one in own))
+        for value, label in (
+            *bundled,
+            *((concept.ref, f"{concept.name} · {concept.count}") for concept in own),
+        )
     ]
 
 
 def controls(
     catalogue: Catalogue, samples: list[Sample], limits: dict[str, Any], model: ModelInfo, link: Link
 ) -> list[Component]:
-    options = [{"value": one.key, "label": one.title} for one in models_of(catalogue)]
+    options = [{"value": listed.key, "label": listed.title} for listed in models_of(catalogue)]
     return [
         html.Div(id="concept-inputs-view", className="ev-concept-inputs"),
         html.Div(
@@ -268,7 +269,9 @@ def controls(
 
 
 def sample_options(samples: list[Sample], model: ModelInfo) -> list[dict[str, str]]:
-    titles = {one.input: one.title for one in reversed(samples) if one.modality in model.modalities}
+    titles = {
+        sample.input: sample.title for sample in reversed(samples) if sample.modality in model.modalities
+    }
     return [{"value": key, "label": title} for key, title in reversed(titles.items())]
 
 
@@ -295,18 +298,17 @@ def first_layers(model: ModelInfo) -> list[str]:
     return alike[-LAYERS:]
 
 
-def thumbs(inputs: list[dict[str, Any]], shown: int) -> list[Component]:
-    """The inputs that are analysed; the chosen one is shown."""
+def thumbs(displays: list[str], shown: int) -> list[Component]:
+    """The inputs that are analysed, by the addresses of their pictures; the shown one is pressed."""
     return [
         html.Button(
-            html.Img(src=href(one["display"]), alt=f"Input {number + 1}", width=56, height=56),
+            html.Img(src=href(display), alt=f"Input {number + 1}", width=56, height=56),
             id={"type": "concept-pick", "index": number},
             className="ev-concept-pick",
             n_clicks=0,
             **common.aria(pressed=str(number == shown).lower(), label=f"Show input {number + 1}"),
         )
-        for number, one in enumerate(inputs)
-        if one.get("display")
+        for number, display in enumerate(displays)
     ]
 
 
@@ -327,25 +329,3 @@ def export(job: str) -> Component:
         ],
         className="ev-row",
     )
-
-
-def overall(result: ConceptAnalysisResult) -> Component:
-    """The classes' global pictures."""
-    cards = []
-    for target in sorted({row.target for row in result.overall}):
-        label = result.labels[str(target)]
-        n = max(row.n for row in result.overall if row.target == target)
-        title = f"Over {n} input{'' if n == 1 else 's'} of {label}: mean and 2 SE, a dot per input"
-        cards.append(
-            common.card(
-                title,
-                figures.graph(parts.overall_figure(result, target)),
-                html.P("Dashed: 95 % of random concepts stay below.", className="ev-muted ev-small"),
-                figures.graph(parts.heat_figure(result, target)),
-                html.P(
-                    f"* counts: more than {result.plan.n_random:,} random concepts of the same size give, adjusted for {result.plan.tests} tests (Benjamini-Hochberg, 5 %).",
-                    className="ev-muted ev-small",
-                ),
-            )
-        )
-    return html.Div(cards, className="ev-column")

@@ -8,15 +8,17 @@ from typing import Any
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Catalogue, Job, ModelInfo
+from app.core.schemas import Catalogue, ModelInfo
 from frontend.client import ApiProblem, Client
-from frontend.compare.input_card import widget
+from frontend.models import fetch
 from frontend.models.card import model_card
 from frontend.ui import common, words
+from frontend.ui.common import text_field, widget
+from frontend.wiring import Trigger, wire
 
 FIELDS = {"architecture": "upload-architecture", "labels": "upload-labels", "title": "upload-title"}
 
@@ -55,7 +57,7 @@ def body(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     return html.Div(
         [
             html.Ul(rows, className="ev-models"),
-            html.Div([fetch_form(), upload_form(catalogue, limits)], className="ev-column"),
+            html.Div([fetch.form(), upload_form(catalogue, limits)], className="ev-column"),
         ],
         className="ev-models-page",
     )
@@ -127,29 +129,6 @@ def model_row(model: ModelInfo) -> Component:
     )
 
 
-def fetch_form() -> Component:
-    """A published network by name. Nothing is fetched before the button is pressed."""
-    return common.card(
-        "Fetch a published network",
-        html.P(
-            "Any convolutional network of timm or torchvision. Its weights are fetched from the internet once; nothing of yours is sent."
-        ),
-        _text("fetch-name", "Name", "timm:NAME or torchvision:NAME", "timm:resnet18"),
-        html.Button("Fetch", id="fetch-model", className="ev-button", n_clicks=0),
-        html.Div(id="fetch-note", role="status"),
-        className="ev-upload-card",
-    )
-
-
-def fetch_words(job: Job) -> str:
-    """How far the fetching is."""
-    if job.state == "queued":
-        return "Waiting for a worker."
-    if job.progress.unit != "bytes" or not job.progress.total:
-        return "Asking for the weights."
-    return f"{words.megabytes(job.progress.done)} of {words.megabytes(job.progress.total)} fetched."
-
-
 def upload_form(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     """Weights as safetensors for an architecture this server knows; nothing in the file is ever run."""
     known = ", ".join(catalogue.architectures)
@@ -161,8 +140,8 @@ def upload_form(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
         ),
         html.Div(
             [
-                _text(FIELDS["title"], "Title", "How it is listed", "My ResNet"),
-                _text(
+                text_field(FIELDS["title"], "Title", "How it is listed", "My ResNet"),
+                text_field(
                     FIELDS["architecture"],
                     "Architecture",
                     f"{known + '; or ' if known else ''}timm:NAME or torchvision:NAME",
@@ -201,117 +180,95 @@ def upload_form(catalogue: Catalogue, limits: Mapping[str, Any]) -> Component:
     )
 
 
-def _text(key: str, label: str, description: str, placeholder: str) -> Component:
-    return dmc.TextInput(id=key, label=label, description=description, placeholder=placeholder, size="xs")
-
-
 def register(app: Dash, client: Client) -> None:
-    """List, card, upload, delete."""
-
-    @app.callback(
-        Output("models-body", "children"),
-        Input("model-upload-store", "data"),
-        Input("model-change-store", "data"),
+    """The list, a model's card, deleting."""
+    wire(
+        app,
+        client,
+        list_models,
+        output=Output("models-body", "children"),
+        inputs={
+            "uploaded": Input("model-upload-store", "data"),
+            "changes": Input("model-change-store", "data"),
+        },
     )
-    async def show(_uploaded: Any, _changed: Any) -> Any:
-        try:
-            return body(*await asyncio.gather(client.catalogue(), client.limits()))
-        except ApiProblem as refusal:
-            return common.card(
-                "", common.problem(refusal, html.A("Try again", href="/models", className="ev-button"))
-            )
-
-    progress = [
-        Output("fetch-note", "children"),
-        Output("fetch-store", "data"),
-        Output("fetch-tick", "disabled"),
-        Output("model-change-store", "data", allow_duplicate=True),
-    ]
-
-    @app.callback(
-        *progress,
-        Input("fetch-model", "n_clicks"),
-        State("fetch-name", "value"),
-        State("model-change-store", "data"),
-        prevent_initial_call=True,
-    )
-    async def fetch(clicks: int | None, name: str | None, count: int | None) -> Any:
-        if not clicks:
-            raise PreventUpdate
-        try:
-            answer = await client.fetch_model((name or "").strip())
-        except ApiProblem as refusal:
-            return common.problem(refusal), None, True, no_update
-        if isinstance(answer, ModelInfo):
-            return f"{answer.title} is here.", None, True, (count or 0) + 1
-        return fetch_words(answer), answer.id, False, no_update
-
-    @app.callback(
-        *(
-            Output(output.component_id, output.component_property, allow_duplicate=True)
-            for output in progress
-        ),
-        Input("fetch-tick", "n_intervals"),
-        State("fetch-store", "data"),
-        State("model-change-store", "data"),
-        prevent_initial_call=True,
-    )
-    async def follow(_ticks: int | None, key: str | None, count: int | None) -> Any:
-        if not key:
-            raise PreventUpdate
-        try:
-            job = await client.job(key)
-        except ApiProblem as refusal:
-            return common.problem(refusal), None, True, no_update
-        if job.state in ("queued", "running"):
-            return fetch_words(job), key, False, no_update
-        if job.error is not None:
-            return common.problem(ApiProblem(job.error)), None, True, no_update
-        return "It is here.", None, True, (count or 0) + 1
-
-    card = [
-        Output("model-drawer", "opened"),
-        Output("model-drawer", "title"),
-        Output("model-card", "children"),
-    ]
-
-    async def opened(key: str) -> tuple[bool, str, Component]:
-        try:
-            model = await client.model(key)
-        except ApiProblem as refusal:
-            return True, "Model card", common.problem(refusal)
-        return True, model.title, model_card(model)
-
     # Two callbacks, because the buttons come after the address is read: as one, their arrival would
     # start it again, and an answer still on its way to the address would be thrown away as outdated.
-    @app.callback(*card, Input("open-store", "data"))
-    async def open_named(wanted: str | None) -> Any:
-        if not wanted:
-            raise PreventUpdate
-        return await opened(wanted)
-
-    @app.callback(
-        *(Output(output.component_id, output.component_property, allow_duplicate=True) for output in card),
-        Input({"type": "model-open", "key": ALL}, "n_clicks"),
-        prevent_initial_call=True,
+    wire(
+        app,
+        client,
+        open_named,
+        output={
+            "opened": Output("model-drawer", "opened"),
+            "title": Output("model-drawer", "title"),
+            "card": Output("model-card", "children"),
+        },
+        inputs={"key": Input("open-store", "data")},
     )
-    async def open_chosen(_clicks: list[int]) -> Any:
-        if not isinstance(ctx.triggered_id, dict) or not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        return await opened(ctx.triggered_id["key"])
-
-    @app.callback(
-        Output("model-change-store", "data"),
-        Output("notice", "children", allow_duplicate=True),
-        Input({"type": "model-delete", "key": ALL}, "n_clicks"),
-        State("model-change-store", "data"),
+    wire(
+        app,
+        client,
+        open_chosen,
         prevent_initial_call=True,
+        output={
+            "opened": Output("model-drawer", "opened", allow_duplicate=True),
+            "title": Output("model-drawer", "title", allow_duplicate=True),
+            "card": Output("model-card", "children", allow_duplicate=True),
+        },
+        inputs={"clicks": Input({"type": "model-open", "key": ALL}, "n_clicks")},
     )
-    async def delete(_clicks: list[int], count: int | None) -> Any:
-        if not isinstance(ctx.triggered_id, dict) or not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        try:
-            await client.delete_model(ctx.triggered_id["key"])
-        except ApiProblem as refusal:
-            return no_update, common.problem(refusal)
-        return (count or 0) + 1, None
+    wire(
+        app,
+        client,
+        delete,
+        prevent_initial_call=True,
+        output={
+            "changes": Output("model-change-store", "data"),
+            "notice": Output("notice", "children", allow_duplicate=True),
+        },
+        inputs={"clicks": Input({"type": "model-delete", "key": ALL}, "n_clicks")},
+        state={"changes": State("model-change-store", "data")},
+    )
+
+
+async def list_models(client: Client, uploaded: Any, changes: Any) -> Any:
+    """The page's body, drawn again after each upload, fetch and deletion."""
+    try:
+        return body(*await asyncio.gather(client.catalogue(), client.limits()))
+    except ApiProblem as refusal:
+        again = html.A("Try again", href="/models", className="ev-button")
+        return common.card("", common.problem(refusal, again))
+
+
+async def open_named(client: Client, key: str | None) -> dict[str, Any]:
+    """The card of the model that the address names."""
+    if not key:
+        raise PreventUpdate
+    return await open_card(client, key)
+
+
+async def open_chosen(client: Client, clicks: list[int], trigger: Trigger) -> dict[str, Any]:
+    """The card of the model whose button was pressed."""
+    if not trigger.pressed:
+        raise PreventUpdate
+    return await open_card(client, trigger.of("key"))
+
+
+async def open_card(client: Client, key: str) -> dict[str, Any]:
+    try:
+        model = await client.model(key)
+    except ApiProblem as refusal:
+        return {"opened": True, "title": "Model card", "card": common.problem(refusal)}
+    return {"opened": True, "title": model.title, "card": model_card(model)}
+
+
+async def delete(client: Client, clicks: list[int], changes: int | None, trigger: Trigger) -> dict[str, Any]:
+    """The uploaded model whose button was pressed. changes: how often the list changed since it was
+    opened."""
+    if not trigger.pressed:
+        raise PreventUpdate
+    try:
+        await client.delete_model(trigger.of("key"))
+    except ApiProblem as refusal:
+        return {"changes": no_update, "notice": common.problem(refusal)}
+    return {"changes": (changes or 0) + 1, "notice": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,25 @@ def icon(name: str) -> Component:
 def hidden(text: str) -> Component:
     """Words for those who listen to the page."""
     return html.Span(text, className="ev-visually-hidden")
+
+
+def widget(name: str, **data: Any) -> Component:
+    """An empty element that a script of assets/ fills; `None` leaves an attribute out, anything but text
+    goes as JSON."""
+    own: dict[str, Any] = {
+        key: data.pop(key) for key in ("id", "className", "role", "tabIndex") if key in data
+    }
+    attributes: dict[str, Any] = {
+        f"data-{key.replace('_', '-')}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in data.items()
+        if value is not None
+    }
+    return html.Div(**{**own, "data-evident": name, **attributes})
+
+
+def text_field(key: str, label: str, description: str, placeholder: str) -> Component:
+    """One line to type in, labelled."""
+    return dmc.TextInput(id=key, label=label, description=description, placeholder=placeholder, size="xs")
 
 
 def card(

@@ -3,14 +3,28 @@ invented, and test_canned.py holds it against real answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
+from app.core.concept_results import (
+    AnalysisPlan,
+    ConceptAnalysisResult,
+    ConceptCurve,
+    ConceptDirection,
+    ConceptOverall,
+    ConceptRow,
+    RandomLevel,
+)
 from app.core.schemas import (
     AxisInfo,
     Catalogue,
     Check,
     ClassScore,
     Concept,
+    ConceptAnalysis,
+    ConceptAnalysisRequest,
     Cough,
     Explanation,
     ExplanationRequest,
@@ -164,8 +178,8 @@ def prediction(model_key: str = "cnnexplain", value: Input = SOUND) -> Predictio
 
 
 def explanation(request: ExplanationRequest, state: str = "done") -> Explanation:
-    chosen = next(found for found in CATALOGUE.methods if found.key == request.method)
-    given = {
+    chosen = next(method for method in CATALOGUE.methods if method.key == request.method)
+    asked = {
         "model": request.model,
         "target": request.target or 0,
         "target_label": "Covid-like",
@@ -173,7 +187,7 @@ def explanation(request: ExplanationRequest, state: str = "done") -> Explanation
         "params": request.params,
         "seed": request.seed,
     }
-    record = Record(**{**recorded.records()[chosen.key], **given})
+    record = Record(**{**recorded.records()[chosen.key], **asked})
     return Explanation.model_validate(
         {
             "id": (request.method.encode().hex() * 8)[:64],
@@ -199,3 +213,40 @@ CONCEPT = Concept.model_validate(
         "boxes": 0,
     }
 )
+
+
+def record_of(kind: type[BaseModel], **values: Any) -> Any:
+    """A result of that kind; fields that are not named get a value of their type."""
+    plain: dict[Any, Any] = {str: "text", int: 1, float: 0.5, bool: True, list[float]: [0.0, 0.5, 1.0]}
+    named = {key: field for key, field in kind.model_fields.items() if key not in values}
+    return kind(**{key: plain.get(field.annotation) for key, field in named.items()}, **values)
+
+
+def analysis(state: str = "done", inputs: Sequence[str] = (PICTURE.id,)) -> ConceptAnalysis:
+    """Of CONCEPT at one layer of the second model, for class 0."""
+    layer, place = "features.conv4", {"layer": "features.conv4", "concept": CONCEPT.ref}
+    judged = {**place, "target": 0, "verdict": "counts", "because": "More than random concepts."}
+    result = record_of(
+        ConceptAnalysisResult,
+        plan=record_of(AnalysisPlan, concepts=[CONCEPT.ref], layers=[layer], classes=None),
+        names={CONCEPT.ref: CONCEPT.name},
+        labels={"0": "striped"},
+        inputs=list(inputs),
+        rows=[record_of(ConceptRow, **judged, input=number) for number in range(len(inputs))],
+        directions=[record_of(ConceptDirection, **place, nearest=None, nearest_cosine=None, unlike=None)],
+        overall=[record_of(ConceptOverall, **judged)],
+        verdicts={CONCEPT.ref: "counts"},
+        cosines={layer: [[1.0]]},
+        random_95=[record_of(RandomLevel, layer=layer, target=0)],
+        curves=[record_of(ConceptCurve, **place, target=0)],
+        versions={},
+    )
+    return ConceptAnalysis(
+        id="7e" * 32,
+        state=state,  # type: ignore[arg-type]
+        created="2026-11-21T01:00:00Z",
+        request=ConceptAnalysisRequest(
+            model="shapes", inputs=list(inputs), concepts=[CONCEPT.ref], layers=[layer]
+        ),
+        result=result if state == "done" else None,
+    )

@@ -3,18 +3,16 @@ page."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from dash import no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import ExplanationRequest, Problem
-from frontend.client import ApiProblem
 from frontend.compare import maps, numbers, params, subject
 from frontend.wiring import Trigger
 from tests.frontend import canned
+from tests.frontend.api import Api
 from tests.frontend.waiting import run
 
 SUBJECT = {"input": canned.SOUND.id, "model": "cnnexplain", "start": None}
@@ -30,87 +28,62 @@ FORM: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Api:
-    """Answers as the API would; `down` refuses everything, as when it does not answer."""
-
-    def __init__(self, down: bool = False) -> None:
-        self.down = down
-        self.asked: list[ExplanationRequest] = []
-        self.deleted: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        known: dict[str, Any] = {
-            "catalogue": canned.CATALOGUE,
-            "samples": canned.SAMPLES,
-            "fits": canned.FITS,
-            "predict": canned.prediction(),
-            "input": canned.SOUND,
-            "model": canned.CATALOGUE.models[0],
-            "values": None,
-            "choices": [],
-        }
-
-        async def answer(*given: Any) -> Any:
-            await asyncio.sleep(0)
-            if self.down:
-                raise ApiProblem(
-                    Problem(
-                        title="Down",
-                        status=503,
-                        code="unreachable",
-                        detail="The computing side does not answer.",
-                    )
-                )
-            if name == "explain":
-                self.asked.append(given[0])
-                return canned.explanation(given[0])
-            if name == "delete_input":
-                self.deleted.append(given[0])
-            return known.get(name)
-
-        return answer
+def api(down: bool = False) -> Api:
+    return Api(
+        down,
+        catalogue=canned.CATALOGUE,
+        samples=canned.SAMPLES,
+        fits=canned.FITS,
+        predict=canned.prediction(),
+        input=canned.SOUND,
+        model=canned.CATALOGUE.models[0],
+        explain=canned.explanation,
+        delete_input=None,
+    )
 
 
 def test_run_posts_what_is_ticked_the_cheapest_first():
-    api = Api()
-    answered = run(maps.run(api, ANSWER, 1, Trigger("run", 1), **FORM))
-    assert [request.method for request in api.asked] == ["grad_cam", "lime"]
+    server = api()
+    answered = run(maps.run(server, ANSWER, 1, Trigger("run", 1), **FORM))
+    assert [request.method for request in server.asked("explain")] == ["grad_cam", "lime"]
     assert answered["runs"]["subject"] == SUBJECT
     assert set(answered["runs"]["runs"]) == {"grad_cam", "lime"}
     assert answered["problem"] is None
 
 
 def test_a_new_prediction_starts_what_is_cheap_and_forgets_maps_of_another():
-    api = Api()
+    server = api()
     before = {"subject": {**SUBJECT, "model": "shapes"}, "runs": {"lrp": {"id": "old"}}, "all": False}
-    answered = run(maps.run(api, ANSWER, None, Trigger("answer-store"), **{**FORM, "runs": before}))
+    answered = run(maps.run(server, ANSWER, None, Trigger("answer-store"), **{**FORM, "runs": before}))
     assert set(answered["runs"]["runs"]) == {"grad_cam"}
 
 
 def test_one_panel_adds_to_the_maps_that_stand():
-    api = Api()
+    server = api()
     before = {"subject": SUBJECT, "runs": {"grad_cam": {"id": "kept"}}, "all": False}
     trigger = Trigger({"type": "run-one", "method": "lime"}, 1)
-    answered = run(maps.run_one(api, ANSWER, [1], trigger, **{**FORM, "runs": before}))
+    answered = run(maps.run_one(server, ANSWER, [1], trigger, **{**FORM, "runs": before}))
     assert answered["runs"]["runs"]["grad_cam"] == {"id": "kept"}
-    assert [request.method for request in api.asked] == ["lime"]
+    assert [request.method for request in server.asked("explain")] == ["lime"]
 
 
 def test_a_panel_that_only_arrived_starts_nothing():
     with pytest.raises(PreventUpdate):
-        run(maps.run_one(Api(), ANSWER, [None], Trigger({"type": "run-one", "method": "lime"}, None), **FORM))
+        run(maps.run_one(api(), ANSWER, [None], Trigger({"type": "run-one", "method": "lime"}, None), **FORM))
 
 
 def test_the_open_form_goes_before_the_store():
-    api = Api()
+    server = api()
     form = {
         **FORM,
         "params": {"lime": {"n_samples": 100}},
         "fields": [{"type": "param", "method": "lime", "name": "n_samples"}],
         "values": [500],
     }
-    run(maps.run(api, ANSWER, 1, Trigger("run", 1), **form))
-    assert [request.params for request in api.asked if request.method == "lime"] == [{"n_samples": 500}]
+    run(maps.run(server, ANSWER, 1, Trigger("run", 1), **form))
+    assert [request.params for request in server.asked("explain") if request.method == "lime"] == [
+        {"n_samples": 500}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +94,7 @@ def test_a_seed_that_is_no_seed_is_nought(entered, sent):
 
 
 def test_without_the_api_every_card_says_so_and_what_stands_stays():
-    down = Api(down=True)
+    down = api(down=True)
     assert "does not answer" in str(run(maps.run(down, ANSWER, 1, Trigger("run", 1), **FORM))["problem"])
     assert run(maps.run(down, ANSWER, 1, Trigger("run", 1), **FORM))["runs"] is no_update
     assert "does not answer" in str(run(maps.draw(down, None, [], ANSWER, {})))
@@ -137,29 +110,29 @@ def test_without_the_api_every_card_says_so_and_what_stands_stays():
 
 def test_the_layer_of_the_address_is_chosen_when_the_model_has_it():
     assert (
-        run(maps.list_layers(Api(), SUBJECT, None, {"layer": "features.conv3"}))["value"] == "features.conv3"
+        run(maps.list_layers(api(), SUBJECT, None, {"layer": "features.conv3"}))["value"] == "features.conv3"
     )
-    assert run(maps.list_layers(Api(), SUBJECT, None, {"layer": "gone"}))["value"] == "features.conv4"
+    assert run(maps.list_layers(api(), SUBJECT, None, {"layer": "gone"}))["value"] == "features.conv4"
 
 
 def test_an_input_and_a_model_make_a_subject_once():
     data = canned.SOUND.model_dump()
-    chosen = run(subject.choose(Api(), data, "cnnexplain", None, None))
+    chosen = run(subject.choose(api(), data, "cnnexplain", None, None))
     assert chosen["subject"] == SUBJECT
     assert chosen["model"] is no_update
-    assert run(subject.choose(Api(), data, "cnnexplain", None, SUBJECT))["subject"] is no_update
+    assert run(subject.choose(api(), data, "cnnexplain", None, SUBJECT))["subject"] is no_update
 
 
 def test_a_sample_opens_with_its_model():
-    opened = run(subject.open_sample(Api(), [1], Trigger({"type": "sample", "key": "drawer:cough_hum"}, 1)))
+    opened = run(subject.open_sample(api(), [1], Trigger({"type": "sample", "key": "drawer:cough_hum"}, 1)))
     sample = next(sample for sample in canned.SAMPLES if sample.key == "cough_hum")
     assert (opened["model"], opened["data"]["sample"], opened["drawer"]) == (sample.model, "cough_hum", False)
 
 
 def test_deleting_empties_the_page():
-    api = Api()
-    assert run(subject.delete_input(api, 1, canned.SOUND.model_dump())) == {"data": None, "notice": None}
-    assert api.deleted == [canned.SOUND.id]
+    server = api()
+    assert run(subject.delete_input(server, 1, canned.SOUND.model_dump())) == {"data": None, "notice": None}
+    assert server.asked("delete_input") == [canned.SOUND.id]
 
 
 def test_a_form_keeps_only_what_differs_and_its_reset_forgets_it():
@@ -167,13 +140,13 @@ def test_a_form_keeps_only_what_differs_and_its_reset_forgets_it():
         {"type": "param", "method": "lime", "name": "n_samples"},
         {"type": "param", "method": "lime", "name": "noise"},
     ]
-    changed = run(params.change(Api(), [500, 0.15], [], fields, [], {"lrp": {"mode": "abs"}}, ANSWER))
+    changed = run(params.change(api(), [500, 0.15], [], fields, [], {"lrp": {"mode": "abs"}}, ANSWER))
     assert changed == {"lrp": {"mode": "abs"}, "lime": {"n_samples": 500}}
     with pytest.raises(PreventUpdate):
-        run(params.change(Api(), [500, 0.15], [], fields, [], changed, ANSWER))
+        run(params.change(api(), [500, 0.15], [], fields, [], changed, ANSWER))
     reset = Trigger({"type": "reset", "method": "lime"}, 1)
-    assert run(params.show(Api(), [], [1], changed, ANSWER, None, reset))["params"] == {
+    assert run(params.show(api(), [], [1], changed, ANSWER, None, reset))["params"] == {
         "lrp": {"mode": "abs"}
     }
     tune = Trigger({"type": "tune", "method": "lime"}, 1)
-    assert run(params.show(Api(), [1], [], changed, ANSWER, None, tune))["params"] is no_update
+    assert run(params.show(api(), [1], [], changed, ANSWER, None, tune))["params"] is no_update

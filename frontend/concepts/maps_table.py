@@ -1,0 +1,126 @@
+"""The table of concept maps: a row per concept, a column per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from dash import html
+from dash.development.base_component import Component
+
+from app.core.concept_results import ConceptAnalysisResult, ConceptRow
+from app.core.schemas import Concept, Prediction
+from frontend.client import href
+from frontend.concepts.library_card import example
+from frontend.concepts.verdicts import VERDICTS, p_words, verdict
+from frontend.ui import common
+from frontend.ui.common import widget
+
+
+def table(
+    result: ConceptAnalysisResult,
+    job: str,
+    number: int,
+    prediction: Prediction | None,
+    concepts: Mapping[str, Concept],
+) -> Component:
+    """A row per concept, a column per layer: where the network recognises it, and how much it adds to the
+    class. prediction: None when the input was deleted since."""
+    plan = result.plan
+    rows = [row for row in result.rows if row.input == number]
+    target = next((row.target for row in rows), 0)
+    label = result.labels.get(str(target), "")
+    head = html.Tr([html.Th("Concept", scope="col"), *(html.Th(layer, scope="col") for layer in plan.layers)])
+    body = [
+        concept_row(index, ref, result, job, number, target, prediction, concepts.get(ref))
+        for index, ref in enumerate(plan.concepts)
+    ]
+    title = html.P(
+        [
+            "Where the network recognises it, and how much it adds to ",
+            html.Strong(label),
+            html.Span(extent(prediction), className="ev-muted"),
+        ]
+    )
+    scroll = html.Div(
+        html.Table([html.Thead(head), html.Tbody(body)], className="ev-concept-table"),
+        className="ev-table-box",
+        tabIndex=0,
+        role="region",
+        **common.aria(label="Concept maps"),
+    )
+    gone = common.note(
+        "This input was deleted since; its numbers are kept, its maps have nothing left to lie on.", "warning"
+    )
+    return html.Div([title, scroll] if prediction else [title, gone, scroll])
+
+
+def extent(prediction: Prediction | None) -> str:
+    """What the sides of every map are: small maps carry no ticks of their own."""
+    if prediction is None or prediction.x_axis.unit != "s":
+        return ""
+    times, hertz = prediction.x_axis.values, prediction.y_axis.values
+    return (
+        f" · each map {times[0]:.2f} to {times[-1]:.2f} s across, {hertz[0]:,.0f} to {hertz[-1]:,.0f} Hz up"
+    )
+
+
+def concept_row(
+    index: int,
+    ref: str,
+    result: ConceptAnalysisResult,
+    job: str,
+    number: int,
+    target: int,
+    prediction: Prediction | None,
+    concept: Concept | None,
+) -> Component:
+    name = result.names[ref]
+    cells = []
+    for layer in result.plan.layers:
+        row = next(
+            (
+                row
+                for row in result.rows
+                if row.input == number and row.concept == ref and row.layer == layer and row.target == target
+            ),
+            None,
+        )
+        cells.append(html.Td(map_cell(index, name, row, job, number, layer, prediction) if row else ""))
+    thumbs = (
+        [html.Img(src=example(concept, i), alt="", width=32, height=32) for i in range(4)] if concept else []
+    )
+    head = html.Th([html.Strong(name), html.Div(thumbs, className="ev-concept-thumbs")], scope="row")
+    return html.Tr([head, *cells])
+
+
+def map_cell(
+    index: int, name: str, row: ConceptRow, job: str, number: int, layer: str, prediction: Prediction | None
+) -> Component:
+    if not row.recognised:
+        words = common.chip(
+            "not recognised",
+            "unknown",
+            "Its examples light up no more than the counter-examples at this layer.",
+        )
+    else:
+        words = verdict(row.verdict, f"{row.because} Adjusted {p_words(row.p_adjusted)}.")
+    alt = f"{name} at {layer}: recognised on {100 * row.coverage:.0f} % of the input, attribution {row.score:.3f}, {VERDICTS[row.verdict][0]}."
+    return html.Div(
+        [
+            None
+            if prediction is None
+            else widget(
+                "concept-map",
+                maps=href(f"/concept-analyses/{job}/maps/{number}/{quote(layer, safe='')}.npy"),
+                index=str(index),
+                display=href(prediction.display),
+                origin=prediction.y_axis.origin,
+                alt=alt,
+            ),
+            html.Div([html.Strong(f"{row.score:.2f}"), words], className="ev-concept-score"),
+        ],
+        className="ev-concept-cell"
+        if row.recognised and row.verdict == "counts"
+        else "ev-concept-cell ev-concept-cell--weak",
+    )

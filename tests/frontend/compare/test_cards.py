@@ -1,0 +1,153 @@
+"""The cards of the Compare page as component trees: method rows, panels, bars, remarks, downloads, the
+receipt."""
+
+from __future__ import annotations
+
+import json
+
+from app.core.schemas import ExplanationRequest
+from frontend import ids
+from frontend.compare import input_card, methods_card, prediction_card, receipt, side
+from frontend.compare import page as compare
+from frontend.compare.address import View
+from frontend.compare.subject import known_evidence, sample_of
+from tests.frontend import canned
+from tests.frontend.trees import drawn_panels, opened, parts, texts, widgets
+
+
+def test_widgets_carry_what_their_scripts_need():
+    found = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
+    assert set(found) == {
+        "upload",
+        "record",
+        "player",
+        "map",
+        "input-map",
+        "readout",
+        "agreement",
+        "summary",
+        "evidence",
+    }
+    assert json.loads(found["upload"]["limits"]) == canned.LIMITS
+    assert json.loads(found["player"]["coughs"])[1]["start"] == 1.2
+    assert json.loads(found["player"]["waveform"]) == canned.SOUND.waveform
+    assert found["map"]["explanation"] == "a1"
+    assert json.loads(found["input-map"]["axes"])["x_axis"]["unit"] == "s"
+    assert all(isinstance(value, str) for item in found.values() for value in item.values())
+
+
+def test_a_picture_is_shown_as_a_picture():
+    assert [item["evident"] for item in widgets(input_card.loaded(canned.PICTURE))] == ["picture"]
+
+
+def test_a_method_that_does_not_fit_is_off_and_says_why():
+    rows = methods_card.method_rows(canned.CATALOGUE.methods, canned.FITS, {})
+    ticks = {part.value: part for part in parts(rows) if type(part).__name__ == "Checkbox"}
+    assert ticks["occlusion"].disabled
+    assert canned.FITS["occlusion"].reason in texts([rows[-1]])
+    assert "4 more methods" in texts([rows[-1]])
+    assert not ticks["lime"].disabled
+    assert "14 s" in texts([rows[1]])
+
+
+def test_changed_parameters_change_the_stated_cost():
+    rows = methods_card.method_rows(canned.CATALOGUE.methods, canned.FITS, {"lime": {"n_samples": 500}})
+    assert "7.0 s" in texts([rows[1]])
+    assert "(changed)" in texts([rows[1]])
+
+
+def test_a_ticked_method_offers_its_cost_before_it_costs_anything():
+    panel = next(
+        part for part in drawn_panels() if getattr(part, "id", None) == {"type": "panel", "method": "lime"}
+    )
+    assert "About 14 s" in texts([panel])
+    assert any(getattr(part, "id", None) == ids.run_one("lime") for part in parts(panel))
+
+
+def test_a_refusal_stays_in_its_own_panel():
+    shown = {part.id["method"]: part for part in drawn_panels() if isinstance(part.id, dict)}
+    assert any(getattr(part, "role", None) == "alert" for part in parts(shown["lrp"]))
+    assert not any(getattr(part, "role", None) == "alert" for part in parts(shown["grad_cam"]))
+
+
+def test_bars_say_their_numbers_too():
+    bars = prediction_card.bars(canned.prediction())
+    assert "Covid-like: score 0.81, interval 0.72 to 0.88" in texts(bars)
+    assert texts(bars).index("Covid-like") < texts(bars).index("other")
+
+
+def test_known_facts_are_only_told_for_the_sample_s_own_model():
+    assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[0]) is canned.SAMPLES[0]
+    assert sample_of(canned.SAMPLES, canned.SOUND, canned.CATALOGUE.models[1]) is None
+
+
+def test_evidence_is_outlined_where_the_sample_says_that_it_is_known():
+    sample = canned.SAMPLES[0].model_copy(update={"evidence": {"boxes": [[0.1, 0.2, 300.0, 400.0]]}})
+    assert known_evidence(sample) == {"sample": sample.key, "input": sample.input, "model": sample.model}
+    assert known_evidence(sample.model_copy(update={"evidence": {"boxes": []}})) is None
+    assert known_evidence(None) is None
+
+
+def test_a_check_of_the_input_is_not_told_twice():
+    prediction = canned.prediction().model_copy(
+        update={"quality": [*canned.SOUND.checks, *canned.prediction().quality]}
+    )
+    told = prediction_card.remarks(prediction, canned.CATALOGUE.models[0], None, canned.SOUND)
+    assert "window 0.31" in texts(told)
+    assert "cough found" not in texts(told)
+
+
+def test_models_that_cannot_take_the_input_say_so():
+    options = methods_card.model_options(canned.CATALOGUE.models, "audio")
+    assert options[0] == {"value": "cnnexplain", "label": "cnnexplain"}
+    assert {"value": "shapes", "label": "Shapes (takes image)", "disabled": True} in options
+    assert {"value": "far", "label": "Far away (not available)", "disabled": True} in options
+    assert methods_card.choose_model(canned.CATALOGUE.models, "audio", "shapes") == "cnnexplain"
+    assert methods_card.choose_model(canned.CATALOGUE.models, "image", None, "mine") == "mine"
+
+
+def test_only_finished_maps_can_be_taken_along():
+    runs = {"grad_cam": {"id": "a1"}, "lime": {"id": "b2"}}
+    links = [
+        part.href
+        for part in parts(
+            side.downloads(canned.CATALOGUE.methods, runs, {"grad_cam": "done", "lime": "running"})
+        )
+        if type(part).__name__ == "A"
+    ]
+    assert links == [
+        "/api/v1/explanations/a1/overlay.png",
+        "/api/v1/explanations/a1/values.npy",
+        "/api/v1/explanations/a1",
+    ]
+
+
+def test_the_receipt_states_the_conditions():
+    done = canned.explanation(
+        ExplanationRequest(
+            input="a",
+            model="cnnexplain",
+            method="lime",
+            target=1,
+            layer="features.conv4",
+            params={"n_samples": 500},
+            seed=7,
+        )
+    )
+    said = texts(receipt.receipt(done))
+    for fact in (
+        "cnnexplain",
+        "features.conv4",
+        "N samples 500",
+        "400 forward",
+        "torch 2.13.0",
+        "Covid-like",
+    ):
+        assert fact in said, fact
+    record = done.record
+    assert record.weights_sha256 in said, "hashes are told whole"
+    assert all(note in said for note in record.notes)
+    running = canned.explanation(
+        ExplanationRequest(input="a", model="cnnexplain", method="lime"), state="running"
+    )
+    assert "640 of 1,000 samples" in texts(receipt.receipt(running))

@@ -1,0 +1,98 @@
+"""The component trees of every page in memory, and what a test reads out of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from dash.development.base_component import Component
+
+from frontend import about, shell
+from frontend.client import silent
+from frontend.compare import input_card, methods_card, panels, prediction_card
+from frontend.compare import page as compare
+from frontend.compare.address import View
+from frontend.concepts import charts, detail_card, maps_table
+from frontend.concepts import page as concepts
+from frontend.models import page as models
+from frontend.models.card import model_card
+from tests.frontend import canned
+
+
+def parts(tree: Component | list[Component]) -> Iterator[Component]:
+    for root in tree if isinstance(tree, list) else [tree]:
+        yield root
+        yield from (part for part in root._traverse() if isinstance(part, Component))
+
+
+def texts(tree: Component | list[Component]) -> str:
+    """Every word a person can see or hear."""
+    found = []
+    for part in parts(tree):
+        for name, value in part.to_plotly_json()["props"].items():
+            if name in {"children", "label", "description", "title", "placeholder", "aria-label", "alt"}:
+                found.extend(
+                    item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)
+                )
+    return " ".join(found)
+
+
+def opened(value: object = canned.SOUND) -> compare.Opened:
+    return compare.Opened(
+        canned.CATALOGUE, canned.LIMITS, canned.SAMPLES, {canned.SOUND.id: canned.SOUND}, value
+    )  # type: ignore[arg-type]
+
+
+def drawn_panels() -> list[Component]:
+    runs = {"grad_cam": {"id": "a1"}, "lrp": {"problem": silent("No.").problem.model_dump()}}
+    return panels.panels(canned.CATALOGUE.methods[:5], canned.FITS, runs, {}, canned.prediction())
+
+
+@cache
+def trees() -> dict[str, Component | list[Component]]:
+    """Everything the pages can show at once, with what their callbacks fill in."""
+    prediction, model = canned.prediction(), canned.CATALOGUE.models[0]
+    method, analysis = canned.CATALOGUE.methods[1], canned.analysis()
+    return {
+        "empty": [shell.shell(), compare.body(opened(None), View())],
+        "open": [
+            compare.body(opened(), View()),
+            *prediction_card.prediction_view(prediction, 1, model, canned.SAMPLES[0], canned.SOUND),
+            *drawn_panels(),
+            methods_card.params_form(method, canned.FITS["lime"], {}),
+        ],
+        "uploaded": [
+            *input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
+            input_card.delete_all(),
+        ],
+        "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
+        "concepts": [
+            concepts.layout(),
+            *concepts.body(
+                canned.CATALOGUE, [canned.CONCEPT], canned.SAMPLES, canned.LIMITS, canned.CATALOGUE.models[1]
+            ),
+        ],
+        "concept": detail_card.detail(canned.CONCEPT, None),
+        "analysis": [
+            detail_card.detail(canned.CONCEPT, analysis.result),
+            maps_table.table(
+                analysis.result, analysis.id, 0, prediction, {canned.CONCEPT.ref: canned.CONCEPT}
+            ),
+            charts.overall(analysis.result),
+        ],
+        "about": [about.layout(), about.method_table(canned.CATALOGUE)],
+        "skeleton": [compare.layout()],
+        "silent": [compare.unreachable(silent("The computing side does not answer."))],
+    }
+
+
+def widgets(tree: Component | list[Component]) -> list[dict[str, str]]:
+    found = []
+    for part in parts(tree):
+        props = part.to_plotly_json()["props"]
+        if "data-evident" in props:
+            assert props.get("children") is None, "the inside of a widget belongs to its script"
+            found.append(
+                {key.removeprefix("data-"): value for key, value in props.items() if key.startswith("data-")}
+            )
+    return found
