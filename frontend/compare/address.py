@@ -73,12 +73,12 @@ def _whole(text: str | None, low: int, high: int) -> int | None:
 
 def _params(text: str | None) -> dict[str, dict[str, Any]]:
     try:
-        given = json.loads(text or "{}")
+        methods = json.loads(text or "{}")
     except ValueError:
         return {}
-    if not isinstance(given, dict):
+    if not isinstance(methods, dict):
         return {}
-    return {str(method): dict(values) for method, values in given.items() if isinstance(values, dict)}
+    return {str(method): dict(values) for method, values in methods.items() if isinstance(values, dict)}
 
 
 def _look(text: str) -> Look:

@@ -207,9 +207,9 @@ def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Co
     items = [
         html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples
     ]
-    shown = (
+    gallery = (
         html.Ul(items, className="ev-gallery ev-gallery--narrow")
         if items
         else note("There are no bundled samples on this server.")
     )
-    return drawer(shown, id="samples-drawer", title="Samples", position="left", size=420)
+    return drawer(gallery, id="samples-drawer", title="Samples", position="left", size=420)

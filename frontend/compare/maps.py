@@ -180,7 +180,7 @@ async def start(
     part = {**answer["subject"], "target": target_of(target, prediction), "seed": seed_of(seed)}
     layer = layer_of(model, (wish or {}).get("layer") if runs.get("subject") is None else None, layer)
     # The open form speaks for itself: its last change may still be on its way to the store.
-    settings = {**(params or {}), **forms.given([*fields, *flags], [*values, *checks])}
+    settings = {**(params or {}), **forms.read_controls([*fields, *flags], [*values, *checks])}
     # One after the other, so that the cheapest is also first in the queue.
     posted = [await post(client, method, part, layer, fits, settings) for method in chosen]
     known = runs["runs"] if runs.get("subject") == answer["subject"] else {}
@@ -208,13 +208,13 @@ async def draw(
     except ApiProblem as refusal:
         return [common.problem(refusal)]
     fits = read_fits(answer)
-    shown = [
+    methods = [
         method
         for method in catalogue.methods
         if method.key in set(ticked or ()) and (method.key not in fits or fits[method.key].ok)
     ]
     known = runs["runs"] if runs and runs.get("subject") == answer["subject"] else {}
-    return panels.panels(shown, fits, known, params or {}, Prediction.model_validate(answer["prediction"]))
+    return panels.panels(methods, fits, known, params or {}, Prediction.model_validate(answer["prediction"]))
 
 
 async def list_downloads(client: Client, ended: Any, runs: Runs | None) -> Any:

@@ -38,8 +38,8 @@ async def show(client: Client, asked: dict[str, Any] | None) -> dict[str, Any]:
     try:
         explanation = await client.explanation(asked["id"])
         values = await client.values(asked["id"]) if explanation.record else None
-        kept = [array.name for array in explanation.record.arrays] if explanation.record else []
-        arrays = {name: await client.array(asked["id"], name) for name in receipt.DRAWN if name in kept}
+        listed = [array.name for array in explanation.record.arrays] if explanation.record else []
+        arrays = {name: await client.array(asked["id"], name) for name in receipt.DRAWN if name in listed}
         body: Any = receipt.receipt(explanation, values, arrays)
     except ApiProblem as refusal:
         body = common.problem(refusal)

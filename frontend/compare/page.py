@@ -80,8 +80,10 @@ async def open_page(client: Client, view: View) -> Opened:
     except ApiProblem:
         samples = []
     sounds = [sample.input for sample in samples if sample.modality == "audio"]
-    found = await asyncio.gather(*(client.input(key) for key in sounds), return_exceptions=True)
-    inputs = {key: value for key, value in zip(sounds, found, strict=True) if isinstance(value, EvidentInput)}
+    answers = await asyncio.gather(*(client.input(key) for key in sounds), return_exceptions=True)
+    inputs = {
+        key: value for key, value in zip(sounds, answers, strict=True) if isinstance(value, EvidentInput)
+    }
     value, trouble = inputs.get(view.input or ""), None
     if view.input and value is None:
         try:
@@ -148,7 +150,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
 
 
 def input_section(opened: Opened) -> Component:
-    shown = (
+    view = (
         input_card.loaded(opened.value, input_card.title_of(opened.value, opened.samples))
         if opened.value
         else input_card.nothing()
@@ -156,7 +158,7 @@ def input_section(opened: Opened) -> Component:
     trouble = [common.problem(opened.trouble)] if opened.trouble else []
     return common.card(
         "",
-        html.Div([*trouble, *shown], id="input-view"),
+        html.Div([*trouble, *view], id="input-view"),
         input_card.sources(opened.limits),
         className="ev-input-card",
         **common.aria(label="Input"),

@@ -93,7 +93,7 @@ async def change(
     answer: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """What the open form says, without what equals the defaults."""
-    drawn = forms.given([*fields, *flags], [*values, *checks])
+    drawn = forms.read_controls([*fields, *flags], [*values, *checks])
     if len(drawn) != 1:
         raise PreventUpdate
     [(key, entered)] = drawn.items()
@@ -103,7 +103,7 @@ async def change(
         raise PreventUpdate from None
     fit = read_fits(answer).get(key)
     settings = forms.clean(method.schema_, fit.defaults if fit else None, entered)
-    changed = {other: kept for other, kept in (params or {}).items() if other != key} | (
+    changed = {other: values for other, values in (params or {}).items() if other != key} | (
         {key: settings} if settings else {}
     )
     if changed == (params or {}):

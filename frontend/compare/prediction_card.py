@@ -22,9 +22,9 @@ def prediction_view(
     return [left, html.Div(remarks(prediction, model, sample, value), className="ev-prediction-words")]
 
 
-def ranked(prediction: Prediction, shown: int = SHOWN) -> list[ClassScore]:
+def ranked(prediction: Prediction, most: int = SHOWN) -> list[ClassScore]:
     """Highest scores first."""
-    return sorted(prediction.classes, key=lambda score: -score.probability)[:shown]
+    return sorted(prediction.classes, key=lambda score: -score.probability)[:most]
 
 
 def bars(prediction: Prediction) -> Component:
@@ -102,9 +102,9 @@ def remarks(
     prediction: Prediction, model: ModelInfo, sample: Sample | None, value: Input | None
 ) -> list[Component]:
     """What is known: about the sample, the fit of the input to the model, and the model itself."""
-    found: list[Component] = []
+    lines: list[Component] = []
     if sample is not None:
-        found.append(
+        lines.append(
             html.P(
                 [
                     icon(words.ROLE_ICON[sample.role]),
@@ -117,19 +117,19 @@ def remarks(
     seen = {(check.key, check.state) for check in (value.checks if value else [])}
     new = [check for check in prediction.quality if (check.key, check.state) not in seen]
     if new:
-        found.append(checks(new))
-    found += [
+        lines.append(checks(new))
+    lines += [
         html.P([icon("warning"), f" {check.label}: {check.detail}"], className="ev-remark ev-remark--warning")
         for check in new
         if check.state in {"warning", "bad"}
     ]
     caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
     if isinstance(caution, str) and caution:
-        found.append(html.P([icon("warning"), f" {caution}"], className="ev-remark ev-remark--warning"))
-    if not found:
-        shown = f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. Maps show which parts of the input spoke for or against the class above."
-        found.append(html.P([shown, hidden(value.name) if value else ""], className="ev-remark"))
-    return found
+        lines.append(html.P([icon("warning"), f" {caution}"], className="ev-remark ev-remark--warning"))
+    if not lines:
+        sentence = f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. Maps show which parts of the input spoke for or against the class above."
+        lines.append(html.P([sentence, hidden(value.name) if value else ""], className="ev-remark"))
+    return lines
 
 
 def label_of(prediction: Prediction, index: int) -> str:

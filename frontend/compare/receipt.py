@@ -66,32 +66,32 @@ def chart(title: str, figure: go.Figure) -> Component:
 
 def numbers(record: Record) -> dict[str, Any]:
     """The result in numbers."""
-    shown: dict[str, Any] = {
+    rows: dict[str, Any] = {
         "Explains": record.target_label,
         "Range": f"{words.number(record.vmin)} to {words.number(record.vmax)}",
         "Sign": "supports and speaks against" if record.signed else "supports only",
     }
     if record.gap is not None:
-        shown["Completeness gap"] = f"{100 * record.gap:.2g} % of what the sum must be"
+        rows["Completeness gap"] = f"{100 * record.gap:.2g} % of what the sum must be"
     for name, value in record.extras.items():
         if isinstance(value, bool):
-            shown[words.sentence(name)] = "yes" if value else "no"
+            rows[words.sentence(name)] = "yes" if value else "no"
         elif isinstance(value, (int, float)):
-            shown[words.sentence(name)] = words.number(value)
+            rows[words.sentence(name)] = words.number(value)
         elif isinstance(value, str):
-            shown[words.sentence(name)] = value
-    return shown
+            rows[words.sentence(name)] = value
+    return rows
 
 
 def conditions(record: Record) -> dict[str, Any]:
     """What must be the same for the same map."""
-    shown: dict[str, Any] = {
+    rows: dict[str, Any] = {
         "Method": record.method_title,
         "Model": record.model,
         "Weights (sha256)": html.Code(record.weights_sha256, className="ev-breaks"),
         "Layer": record.layer or "none",
         "Parameters": ", ".join(
-            f"{words.sentence(name)} {_shown(value)}" for name, value in record.params.items()
+            f"{words.sentence(name)} {value_words(value)}" for name, value in record.params.items()
         )
         or "none",
         "Seed": str(record.seed),
@@ -101,13 +101,13 @@ def conditions(record: Record) -> dict[str, Any]:
         "Map (sha256)": html.Code(record.values_sha256, className="ev-breaks"),
     }
     if record.window:
-        shown["Window"] = f"{record.window[0]:.2f} to {record.window[1]:.2f} s"
+        rows["Window"] = f"{record.window[0]:.2f} to {record.window[1]:.2f} s"
     if record.versions:
-        shown["Versions"] = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    return shown
+        rows["Versions"] = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    return rows
 
 
-def _shown(value: Any) -> str:
+def value_words(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return words.number(value) if isinstance(value, (int, float)) else str(value)

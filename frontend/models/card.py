@@ -65,8 +65,8 @@ def network(model: ModelInfo) -> dict[str, Any]:
 
 
 def _some(items: Sequence[str]) -> str:
-    shown = ", ".join(items[:LONG])
-    return shown if len(items) <= LONG else f"{shown} and {len(items) - LONG:,} more"
+    text = ", ".join(items[:LONG])
+    return text if len(items) <= LONG else f"{text} and {len(items) - LONG:,} more"
 
 
 def _is_figure(value: Any) -> bool:

@@ -103,15 +103,15 @@ def checks(values: Sequence[Check]) -> Component:
 
 def problem(refusal: ApiProblem, action: Children = None) -> Component:
     """What went wrong, why and what to do, with the code and the id a person can quote."""
-    found = refusal.problem
-    small = found.code if not found.request_id else f"{found.code} · {found.request_id}"
+    said = refusal.problem
+    small = said.code if not said.request_id else f"{said.code} · {said.request_id}"
     return html.Div(
         [
             icon("error"),
             html.Div(
                 [
-                    html.Strong(found.title),
-                    html.P(found.detail),
+                    html.Strong(said.title),
+                    html.P(said.detail),
                     html.P(small, className="ev-muted ev-small"),
                     action,
                 ]

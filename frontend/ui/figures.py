@@ -107,11 +107,11 @@ def concentration(values: np.ndarray) -> go.Figure:
     total = strength.sum()
     share = np.r_[0, np.cumsum(strength) / total] if total else np.linspace(0, 1, strength.size + 1)
     area = np.linspace(0, 1, share.size)
-    kept = np.unique(np.round(np.linspace(0, share.size - 1, 201)).astype(int))
+    drawn = np.unique(np.round(np.linspace(0, share.size - 1, 201)).astype(int))
     figure = curve(
-        (100 * share[kept]).tolist(),
+        (100 * share[drawn]).tolist(),
         "% of the evidence",
-        (100 * area[kept]).tolist(),
+        (100 * area[drawn]).tolist(),
         "% of the area, strongest first",
     )
     figure.add_trace(
@@ -128,12 +128,14 @@ def concentration(values: np.ndarray) -> go.Figure:
 
 def pieces(values: np.ndarray, most: int = 200) -> go.Figure | None:
     """The values of a map made of pieces (segments, tiles), each once; None for a map that is not."""
-    found, counts = np.unique(values, return_counts=True)
-    if not 2 <= len(found) <= most or np.median(counts) < 4:
+    distinct, counts = np.unique(values, return_counts=True)
+    if not 2 <= len(distinct) <= most or np.median(counts) < 4:
         return None
-    order = np.argsort(-np.abs(found), kind="stable")[:SHOWN]
+    order = np.argsort(-np.abs(distinct), kind="stable")[:SHOWN]
     names = [f"{i + 1}" for i in range(len(order))]
-    return plain_bars(names, found[order].tolist(), f"pieces, the {len(order)} strongest of {len(found)}")
+    return plain_bars(
+        names, distinct[order].tolist(), f"pieces, the {len(order)} strongest of {len(distinct)}"
+    )
 
 
 def plain_bars(names: Sequence[str], values: Sequence[float], x: str) -> go.Figure:
@@ -143,7 +145,7 @@ def plain_bars(names: Sequence[str], values: Sequence[float], x: str) -> go.Figu
 
 
 def of_arrays(arrays: Mapping[str, np.ndarray]) -> list[tuple[str, go.Figure]]:
-    """The weights of a map's pieces with how sure each is, from what a method kept beside its map; nothing
+    """The weights of a map's pieces with how sure each is, from what a method drawn beside its map; nothing
     for other methods.
 
     coefficients `[S]`; band `[2, S]`, lower and upper ends, or errors `[S]`, standard errors.

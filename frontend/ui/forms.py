@@ -132,7 +132,7 @@ def clean(
 
 
 def _typed(field: Field, value: Any) -> Any:
-    """The value a control gave, as the schema wants it; None for "nothing given"."""
+    """The value a control gave, as the schema wants it; None for "nothing entered"."""
     if value is None or value == "":
         return None
     if field.kind == "flag":
@@ -141,21 +141,21 @@ def _typed(field: Field, value: Any) -> Any:
         return next((choice for choice in field.choices if str(choice) == str(value)), None)
     if field.kind in {"integer", "number"}:
         try:
-            given = float(value)
+            entered = float(value)
         except (TypeError, ValueError):
             return None
         low, high = field.minimum, field.maximum
         if (
-            not math.isfinite(given)
-            or (low is not None and given < low)
-            or (high is not None and given > high)
+            not math.isfinite(entered)
+            or (low is not None and entered < low)
+            or (high is not None and entered > high)
         ):
             return None
-        return round(given) if field.kind == "integer" else given
+        return round(entered) if field.kind == "integer" else entered
     return str(value)
 
 
-def given(names: Iterable[Mapping[str, str]], values: Iterable[Any]) -> dict[str, dict[str, Any]]:
+def read_controls(names: Iterable[Mapping[str, str]], values: Iterable[Any]) -> dict[str, dict[str, Any]]:
     """Method -> parameter -> value, from the ids of the open form's controls and what they hold."""
     methods: dict[str, dict[str, Any]] = {}
     for name, value in zip(names, values, strict=True):
@@ -229,12 +229,12 @@ def _text(field: Field) -> str:
     if field.default is None:
         return f"{field.description} Empty: chosen for the model.".strip()
     if field.kind == "flag":
-        shown = "on" if field.default else "off"
+        default = "on" if field.default else "off"
     elif field.kind == "choice":
-        shown = sentence(str(field.default)).lower()
+        default = sentence(str(field.default)).lower()
     else:
-        shown = number(field.default) if isinstance(field.default, (int, float)) else str(field.default)
-    return f"{field.description} Default {shown}.".strip()
+        default = number(field.default) if isinstance(field.default, (int, float)) else str(field.default)
+    return f"{field.description} Default {default}.".strip()
 
 
 def _slider(

@@ -104,7 +104,7 @@ class Watch:
         page.on("request", self._request)
 
     @property
-    def found(self) -> list[str]:
+    def complaints(self) -> list[str]:
         return [line for line in self._heard if not any(part in line for part in self._allowed)]
 
     def _request(self, request: object) -> None:
@@ -124,9 +124,9 @@ def _page(browser: Browser, **options: object) -> Iterator[Page]:
     page.set_default_timeout(30_000)
     page.watch = Watch(page)  # type: ignore[attr-defined]
     yield page
-    found = page.watch.found  # type: ignore[attr-defined]
+    complaints = page.watch.complaints  # type: ignore[attr-defined]
     context.close()
-    assert not found, "the browser complained: " + "; ".join(found[:5])
+    assert not complaints, "the browser complained: " + "; ".join(complaints[:5])
 
 
 @pytest.fixture

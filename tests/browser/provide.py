@@ -22,8 +22,8 @@ def installed() -> str | None:
     if named and Path(named).is_file():
         return named
     for name in NAMES:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     cached = sorted(Path.home().glob(".cache/ms-playwright/chromium-*/chrome-linux*/chrome"))
     return str(cached[-1]) if cached else None
 

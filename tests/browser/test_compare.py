@@ -19,8 +19,8 @@ SLOW = 90_000
 
 def sample(site: str, modality: str, role: str | None = None) -> dict[str, str]:
     """A bundled sample of that kind, as the API lists it."""
-    found = httpx.get(f"{site}/api/v1/samples", timeout=30).json()
-    return next(item for item in found if item["modality"] == modality and role in {None, item["role"]})
+    samples = httpx.get(f"{site}/api/v1/samples", timeout=30).json()
+    return next(item for item in samples if item["modality"] == modality and role in {None, item["role"]})
 
 
 def open_sample(page: Page, site: str, modality: str = "audio", role: str | None = None) -> dict[str, str]:
@@ -118,12 +118,12 @@ def test_unticking_takes_the_panel_away_and_ticking_brings_the_same_map_back(sit
     open_sample(page, site)
     key = next(key for key, state in states(page).items() if state == "done")
     tick = page.locator(f'.ev-method input[value="{key}"]')
-    shown = page.locator(f'[data-evident="map"][data-key="{key}"]')
-    before = shown.get_attribute("data-explanation")
+    panel = page.locator(f'[data-evident="map"][data-key="{key}"]')
+    before = panel.get_attribute("data-explanation")
     tick.click()
-    expect(shown).to_have_count(0)
+    expect(panel).to_have_count(0)
     tick.click()
-    expect(shown).to_have_attribute("data-explanation", str(before))
+    expect(panel).to_have_attribute("data-explanation", str(before))
 
 
 def test_a_changed_class_marks_maps_as_changed_and_computes_nothing_by_itself(site, page):

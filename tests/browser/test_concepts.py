@@ -40,6 +40,13 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     expect(table).to_be_visible(timeout=60_000)
     expect(table.locator("tbody tr")).to_have_count(4)
     expect(table.locator("[data-evident=concept-map] canvas")).to_have_count(12)
+    widths = page.evaluate(
+        "() => [...document.querySelectorAll('.ev-concept-cell')].map((cell) => [cell.clientWidth, cell.scrollWidth,"
+        " cell.querySelector('canvas').clientWidth])"
+    )
+    assert len({width for cell in widths for width in cell}) == 1, (
+        "maps are of one size and inside their cells"
+    )
     # The canvas shows the input (grey) and, where the concept is recognised, hue: it is not blank.
     expect(table.locator("canvas").first).to_have_attribute("data-drawn", "true")
     lit = page.evaluate(
@@ -63,9 +70,9 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(
     page: Page, site: str, tmp_path: Path
 ) -> None:
     files = []
-    for number, one in enumerate(CONCEPTS["zigzagged"].make(11, seed=3)):
+    for number, picture in enumerate(CONCEPTS["zigzagged"].make(11, seed=3)):
         files.append(tmp_path / f"{number}.png")
-        Image.fromarray(one).save(files[-1])
+        Image.fromarray(picture).save(files[-1])
     open_page(page, site)
     page.click("#concept-new")
     page.fill("#concept-name", "My zigzag")
@@ -222,12 +229,12 @@ def test_a_finished_analysis_passes_the_accessibility_rules(
     page.emulate_media(color_scheme=scheme)
     opened(page, f"{site}/concepts?analysis={finished(site)[0]}")
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
-    found = (
+    violations = (
         Axe()
         .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
         .response["violations"]
     )
-    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
+    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in violations] == []
 
 
 def test_a_finished_analysis_fits_a_phone(phone: Page, site: str) -> None:

@@ -99,7 +99,7 @@ def settle(page: Page) -> None:
 def marked(page: Page, root: str) -> np.ndarray:
     """Whether the outline's colour shows at the middle of each cell's lower edge: bool [17, 32], drawn
     rows turned back to rows of the array."""
-    found = page.evaluate(
+    rgb = page.evaluate(
         """id => { const { figure } = evident.widgetOf(document.getElementById(id)); const { plot } = figure.place, k = devicePixelRatio;
           const copy = new OffscreenCanvas(figure.canvas.width, figure.canvas.height).getContext("2d", { willReadFrequently: true });
           copy.drawImage(figure.canvas, 0, 0);
@@ -109,7 +109,7 @@ def marked(page: Page, root: str) -> np.ndarray:
           })); }""",
         root,
     )
-    return np.abs(np.array(found) - MARK).max(axis=2) <= 12
+    return np.abs(np.array(rgb) - MARK).max(axis=2) <= 12
 
 
 def edges() -> np.ndarray:
@@ -134,13 +134,13 @@ def test_the_outline_runs_round_the_evidence_on_the_input_and_its_maps_and_nowhe
 def test_each_map_says_how_much_of_it_lies_inside(bench: Page) -> None:
     expected = shapes.evidence_mass(VALUES, INSIDE)
     uniform = INSIDE.mean()
-    found = bench.evaluate(
+    weighed = bench.evaluate(
         "evident.allPanels().map((panel) => evident.weigh(panel).map(({ any, share, uniform }) => ({ any, share, uniform })))"
     )
-    assert found[0][0]["share"] == pytest.approx(expected, abs=1e-9)
-    assert found[0][0]["uniform"] == uniform
-    assert found[2] == []
-    assert found[3][0]["any"] is False
+    assert weighed[0][0]["share"] == pytest.approx(expected, abs=1e-9)
+    assert weighed[0][0]["uniform"] == uniform
+    assert weighed[2] == []
+    assert weighed[3][0]["any"] is False
     line = bench.locator("#own .ev-known p")
     expect(line).to_have_count(1)
     expect(line).to_have_text(f"Evidence {100 * expected:.1f} % · {expected / uniform:.1f} × uniform")
@@ -192,12 +192,12 @@ def test_evidence_that_cannot_be_had_says_why(bench: Page) -> None:
 
 
 def test_a_sticker_is_drawn_dotted_and_counted_on_its_own(page: Page, served: Site) -> None:
-    shown = shapes.with_tag(shapes.generate(1, seed=4), True)
+    tagged = shapes.with_tag(shapes.generate(1, seed=4), True)
     regions = [
         {"key": key, "title": title, "boxes": [], "mask": runs(mask)}
         for key, title, mask in (
-            ("evidence", "Known evidence", shown.masks[0]),
-            ("sticker", "Sticker", shown.tags[0]),
+            ("evidence", "Known evidence", tagged.masks[0]),
+            ("sticker", "Sticker", tagged.tags[0]),
         )
     ]
     body = {"sample": "star", "model": "cnnexplain", "label": "star", "regions": regions}
@@ -209,8 +209,8 @@ def test_a_sticker_is_drawn_dotted_and_counted_on_its_own(page: Page, served: Si
     scenes.add(page, "evidence", known={**KNOWN, "sample": "star"})
     page.evaluate("evident.outlineEvidence(true)")
     expect(page.locator("#s .ev-known p")).to_have_count(2)
-    found = page.evaluate("evident.weigh(evident.allPanels()[0])")
-    for item, mask in zip(found, (shown.masks[0], shown.tags[0]), strict=True):
+    weighed = page.evaluate("evident.weigh(evident.allPanels()[0])")
+    for item, mask in zip(weighed, (tagged.masks[0], tagged.tags[0]), strict=True):
         assert item["share"] == pytest.approx(shapes.evidence_mass(values, mask), abs=1e-9)
         assert item["uniform"] == pytest.approx(shapes.uniform_share(mask), abs=1e-12)
     settle(page)
@@ -220,14 +220,14 @@ def test_a_sticker_is_drawn_dotted_and_counted_on_its_own(page: Page, served: Si
 def test_numbers_in_the_agreement_matrix_can_be_read_on_every_colour(bench: Page) -> None:
     """WCAG 1.4.3 over the whole range of agreement: 4.5 to 1."""
     root = scenes.add(bench, "agreement", id="agreement")
-    found = bench.evaluate(
+    pixels = bench.evaluate(
         """id => { const widget = evident.widgetOf(document.getElementById(id)), [panel] = evident.finishedPanels();
           return Array.from({ length: 256 }, (_, k) => { const alike = { ...panel, field: { rows: 1, cols: 1, signed: false, once: () => k / 255 } };
             const { style } = widget.cell(alike, alike).querySelector("button");
             return [style.backgroundColor, style.color].map((text) => text.match(/\\d+/g).map(Number)); }); }""",
         root,
     )
-    unit = np.array(found) / 255
+    unit = np.array(pixels) / 255
     assert len(np.unique(unit[:, 1], axis=0)) == 2
     light = np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4) @ [
         0.2126,
@@ -254,7 +254,7 @@ def opened(page: Page, site: str, key: str, **more: str) -> dict[str, Any]:
 
 def shares(page: Page) -> list[dict[str, Any]]:
     return page.evaluate(
-        "evident.finishedPanels().map((panel) => ({ id: panel.id, axes: panel.axes, found: evident.weigh(panel) }))"
+        "evident.finishedPanels().map((panel) => ({ id: panel.id, axes: panel.axes, weighed: evident.weigh(panel) }))"
     )
 
 
@@ -271,10 +271,10 @@ def test_shares_on_the_page_are_those_of_python(site: str, page: Page) -> None:
             for side in (item["axes"]["y_axis"], item["axes"]["x_axis"])
         )
         values = values_of(site, item["id"])
-        assert item["found"][0]["share"] == pytest.approx(
+        assert item["weighed"][0]["share"] == pytest.approx(
             coughs.evidence_mass(values, sample["evidence"]["boxes"], axes), abs=1e-6
         )
-        assert item["found"][0]["uniform"] == pytest.approx(
+        assert item["weighed"][0]["uniform"] == pytest.approx(
             coughs.uniform_mass(sample["evidence"]["boxes"], axes), abs=1e-6
         )
 
@@ -293,12 +293,12 @@ def test_shares_of_a_picture_are_those_of_python_and_follow_the_model(site: str,
         )
         for item in shares(page):
             values = values_of(site, item["id"])
-            for found, name in zip(item["found"], ("mask", "sticker"), strict=True):
+            for weighed, name in zip(item["weighed"], ("mask", "sticker"), strict=True):
                 photo = Image.open(ROOT / "models" / "samples" / f"image_shortcut_{name}.png").convert("L")
                 # 128 pixels on 64 cells: a cell is inside when two of its four pixels are.
                 inside = (np.asarray(photo) > 0).reshape(64, 2, 64, 2).mean(axis=(1, 3)) >= 0.5
-                assert found["share"] == pytest.approx(shapes.evidence_mass(values, inside), abs=1e-6)
-                assert found["uniform"] == pytest.approx(shapes.uniform_share(inside), abs=1e-6)
+                assert weighed["share"] == pytest.approx(shapes.evidence_mass(values, inside), abs=1e-6)
+                assert weighed["uniform"] == pytest.approx(shapes.uniform_share(inside), abs=1e-6)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -310,12 +310,12 @@ def test_the_box_switches_the_outlines_and_travels_in_the_link(site: str, page: 
     drawn = "() => evident.finishedPanels().map((panel) => panel.figure.marks.length).join()"
     page.wait_for_function(f"() => ({drawn})() === '2,2,2'", timeout=SLOW)
     assert "evidence" not in page.url
-    found = (
+    violations = (
         Axe()
         .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
         .response["violations"]
     )
-    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found] == []
+    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in violations] == []
     box.uncheck()
     page.wait_for_function(f"() => ({drawn})() === '0,0,0'")
     expect(page.locator(".ev-known:visible")).to_have_count(3)

@@ -25,12 +25,12 @@ def settled(page: Page, address: str) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    found = (
+    violations = (
         Axe()
         .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
         .response["violations"]
     )
-    return [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in found]
+    return [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in violations]
 
 
 def open_first_sample(page: Page, site: str) -> None:

@@ -88,7 +88,7 @@ def test_a_picture_can_be_sent_as_a_spectrogram_and_a_model_with_its_fields(
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("chosen", "sentence"),
     [
         (file(size=11_000), "A picture may have at most 10 kB; this one has 11 kB."),
         (file("a.wav", "audio/wav", 21_000), "A recording may have at most 20 kB; this one has 21 kB."),
@@ -100,10 +100,10 @@ def test_a_picture_can_be_sent_as_a_spectrogram_and_a_model_with_its_fields(
     ],
 )
 def test_what_is_over_the_limits_is_refused_before_anything_is_sent(
-    bench: Page, served: Site, given: FilePayload, sentence: str
+    bench: Page, served: Site, chosen: FilePayload, sentence: str
 ) -> None:
     scenes.add(bench, "upload", limits={**LIMITS, "image_bytes": 10_240, "audio_bytes": 20_480})
-    bench.locator("input[type=file]").set_input_files(given)
+    bench.locator("input[type=file]").set_input_files(chosen)
     expect(bench.get_by_role("alert")).to_contain_text(sentence)
     assert uploads(served) == []
 
@@ -191,7 +191,7 @@ def test_a_missing_microphone_is_said_plainly(bench: Page, served: Site, error: 
 
 
 def player(page: Page, **more: Any) -> str:
-    given = {
+    data = {
         "input": "snd",
         "coughs": COUGHS,
         "waveform": [0.1, 0.9, 0.2, 0.5] * 50,
@@ -199,7 +199,7 @@ def player(page: Page, **more: Any) -> str:
         "window": [0.0, 2.0],
         "store": "window-store",
     }
-    return scenes.add(page, "player", **{**given, **more})
+    return scenes.add(page, "player", **{**data, **more})
 
 
 def test_arrows_choose_a_cough_and_tell_where_the_window_starts(bench: Page) -> None:

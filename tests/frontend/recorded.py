@@ -42,8 +42,8 @@ def make(method: str) -> dict[str, Any]:
 @cache
 def records() -> dict[str, dict[str, Any]]:
     """By method."""
-    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
-    return found
+    records: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
+    return records
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def test_the_catalogue_is_waited_for_while_the_first_worker_reads_the_models():
         [problem(503, "starting", **{"Retry-After": "0.1"})] * 2
         + [httpx.Response(200, content=canned.CATALOGUE.model_dump_json(by_alias=True))]
     )
-    found = run(client(lambda _: next(answers)).catalogue())
-    assert found == canned.CATALOGUE
+    catalogue = run(client(lambda _: next(answers)).catalogue())
+    assert catalogue == canned.CATALOGUE
 
 
 def test_patience_ends():
@@ -96,9 +96,9 @@ def test_requests_carry_exactly_the_wire_schema():
     wanted = ExplanationRequest(
         input="a", model="b", method="lime", target=1, params={"n_samples": 64}, seed=3
     )
-    found = run(client(answer).explain(wanted))
+    explanation = run(client(answer).explain(wanted))
     assert seen == [("POST", "/api/v1/explanations", wanted.model_dump())]
-    assert found.request == wanted
+    assert explanation.request == wanted
 
 
 def test_a_slow_prediction_is_asked_for_until_it_is_there():

@@ -87,7 +87,7 @@ def sent(method: str, params: dict[str, dict[str, object]]) -> tuple[dict[str, o
         )
 
     part = {"input": "a", "model": "cnnexplain", "start": None, "target": 1, "seed": 3}
-    kept = run(
+    entry = run(
         post(
             Client(lambda: httpx.MockTransport(answer)),
             METHODS[method],
@@ -97,11 +97,11 @@ def sent(method: str, params: dict[str, dict[str, object]]) -> tuple[dict[str, o
             params,
         )
     )
-    return bodies[0], kept
+    return bodies[0], entry
 
 
 def test_a_post_carries_only_what_differs_from_the_defaults():
-    body, kept = sent("lime", {"lime": {"n_samples": 500, "noise": 0.15}, "lrp": {"n_samples": 1}})
+    body, entry = sent("lime", {"lime": {"n_samples": 500, "noise": 0.15}, "lrp": {"n_samples": 1}})
     assert body == {
         "input": "a",
         "model": "cnnexplain",
@@ -112,7 +112,7 @@ def test_a_post_carries_only_what_differs_from_the_defaults():
         "seed": 3,
         "start": None,
     }
-    assert kept["request"] == body
+    assert entry["request"] == body
 
 
 def test_the_layer_goes_only_to_methods_that_use_one():
@@ -123,6 +123,6 @@ def test_a_refusal_is_kept_for_its_panel():
     problem = {"title": "No", "status": 422, "code": "incompatible", "detail": "It needs ReLU units."}
     transport = httpx.MockTransport(lambda _: httpx.Response(422, json=problem))
     part = {"input": "a", "model": "cnnexplain", "start": None, "target": 1, "seed": 0}
-    kept = run(post(Client(lambda: transport), METHODS["lrp"], part, None, canned.FITS, {}))
-    assert kept["problem"]["detail"] == "It needs ReLU units."
-    assert "id" not in kept
+    entry = run(post(Client(lambda: transport), METHODS["lrp"], part, None, canned.FITS, {}))
+    assert entry["problem"]["detail"] == "It needs ReLU units."
+    assert "id" not in entry

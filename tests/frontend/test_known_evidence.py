@@ -29,8 +29,8 @@ def plain(axes: tuple[Axis, Axis]) -> dict[str, Any]:
 def cells(js: Node, region: dict[str, Any], axes: dict[str, Any]) -> np.ndarray:
     shape = (len(axes["y_axis"]["values"]), len(axes["x_axis"]["values"]))
     whole = {"boxes": [], "mask": None, **region}
-    found = js.evaluate("([region, axes]) => [...evident.regions.cellsInside(region, axes)]", [whole, axes])
-    return np.array(found, bool).reshape(shape)
+    inside = js.evaluate("([region, axes]) => [...evident.regions.cellsInside(region, axes)]", [whole, axes])
+    return np.array(inside, bool).reshape(shape)
 
 
 def share(js: Node, values: np.ndarray, inside: np.ndarray) -> dict[str, float | None]:
@@ -70,10 +70,10 @@ def test_boxes_mark_the_cells_that_python_marks_in_any_window(js: Node, number: 
     values = np.random.default_rng(number).normal(size=inside.shape).astype(np.float32)
     prepared = spec.prepare((item.waveform, item.rate), start=max(0.0, item.boxes[0][0] - 0.3))
     axes = (prepared.y_axis, prepared.x_axis)
-    found = share(js, values, cells(js, {"boxes": item.boxes}, plain(axes)))
-    assert found["share"] == pytest.approx(coughs.evidence_mass(values, item.boxes, axes), abs=1e-9)
-    assert found["uniform"] == pytest.approx(coughs.uniform_mass(item.boxes, axes), abs=1e-12)
-    assert found["times"] == pytest.approx(found["share"] / found["uniform"], abs=1e-9)
+    weighed = share(js, values, cells(js, {"boxes": item.boxes}, plain(axes)))
+    assert weighed["share"] == pytest.approx(coughs.evidence_mass(values, item.boxes, axes), abs=1e-9)
+    assert weighed["uniform"] == pytest.approx(coughs.uniform_mass(item.boxes, axes), abs=1e-12)
+    assert weighed["times"] == pytest.approx(weighed["share"] / weighed["uniform"], abs=1e-9)
 
 
 def test_an_edge_through_cell_centres_is_inside(js: Node) -> None:
@@ -99,9 +99,9 @@ def test_shares_of_a_mask_are_those_of_python(js: Node, method: str) -> None:
     mask = shapes.generate(3, seed=8).masks[2]
     inside = cells(js, {"mask": unpacked(js, mask)}, pixel_axes(64, 64))
     assert (inside == mask).all(), "the photo's own pixels are taken as they are"
-    found = share(js, values, inside)
-    assert found["share"] == pytest.approx(shapes.evidence_mass(values, mask), abs=1e-9)
-    assert found["uniform"] == pytest.approx(shapes.uniform_share(mask), abs=1e-12)
+    weighed = share(js, values, inside)
+    assert weighed["share"] == pytest.approx(shapes.evidence_mass(values, mask), abs=1e-9)
+    assert weighed["uniform"] == pytest.approx(shapes.uniform_share(mask), abs=1e-12)
     assert share(js, np.ones_like(values), inside)["times"] == pytest.approx(1, abs=1e-9)
 
 
@@ -142,8 +142,8 @@ def test_run_lengths_come_back_as_the_mask(js: Node) -> None:
         ~np.eye(3, dtype=bool),
         np.random.default_rng(0).random((9, 5)) > 0.6,
     ):
-        found = unpacked(js, mask)
-        assert (np.array(found["inside"], bool).reshape(found["rows"], found["cols"]) == mask).all()
+        bits = unpacked(js, mask)
+        assert (np.array(bits["inside"], bool).reshape(bits["rows"], bits["cols"]) == mask).all()
 
 
 @pytest.mark.parametrize("colours", ["cividis", "viridis", "jet", "coolwarm"])

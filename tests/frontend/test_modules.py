@@ -17,7 +17,7 @@ from tests.frontend.evident.modules import Node
 def run(node: Node, code: str, *arguments: Any) -> Any:
     """Calls a JavaScript function of plain arguments."""
     plain = [item.tolist() if isinstance(item, np.ndarray) else item for item in arguments]
-    return node.evaluate(f"(given) => ({code})(...given)", plain)
+    return node.evaluate(f"(values) => ({code})(...values)", plain)
 
 
 def values_of(rows: int, cols: int, seed: int = 0) -> np.ndarray:
@@ -38,7 +38,7 @@ def painted(js: Node, values: np.ndarray, **style: Any) -> np.ndarray:
       const f = field(values, 1, values.length, style.signed);
       return [...evident.colour.paint(f.values, f.strength(style.sign), style, new Uint8ClampedArray(4 * values.length))];
     }"""
-    given = {
+    full = {
         "colours": "viridis",
         "limit": 1,
         "cut": 0,
@@ -47,7 +47,7 @@ def painted(js: Node, values: np.ndarray, **style: Any) -> np.ndarray:
         "signed": True,
         **style,
     }
-    return np.array(run(js, code, values, given)).reshape(-1, 4)
+    return np.array(run(js, code, values, full)).reshape(-1, 4)
 
 
 def test_signed_maps_are_coolwarm_and_symmetric_about_zero(js: Node) -> None:

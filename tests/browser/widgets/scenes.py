@@ -33,18 +33,18 @@ def open_harness(page: Page, site: Site) -> None:
 
 def add(page: Page, name: str, into: str = "main", **data: Any) -> str:
     """Puts a widget on the page as Dash would, answers its element id. Anything but text goes as JSON."""
-    given = {
+    data = {
         key.replace("_", "-"): value if isinstance(value, str) else json.dumps(value)
         for key, value in data.items()
     }
-    return str(page.evaluate(ADD, [name, into, given]))
+    return str(page.evaluate(ADD, [name, into, data]))
 
 
 def forgive(page: Page) -> None:
     """Waits for the browser's own line about a refused request, which no script can prevent, and forgets
     it."""
     for _ in range(200):
-        if page.watch.found:  # type: ignore[attr-defined]
+        if page.watch.complaints:  # type: ignore[attr-defined]
             break
         page.wait_for_timeout(25)
     page.watch.allow("Failed to load resource")  # type: ignore[attr-defined]

@@ -84,7 +84,7 @@ def sound_axes(
     }
 
 
-def record(values: np.ndarray, axes: dict[str, Any], **given: Any) -> dict[str, Any]:
+def record(values: np.ndarray, axes: dict[str, Any], **changed: Any) -> dict[str, Any]:
     """A Record as the API answers it."""
     made = {
         "method": "grad_cam",
@@ -119,7 +119,7 @@ def record(values: np.ndarray, axes: dict[str, Any], **given: Any) -> dict[str, 
         "window": None,
         **axes,
     }
-    return {**made, **given}
+    return {**made, **changed}
 
 
 class Site:
@@ -266,10 +266,10 @@ class Handler(BaseHTTPRequestHandler):
         site = self.site
         if path == "/limits":
             self.json(200, LIMITS)
-        elif found := re.fullmatch(r"/explanations/([^/]+)/events", path):
-            self.events(found[1])
-        elif (found := re.fullmatch(r"/explanations/([^/]+)", path)) and found[1] in site.jobs:
-            self.json(200, site.jobs[found[1]])
+        elif match := re.fullmatch(r"/explanations/([^/]+)/events", path):
+            self.events(match[1])
+        elif (match := re.fullmatch(r"/explanations/([^/]+)", path)) and match[1] in site.jobs:
+            self.json(200, site.jobs[match[1]])
         elif path in site.arrays:
             self.answer(200, "application/octet-stream", site.arrays[path])
         elif path in site.files:

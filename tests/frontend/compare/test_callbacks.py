@@ -60,10 +60,10 @@ def test_a_new_prediction_starts_what_is_cheap_and_forgets_maps_of_another():
 
 def test_one_panel_adds_to_the_maps_that_stand():
     server = api()
-    before = {"subject": SUBJECT, "runs": {"grad_cam": {"id": "kept"}}, "all": False}
+    before = {"subject": SUBJECT, "runs": {"grad_cam": {"id": "before"}}, "all": False}
     trigger = Trigger({"type": "run-one", "method": "lime"}, 1)
     answered = run(maps.run_one(server, ANSWER, [1], trigger, **{**FORM, "runs": before}))
-    assert answered["runs"]["runs"]["grad_cam"] == {"id": "kept"}
+    assert answered["runs"]["runs"]["grad_cam"] == {"id": "before"}
     assert [request.method for request in server.asked("explain")] == ["lime"]
 
 

@@ -16,8 +16,8 @@ from tests.frontend.trees import drawn_panels, opened, parts, texts, widgets
 
 
 def test_widgets_carry_what_their_scripts_need():
-    found = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
-    assert set(found) == {
+    named = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
+    assert set(named) == {
         "upload",
         "record",
         "player",
@@ -28,12 +28,12 @@ def test_widgets_carry_what_their_scripts_need():
         "summary",
         "evidence",
     }
-    assert json.loads(found["upload"]["limits"]) == canned.LIMITS
-    assert json.loads(found["player"]["coughs"])[1]["start"] == 1.2
-    assert json.loads(found["player"]["waveform"]) == canned.SOUND.waveform
-    assert found["map"]["explanation"] == "a1"
-    assert json.loads(found["input-map"]["axes"])["x_axis"]["unit"] == "s"
-    assert all(isinstance(value, str) for item in found.values() for value in item.values())
+    assert json.loads(named["upload"]["limits"]) == canned.LIMITS
+    assert json.loads(named["player"]["coughs"])[1]["start"] == 1.2
+    assert json.loads(named["player"]["waveform"]) == canned.SOUND.waveform
+    assert named["map"]["explanation"] == "a1"
+    assert json.loads(named["input-map"]["axes"])["x_axis"]["unit"] == "s"
+    assert all(isinstance(value, str) for item in named.values() for value in item.values())
 
 
 def test_a_picture_is_shown_as_a_picture():
@@ -65,9 +65,9 @@ def test_a_ticked_method_offers_its_cost_before_it_costs_anything():
 
 
 def test_a_refusal_stays_in_its_own_panel():
-    shown = {part.id["method"]: part for part in drawn_panels() if isinstance(part.id, dict)}
-    assert any(getattr(part, "role", None) == "alert" for part in parts(shown["lrp"]))
-    assert not any(getattr(part, "role", None) == "alert" for part in parts(shown["grad_cam"]))
+    by_method = {part.id["method"]: part for part in drawn_panels() if isinstance(part.id, dict)}
+    assert any(getattr(part, "role", None) == "alert" for part in parts(by_method["lrp"]))
+    assert not any(getattr(part, "role", None) == "alert" for part in parts(by_method["grad_cam"]))
 
 
 def test_bars_say_their_numbers_too():

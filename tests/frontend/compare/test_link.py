@@ -52,7 +52,7 @@ def written(js: Node, view: View) -> str:
     subject = {"model": view.model, "input": view.input, "start": view.start}
     target = {"input": view.input, "model": view.model, "target": view.target}
     look = [getattr(view.look, name.removeprefix("look-")) for name in LOOK]
-    given: list[Any] = [
+    choices: list[Any] = [
         subject,
         list(view.methods or ()),
         target,
@@ -62,7 +62,7 @@ def written(js: Node, view: View) -> str:
         view.evidence,
         *look,
     ]
-    return str(js.evaluate(WRITE, given))
+    return str(js.evaluate(WRITE, choices))
 
 
 @settings(

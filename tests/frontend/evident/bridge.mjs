@@ -10,8 +10,8 @@ await evaluate(readFileSync(handles, "utf8"))(base);
 for await (const line of createInterface({ input: process.stdin })) {
   const { code, argument } = JSON.parse(line);
   try {
-    const found = evaluate(`(${code})`);
-    const value = await (typeof found === "function" ? found(argument) : found);
+    const result = evaluate(`(${code})`);
+    const value = await (typeof result === "function" ? result(argument) : result);
     process.stdout.write(`${JSON.stringify({ value })}\n`);
   } catch (error) {
     process.stdout.write(`${JSON.stringify({ error: String(error.stack) })}\n`);

@@ -40,12 +40,12 @@ test("nothing is stale while nothing changed, and what was never made is not sta
 
 test("class and seed make every map stale, a layer only maps that used one, a parameter only its method", () => {
   const two = "2 maps were made with other settings: press Run.";
-  const one = "1 map was made with other settings: press Run.";
+  const single = "1 map was made with other settings: press Run.";
   assert.deepEqual(now({ target: { input: "in1", model: "m", target: 2 } }), [["1", "1", "0", "0"], two]);
   assert.deepEqual(now({ seed: 3 }), [["1", "1", "0", "0"], two]);
-  assert.deepEqual(now({ layer: "conv1" }), [["1", "0", "0", "0"], one]);
-  assert.deepEqual(now({ params: { lrp: { steps: 51 } } }), [["1", "0", "0", "0"], one]);
-  assert.deepEqual(now({ params: { lrp: { steps: 50 }, rise: { cells: 8 } } }), [["0", "1", "0", "0"], one]);
+  assert.deepEqual(now({ layer: "conv1" }), [["1", "0", "0", "0"], single]);
+  assert.deepEqual(now({ params: { lrp: { steps: 51 } } }), [["1", "0", "0", "0"], single]);
+  assert.deepEqual(now({ params: { lrp: { steps: 50 }, rise: { cells: 8 } } }), [["0", "1", "0", "0"], single]);
   assert.deepEqual(now({ seed: -1 })[0], ["0", "0", "0", "0"], "no seed is sent as 0");
   assert.deepEqual(now({ seed: 2 ** 31 })[0], ["0", "0", "0", "0"], "nor is one too large for a request");
 });

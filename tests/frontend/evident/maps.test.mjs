@@ -19,12 +19,12 @@ test("a map without differences, and one with a number that is none, is flat", (
 });
 
 test("a field makes each thing once, and keeps only the newest mask", () => {
-  const one = field([1, 2, 3, 4]);
-  assert.equal(one.sorted("both"), one.sorted("both"));
-  const mask = one.mask("both", 50);
-  assert.equal(one.mask("both", 50), mask);
-  one.mask("both", 25);
-  assert.notEqual(one.mask("both", 50), mask);
+  const ramp = field([1, 2, 3, 4]);
+  assert.equal(ramp.sorted("both"), ramp.sorted("both"));
+  const mask = ramp.mask("both", 50);
+  assert.equal(ramp.mask("both", 50), mask);
+  ramp.mask("both", 25);
+  assert.notEqual(ramp.mask("both", 50), mask);
 });
 
 test("everything is shown at 100 %, and one cell at least below", () => {

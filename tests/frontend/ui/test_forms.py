@@ -174,8 +174,8 @@ def test_the_open_form_s_values_are_gathered_by_method():
         {"type": "param", "method": "lime", "name": "n_samples"},
         {"type": "flag", "method": "lime", "name": "blur"},
     ]
-    assert forms.given(names, [500, True]) == {"lime": {"n_samples": 500, "blur": True}}
-    assert forms.given([], []) == {}
+    assert forms.read_controls(names, [500, True]) == {"lime": {"n_samples": 500, "blur": True}}
+    assert forms.read_controls([], []) == {}
 
 
 def test_choices_of_the_server_s_lists_are_offered():
