@@ -17,6 +17,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.widgets import scenes
 from tests.browser.widgets.server import Site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,3 +146,11 @@ def served() -> Iterator[Site]:
     site = Site()
     yield site
     site.close()
+
+
+@pytest.fixture
+def bench(page: Page, served: Site) -> Page:
+    """An empty harness page that remembers what the widgets told Dash."""
+    scenes.open_harness(page, served)
+    page.evaluate("() => { window.told = []; evident.on('tell', (item) => told.push(item)); }")
+    return page

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 from models.spec import Axis
 from models.synthetic import coughs, shapes
 from tests.browser.widgets import scenes
+from tests.browser.widgets.scenes import wait_frames
 from tests.browser.widgets.server import Site, pixel_axes, record, sound_axes
 from tests.frontend.evident.modules import expose
 
@@ -88,12 +89,8 @@ def bench(page: Page, served: Site) -> Page:
         scenes.add(page, "map", id=key, explanation=key, title="LRP", key="lrp", display=display)
     scenes.add(page, "evidence", id="legend", known=KNOWN)
     page.wait_for_function("() => evident.finishedPanels().length === 4 && evident.viewState.evidence")
-    settle(page)
+    wait_frames(page)
     return page
-
-
-def settle(page: Page) -> None:
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def marked(page: Page, root: str) -> np.ndarray:
@@ -121,13 +118,13 @@ def test_the_outline_runs_round_the_evidence_on_the_input_and_its_maps_and_nowhe
     for root in ("input", "own", "against", "other", "later"):
         assert not marked(bench, root).any(), "off until asked for"
     bench.evaluate("evident.outlineEvidence(true)")
-    settle(bench)
+    wait_frames(bench)
     for root in ("input", "own", "against"):
         assert (marked(bench, root) == edges()).all(), root
     assert not marked(bench, "other").any(), "another model may look for something else"
     assert not marked(bench, "later").any(), "the box lies outside this window"
     bench.evaluate("evident.outlineEvidence(false)")
-    settle(bench)
+    wait_frames(bench)
     assert not marked(bench, "own").any()
 
 
@@ -171,11 +168,11 @@ def test_the_legend_and_the_alt_texts_follow(bench: Page) -> None:
 
 def test_nothing_stays_when_another_input_comes(bench: Page) -> None:
     bench.evaluate("evident.outlineEvidence(true)")
-    settle(bench)
+    wait_frames(bench)
     assert marked(bench, "own").any()
     bench.evaluate("document.getElementById('legend').setAttribute('data-known', '')")
     bench.wait_for_function("() => !evident.viewState.evidence")
-    settle(bench)
+    wait_frames(bench)
     assert not marked(bench, "own").any()
     expect(bench.locator("#own .ev-known")).to_be_hidden()
     assert bench.locator("#legend p").count() == 0
@@ -213,7 +210,7 @@ def test_a_sticker_is_drawn_dotted_and_counted_on_its_own(page: Page, served: Si
     for item, mask in zip(weighed, (tagged.masks[0], tagged.tags[0]), strict=True):
         assert item["share"] == pytest.approx(shapes.evidence_mass(values, mask), abs=1e-9)
         assert item["uniform"] == pytest.approx(shapes.uniform_share(mask), abs=1e-12)
-    settle(page)
+    wait_frames(page)
     assert page.evaluate("evident.allPanels()[0].figure.marks.map(({ dotted }) => dotted)") == [False, True]
 
 

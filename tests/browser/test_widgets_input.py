@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.widgets import scenes
+from tests.browser.widgets.scenes import told
 from tests.browser.widgets.server import LIMITS, Site, record, sound_axes
 
 pytestmark = pytest.mark.browser
@@ -24,17 +25,6 @@ def served() -> Iterator[Site]:
     site = Site()
     yield site
     site.close()
-
-
-@pytest.fixture
-def bench(page: Page, served: Site) -> Page:
-    scenes.open_harness(page, served)
-    page.evaluate("() => { window.told = []; evident.on('tell', (item) => told.push(item)); }")
-    return page
-
-
-def told(page: Page, key: str) -> list[Any]:
-    return [item["props"] for item in page.evaluate("told") if item["id"] == key]
 
 
 def file(name: str = "a.png", kind: str = "image/png", size: int = 10) -> FilePayload:

@@ -159,3 +159,58 @@ def compare(page: Page, site: Site, sound: bool = True, size: int = 128) -> list
     add(page, "agreement", "#right")
     page.wait_for_function("n => window.evident.finishedPanels().length === n", arg=len(out))
     return out
+
+
+def told(page: Page, key: str) -> list[Any]:
+    return [item["props"] for item in page.evaluate("told") if item["id"] == key]
+
+
+def states(page: Page) -> list[str]:
+    return [item["data"]["state"] for item in told(page, "panel-store")]
+
+
+def wait_frames(page: Page) -> None:
+    """Two animation frames: whatever was due has been drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def show(
+    page: Page,
+    site: Site,
+    values: np.ndarray,
+    axes: dict[str, Any],
+    key: str = "m",
+    title: str = "LRP",
+    **more: Any,
+) -> str:
+    """A finished map on the page, with a mid-grey input under it."""
+    display = site.picture("/d.png", np.full(values.shape, 128, np.uint8))
+    site.put(key, values, record=record(values, axes, method_title=title, **more))
+    before = page.evaluate("evident.finishedPanels().length")
+    root = add(page, "map", explanation=key, title=title, key=more.get("method", "lrp"), display=display)
+    page.wait_for_function("n => evident.finishedPanels().length > n", arg=before)
+    page.wait_for_function(
+        "id => Boolean(evident.widgetOf(document.getElementById(id)).figure.picture)", arg=root
+    )
+    wait_frames(page)
+    return root
+
+
+def pixel(page: Page, root: str, u: float, v: float) -> list[int]:
+    """Colour on the panel's canvas at a fraction of its plot, from the top left."""
+    return page.evaluate(
+        """([id, u, v]) => { const { figure } = evident.widgetOf(document.getElementById(id));
+          const { plot } = figure.place, k = devicePixelRatio;
+          const copy = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+          copy.drawImage(figure.canvas, Math.floor((plot.x + u * plot.w) * k), Math.floor((plot.y + v * plot.h) * k), 1, 1, 0, 0, 1, 1);
+          return [...copy.getImageData(0, 0, 1, 1).data]; }""",
+        [root, u, v],
+    )
+
+
+def aim(page: Page, root: str, u: float, v: float) -> None:
+    """Points the mouse at a fraction of a panel's plot, from the top left."""
+    box = page.locator(f"#{root} .ev-plot").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
+    wait_frames(page)

@@ -1,4 +1,4 @@
-// Limit cases of the pure functions; comparisons with numpy and scipy stand in test_modules.py.
+// Limit cases of the pure functions; comparisons with numpy and scipy stand in test_fields.py and test_words.py.
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as colour from "../../../frontend/assets/evident/maps/colour.mjs";

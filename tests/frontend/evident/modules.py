@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from playwright.sync_api import Page
 
 from tests.node import find
@@ -43,6 +44,11 @@ class Node:
         if "error" in answer:
             raise AssertionError(answer["error"])
         return answer.get("value")
+
+    def call(self, code: str, *arguments: Any) -> Any:
+        """The value of a JavaScript function of plain arguments; arrays go as lists."""
+        plain = [item.tolist() if isinstance(item, np.ndarray) else item for item in arguments]
+        return self.evaluate(f"(values) => ({code})(...values)", plain)
 
     def close(self) -> None:
         assert self.process.stdin
