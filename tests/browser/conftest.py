@@ -55,7 +55,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Base URL of `evident serve` in a process of its own, with an empty data folder."""
+    """Base URL of `evident serve` in a process of its own, with an empty data folder and its catalogue
+    computed."""
     folder = tmp_path_factory.mktemp("site")
     port = free_port()
     env = {**os.environ, "EVIDENT_DATA": str(folder / "data")}
@@ -69,10 +70,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     base = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 150
         while True:
             try:
-                if httpx.get(f"{base}/readyz", timeout=2).status_code == 200:
+                # Ready is not enough: until there is a catalogue every page waits, and the first test with it.
+                if httpx.get(f"{base}/api/v1/catalogue", timeout=2).status_code == 200:
                     break
             except httpx.TransportError:
                 pass
