@@ -35,6 +35,8 @@ FORM_OVERHEAD = 64 * 1024
 PAGE_BYTES = 4 * MiB
 """Bodies of the dashboard's own callbacks, which carry its state along."""
 SMALL_SECONDS, UPLOAD_SECONDS = 20.0, 600.0
+SLOWEST = 8 * 1024
+"""Bytes per second below which an upload is not waited for, after `SMALL_SECONDS`."""
 
 Hashes = Callable[[], Sequence[str]]
 _REASONS = {
@@ -235,7 +237,7 @@ class _Exchange:
         self.started = False
         self.refusal: int | None = None
         self._count, self._limit = 0, guard.body_limit(scope)
-        self._end: float | None = time.monotonic() + guard.deadline(scope)
+        self._began, self._complete = time.monotonic(), False
 
     async def run(self) -> None:
         try:
@@ -263,13 +265,14 @@ class _Exchange:
                 self.refusal = 413
                 raise _TooLarge
             if not message.get("more_body", False):
-                self._end = None  # complete: what follows is only the wait for a disconnect
+                self._complete = True  # what follows is only the wait for a disconnect
         return message
 
     async def _in_time(self) -> Message:
-        if self._end is None:
+        if self._complete:
             return await self._receive()
-        return await asyncio.wait_for(self._receive(), max(0.0, self._end - time.monotonic()))
+        allowed = min(SMALL_SECONDS + self._count / SLOWEST, self.guard.deadline(self.scope))
+        return await asyncio.wait_for(self._receive(), max(0.0, self._began + allowed - time.monotonic()))
 
     async def send(self, message: Message) -> None:
         if self.refusal in (408, 413) and not self.started:

@@ -6,6 +6,7 @@ example from it. One query answers that for every kind of job, future kinds incl
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,19 +59,19 @@ async def delete_input(services: Services, id: str, affected: Dependents) -> lis
         else:
             await delete_concept(services, row)
     await services.jobs.forget([id, *(row.digest for row in affected.concepts)])
-    await services.store.run(services.store.delete_input, id)
+    with suppress(NotFound):  # a concept had brought it, and took it along
+        await services.store.run(services.store.delete_input, id)
     await services.jobs.forget([id])  # what was asked for in between
     return updated
 
 
 async def undo_input(services: Services, id: str) -> None:
-    """Deletes an input of a refused import, unless somebody has used it since."""
-    affected = await dependents(services, id)
-    if not (affected.own or affected.shared or affected.concepts):
-        try:
+    """Deletes an input that a concept brought, unless somebody has used it or uploaded it since."""
+    with suppress(NotFound):
+        row = await services.store.run(services.store.input, id)
+        affected = await dependents(services, id)
+        if row.meta.get("brought") and not (affected.own or affected.shared or affected.concepts):
             await delete_input(services, id, affected)
-        except NotFound:
-            return
 
 
 async def replace_concept(
@@ -79,6 +80,7 @@ async def replace_concept(
     """Stores new contents of a concept and deletes the strip of the old ones."""
     updated = await services.store.run(rows.put_concept, services.store, name, row.modality, examples, row.id)
     await _forget_strip(services, row)
+    await _undo_inputs(services, row, examples)
     return updated
 
 
@@ -86,6 +88,15 @@ async def delete_concept(services: Services, row: ConceptRow) -> None:
     """A concept and its strip. Raises NotFound."""
     await services.store.run(rows.delete_concept, services.store, row.id)
     await _forget_strip(services, row)
+    await _undo_inputs(services, row, [])
+
+
+async def _undo_inputs(services: Services, row: ConceptRow, examples: list[dict[str, Any]]) -> None:
+    """What an import brought for examples that the concept has no longer: nobody else knows that it is
+    there."""
+    remaining = {example.get("input") for example in examples}
+    for id in {example.get("input") for example in row.examples} - remaining - {None}:
+        await undo_input(services, id)
 
 
 async def _forget_strip(services: Services, row: ConceptRow) -> None:

@@ -34,7 +34,8 @@ def input_id(sha: str, read_as: As, scale: Scale | None = None) -> str:
 @dataclass(frozen=True)
 class Arrival:
     """Bytes in an errand's folder, to be decoded. sample, name: key and file name of the bundled sample
-    they are, if any."""
+    they are, if any. brought: by an imported concept; it stays as long as a concept has it, unless somebody
+    uploads it too."""
 
     errand: Errand
     sha: str
@@ -42,6 +43,7 @@ class Arrival:
     scale: Scale | None = None
     sample: str | None = None
     name: str = ""
+    brought: bool = False
 
     @property
     def id(self) -> str:
@@ -72,7 +74,7 @@ class Intake:
         """
         row = await self.known(arrival.id)
         if row is not None:
-            return row, False
+            return await self._claimed(row, arrival), False
         task = self._under_way.get(arrival.id)
         if task is None:
             errand = ExitStack()  # entered here, so that the folder outlives a request that is cancelled while others wait for the same
@@ -80,7 +82,13 @@ class Intake:
             task = asyncio.create_task(self._decode(arrival, errand, client))
             self._under_way[arrival.id] = task
             task.add_done_callback(lambda ended: self._ended(arrival.id, ended))
-        return await asyncio.shield(task), True
+        return await self._claimed(await asyncio.shield(task), arrival), True
+
+    async def _claimed(self, row: InputRow, arrival: Arrival) -> InputRow:
+        """An input that a concept brought and that is uploaded now is no longer the concept's alone."""
+        if arrival.brought or not row.meta.get("brought"):
+            return row
+        return await self.services.store.run(self.services.store.claim_input, row.id)
 
     def _ended(self, id: str, task: asyncio.Task[InputRow]) -> None:
         del self._under_way[id]
@@ -103,5 +111,6 @@ class Intake:
             facts = Input(
                 **{**stored.result, "id": arrival.id, "name": arrival.name, "sample": arrival.sample}
             )
-            row = InputRow(arrival.id, facts.modality, facts.model_dump(mode="json"), stored.blobs)
+            meta = facts.model_dump(mode="json") | ({"brought": True} if arrival.brought else {})
+            row = InputRow(arrival.id, facts.modality, meta, stored.blobs)
             return await services.store.run(services.store.put_input, row, arrival.errand.made)

@@ -114,6 +114,9 @@ class Errands:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             self.engine.cancel(errand.id)
+            future.add_done_callback(
+                lambda _: self.spool.remove(errand.id)
+            )  # what the worker wrote until it ended
             raise
 
     def _make_room(self, client: str) -> None:

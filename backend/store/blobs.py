@@ -104,7 +104,18 @@ class Blobs:
             except FileNotFoundError:
                 if not place.exists():
                     raise _missing() from None
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._carry(folder / sha[:2] / sha)
             _sync_folder(place.parent)
+
+    def _carry(self, source: Path) -> None:
+        """Moves a blob from another file system, where the folder of blobs is a volume of its own."""
+        with self.writer() as writer, source.open("rb") as file:
+            while data := file.read(CHUNK):
+                writer.write(data)
+        source.unlink()
 
     def _place(self, sha: str) -> Path:
         if not NAME.fullmatch(sha):

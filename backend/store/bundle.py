@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -100,6 +101,9 @@ def read_bundle(data: bytes, limits: Limits) -> Bundle:
     except (
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
+        OSError,  # damaged bzip2
+        ArithmeticError,  # a box of numbers too large for a float
         KeyError,
         TypeError,
         ValueError,

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 
@@ -171,6 +173,14 @@ class Store:
         if ids and len(connection.execute(matching).all()) < len(set(ids)):
             raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
 
+    def claim_input(self, id: str) -> InputRow:
+        """The input without its mark of having been brought by a concept. Raises NotFound."""
+        with self.write() as connection:
+            row = self._input(connection, id)
+            meta = {name: value for name, value in row.meta.items() if name != "brought"}
+            connection.execute(update(tables.inputs).where(tables.inputs.c.id == id).values(meta=meta))
+            return replace(row, meta=meta)
+
     def delete_input(self, id: str) -> None:
         """Row and bytes. Raises NotFound."""
         self.input(id)
@@ -287,7 +297,7 @@ class Store:
         """After a deletion: empties SQLite's write-ahead log, where deleted rows would still lie (freed pages
         are overwritten at once).
 
-        False when a reader was in the way: call it again later. PostgreSQL does this by its own vacuum and
+        False when a reader or a full disk was in the way: call it again later. PostgreSQL does this by its own vacuum and
         log rotation, in its own time.
         """
         if not self.is_sqlite:
@@ -297,6 +307,8 @@ class Store:
             try:
                 if connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
                     return True
+            except sqlite3.OperationalError:  # what was deleted stays deleted
+                return False
             finally:
                 connection.close()
             time.sleep(0.05)

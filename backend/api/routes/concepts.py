@@ -98,7 +98,9 @@ async def _unpack(
         if sha not in ids:
             with services.jobs.errands.open() as part_errand:
                 await services.store.run(part_errand.sent.adopt, errand.made, sha)
-                row, is_new = await request.app.state.intake.take(Arrival(part_errand, sha), client)
+                row, is_new = await request.app.state.intake.take(
+                    Arrival(part_errand, sha, brought=True), client
+                )
             ids[sha] = row.id
             if is_new:
                 new_inputs.append(row.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -34,7 +34,8 @@ def health_router(services: Services) -> APIRouter:
     async def readyz() -> dict[str, Any] | Response:
         """Workers answer, the database and the data folder can be written; names what does not."""
         database, folder = await asyncio.gather(
-            _writable(services, _write_row), _writable(services, _write_file)
+            _writable(services.store.run(_write_row, services)),
+            _writable(asyncio.to_thread(_write_file, services)),  # not behind those who wait for the database
         )
         checks = {"workers": services.ready(), "database": database, "data folder": folder}
         if all(checks.values()):
@@ -46,10 +47,10 @@ def health_router(services: Services) -> APIRouter:
     return router
 
 
-async def _writable(services: Services, write: Callable[[Services], None]) -> bool:
+async def _writable(writing: Awaitable[None]) -> bool:
     try:
         async with asyncio.timeout(PATIENCE):
-            await services.store.run(write, services)
+            await writing
     except Exception:  # whatever the disk or the database says, the answer is "no"
         return False
     return True

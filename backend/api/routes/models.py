@@ -21,7 +21,7 @@ from backend.api.http.strict import StrictRoute, loads
 from backend.api.services import ZOO, fetch_key
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
-from backend.store import ModelRow
+from backend.store import JobRow, ModelRow
 
 router = APIRouter(tags=["models"], route_class=StrictRoute)
 WAIT = 10.0
@@ -95,12 +95,23 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
             attachments={"weights": row.digest},
             folder=errand.sent.folder,
         )
-    job = await services.jobs.wait(key, WAIT)
+    job = await _checked(services, key)
     if job.active:
         return _answer(job.as_job(), 202)
-    if job.error is not None:
+    if job.error is not None:  # a refused model leaves nothing, its title and labels included
+        await services.jobs.forget([row.key], kinds=("model",))
         raise from_problem(job.error)
     return _answer((await known.model(services, row.key, start=True)).info, 201)
+
+
+async def _checked(services: Backend, key: str) -> JobRow:
+    """The job that looks at an upload, as it is after a while. Raises ModelRejected."""
+    try:
+        return await services.jobs.wait(key, WAIT)
+    except NotFound:  # the same file was sent twice at once, and the other request has heard why
+        raise ModelRejected(
+            "These weights were refused or deleted just now; send them again to hear why."
+        ) from None
 
 
 async def _fetch(body: bytes, services: Backend, client: str) -> Response:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -226,6 +227,41 @@ def test_calls_in_line_behind_a_lock_share_its_fate(tmp_path: Any, monkeypatch: 
     holder.execute("ROLLBACK")
     asyncio.run(store.run(write))
     store.close()
+
+
+def test_readiness_names_the_locked_database_and_nothing_else(
+    server: Running, client: httpx.Client, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever waits for the database holds the threads of the store; the folder is looked at beside them."""
+    monkeypatch.setattr("backend.api.routes.health.PATIENCE", 0.3)
+    free = threading.Event()
+    for _ in range(store._threads._max_workers):
+        store._threads.submit(free.wait, 20)
+    try:
+        answer = httpx.get(f"{server.base}/readyz")
+    finally:
+        free.set()
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "Not ready: database."
+
+
+def test_a_deletion_is_done_though_the_log_cannot_be_emptied(
+    client: httpx.Client, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk SQLite cannot even begin a checkpoint; it is tried again by the sweep."""
+
+    class Full:
+        def cursor(self) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        def close(self) -> None:
+            pass
+
+    id = upload(client, image(picture(seed=77)))
+    with monkeypatch.context() as patch:
+        patch.setattr(store.engine, "raw_connection", Full)
+        assert client.delete(f"/inputs/{id}").status_code == 204
+    assert client.get(f"/inputs/{id}").status_code == 404
 
 
 def test_what_is_a_fault_and_what_is_a_bug() -> None:

@@ -3,6 +3,7 @@ log; nobody else's name shown."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -10,16 +11,22 @@ import sqlite3
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import httpx
 import numpy as np
 import pytest
 
+from app.core.errors import NotDecodable
+from app.core.settings import Limits
+from backend.jobs.errands import Errands
 from backend.jobs.spool import Spool
 from backend.jobs.workers.process import execute
 from backend.jobs.workers.protocol import WorkerConfig
+from backend.store.blobs import Blobs
+from backend.store.bundle import read_bundle
 from tests.backend.api.conftest import CANARY, Running, archive, finished, send
 from tests.models.media.encoders import image, npy, picture
 
@@ -177,15 +184,86 @@ def test_a_zip_is_made_elsewhere_too(
     assert client.delete(f"/inputs/{marked_input}", params={"with": "all"}).status_code == 204
 
 
-def test_a_refused_model_leaves_no_byte(client: httpx.Client, server: Running) -> None:
+def test_a_refused_model_leaves_no_byte(
+    client: httpx.Client, server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from safetensors.numpy import save
 
+    monkeypatch.setattr("backend.api.routes.models.WAIT", 120.0)  # an answer of 202 is no refusal yet
     before = held(server)
     weights = save({"nothing.like.it": np.zeros(1000, np.float32)})
     fields = {"architecture": "timm:resnet18", "labels": "yes\nno"}
     answer = client.post("/models", files={"weights": (f"{CANARY}.safetensors", weights)}, data=fields)
     assert 400 <= answer.status_code < 500, answer.text
     assert held(server) == before
+    assert places_of(server.data, CANARY.encode()) == []
+
+
+def test_a_deleted_concept_takes_along_what_its_import_brought(client: httpx.Client, server: Running) -> None:
+    """Nobody knows the ids of inputs that came in a zip; those that somebody uploads too stay."""
+    first, second = marked(6), image(picture(48, 64, seed=7))
+    bundle = archive([{"file": "a"}, {"file": "b"}], {"a": first, "b": second})
+    concepts = [
+        client.post("/concepts/import", files={"file": ("c.zip", bundle)}).json()["id"] for _ in range(2)
+    ]
+    assert client.delete(f"/concepts/{concepts[0]}").status_code == 204
+    assert places_of(server.data, WORD)  # the other import has it still
+    uploaded = send(client, second).json()["id"]
+    changed = client.put(f"/concepts/{concepts[1]}", json={"remove": [0]})
+    assert changed.status_code == 200
+    assert places_of(server.data, WORD) == []
+    assert client.delete(f"/concepts/{concepts[1]}").status_code == 204
+    assert client.get(f"/inputs/{uploaded}").status_code == 200
+    assert client.delete(f"/inputs/{uploaded}").status_code == 204
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_entry_is_a_damaged_concept(packing: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as zipped:
+        zipped.writestr("concept.json", json.dumps({"format": "evident-concept-1", "examples": [1] * 99}))
+    data = bytearray(buffer.getvalue())
+    for place in range(54, 70):
+        data[place] ^= 0x5A
+    with pytest.raises(NotDecodable, match="not an exported concept"):
+        read_bundle(bytes(data), Limits())
+
+
+def test_a_box_of_endless_numbers_is_a_damaged_concept() -> None:
+    box = [0, 0, int("1" * 400), 5]
+    with pytest.raises(NotDecodable, match="not an exported concept"):
+        read_bundle(archive([{"file": "a", "box": box}], {"a": b"x"}), Limits())
+
+
+def test_what_a_worker_writes_after_a_refusal_goes_when_it_ends(tmp_path: Path) -> None:
+    """A request is given up while the decode worker, which knows nothing of it yet, still writes."""
+    spool, future = Spool(tmp_path / "spool"), Future[Any]()
+    future.set_running_or_notify_cancel()
+
+    class Engine:
+        capacity: ClassVar = {"decode": 1}
+
+        def submit(self, *_: Any) -> Future[Any]:
+            return future
+
+        def cancel(self, _: str) -> None:
+            pass
+
+    errands = Errands(cast(Any, Engine()), spool, Limits(), "host/1/2")
+
+    async def refused() -> str:
+        with errands.open() as errand:
+            running = asyncio.create_task(errands.run(errand, "decode", {}, "me"))
+            await asyncio.sleep(0.01)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        return errand.id
+
+    made = spool.made(asyncio.run(refused()))
+    Blobs(made).put(WORD)
+    assert places_of(tmp_path, WORD)
+    future.set_result(None)
+    assert places_of(tmp_path, WORD) == []
 
 
 def test_folders_are_their_owners_alone(server: Running, marked_input: str, client: httpx.Client) -> None:

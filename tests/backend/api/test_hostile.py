@@ -261,6 +261,15 @@ def test_a_body_that_never_ends_is_given_up(
     assert _raw(server, head, wait=20).split()[1] == b"408"
 
 
+def test_an_upload_that_does_not_move_is_given_up(
+    server: Running, monkeypatch: pytest.MonkeyPatch, after: After
+) -> None:
+    monkeypatch.setattr("app.web.guard.SMALL_SECONDS", 0.3)
+    head = b"POST /api/v1/inputs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    body = _part("file", image(picture()), "a.png")
+    assert _raw(server, head + b"Content-Length: 900000\r\n\r\n" + body, wait=20).split()[1] == b"408"
+
+
 # Forms
 
 

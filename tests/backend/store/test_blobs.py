@@ -7,6 +7,7 @@ import hashlib
 import os
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,6 +148,22 @@ def test_a_blob_moves_from_one_folder_to_another_once(blobs, tmp_path):
     blobs.delete(sha)
     with pytest.raises(NotFound, match="missing"):
         blobs.adopt(made.folder, sha)
+
+
+def test_a_blob_moves_to_a_volume_of_its_own(blobs, tmp_path, monkeypatch):
+    made = Blobs(tmp_path / "made")
+    sha = made.put(b"result")
+    plain = Path.replace
+
+    def replace(self, target):
+        if self.is_relative_to(made.folder) and Path(target).is_relative_to(blobs.folder):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return plain(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    blobs.adopt(made.folder, sha)
+    assert blobs.get(sha) == b"result"
+    assert sha not in made
 
 
 def test_blobs_are_their_owners_alone(blobs):
