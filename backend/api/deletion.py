@@ -95,7 +95,7 @@ async def _undo_inputs(services: Services, row: ConceptRow, examples: list[dict[
     """What an import brought for examples that the concept has no longer: nobody else knows that it is
     there."""
     remaining = {example.get("input") for example in examples}
-    for id in {example.get("input") for example in row.examples} - remaining - {None}:
+    for id in {example["input"] for example in row.examples if "input" in example} - remaining:
         await undo_input(services, id)
 
 
