@@ -11,13 +11,17 @@ for a whole run.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import weakref
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,8 +29,10 @@ from models.model import Model
 
 T = TypeVar("T")
 Key = tuple[str, Hashable]
-PLAIN = (bool, int, float, str, tuple, type(None))
-"""Types of a module's own settings: stride, eps, negative_slope, training."""
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+"""Types whose words are their value."""
+TORCHS_OWN = frozenset(vars(nn.Module()))
+"""Attributes that torch itself keeps in every module; those that change what it computes are asked for by name."""
 
 
 class _Cache:
@@ -90,25 +96,57 @@ def stamp(model: Model) -> str:
 
 
 def _read(model: Model) -> str:
-    """Of what decides the network's numbers: names, types and settings of its modules, every weight and
-    buffer; and of the input."""
-    sha = hashlib.sha256(repr((type(model.input).__qualname__, model.input.describe())).encode())
-    for name, module in model.module.named_modules():
-        sha.update(f"{name}:{type(module).__qualname__};".encode())
-        sha.update("".join(f"{key}={part};" for key, part in _parts(module)).encode())
-    return sha.hexdigest()
+    """Of what decides the network's numbers: types, code and settings of its modules, every weight and
+    buffer, hooks; and of the input."""
+    inputs = (type(model.input).__qualname__, model.input.describe())
+    return hashlib.sha256(repr((inputs, _described(model.module, {}))).encode()).hexdigest()
 
 
-def _parts(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """A module's settings, and its tensors by checksum: parameters, buffers and plain attributes."""
-    for name, value in vars(module).items():
-        if isinstance(value, Tensor):
-            yield name, _checksum(value)
-        elif isinstance(value, PLAIN) and not name.startswith("_"):
-            yield name, repr(value)
-    for tensors in (module._parameters, module._buffers):
-        for name, tensor in tensors.items():
-            yield name, None if tensor is None else _checksum(tensor)
+def _described(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
+    """What a value is, the same in every process: tensors and arrays by checksum, containers by what they
+    hold, functions by their code, other objects by their attributes. seen: by id, for parts that point back;
+    it holds them, so that no id is given to another meanwhile."""
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Tensor):
+        return _checksum(value)
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return str(value.dtype), value.shape, zlib.crc32(np.ascontiguousarray(value).tobytes())
+    if id(value) in seen:
+        return "again", seen[id(value)][0]
+    seen[id(value)] = (len(seen), value)
+    if isinstance(value, Mapping):
+        return [(repr(key), _described(part, seen)) for key, part in value.items()]
+    if isinstance(value, list | tuple):
+        return [_described(part, seen) for part in value]
+    if isinstance(value, set | frozenset):
+        return sorted(str(_described(part, seen)) for part in value)
+    if isinstance(value, partial):
+        return [_described(part, seen) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, MethodType):
+        return [_described(part, seen) for part in (value.__func__, value.__self__)]
+    if isinstance(value, FunctionType):
+        held = (value.__defaults__, value.__kwdefaults__, inspect.getclosurevars(value).nonlocals)
+        return value.__qualname__, _code(value), _described(held, seen)
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
+        words = repr(value)
+        return words if " at 0x" not in words else getattr(value, "__qualname__", type(value).__qualname__)
+    attributes = {key: part for key, part in vars(value).items() if key not in TORCHS_OWN}
+    if isinstance(value, nn.Module):  # a hook's key counts all hooks of the process
+        hooks = [list(value._forward_pre_hooks.values()), list(value._forward_hooks.values())]
+        attributes["own"] = [value.training, value._parameters, value._buffers, value._modules, hooks]
+    kind = type(value)
+    return kind.__qualname__, _code(getattr(kind, "forward", None)), _described(attributes, seen)
+
+
+def _code(function: Any) -> Any:
+    """A function's byte code with the constants and names in it; None for one that is not in Python."""
+    code = getattr(function, "__code__", None)
+    return code and (
+        code.co_code,
+        code.co_names,
+        [part for part in code.co_consts if isinstance(part, PLAIN)],
+    )
 
 
 def _checksum(tensor: Tensor) -> tuple[Any, ...]:
@@ -116,7 +154,7 @@ def _checksum(tensor: Tensor) -> tuple[Any, ...]:
     but once in 2^32."""
     flat = tensor.detach().contiguous().reshape(-1)
     return (
-        tensor.dtype,
+        str(tensor.dtype),
         tuple(tensor.shape),
         zlib.crc32(flat.view(torch.uint8).cpu().numpy().data) if flat.numel() else 0,
     )

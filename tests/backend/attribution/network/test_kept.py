@@ -236,3 +236,59 @@ def test_the_shelf_of_directions_is_bounded():
     for seed in range(KEPT):
         library.pseudo(model, "4", 10, 20, seed=seed)
     assert library.vector(model, "4", "striped") is not first
+
+
+class Gain(nn.Module):
+    """Keeps what decides its numbers in every kind of place but a parameter or buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gain = 1.0
+        self.settings = {"gain": [1.0]}
+        self.array = np.ones(4, np.float32)
+        self.tensors = {"gain": torch.ones(4)}
+        self.activation = torch.relu
+        self.hidden = [nn.Sequential(nn.Conv2d(4, 4, 1).requires_grad_(False))]
+
+    def forward(self, x):
+        gain = self._gain * self.settings["gain"][0] * torch.from_numpy(self.array) * self.tensors["gain"]
+        return self.hidden[0](self.activation(x)) * gain[:, None, None]
+
+
+def louder(module, _inputs, output):
+    return output * torch.arange(4.0)[:, None, None]
+
+
+UNREGISTERED = {
+    "private number": lambda gain: setattr(gain, "_gain", -1.0),
+    "number in a list in a dict": lambda gain: gain.settings["gain"].__setitem__(0, -1.0),
+    "array": lambda gain: gain.array.__setitem__(2, -3.0),
+    "tensor in a dict": lambda gain: gain.tensors["gain"].data[1:].neg_(),
+    "function": lambda gain: setattr(gain, "activation", torch.tanh),
+    "function of our own": lambda gain: setattr(gain, "activation", lambda x: x * 0.5),
+    "module in a list": lambda gain: gain.hidden[0][0].weight.neg_(),
+    "hook": lambda gain: gain.register_forward_hook(louder),
+    "forward of one object": lambda gain: setattr(gain, "forward", lambda x: x.clamp(min=0.2)),
+    "class": lambda gain: setattr(
+        gain, "__class__", type("Gain", (Gain,), {"forward": lambda self, x: x * 0.5})
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", UNREGISTERED.values(), ids=UNREGISTERED)
+def test_what_no_parameter_and_no_buffer_holds_is_seen_too(edit):
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), Gain(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(4, 3),
+    )  # fmt: skip
+    model = models.wrap(network, labels="abc", input=models.ImageInput(size=(16, 16)))
+    x = torch.rand(1, 3, 16, 16)
+    old, before = backend.explain(model, x, "occlusion", target=1).values, stamp(model)
+    assert stamp(model) == before
+    edit(model.module[1])
+    assert stamp(model) != before
+    fresh = models.wrap(model.module, labels="abc", input=model.input)
+    expected = backend.explain(fresh, x, "occlusion", target=1).values
+    assert not np.array_equal(old, expected)
+    np.testing.assert_array_equal(backend.explain(model, x, "occlusion", target=1).values, expected)
