@@ -9,7 +9,7 @@ A row that sums to 1 proves a softmax by itself; numbers between 0 and 1 prove n
 seen to run. What is taken off is the step itself, wherever its call stands: the layer becomes an identity,
 the function call is cut out of its module's `forward`, and in code that cannot be traced the call is skipped
 as it runs. Where no step is found (a softmax written out by hand) its logarithm is explained: the logit up to
-a number that is the same for all classes.
+a number that is the same for all classes. A sigmoid that a clamp follows is inverted.
 """
 
 from __future__ import annotations
@@ -141,9 +141,9 @@ def take_off_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | Non
         if _same(module, trials, outs, kind):
             return Ending(kind, exact=True)
         undo()
-    if kind == "softmax":
-        _by_logarithm(module)
-    return Ending(kind, exact=kind == "log_softmax")
+    if kind != "log_softmax":
+        _by_inverse(module, torch.logit if kind == "sigmoid" else torch.log)
+    return Ending(kind, exact=kind == "sigmoid")
 
 
 def squash(logits: Tensor, kind: Kind) -> Tensor:
@@ -168,10 +168,8 @@ def _kind(out: Tensor) -> Kind | None:
 
 
 def _is_result(squashed: Tensor, out: Tensor) -> bool:
-    return (
-        squashed.numel() == out.numel()
-        and squashed.untyped_storage().data_ptr() == out.untyped_storage().data_ptr()
-    )
+    """The very numbers, or a copy that a clamp or a product with 1 left as it was."""
+    return squashed.numel() == out.numel() and torch.allclose(squashed.flatten(), out.flatten(), atol=CLOSE)
 
 
 def _same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind: Kind) -> bool:
@@ -241,10 +239,11 @@ def _by_skipping(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Calla
     return lambda: rewriting.restore(module)
 
 
-def _by_logarithm(module: nn.Module) -> None:
-    kind, tiny = type(module), torch.finfo(torch.float32).tiny
+def _by_inverse(module: nn.Module, inverse: Callable[[Tensor], Tensor]) -> None:
+    """Probabilities of 0 and 1, which have no logit, count as the nearest numbers that do."""
+    kind, numbers = type(module), torch.finfo(torch.float32)
 
     def forward(self: nn.Module, x: Tensor) -> Any:
-        return torch.log(torch.clamp(kind.forward(self, x), min=tiny))
+        return inverse(torch.clamp(kind.forward(self, x), numbers.tiny, 1 - numbers.eps / 2))
 
     rewriting.replace_forward(module, forward)

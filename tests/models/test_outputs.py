@@ -326,3 +326,30 @@ def test_a_block_that_returns_the_sum_is_named_itself() -> None:
 @pytest.mark.parametrize("kind", [WithFunctions, Overwriting, lambda: Body(nn.Softmax(1))])
 def test_what_is_added_is_in_evaluation_mode_like_the_rest(kind: Callable[[], nn.Module]) -> None:
     assert not any(part.training for part in wrap(kind().train()).module.modules())
+
+
+def test_a_sigmoid_behind_a_clamp_and_the_logarithm_of_a_softmax() -> None:
+    torch.manual_seed(2)
+    body = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+
+    class Clamped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, x):
+            return torch.sigmoid(self.body(x)).clamp(1e-7, 1 - 1e-7)
+
+    class Logarithm(Clamped):
+        def forward(self, x):
+            return torch.log(torch.softmax(self.body(x), 1))
+
+    x, spec = torch.rand(2, 3, 16, 16), models.ImageInput(size=(16, 16))
+    clamped = models.wrap(Clamped(), labels="abc", input=spec)
+    torch.testing.assert_close(clamped.predict(x), torch.sigmoid(body(x)))
+    torch.testing.assert_close(clamped.logits(x), body(x), atol=1e-4, rtol=0)
+    logarithm = models.wrap(Logarithm(), labels="abc", input=spec)
+    torch.testing.assert_close(logarithm.predict(x), torch.softmax(body(x), 1))
+    assert "their logarithm" in logarithm.spec.card["outputs"]
