@@ -142,6 +142,7 @@ def test_a_locked_database(
 def test_a_worker_that_cannot_start(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr("backend.jobs.workers.cluster.CONNECT_SECONDS", 0.3)
     assert "No scheduler answers" in refused(
         capsys, "worker", "--scheduler", "tcp://127.0.0.1:9", "--workers", "1"
     )

@@ -223,9 +223,9 @@ def test_memory_limit_is_a_clean_error_and_the_worker_lives(rig, task, lane):
 
 
 def test_progress_and_partial_maps(rig):
-    job, future = rig.submit("toy_echo", steps=40, nap=0.05)
+    job, future = rig.submit("toy_echo", steps=24, nap=0.05)
     first = until(lambda: (p := rig.spool.progress(job)).partial and p)
-    assert (first.total, first.unit) == (40, "naps")
+    assert (first.total, first.unit) == (24, "naps")
     assert first.remaining is None or first.remaining >= 0
     partial = np.load(rig.spool.partial(job))
     assert partial.shape == (2, 3)
