@@ -119,7 +119,7 @@ def _analyse(args: argparse.Namespace) -> int:
     from app.core.errors import NotFound
     from backend.attribution.concepts.analysis import Plan, analyse
     from backend.attribution.concepts.folders import FolderLibrary
-    from backend.attribution.network.kept import steady
+    from backend.attribution.network.cache import steady
 
     if any(not path.is_file() for path in args.inputs):
         raise NotFound(

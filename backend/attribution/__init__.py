@@ -1,1 +1,1 @@
-"""Explaining: pure functions on torch networks. Never loaded by the web process."""
+"""Explanation methods as pure functions on torch networks. The web process never imports this package."""

@@ -1,5 +1,5 @@
-"""Seconds that a run will take on this machine, before it runs: passes it declares times seconds per pass
-as measured."""
+"""Duration of a run, estimated before it starts: passes that the method declares times seconds per pass
+measured on this machine."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backend.attribution.network.kept import keep
+from backend.attribution.network.cache import cached
 from backend.attribution.network.passes import SMALL, Passes
 from backend.attribution.types import Method, Params
 from models.model import Model
 
 LEAST_SECONDS, MOST_REPEATS = 0.02, 50
-"""A network so small that a batch takes less than this is timed again and again."""
+"""Shorter timings are repeated until they add up to this many seconds, at most so many times."""
 OVERHEAD = 1.1
-"""What methods do besides passes: goal of the benchmark's cost over floor."""
+"""Duration of a run over that of its passes: the bound that the benchmark checks."""
 
 
 def profile(model: Model) -> dict[str, float]:
-    """Measured seconds per image of a forward pass, and of what a gradient adds to it; at the precision
-    and batch size in use."""
-    return keep(model, "seconds", None, lambda: _profile(model))
+    """Seconds per image of a forward pass (`forward`) and of the gradient on top of it (`backward`), measured
+    at the precision and batch size in use."""
+    return cached(model, "seconds", None, lambda: _profile(model))
 
 
 def _profile(model: Model) -> dict[str, float]:
@@ -35,22 +35,22 @@ def _profile(model: Model) -> dict[str, float]:
 
 
 def _seconds(model: Model, work: Callable[[Tensor], Any], batch: int) -> float:
-    """Per image, the best of a few batches: what other work on the machine takes away is not counted."""
+    """Seconds per image. The fastest of a few batches: other work on the machine only slows a batch down."""
     x = torch.zeros(batch, *model.input.shape, device=model.device)
     work(x)
-    taken: list[float] = []
-    while len(taken) < 3 or (sum(taken) < LEAST_SECONDS and len(taken) < MOST_REPEATS):
+    timings: list[float] = []
+    while len(timings) < 3 or (sum(timings) < LEAST_SECONDS and len(timings) < MOST_REPEATS):
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
-        began = time.perf_counter()
+        start = time.perf_counter()
         work(x)
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
-        taken.append(time.perf_counter() - began)
-    return min(taken) / batch
+        timings.append(time.perf_counter() - start)
+    return min(timings) / batch
 
 
 def estimate(method: Method[Any], model: Model, params: Params) -> float:
-    """Seconds with these parameters, measuring the model first if nothing has run on it yet."""
+    """Seconds with these parameters. The first estimate for a model measures its passes."""
     cost, seconds = method.cost(model, params), profile(model)
     return OVERHEAD * (cost.forwards * seconds["forward"] + cost.backwards * seconds["backward"])

@@ -1,4 +1,4 @@
-"""`explain`: what is the same for every method. Resolve, validate, run, check, restore, stamp."""
+"""`explain`: the steps common to all methods: resolve, validate, run, check, restore, stamp."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.methods import METHODS
-from backend.attribution.network.kept import steady
-from backend.attribution.network.passes import AS_GIVEN, plans_taken
+from backend.attribution.network.cache import steady
+from backend.attribution.network.passes import AS_GIVEN, plans_used
 from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
 from models.model import Model
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from backend.attribution.concepts.library import Library
 
 ENGINE = "evident"
-"""What computed a map whose method names no library."""
+"""Recorded as the engine of a map whose method names no library."""
 NO_EVIDENCE = "No evidence found: the map is flat."
 
 
@@ -49,30 +49,30 @@ def explain(
     Returns an Attribution with float32 `[H, W]` values on the display grid.
     Raises NotFound (method), BadParameter, Incompatible.
     """
-    chosen = METHODS[method]
+    explainer = METHODS[method]
     with steady(model):
-        verdict = chosen.is_compatible(model)
+        verdict = explainer.is_compatible(model)
         if not verdict.ok:
             raise Incompatible(verdict.reason, field="method")
         x = check_input(model, x)
         context = Context(
-            resolve_target(model, x, target), resolve_layer(model, chosen, layer), seed, library
+            resolve_target(model, x, target), resolve_layer(model, explainer, layer), seed, library
         )
-        settled = settle(chosen, model, params)
+        resolved = resolve_params(explainer, model, params)
         started = time.perf_counter()
-        with pristine(model), plans_taken() as plans:
-            result = chosen.run(model, x, context, settled, report)
+        with pristine(model), plans_used() as plans:
+            result = explainer.run(model, x, context, resolved, report)
         seconds = time.perf_counter() - started
     stamped = replace(
         result,
         plan=result.plan or "; ".join(plans) or AS_GIVEN,
         engine=result.engine or ENGINE,
-        method=chosen.key,
+        method=explainer.key,
         target=context.target,
         layer=context.layer,
         seconds=seconds,
     )
-    return _checked(stamped, x, chosen)
+    return _checked(stamped, x, explainer)
 
 
 def check_input(model: Model, x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def check_input(model: Model, x: Tensor) -> Tensor:
 
 
 def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
-    """The class to explain; None is the predicted one."""
+    """Index of the class to explain; None takes the predicted class. Raises BadParameter."""
     if target is None:
         with torch.no_grad():
             return int(model.logits(x.clone()).argmax(dim=1))
@@ -100,12 +100,13 @@ def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
 
 
 def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str | None:
-    """A layer with a spatial output for the methods that use one; None for the others."""
+    """Path of a layer with a spatial output for methods that use one, None for the others. Raises
+    BadParameter."""
     if not method.uses_layer:
         return None
     if layer is None:
         return model.default_layer
-    if layer not in {found.name for found in model.layers}:
+    if layer not in {candidate.name for candidate in model.layers}:
         raise BadParameter(
             "This model has no such layer with a spatial output; choose one of the layers that the model lists.",
             field="layer",
@@ -113,9 +114,8 @@ def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str |
     return layer
 
 
-def settle(method: Method[Any], model: Model, params: dict[str, Any]) -> Params:
-    """The method's parameters: given ones over the model's defaults over the method's. Raises BadParameter
-    in plain words."""
+def resolve_params(method: Method[Any], model: Model, params: dict[str, Any]) -> Params:
+    """The method's parameters: `params` over the model's defaults over the method's. Raises BadParameter."""
     try:
         return method.Params(**{**method.defaults(model), **params})
     except ValidationError as error:
@@ -123,7 +123,7 @@ def settle(method: Method[Any], model: Model, params: dict[str, Any]) -> Params:
 
 
 def bad_parameter(error: ValidationError, params: type[Params]) -> BadParameter:
-    """The first complaint as a sentence, without the value that was sent."""
+    """The first validation error as a sentence. It does not repeat the value that was sent."""
     import difflib
 
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -139,8 +139,7 @@ def bad_parameter(error: ValidationError, params: type[Params]) -> BadParameter:
 
 @contextmanager
 def pristine(model: Model) -> Iterator[None]:
-    """Leave model, RNG and flags as they were, whatever happens: methods may hook, and a failed call must
-    not leak its hooks."""
+    """Restores hooks, training flags, gradients and RNG states on exit, also after an error."""
     module = model.module
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     before = [(m, {name: dict(getattr(m, name)) for name in hooks}, m.training) for m in module.modules()]
@@ -151,8 +150,8 @@ def pristine(model: Model) -> Iterator[None]:
     finally:
         torch.random.set_rng_state(state)
         np.random.set_state(numpy_state)  # noqa: NPY002
-        for m, kept, training in before:
-            for name, saved in kept.items():
+        for m, registered, training in before:
+            for name, saved in registered.items():
                 current = getattr(m, name)
                 for key in [key for key in current if key not in saved]:
                     del current[key]
@@ -162,7 +161,7 @@ def pristine(model: Model) -> Iterator[None]:
 
 
 def _checked(result: Attribution, x: Tensor, method: Method[Any]) -> Attribution:
-    """The invariants of every map. A method that breaks one is a bug, not a bad input."""
+    """Checks the invariants of every map: shape, finiteness, sign. A violation is a bug of the method."""
     values = np.ascontiguousarray(result.values, dtype=np.float32)
     if values.shape != tuple(x.shape[-2:]):
         raise AssertionError(f"{method.key} returned {values.shape} for a grid of {tuple(x.shape[-2:])}")

@@ -31,11 +31,11 @@ class Params(BaseModel):
 
 @dataclass(frozen=True)
 class Context:
-    """What every method gets beside its own parameters. `layer` is resolved (never None) for methods that use
+    """Arguments that every method receives beside its own parameters. layer: never None for methods that use
     one.
 
-    library: `concepts.library.Library`, where references to concepts are looked up (types know no body of
-    work); None: built-in ones.
+    library: a `concepts.library.Library`, which resolves references to concepts (`Any`, because this module
+    imports no method's package); None: built-in concepts only.
     """
 
     target: int
@@ -52,7 +52,7 @@ class Progress(Protocol):
 
 
 def silent(done: int, total: int, partial: np.ndarray | None = None) -> None:
-    """A Progress that goes nowhere."""
+    """A Progress that reports nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Cost:
-    """Passes a run needs, per input image: the floor its speed is measured against, and the basis of the
-    estimate before a run."""
+    """Passes that a run needs, counted per input image: basis of the estimate and of the benchmark."""
 
     forwards: int
     backwards: int
@@ -105,7 +104,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Compatibility:
-    """Asked before running. `reason` says in one plain sentence why not, and what to do."""
+    """Whether a method can explain a model. reason: one plain sentence that says why not and what to do."""
 
     ok: bool
     reason: str = ""

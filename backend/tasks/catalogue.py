@@ -155,7 +155,7 @@ def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict
     """`app.core.schemas.Fit`: may it run, with which defaults, and for how long (its passes times the
     measured pass)."""
     from app.core.errors import BadParameter, where
-    from backend.attribution.explain import settle
+    from backend.attribution.explain import resolve_params
     from backend.tasks.explanation import finite
 
     try:
@@ -172,7 +172,7 @@ def fit(method: Method[Any], model: Model, seconds: tuple[float, float]) -> dict
         return {"ok": False, "reason": verdict.reason}
     found = {"ok": True, "reason": "", "defaults": finite(method.defaults(model)), "seconds": None}
     with suppress(BadParameter):  # a method with a parameter that only the user can give: no estimate
-        cost = method.cost(model, settle(method, model, {}))
+        cost = method.cost(model, resolve_params(method, model, {}))
         forward, both = seconds
         backwards = min(cost.backwards, cost.forwards) if cost.forwards else cost.backwards
         found["seconds"] = round(backwards * both + max(0, cost.forwards - backwards) * forward, 4)

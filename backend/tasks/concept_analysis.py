@@ -28,7 +28,7 @@ class ConceptAnalysis(Task):
         from app.core.concept_results import AnalysisPlan, ConceptAnalysisResult
         from backend.attribution.concepts.analysis import Plan, analyse
         from backend.attribution.concepts.library import Library
-        from backend.attribution.network.kept import steady
+        from backend.attribution.network.cache import steady
         from backend.tasks.explanation import finite
         from backend.tasks.models import model_of, prepare, versions
 

@@ -24,7 +24,7 @@ class Explanation(Task):
 
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
         from backend.attribution.concepts.library import Library
-        from backend.attribution.explain import explain, settle
+        from backend.attribution.explain import explain, resolve_params
         from backend.attribution.methods import METHODS
         from backend.tasks.models import model_of, prepare
 
@@ -43,7 +43,7 @@ class Explanation(Task):
             library=Library(files),
             **payload.get("params", {}),
         )
-        params = settle(method, model, payload.get("params", {})).model_dump(mode="json")
+        params = resolve_params(method, model, payload.get("params", {})).model_dump(mode="json")
         arrays = {"values": result.values}
         arrays |= {f"stages/{name}": stage.values for name, stage in result.stages.items()}
         arrays |= {f"arrays/{name}": array for name, array in result.arrays.items()}

@@ -26,7 +26,7 @@ FEWER = {"lime": {"n_samples": 400}}
 def make(method: str) -> dict[str, Any]:
     """What the task answers for this method, on `sound_wheeze.flac`."""
     import models
-    from backend.attribution.explain import explain, settle
+    from backend.attribution.explain import explain, resolve_params
     from backend.attribution.methods import METHODS as REGISTERED
     from backend.tasks.explanation import record
 
@@ -35,7 +35,7 @@ def make(method: str) -> dict[str, Any]:
     params = FEWER.get(method, {})
     result = explain(model, prepared.x, method, target=1, **params)
     return record(
-        model, prepared, result, settle(REGISTERED[method], model, params).model_dump(mode="json"), 0
+        model, prepared, result, resolve_params(REGISTERED[method], model, params).model_dump(mode="json"), 0
     )
 
 

@@ -1,16 +1,15 @@
-"""Inputs x concepts x layers x classes: the local maps and numbers, the global picture, and what chance would
-give.
+"""Analysis of concepts at layers: maps and scores per input and class, means per class, and their
+significance.
 
-Per layer the directions are made once; per input and layer one attribution field serves every concept, class,
-pseudo-concept and redrawn concept. Global (step 7 of Visual-TCAV): mean over the inputs of a class, deviation
-with ddof 0, standard error, mean +- 2 SE; tested against the means of the pseudo-concepts over the same
-inputs. P-values are adjusted over concepts x layers x classes (Benjamini-Hochberg): those of one input
-together, those over the inputs of a class together.
+Directions are computed once per layer; per input and layer one attribution field serves all concepts,
+classes, pseudo-concepts and redrawn concepts. Global (step 7 of Visual-TCAV): mean over the inputs of a class,
+standard deviation (ddof 0), standard error, mean +- 2 SE, tested against the means of the pseudo-concepts over
+the same inputs. P-values are adjusted over concepts x layers x classes (Benjamini-Hochberg), separately for
+each input and for the means over the inputs of the classes.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,8 +29,8 @@ from app.core.concept_results import (
 from backend.attribution.concepts.attribution import attribution_field as field_of
 from backend.attribution.concepts.attribution import concept_maps, concept_scores
 from backend.attribution.concepts.curves import concept_curves, probability, without
-from backend.attribution.concepts.domains import unlike_words
-from backend.attribution.concepts.library import COUNTER_KINDS, RANDOM, Library
+from backend.attribution.concepts.layer import LayerConcepts, Plan
+from backend.attribution.concepts.library import Library
 from backend.attribution.concepts.separability import HeldOut, held_out, logistic, mean_difference
 from backend.attribution.concepts.significance import (
     PERMUTATIONS,
@@ -39,7 +38,6 @@ from backend.attribution.concepts.significance import (
     benjamini_hochberg,
     draws_for,
     empirical_p,
-    redrawn,
     tcav_test,
 )  # fmt: skip
 from backend.attribution.concepts.vectors import ConceptVector
@@ -49,26 +47,8 @@ from backend.attribution.types import Progress, silent
 from models.model import Model
 
 CONTROLS = 10
-"""Pseudo-concepts that are erased from the network beside a concept: each costs passes."""
-REDRAWS = 100
-"""Times that both sets of a concept are drawn anew."""
-KIND_SETS = 50
-"""Random sets of the concept's kind that are tried where the counter-examples are of another kind."""
+"""Pseudo-concepts that are erased as controls of a concept: each costs passes."""
 Numbers = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to analyse. classes: None takes each input's predicted class. negatives: RANDOM takes
-    counter-examples of each concept's own kind. n_random: at least so many random concepts, and 20 per test.
-    """
-
-    concepts: tuple[str, ...]
-    layers: tuple[str, ...]
-    classes: tuple[int, ...] | None = None
-    negatives: str = RANDOM
-    n_random: int = 200
-    seed: int = 0
 
 
 @dataclass
@@ -91,72 +71,6 @@ class Analysis:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
-class _Layer:
-    """Directions and pseudo-concepts of one layer, and the scores on the inputs so far. Concepts of equal
-    size and with the same counter-examples share their pseudo-concepts."""
-
-    def __init__(self, model: Model, library: Library, plan: Plan, name: str, n_random: int) -> None:
-        self.name = name
-        self.counters = [library.against(model, ref, plan.negatives) for ref in plan.concepts]
-        pairs = list(zip(plan.concepts, self.counters, strict=True))
-        self.vectors = [library.vector(model, name, ref, counter) for ref, counter in pairs]
-        self.minus = [library.minus(model, name, counter) for counter in self.counters]
-        self.plus = [library.plus(model, name, ref) for ref in plan.concepts]
-        self.groups = list(
-            dict.fromkeys(
-                (vector.positives, counter)
-                for vector, counter in zip(self.vectors, self.counters, strict=True)
-            )
-        )
-        self.group = [
-            self.groups.index((vector.positives, counter))
-            for vector, counter in zip(self.vectors, self.counters, strict=True)
-        ]
-        self.chance = [
-            library.pseudo(model, name, size, n_random, negatives=counter, seed=plan.seed)
-            for size, counter in self.groups
-        ]
-        self.redrawn = [
-            library.redrawn(model, name, ref, REDRAWS, negatives=counter, seed=plan.seed + 1)
-            for ref, counter in pairs
-        ]
-        self.directions = torch.stack([vector.direction for vector in self.vectors])
-        self.emblems = torch.tensor(
-            [vector.emblems for vector in self.vectors], device=self.directions.device
-        )
-        self.kinds = [(library.kind(model, ref), library.kind(model, counter)) for ref, counter in pairs]
-        self.counter_names = [library.name(counter) for counter in self.counters]
-        self.same_kind = [self._random_of_kind(model, library, k, plan) for k in range(len(pairs))]
-        self.beyond: list[list[float]] = [
-            [] for _ in pairs
-        ]  # per concept: whether random sets of its kind score above chance
-        self.scores: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K]
-        self.redrawn_scores: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K, R]
-        self.chance_means: dict[int, list[np.ndarray]] = defaultdict(list)  # class -> per input [K]
-        self.chance_sums: dict[int, np.ndarray] = {}  # class -> [groups, P], summed over its inputs
-        self.slopes: dict[int, list[Tensor]] = defaultdict(list)
-
-    def pseudo(self, k: int) -> PseudoConcepts:
-        """What concept k is compared with."""
-        return self.chance[self.group[k]]
-
-    def _random_of_kind(self, model: Model, library: Library, k: int, plan: Plan) -> PseudoConcepts | None:
-        kind, other = self.kinds[k]
-        pool = next((ref for ref, known in COUNTER_KINDS.items() if known == kind), None)
-        if kind == other or pool is None:
-            return None
-        random = library.minus(model, self.name, pool)
-        return redrawn(random, self.minus[k], KIND_SETS, size=self.vectors[k].positives, seed=plan.seed)
-
-    def random_share(self, k: int) -> float | None:
-        """Share of random sets of the concept's kind that score above chance, over all inputs and classes
-        so far."""
-        return float(np.mean(self.beyond[k])) if self.beyond[k] else None
-
-    def unlike(self, k: int) -> str | None:
-        return unlike_words(*self.kinds[k], self.random_share(k))
-
-
 def analyse(
     model: Model, inputs: Sequence[Tensor], plan: Plan, library: Library, report: Progress = silent
 ) -> Analysis:
@@ -165,9 +79,13 @@ def analyse(
 
     Raises NotFound, InvalidInput (concepts), Incompatible (layers), Cancelled.
     """
-    wanted = [plan.classes if plan.classes is not None else (int(model.predict(x).argmax()),) for x in inputs]
-    tests = len(plan.concepts) * len(plan.layers) * len({target for classes in wanted for target in classes})
-    found = Analysis(draws_for(tests, plan.n_random), tests)
+    classes_of = [
+        plan.classes if plan.classes is not None else (int(model.predict(x).argmax()),) for x in inputs
+    ]
+    tests = (
+        len(plan.concepts) * len(plan.layers) * len({target for classes in classes_of for target in classes})
+    )
+    analysis = Analysis(draws_for(tests, plan.n_random), tests)
     rows: list[tuple[Numbers, Evidence]] = []
     overall: list[tuple[Numbers, Evidence]] = []
     table = np.full((len(plan.layers), len(plan.concepts)), np.nan, dtype=np.float32)
@@ -175,41 +93,42 @@ def analyse(
     done = 0
     report(done, total)
     for place, name in enumerate(plan.layers):
-        layer = _Layer(model, library, plan, name, found.n_random)
+        layer = LayerConcepts(model, library, plan, name, analysis.n_random)
         done += 1
-        local: list[tuple[Numbers, Evidence]] = []
-        for number, (x, classes) in enumerate(zip(inputs, wanted, strict=True)):
-            local.extend(_local(model, layer, plan, number, x, classes, found.maps))
+        local_rows: list[tuple[Numbers, Evidence]] = []
+        for number, (x, classes) in enumerate(zip(inputs, classes_of, strict=True)):
+            local_rows.extend(_local(model, layer, plan, number, x, classes, analysis.maps))
             table[place] = np.mean([scores for column in layer.scores.values() for scores in column], axis=0)
             done += 1
             report(done, total, table)
         unlike = {ref: layer.unlike(k) for k, ref in enumerate(plan.concepts)}
         rows.extend(
-            (numbers, replace(evidence, unlike=unlike[numbers["concept"]])) for numbers, evidence in local
+            (numbers, replace(evidence, unlike=unlike[numbers["concept"]]))
+            for numbers, evidence in local_rows
         )
-        found.directions.extend(_direction(layer, place, plan) for place in range(len(plan.concepts)))
-        found.curves.extend(_curves(model, layer, plan, inputs[0], wanted[0][0]))
-        found.cosines[name] = _cosines(layer.directions)
+        analysis.directions.extend(_direction(layer, place, plan) for place in range(len(plan.concepts)))
+        analysis.curves.extend(_curves(model, layer, plan, inputs[0], classes_of[0][0]))
+        analysis.cosines[name] = _cosines(layer.directions)
         for target in sorted(layer.scores):
             overall.extend(_overall(layer, plan, target, tests))
             chance = layer.chance_sums[target] / len(layer.scores[target])
-            found.random_95.append(
+            analysis.random_95.append(
                 RandomLevel(layer=name, target=target, value=float(np.quantile(chance, 0.95)))
             )
     for number in range(len(inputs)):
-        found.rows.extend(
+        analysis.rows.extend(
             ConceptRow(**numbers)
-            for numbers in _judged([pair for pair in rows if pair[0]["input"] == number], found.n_random)
+            for numbers in _judged([pair for pair in rows if pair[0]["input"] == number], analysis.n_random)
         )
-    found.overall = _adjusted_tcav(_judged(overall, found.n_random))
-    found.verdicts = {
-        ref: strongest(row.verdict for row in found.overall if row.concept == ref) for ref in plan.concepts
+    analysis.overall = _adjusted_tcav(_judged(overall, analysis.n_random))
+    analysis.verdicts = {
+        ref: strongest(row.verdict for row in analysis.overall if row.concept == ref) for ref in plan.concepts
     }
-    return found
+    return analysis
 
 
 def _judged(family: Sequence[tuple[Numbers, Evidence]], draws: int) -> Iterator[Numbers]:
-    """Each test with what the rule says of it."""
+    """The numbers of each test with its adjusted p-value, interval and verdict."""
     judgements = judge_together([evidence for _, evidence in family], draws)
     for (numbers, evidence), judgement in zip(family, judgements, strict=True):
         yield {
@@ -227,7 +146,7 @@ def _judged(family: Sequence[tuple[Numbers, Evidence]], draws: int) -> Iterator[
 
 def _local(
     model: Model,
-    layer: _Layer,
+    layer: LayerConcepts,
     plan: Plan,
     number: int,
     x: Tensor,
@@ -235,27 +154,32 @@ def _local(
     maps_of: dict[tuple[int, str], np.ndarray],
 ) -> Iterator[tuple[Numbers, Evidence]]:
     at = suffix(model, layer.name).at(x)
-    field_ = field_of(model, x, layer.name, classes, at=at)
-    _, maps = concept_maps(field_.features, layer.directions, layer.emblems)
+    input_field = field_of(model, x, layer.name, classes, at=at)
+    _, maps = concept_maps(input_field.features, layer.directions, layer.emblems)
     scores, against = (
-        concept_scores(field_, layer.directions, maps, against=side).cpu().numpy() for side in (False, True)
+        concept_scores(input_field, layer.directions, maps, against=side).cpu().numpy()
+        for side in (False, True)
     )
-    chance = np.stack([pseudo.scores(field_).cpu().numpy() for pseudo in layer.chance])  # [groups, P, T]
-    again = np.stack([draws.scores(field_).cpu().numpy() for draws in layer.redrawn])  # [K, R, T]
+    chance = np.stack([pseudo.scores(input_field).cpu().numpy() for pseudo in layer.chance])  # [groups, P, T]
+    redrawn_scores = np.stack(
+        [draws.scores(input_field).cpu().numpy() for draws in layer.redrawn]
+    )  # [K, R, T]
     erased = without(model, x, layer.name, layer.directions, layer.emblems, classes, at=at).cpu().numpy()
-    few = layer.chance[0].first(CONTROLS)
-    control = without(model, x, layer.name, few.directions, few.emblems, classes, at=at).cpu().numpy()
+    controls = layer.chance[0].first(CONTROLS)
+    control = (
+        without(model, x, layer.name, controls.directions, controls.emblems, classes, at=at).cpu().numpy()
+    )
     maps_of[number, layer.name] = maps.cpu().numpy().astype(np.float32)
     for k, draws in enumerate(layer.same_kind):
         if draws is not None:
-            levels = np.quantile(chance[layer.group[k]], 1 - ALPHA, axis=0)
-            layer.beyond[k].extend((draws.scores(field_).cpu().numpy() > levels).ravel().tolist())
+            levels = np.quantile(chance[layer.group_of[k]], 1 - ALPHA, axis=0)
+            layer.above_chance[k].extend((draws.scores(input_field).cpu().numpy() > levels).ravel().tolist())
     for t, target in enumerate(classes):
         layer.scores[target].append(scores[:, t])
-        layer.redrawn_scores[target].append(again[:, :, t])
-        layer.chance_means[target].append(chance[layer.group, :, t].mean(1))
+        layer.redrawn_scores[target].append(redrawn_scores[:, :, t])
+        layer.chance_means[target].append(chance[layer.group_of, :, t].mean(1))
         layer.chance_sums[target] = layer.chance_sums.get(target, 0) + chance[:, :, t]
-        layer.slopes[target].append(field_.slopes[t])
+        layer.slopes[target].append(input_field.slopes[t])
         for k, ref in enumerate(plan.concepts):
             numbers = {
                 "input": number,
@@ -264,8 +188,8 @@ def _local(
                 "class": target,
                 "score": float(scores[k, t]),
                 "against": float(against[k, t]),
-                "share": float(field_.shares[t]),
-                "probability": float(probability(model, field_.logits[None], target)),
+                "share": float(input_field.shares[t]),
+                "probability": float(probability(model, input_field.logits[None], target)),
                 "without": float(erased[k, t]),
                 "without_random": float(np.median(control[:, t])),
                 "recognised": layer.vectors[k].recognised,
@@ -275,26 +199,26 @@ def _local(
                 numbers,
                 _evidence(
                     scores[k : k + 1, t],
-                    again[k, :, t],
-                    chance[layer.group[k], :, t],
+                    redrawn_scores[k, :, t],
+                    chance[layer.group_of[k], :, t],
                     layer.chance_means[target][-1][k : k + 1],
                 ),
             )
 
 
 def _evidence(
-    scores: np.ndarray, again: np.ndarray, chance: np.ndarray, chance_means: np.ndarray, **more: Any
+    scores: np.ndarray, redrawn_means: np.ndarray, chance: np.ndarray, chance_means: np.ndarray, **more: Any
 ) -> Evidence:
-    """scores `[N]` of a concept on inputs; again `[R]`, chance `[P]`: means over those inputs of the redrawn
-    and of the random concepts; chance_means `[N]`: of the random concepts on each input."""
-    low, high, by_inputs = interval(scores, again, chance_means)
+    """scores: `[N]` of a concept on the inputs; redrawn_means `[R]`, chance `[P]`: means over those inputs of
+    each redrawn and each random concept; chance_means: `[N]`, mean of the random concepts on each input."""
+    low, high, by_inputs = interval(scores, redrawn_means, chance_means)
     p = empirical_p(float(scores.mean()), chance)
     return Evidence(
         p, low, high, float(chance.mean()), float(np.quantile(chance, 1 - ALPHA)), by_inputs=by_inputs, **more
     )
 
 
-def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> Iterator[ConceptCurve]:
+def _curves(model: Model, layer: LayerConcepts, plan: Plan, x: Tensor, target: int) -> Iterator[ConceptCurve]:
     at = suffix(model, layer.name).at(x)
     for k, ref in enumerate(plan.concepts):
         curves = concept_curves(
@@ -311,7 +235,7 @@ def _curves(model: Model, layer: _Layer, plan: Plan, x: Tensor, target: int) -> 
         )
 
 
-def _direction(layer: _Layer, k: int, plan: Plan) -> ConceptDirection:
+def _direction(layer: LayerConcepts, k: int, plan: Plan) -> ConceptDirection:
     vector, pseudo = layer.vectors[k], layer.pseudo(k)
     gap = vector.emblems[0] - vector.emblems[1]
     others = [
@@ -348,22 +272,22 @@ def _direction(layer: _Layer, k: int, plan: Plan) -> ConceptDirection:
     )
 
 
-def _separability(found: HeldOut, lead: str = "") -> dict[str, Any]:
+def _separability(result: HeldOut, lead: str = "") -> dict[str, Any]:
     """accuracy, accuracy_low, accuracy_high, told_apart, separability (in words); with `trained_` in front
     for the trained classifier."""
     named = {
-        "accuracy": found.accuracy,
-        "accuracy_low": found.low,
-        "accuracy_high": found.high,
-        "told_apart": found.told_apart,
-        "separability": found.words,
+        "accuracy": result.accuracy,
+        "accuracy_low": result.low,
+        "accuracy_high": result.high,
+        "told_apart": result.told_apart,
+        "separability": result.words,
     }
     return {f"{lead}{name}": value for name, value in named.items()}
 
 
-def _overall(layer: _Layer, plan: Plan, target: int, tests: int) -> Iterator[tuple[Numbers, Evidence]]:
+def _overall(layer: LayerConcepts, plan: Plan, target: int, tests: int) -> Iterator[tuple[Numbers, Evidence]]:
     values = np.stack(layer.scores[target])  # [N, K]
-    again = np.mean(layer.redrawn_scores[target], axis=0)  # [K, R]
+    redrawn_means = np.mean(layer.redrawn_scores[target], axis=0)  # [K, R]
     chance = layer.chance_sums[target] / len(values)  # [groups, P]
     chance_means = np.stack(layer.chance_means[target])  # [N, K]
     slopes = torch.stack(layer.slopes[target])
@@ -398,8 +322,8 @@ def _overall(layer: _Layer, plan: Plan, target: int, tests: int) -> Iterator[tup
             numbers,
             _evidence(
                 values[:, k],
-                again[k],
-                chance[layer.group[k]],
+                redrawn_means[k],
+                chance[layer.group_of[k]],
                 chance_means[:, k],
                 inputs=len(values),
                 unlike=layer.unlike(k),

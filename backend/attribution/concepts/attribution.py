@@ -36,10 +36,10 @@ TINY = torch.finfo(torch.float32).tiny
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """Everything about one input at one layer that no concept changes.
+    """The attribution field of one input at one layer. It does not depend on concepts.
 
     features: F `[C, h, w]`. values: A `[T, C, h, w]`, one field per target, each summing to its `shares`
-    entry. against: what speaks against the class, max(0, -G * F) under the same normalisation as A,
+    entry. against: evidence against the class, max(0, -G * F) under the same normalisation as A,
     `[T, C, h, w]` (ours). slopes: sum_ij dh_k/dF_cij at F itself, `[T, C]`, whose product with a direction is
     TCAV's directional derivative. shares: r^ of the targets `[T]`. logits, baseline_logits: raw outputs of
     the module `[K]` at F and at zero feature maps.
@@ -74,24 +74,24 @@ def attribution_field(
     model: Model, x: Tensor, layer: str, targets: Sequence[int] | None = None, *, at: At | None = None
 ) -> Field:
     """Step 4 (step 6 for single-logit models), for one input and any number of classes. x: `[1, C, H, W]`.
-    at: of `suffix(model, layer)` for the same input, if the caller needs it for more."""
-    chosen = tuple(range(len(model.labels))) if targets is None else tuple(targets)
-    if not chosen or any(isinstance(k, bool) or not 0 <= k < len(model.labels) for k in chosen):
+    at: `suffix(model, layer).at(x)`, if the caller has it already."""
+    classes = tuple(range(len(model.labels))) if targets is None else tuple(targets)
+    if not classes or any(isinstance(k, bool) or not 0 <= k < len(model.labels) for k in classes):
         raise BadParameter(f"Classes are whole numbers from 0 to {len(model.labels) - 1}.", field="targets")
     features, head = at or suffix(model, layer).at(x.to(model.device, torch.float32))
     with torch.no_grad():
         logits, baseline = head(features)[0], head(torch.zeros_like(features))[0]
-    columns = [0] if model.single_logit else list(chosen)
+    columns = [0] if model.single_logit else list(classes)
     mean, slopes = path_gradients(head, features, columns)
     products = mean * features
     if model.single_logit:
-        signs = torch.tensor([1.0 if k == 1 else -1.0 for k in chosen], device=products.device)
+        signs = torch.tensor([1.0 if k == 1 else -1.0 for k in classes], device=products.device)
         products, slopes = products * signs[:, None, None, None], slopes * signs[:, None]
-        both = torch.stack([torch.relu(products[0]).sum(), torch.relu(-products[0]).sum()]).max()
-        shares = torch.relu(products).sum((1, 2, 3)) / both.clamp_min(TINY)
+        larger = torch.stack([torch.relu(products[0]).sum(), torch.relu(-products[0]).sum()]).max()
+        shares = torch.relu(products).sum((1, 2, 3)) / larger.clamp_min(TINY)
     else:
         rise = torch.relu(logits - baseline)
-        shares = (rise / rise.max().clamp_min(TINY))[list(chosen)]
+        shares = (rise / rise.max().clamp_min(TINY))[list(classes)]
     scale = shares[:, None, None, None] / (torch.relu(products).sum((1, 2, 3), keepdim=True) + EPS)
     return Field(
         features[0],
@@ -101,7 +101,7 @@ def attribution_field(
         shares,
         logits,
         baseline,
-        chosen,
+        classes,
     )
 
 
@@ -123,12 +123,12 @@ def path_gradients(
         path = (scale[:, None, None, None] * features).requires_grad_(True)
         with torch.enable_grad():
             outputs = head(path)
-        for place, column in enumerate(columns):
+        for index, column in enumerate(columns):
             (gradient,) = torch.autograd.grad(
-                outputs[:, column].sum(), path, retain_graph=place + 1 < len(columns)
+                outputs[:, column].sum(), path, retain_graph=index + 1 < len(columns)
             )
-            total[place] += torch.einsum("n,nchw->chw", weight, gradient)
-            slopes[place] = gradient[-1].sum(
+            total[index] += torch.einsum("n,nchw->chw", weight, gradient)
+            slopes[index] = gradient[-1].sum(
                 (1, 2)
             )  # of the last chunk in the end: the input's own feature maps
     return total, slopes
@@ -147,14 +147,13 @@ def concept_maps(features: Tensor, directions: Tensor, emblems: Tensor) -> tuple
 
 
 def concept_scores(field: Field, directions: Tensor, maps: Tensor, *, against: bool = False) -> Tensor:
-    """Step 5 for K concepts and T targets at once: `[K, T]`. against: the same over what speaks against
-    the class (ours)."""
+    """Step 5 for K concepts and T targets at once: `[K, T]`. against: the same over `field.against` (ours)."""
     values = field.against if against else field.values
-    pooled = torch.einsum("chw,khw->kc", field.features, maps)
-    weights = torch.relu(torch.where(pooled < 0, -directions, directions))
+    activity = torch.einsum("chw,khw->kc", field.features, maps)
+    weights = torch.relu(torch.where(activity < 0, -directions, directions))
     weights = weights / weights.amax(1, keepdim=True).clamp_min(TINY)
-    spread = torch.einsum("tchw,khw->ktc", values, maps)
-    return torch.einsum("kc,ktc->kt", weights, spread)
+    evidence = torch.einsum("tchw,khw->ktc", values, maps)
+    return torch.einsum("kc,ktc->kt", weights, evidence)
 
 
 def concept_attribution(
@@ -168,7 +167,7 @@ def concept_attribution(
 ) -> ConceptAttribution:
     """Maps and attributions of several concepts for several classes of one input, in one pass.
 
-    x: `[1, C, H, W]`. field: one computed before for the same input, layer and targets is reused.
+    x: `[1, C, H, W]`. field: the attribution field of the same input, layer and targets, if it is known.
     Raises BadParameter when a vector belongs to another layer.
     """
     if not vectors:

@@ -1,9 +1,9 @@
-"""Take a concept away and see what the class loses; show only where it is and see what the class gains. Ours;
-run on the head alone.
+"""Erasing and insertion curves: probability of a class as a concept is removed, and as only its positions are
+shown. Ours; run on the head alone.
 
 erasing    F(t) = F - t M_ij max(0, <v, F_ij>) v / |v|^2, t from 0 to 1: the component along v, only where the concept is recognised
 insertion  positions of F shown on zero feature maps in the order of the concept map, strongest first
-Controls are the same curves for random pseudo-concepts: a concept that matters loses more than they do.
+Controls are erasing curves of random pseudo-concepts: erasing a concept that matters costs more probability.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from models.model import Model
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """share: `[S]` how much is erased or shown. erasing, insertion: probability of the class `[S]`. control:
-    erasing for each pseudo-concept `[P, S]`."""
+    """share: `[S]`, erased or shown part. erasing, insertion: probability of the class `[S]`. control: erasing
+    curve of each pseudo-concept `[P, S]`."""
 
     share: Tensor
     erasing: Tensor
@@ -54,7 +54,9 @@ def concept_curves(
     order = maps[0].flatten().argsort(descending=True, stable=True)
     rank = torch.empty_like(order)
     rank[order] = torch.arange(order.numel(), device=order.device)
-    shown = (rank.reshape(maps[0].shape)[None] < (share * order.numel()).round()[:, None, None]).to(features)
+    visible = (rank.reshape(maps[0].shape)[None] < (share * order.numel()).round()[:, None, None]).to(
+        features
+    )
     control = torch.empty(0, steps)
     if pseudo is not None:
         parts = _component(features, pseudo.directions.to(features), pseudo.emblems.to(features))
@@ -64,7 +66,7 @@ def concept_curves(
     return Curves(
         share,
         _scores(model, head, features - share[:, None, None, None] * erased[0], target),
-        _scores(model, head, features * shown[:, None], target),
+        _scores(model, head, features * visible[:, None], target),
         control,
     )
 
@@ -100,7 +102,7 @@ def _scores(model: Model, head: Head, features: Tensor, target: int) -> Tensor:
 
 
 def probability(model: Model, outputs: Tensor, target: int) -> Tensor:
-    """Of `target`, as `Model.predict` gives it, from raw outputs `[N, K]` of the module: `[N]`."""
+    """Calibrated probability of `target` (as `Model.predict`), `[N]`, from the module's raw outputs `[N, K]`."""
     if outputs.shape[1] == 1:
         return torch.sigmoid(model.select(outputs, target) / model.spec.temperature)
     return model.probabilities(outputs)[:, target]

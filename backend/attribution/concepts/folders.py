@@ -1,5 +1,5 @@
-"""Concepts that lie in folders: one picture or recording per file. For the command line; the server keeps
-concepts in its store."""
+"""Concepts as folders with one picture or recording per file. For the command line; the server reads concepts
+from its store."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MOST = 1000
 
 
 class FolderLibrary(Library):
-    """A reference is a built-in key or the path of a folder; files are taken in the order of their names,
-    hidden ones left out."""
+    """A reference is a built-in key or the path of a folder. Files are read in the order of their names, hidden
+    ones skipped."""
 
     def content(self, ref: str) -> Hashable:
         """Of a folder: its path, and name, size and time of every file in it."""

@@ -1,11 +1,11 @@
-"""From a reference to examples: built-in concepts by key, everybody's own by the digest of their manifest.
+"""Examples of a concept by reference: the key of a built-in concept, or the digest of a user's manifest.
 
 A manifest is a JSON blob that lists the examples of one concept by content:
-`{"modality", "examples": [{"array", "modality", "rate", "box"}]}`. `array` is the sha256 of a decoded input;
-`box` an optional part of it, `[x0, y0, x1, y1]` in pixels or `[t0, t1, f0, f1]` in seconds and Hz. Its own
+`{"modality", "examples": [{"array", "modality", "rate", "box"}]}`. array: sha256 of a decoded input; box: an
+optional part of it, `[x0, y0, x1, y1]` in pixels or `[t0, t1, f0, f1]` in seconds and Hz. The manifest's own
 sha256 is the concept's digest: a reference never changes its meaning, so results keyed by it stay true.
 
-Activations and directions are kept with the model they belong to.
+Activations and directions are cached with their model.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.core.errors import InvalidInput, NotFound
 from backend.attribution.concepts.domains import Kind, picture_classifier
 from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts, redrawn
 from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
-from backend.attribution.network.kept import keep
+from backend.attribution.network.cache import cached
 from models.model import Model
 from models.photographs import photographs
 from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES, RATE
@@ -41,8 +41,8 @@ COUNTER_KINDS: dict[str, Kind] = {
 }
 EXAMPLES = 40
 COUNTERS = 100
-KEPT = 64
-"""Example sets, directions and pseudo-concepts kept in one process."""
+CAPACITY = 64
+"""Most example sets, directions and pseudo-concepts cached in one process."""
 T = TypeVar("T")
 
 
@@ -53,15 +53,15 @@ class Library:
         self.blobs = blobs
 
     def content(self, ref: str) -> Hashable:
-        """Tells what a reference stands for at the moment: two that are equal mean the same examples.
+        """Identity of the examples that a reference stands for now: equal values mean equal examples.
 
-        Those of this class never change their meaning; a subclass that reads references in its own way shares
-        nothing unless it says so.
+        References of this class never change their meaning. A subclass shares no cached value with this class
+        unless it overrides this.
         """
         return ref if type(self) is Library else (self, ref)
 
     def name(self, ref: str) -> str:
-        """What a person calls it."""
+        """The concept's title."""
         if ref in CONCEPTS:
             return CONCEPTS[ref].title
         if ref in COUNTER_NAMES:
@@ -78,22 +78,24 @@ class Library:
         return prepared
 
     def raw_examples(self, ref: str, most: int) -> list[Any]:
-        """The first examples as people see or hear them: uint8 pictures, `(waveform, rate)`, or
-        spectrogram arrays; boxes cut out."""
+        """The first `most` examples before preparation, cropped to their boxes: uint8 pictures,
+        `(waveform, rate)`, or spectrogram arrays."""
         if ref == PHOTOGRAPHS:
             return list(photographs(most))
-        everything = {
+        generators = {
             **CONCEPTS,
             RANDOM: COUNTER_EXAMPLES["image"],
             PICTURES: COUNTER_EXAMPLES["image"],
             ROOMS: COUNTER_EXAMPLES["audio"],
         }
-        if ref in everything:
-            made = everything[ref].make(most)
-            return [(one, RATE) if one.ndim == 1 else one for one in made]
+        if ref in generators:
+            generated = generators[ref].make(most)
+            return [(example, RATE) if example.ndim == 1 else example for example in generated]
         manifest = self._manifest(ref)
         assert self.blobs is not None
-        return [_cut(_raw(self.blobs, one), one.get("box")) for one in manifest["examples"][:most]]
+        return [
+            _cut(_raw(self.blobs, example), example.get("box")) for example in manifest["examples"][:most]
+        ]
 
     def counter_examples(self, model: Model, ref: str = RANDOM) -> Tensor:
         """Prepared counter-examples: the bundled photographs, generated pictures or rooms, or a set of the
@@ -108,19 +110,18 @@ class Library:
         return _generated(model, COUNTER_EXAMPLES["audio" if ref == ROOMS else "image"].make(COUNTERS))
 
     def kind(self, model: Model, ref: str) -> Kind:
-        """Of what kind the examples are; of pictures that we did not make ourselves, by their texture."""
+        """The kind of the examples; that of pictures from outside follows from their texture."""
         if ref in COUNTER_KINDS:
             return COUNTER_KINDS[ref]
         if ref in CONCEPTS:
             return "drawn pictures" if CONCEPTS[ref].modality == "image" else "generated sounds"
         if "image" not in model.input.modalities:
             return "recordings"
-        classify = self._once(model, ("kinds",), lambda: picture_classifier(model))
-        return self._once(model, ("kind", self.content(ref)), lambda: classify(self.examples(model, ref)))
+        classify = self._cached(model, ("kinds",), lambda: picture_classifier(model))
+        return self._cached(model, ("kind", self.content(ref)), lambda: classify(self.examples(model, ref)))
 
-    def against(self, model: Model, ref: str, negatives: str = RANDOM) -> str:
-        """The counter-examples that a concept is told apart from: the given ones, or for RANDOM those of
-        its own kind."""
+    def counter_for(self, model: Model, ref: str, negatives: str = RANDOM) -> str:
+        """Reference of a concept's counter-examples: `negatives`, or for RANDOM those of the concept's kind."""
         if negatives != RANDOM:
             return negatives
         if "image" not in model.input.modalities:
@@ -129,18 +130,18 @@ class Library:
 
     def vector(self, model: Model, layer: str, ref: str, negatives: str = RANDOM) -> ConceptVector:
         """Direction and emblems."""
-        against = self.against(model, ref, negatives)
-        return self._once(
+        counter = self.counter_for(model, ref, negatives)
+        return self._cached(
             model,
-            ("vector", layer, self.content(ref), self.content(against)),
+            ("vector", layer, self.content(ref), self.content(counter)),
             lambda: vector_from(
-                model, self.plus(model, layer, ref), self.minus(model, layer, against), name=self.name(ref)
+                model, self.plus(model, layer, ref), self.minus(model, layer, counter), name=self.name(ref)
             ),
         )
 
     def plus(self, model: Model, layer: str, ref: str) -> Activations:
         """Activations of the examples."""
-        return self._once(
+        return self._cached(
             model,
             ("plus", layer, self.content(ref)),
             lambda: Activations(model, layer, self.examples(model, ref)),
@@ -148,7 +149,7 @@ class Library:
 
     def minus(self, model: Model, layer: str, negatives: str = RANDOM) -> Activations:
         """Activations of the counter-examples."""
-        return self._once(
+        return self._cached(
             model,
             ("minus", layer, self.content(negatives)),
             lambda: Activations(model, layer, self.counter_examples(model, negatives)),
@@ -159,7 +160,7 @@ class Library:
     ) -> PseudoConcepts:
         """Random pseudo-concepts of that size."""
         key = ("pseudo", layer, self.content(negatives), size, count, seed)
-        return self._once(
+        return self._cached(
             model, key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed)
         )
 
@@ -168,7 +169,7 @@ class Library:
     ) -> PseudoConcepts:
         """The concept with its examples and its counter-examples drawn anew."""
         key = ("redrawn", layer, self.content(ref), self.content(negatives), count, seed)
-        return self._once(
+        return self._cached(
             model,
             key,
             lambda: redrawn(
@@ -176,8 +177,8 @@ class Library:
             ),
         )
 
-    def _once(self, model: Model, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
-        return keep(model, "concepts", key, make, most=KEPT)
+    def _cached(self, model: Model, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+        return cached(model, "concepts", key, make, capacity=CAPACITY)
 
     def _manifest(self, digest: str) -> dict[str, Any]:
         missing = NotFound(
@@ -210,8 +211,10 @@ def _same_modality(modality: str, model: Model) -> None:
         )
 
 
-def _generated(model: Model, raw: np.ndarray) -> Tensor:
-    return torch.cat([model.prepare((one, RATE) if one.ndim == 1 else one) for one in raw])
+def _generated(model: Model, examples: np.ndarray) -> Tensor:
+    return torch.cat(
+        [model.prepare((example, RATE) if example.ndim == 1 else example) for example in examples]
+    )
 
 
 def _raw(blobs: Blobs, example: dict[str, Any]) -> Any:
@@ -232,8 +235,8 @@ def _cut(raw: Any, box: list[float] | None) -> Any:
 
 
 def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
-    """A picture is cropped to its box; of a sound everything outside the box is silenced, on the grid the
-    network sees."""
+    """The prepared example. A picture is cropped to its box; of a sound every cell outside the box is
+    silenced."""
     if box is None:
         return model.prepare(raw)
     if "image" in model.input.modalities:
@@ -249,5 +252,5 @@ def _boxed(model: Model, raw: Any, box: list[float] | None) -> Tensor:
             "A box lies outside the recording or between two cells of the spectrogram; draw it larger.",
             code="empty_box",
         )
-    keep = torch.as_tensor(inside)[None, None]
-    return torch.where(keep, prepared.x, model.input.baseline(prepared.x)).to(model.device)
+    inside_box = torch.as_tensor(inside)[None, None]
+    return torch.where(inside_box, prepared.x, model.input.baseline(prepared.x)).to(model.device)

@@ -1,22 +1,20 @@
-"""Can a concept be told apart from its counter-examples at a layer at all? Balanced accuracy on examples held
-out, with its interval.
+"""Separability of a concept from its counter-examples at a layer: held-out balanced accuracy with its interval.
 
-Two linear rules on the pooled activations, each fitted on four fifths of both sides and tried on the fifth,
-in turn:
+Five-fold cross-validation of two linear rules on the pooled activations:
   own      projection on the mean difference (Visual-TCAV's own direction), threshold half way between the means
   trained  logistic regression with an L2 penalty on standardised activations, both sides of equal weight: a CAV as in TCAV
            (Kim et al. 2018, arXiv 1711.11279). It asks what the layer knows, where `own` asks what the concept's map can use.
 
-Interval: each side's share of right answers is a binomial, but its examples share training folds, so that the
-answers of different folds are not independent. A Wilson interval that takes them for it covers 81 to 90 %
-instead of 95. The variance of a mean over K folds with a share q of the examples held out is (1/K + q/(1 -
-q)) times that of one fold instead of 1/K times (Nadeau and Bengio 2003): with five folds 2.25 times as large.
-So Wilson's formula is given n / 2.25 examples. The two sides' intervals [l, u] are combined for the mean of
-the two shares p by the square-and-add rule (Newcombe 1998; Zou and Donner 2008): low = p - sqrt((p1 - l1)^2 +
-(p2 - l2)^2) / 2, high alike. It is meant to cover at least 95 %; the tests show by simulation that it does.
+Interval: each side's share of right answers is a binomial, but the folds share training examples, so their
+answers are not independent. A Wilson interval that assumes independence covers 81 to 90 % instead of 95. The
+variance of a mean over K folds with a share q of the examples held out is (1/K + q/(1 - q)) times that of one
+fold instead of 1/K times (Nadeau and Bengio 2003): with five folds 2.25 times as large. Wilson's formula
+therefore receives n / 2.25 examples. The two sides' intervals [l, u] are combined for the mean of the two
+shares p by the square-and-add rule (Newcombe 1998; Zou and Donner 2008): low = p - sqrt((p1 - l1)^2 +
+(p2 - l2)^2) / 2, high alike. The tests show by simulation that it covers at least 95 %.
 
-With a dozen examples and nothing to learn the accuracy scatters widely around 0.5. So only an interval that
-lies above 0.5 as a whole counts as told apart, and nothing below 0.5 is a sign of anything.
+With a dozen examples and nothing to learn the accuracy varies widely around 0.5. A concept is told apart only
+if the whole interval lies above 0.5; an accuracy below 0.5 means nothing.
 """
 
 from __future__ import annotations
@@ -32,10 +30,10 @@ from backend.attribution.concepts.vectors import Activations
 
 FOLDS = 5
 SHARED_FOLDS = FOLDS * (1 / FOLDS + 1 / (FOLDS - 1))
-"""2.25: how many times larger the variance is than that of independent answers."""
+"""2.25: variance over that of independent answers."""
 Rule = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, float]]
-"""Training examples of both sides `[n, C]`, `[m, C]` -> (direction `[C]`, threshold): above it is the
-concept."""
+"""Training examples of both sides `[n, C]`, `[m, C]` -> (direction `[C]`, threshold); a projection above the
+threshold is the concept."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class HeldOut:
 
     @property
     def words(self) -> str:
-        """The number never stands alone."""
+        """The result as a sentence, with accuracy and interval."""
         figures = f"held-out accuracy {self.accuracy:.2f}, 95 % {self.low:.2f} to {self.high:.2f}"
         return (
             f"Told apart from its counter-examples ({figures})."
@@ -70,7 +68,7 @@ def mean_difference(plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, fl
 
 
 def logistic(plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, float]:
-    """A trained CAV, brought back to the units of the activations."""
+    """A trained CAV in the units of the activations."""
     from sklearn.linear_model import LogisticRegression
 
     x = np.concatenate([plus, minus])
@@ -83,7 +81,7 @@ def logistic(plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def held_out(plus: Activations, minus: Activations, rule: Rule = mean_difference, seed: int = 0) -> HeldOut:
-    """Five-fold: every example is judged once, by a rule that has not seen it."""
+    """Five-fold cross-validation: every example is classified once, by a rule trained without it."""
     generator = np.random.default_rng(seed)
     sides = [_numbers(side.pooled) for side in (plus, minus)]
     folds = [np.array_split(generator.permutation(len(side)), FOLDS) for side in sides]
@@ -98,7 +96,7 @@ def held_out(plus: Activations, minus: Activations, rule: Rule = mean_difference
 
 
 def balanced(right: int, n: int, other_right: int, other_n: int) -> HeldOut:
-    """From how many of each side were judged rightly in five folds."""
+    """Balanced accuracy from the right answers of five folds: `right` of `n`, `other_right` of `other_n`."""
     shares = np.array([right / n, other_right / other_n])
     low, high = wilson(shares, np.array([n, other_n]) / SHARED_FOLDS)
     mean = float(shares.mean())

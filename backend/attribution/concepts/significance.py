@@ -1,23 +1,23 @@
 """Does a concept beat chance? Random pseudo-concepts, empirical p-values, Benjamini-Hochberg, TCAV's score
 and test.
 
-Attribution alone does not show that a concept is real: a random direction passes the emblem gate often and
-can score as high. So chance is drawn: as many examples and as many counter-examples as the concept has, both
-with replacement from the counter-examples, each draw treated as if it were a concept and compared with the
-real one on the *same* attribution fields (one product of all directions with F).
+Attribution alone does not show that a concept is real: a random direction often passes the emblem gate and
+can score as high. A pseudo-concept consists of as many examples and counter-examples as the concept has, both
+drawn with replacement from the counter-examples. It is scored like a concept on the *same* attribution fields
+(one product of all directions with F).
 
     p = (1 + #{pseudo score >= score}) / (1 + number of pseudo-concepts)           (Davison and Hinkley 1997, eq. 4.11)
 
-The concept itself is redrawn in the same way, its examples from its examples: how far its numbers depend on
-which examples were at hand. Drawing with replacement gives a draw the length, the emblems and the fit to its
-own examples that a concept of these sizes would have; parts of the counter-examples set against the rest of
-them are smaller sets, whose directions are longer.
+The concept itself is redrawn in the same way, its examples from its examples: this shows how far its numbers
+depend on the choice of examples. Draws with replacement have the length, the emblems and the fit to their own
+examples that a concept of these sizes would have. (Splitting the counter-examples instead would give smaller
+sets, whose directions are longer.)
 
 TCAV (Kim et al. 2018, arXiv 1711.11279): share of a class's inputs whose directional derivative along v is
-positive. Its interval comes from redrawing both sets. Its p-value asks whether examples and counter-examples
-differ at all along the class's mean slope: a permutation of the labels "example" and "counter-example" over
-both sets, exact for any sizes. A test with the concept's examples held fixed is none: it called 62 to 86 % of
-concepts significant that were drawn from the counter-examples themselves.
+positive. Its interval comes from redrawing both sets. Its p-value tests whether examples and counter-examples
+differ along the class's mean slope, by permuting the labels "example" and "counter-example" over both sets;
+exact for any sizes. A test with the concept's examples held fixed is invalid: it called 62 to 86 % of concepts
+significant that were drawn from the counter-examples themselves.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ class PseudoConcepts:
         return torch.cat(parts)
 
     def first(self, count: int) -> PseudoConcepts:
-        """The first few, where each costs a pass through the network."""
+        """The first `count`, for uses where each costs a pass through the network."""
         return PseudoConcepts(self.directions[:count], self.emblems[:count], self.size)
 
 
 def pseudo_concepts(minus: Activations, size: int, count: int = 50, seed: int = 0) -> PseudoConcepts:
-    """What chance gives: `count` draws of `size` examples from the counter-examples, against counter-examples
-    drawn from them too.
+    """`count` pseudo-concepts: `size` examples drawn from the counter-examples, against counter-examples drawn
+    from them too.
 
     Raises InvalidInput below 20 counter-examples: the draws would all be the same.
     """
@@ -94,16 +94,19 @@ def pseudo_concepts(minus: Activations, size: int, count: int = 50, seed: int = 
 def redrawn(
     plus: Activations, minus: Activations, count: int, *, seed: int = 0, size: int | None = None
 ) -> PseudoConcepts:
-    """`count` directions and emblems with both sets drawn anew, with replacement. size: examples per draw,
-    None: as many as there are."""
+    """Directions and emblems of `count` concepts whose sets are drawn with replacement from `plus` and `minus`.
+    size: examples per draw, None takes as many as `plus` has."""
     size = len(plus.pooled) if size is None else size
     generator = np.random.default_rng(seed)
-    chosen = _drawn(generator, len(plus.pooled), size, count, plus.pooled.device)
-    others = _drawn(generator, len(minus.pooled), len(minus.pooled), count, minus.pooled.device)
-    directions = _means(chosen, plus.pooled) - _means(others, minus.pooled)
-    against = minus.emblems(directions).T  # [P, M]
-    own = against if plus is minus else plus.emblems(directions).T
-    pairs = [median_element(values.gather(1, rows).T) for values, rows in ((own, chosen), (against, others))]
+    plus_rows = _drawn(generator, len(plus.pooled), size, count, plus.pooled.device)
+    minus_rows = _drawn(generator, len(minus.pooled), len(minus.pooled), count, minus.pooled.device)
+    directions = _means(plus_rows, plus.pooled) - _means(minus_rows, minus.pooled)
+    minus_emblems = minus.emblems(directions).T  # [P, M]
+    plus_emblems = minus_emblems if plus is minus else plus.emblems(directions).T
+    pairs = [
+        median_element(values.gather(1, rows).T)
+        for values, rows in ((plus_emblems, plus_rows), (minus_emblems, minus_rows))
+    ]
     return PseudoConcepts(directions, torch.stack(pairs, dim=1), size)
 
 
@@ -126,8 +129,7 @@ def empirical_p(score: float, random_scores: Sequence[float] | np.ndarray) -> fl
 
 
 def draws_for(tests: int, at_least: int = 0) -> int:
-    """How many pseudo-concepts so many tests need for any one of them to be able to reach 0.05 after
-    adjusting."""
+    """Number of pseudo-concepts with which a single one of `tests` tests can reach p = 0.05 after adjustment."""
     return min(max(at_least, PER_TEST * tests), MOST_RANDOM)
 
 
@@ -188,8 +190,8 @@ def permutation_p(values: np.ndarray, size: int, count: int, generator: np.rando
     under all labellings alike."""
     centred = values - values.mean()
     observed = abs(centred[:size].mean() - centred[size:].mean())
-    chosen = generator.random((count, values.size)).argpartition(size - 1, axis=1)[:, :size]
-    means = centred[chosen].mean(1)
+    relabelled = generator.random((count, values.size)).argpartition(size - 1, axis=1)[:, :size]
+    means = centred[relabelled].mean(1)
     gaps = np.abs(
         means * values.size / (values.size - size)
     )  # the rest's mean follows: all of them add up to 0

@@ -19,18 +19,18 @@ import torch
 from torch import Tensor
 
 from app.core.errors import BadParameter, InvalidInput
+from backend.attribution.network.cache import stamp
 from backend.attribution.network.head import suffix
-from backend.attribution.network.kept import stamp
 from models.model import Model
 
 EPS = 1e-7
 BATCH = 16
 KEEP_BYTES = 256 * 1024 * 1024
-"""Activations of an example set are kept between the two passes up to this size; beyond it they are
-computed again."""
+"""Activations of an example set up to this size are stored between the two passes, larger ones computed
+twice."""
 
 BLOCK_BYTES = 4 * 1024 * 1024
-"""Projections of one batch on many directions are made and summed up in blocks of this size."""
+"""Size of the blocks in which projections of one batch on many directions are computed and summed."""
 
 Examples = Tensor | Callable[[], Iterable[Tensor]]
 """`[N, C, H, W]`, or a function that yields batches of that form each time it is called (for sets too
@@ -52,8 +52,8 @@ class ConceptVector:
 
     @property
     def recognised(self) -> bool:
-        """e+ > e-: the examples light up more than the counter-examples. If not, the direction is dead and
-        every map is zero."""
+        """e+ > e-: the examples activate the direction more than the counter-examples do. Otherwise every map
+        is zero."""
         return self.emblems[0] > self.emblems[1]
 
     @property
@@ -63,8 +63,8 @@ class ConceptVector:
 
 
 class Activations:
-    """One example set seen through one layer: pooled activations `[N, C]` at once, emblems for any
-    directions in a second pass."""
+    """Activations of one example set at one layer: pooled `[N, C]`, and in a second pass emblems for any
+    directions."""
 
     def __init__(self, model: Model, layer: str, examples: Examples) -> None:
         self._model, self._layer = model, layer
@@ -72,14 +72,14 @@ class Activations:
             examples if callable(examples) else lambda: examples.split(BATCH)
         )
         pooled: list[Tensor] = []
-        kept: list[Tensor] | None = []
+        stored: list[Tensor] | None = []
         size = 0
         hasher = hashlib.sha256()
         for x, features in self._run():
             hasher.update(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes())
             pooled.append(features.mean((2, 3)))
             size += features.numel() * features.element_size()
-            kept = None if kept is None or size > KEEP_BYTES else [*kept, features]
+            stored = None if stored is None or size > KEEP_BYTES else [*stored, features]
         if not sum(map(len, pooled)):
             raise InvalidInput(
                 "A concept needs examples and counter-examples; one of the two sets is empty.",
@@ -87,7 +87,7 @@ class Activations:
             )
         self.pooled = torch.cat(pooled)
         self.digest = hasher.hexdigest()
-        self._kept = kept
+        self._kept = stored
 
     def _run(self) -> Iterable[tuple[Tensor, Tensor]]:
         split = suffix(self._model, self._layer)
@@ -103,9 +103,8 @@ class Activations:
                 yield part, split.features(part)
 
     def emblems(self, directions: Tensor) -> Tensor:
-        """e(x) for each example and direction: `[N, K]` from directions `[K, C]`, in blocks that stay in
-        the processor's cache."""
-        found = []
+        """e(x) for each example and direction: `[N, K]` from directions `[K, C]`."""
+        emblems = []
         features_of = (
             iter(self._kept) if self._kept is not None else (features for _, features in self._run())
         )
@@ -113,11 +112,11 @@ class Activations:
             places = features.flatten(2)
             block = max(1, BLOCK_BYTES // (4 * places.shape[0] * places.shape[2]))
             parts = []
-            for some in directions.split(block):
-                p = torch.matmul(some, places).relu_()
+            for chunk in directions.split(block):
+                p = torch.matmul(chunk, places).relu_()
                 parts.append(torch.linalg.vector_norm(p, dim=2).square() / (p.sum(2) + EPS))
-            found.append(torch.cat(parts, dim=1))
-        return torch.cat(found)
+            emblems.append(torch.cat(parts, dim=1))
+        return torch.cat(emblems)
 
 
 def median_element(values: Tensor) -> Tensor:
@@ -140,7 +139,8 @@ def concept_vector(
 
 
 def vector_from(model: Model, plus: Activations, minus: Activations, *, name: str = "") -> ConceptVector:
-    """The same from activations that were already computed (counter-examples are shared by many concepts)."""
+    """Direction and emblems from activations of examples and counter-examples. Raises InvalidInput for
+    identical sets."""
     if plus.digest == minus.digest:
         raise InvalidInput(
             "Examples and counter-examples are the same: there is nothing to tell apart. Choose other counter-examples.",
@@ -157,7 +157,7 @@ def vector_from(model: Model, plus: Activations, minus: Activations, *, name: st
 
 
 def check_examples(count: int, minimum: int = 10) -> None:
-    """Too few examples give a direction that is mostly chance."""
+    """Raises InvalidInput below `minimum` examples, whose direction would be mostly chance."""
     if count < minimum:
         raise InvalidInput(
             f"A concept needs at least {minimum} examples, this one has {count}; add more.",
@@ -166,7 +166,7 @@ def check_examples(count: int, minimum: int = 10) -> None:
 
 
 def as_json(vector: ConceptVector) -> dict[str, Any]:
-    """Numbers to show: emblems, length, sizes."""
+    """JSON: emblems, length, sizes, digest."""
     return {
         "name": vector.name,
         "layer": vector.layer,

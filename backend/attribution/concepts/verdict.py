@@ -1,14 +1,14 @@
-"""One rule for what an attribution shows: it counts, it is not more than chance, or the data cannot tell and
-what would.
+"""The verdict on an attribution: it counts, it is not more than chance, or the data cannot tell (and what
+could).
 
     counts                  adjusted p <= 0.05, and the interval of the score lies above what random concepts score on average
     not_more_than_chance    the interval of the score ends below what 95 % of random concepts stay below
-    undecided               neither, or the question cannot be asked of these data
+    undecided               neither, or these data cannot answer
 
-The interval is 95 % of the score over redrawn examples and counter-examples; for a class, over its inputs as
-well. Undecided before anything else: examples and counter-examples of different kinds (then every set of
-photographs "beats" drawings), and a class of which only one input is at hand. The rule speaks of the class.
-Whether the layer knows the concept is another question (separability.py).
+The interval is the 95 % interval of the score over redrawn examples and counter-examples; for a class, over
+its inputs as well. Always undecided: examples and counter-examples of different kinds (every set of
+photographs "beats" drawings), and a class with one input. The verdict concerns the class; whether the layer
+separates the concept is another question (separability.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Judgement:
-    """because: one sentence that says why, or what would decide it."""
+    """because: one sentence with the reason, or with what would decide it."""
 
     p_adjusted: float
     verdict: Verdict
@@ -53,7 +53,7 @@ class Judgement:
 
 
 def judge_together(family: Sequence[Evidence], draws: int) -> list[Judgement]:
-    """Every test of a family, adjusted for all of them. draws: number of random concepts behind each
+    """Judgements of a family of tests, p-values adjusted over all of them. draws: random concepts behind each
     p-value."""
     smallest = len(family) / (1 + draws)
     adjusted = benjamini_hochberg(np.array([evidence.p for evidence in family]))
@@ -64,7 +64,7 @@ def judge_together(family: Sequence[Evidence], draws: int) -> list[Judgement]:
 
 
 def judge(evidence: Evidence, p_adjusted: float, smallest: float = 0.0) -> tuple[Verdict, str]:
-    """The verdict and because. smallest: the smallest adjusted p-value that one test alone can reach."""
+    """Verdict and reason. smallest: the smallest adjusted p-value that one test alone can reach."""
     if evidence.unlike:
         return "undecided", evidence.unlike
     if evidence.inputs == 1:
@@ -90,9 +90,11 @@ def judge(evidence: Evidence, p_adjusted: float, smallest: float = 0.0) -> tuple
 
 
 def strongest(verdicts: Iterable[Verdict]) -> Verdict:
-    """Of one concept over layers and classes."""
-    there = set(verdicts)
-    return "counts" if "counts" in there else "undecided" if "undecided" in there else "not_more_than_chance"
+    """The verdict on a concept from its verdicts over layers and classes: counts, else undecided, else not."""
+    present = set(verdicts)
+    return (
+        "counts" if "counts" in present else "undecided" if "undecided" in present else "not_more_than_chance"
+    )
 
 
 def interval(scores: np.ndarray, redrawn: np.ndarray, chance: np.ndarray) -> tuple[float, float, bool]:

@@ -69,13 +69,13 @@ def rules_for(
     lower = set(spatial[: -(-len(spatial) // 2)])
     first = _first(network)
     shifted = _shifted(network) if bias == "share" else set()
-    box = _boxes(network, bounds, first) if input_rule == "zB" else {}
+    boxes = _boxes(network, bounds, first) if input_rule == "zB" else {}
     rules: dict[str, Rule] = {}
     for path, layer in layers.items():
         if not isinstance(layer, WEIGHTED):
             rules[path] = _unweighted(layer, bias, steps[path] in shifted)
         elif steps[path] in first and input_rule != "same":
-            rules[path] = ZBox(*box[steps[path]], bias) if input_rule == "zB" else Flat()
+            rules[path] = ZBox(*boxes[steps[path]], bias) if input_rule == "zB" else Flat()
         elif preset == "epsilon_plus" and path in spatial:
             rules[path] = ZPlus(bias)
         elif preset == "gamma_epsilon" and path in lower and steps[path] not in first:
@@ -97,41 +97,39 @@ def _unweighted(layer: nn.Module, bias: Bias, shifted: bool) -> Rule:
 
 
 def _shifted(network: fx.GraphModule) -> set[fx.Node]:
-    """Steps whose relevance need not vanish with their output, because a shift or a centring stands
-    between them and the next weights."""
-    found: set[fx.Node] = set()
+    """Steps whose relevance need not vanish with their output, because a shift or a centring lies between
+    them and the next weighted layer."""
+    shifted: set[fx.Node] = set()
     for node in reversed(network.graph.nodes):
         for reader in node.users:
             layer = network.get_submodule(str(reader.target)) if reader.op == "call_module" else None
             moved = isinstance(layer, Normalise) or (isinstance(layer, Affine) and bool(layer.shift.any()))
-            if moved or (reader in found and isinstance(layer, (Affine, Activation, Move, *ACTIVATIONS))):
-                found.add(node)
-    return found
+            if moved or (reader in shifted and isinstance(layer, (Affine, Activation, Move, *ACTIVATIONS))):
+                shifted.add(node)
+    return shifted
 
 
 def _first(network: fx.GraphModule) -> set[fx.Node]:
-    """The weighted layers between which and the input there is no other: they see pixels (perhaps padded
-    or rescaled)."""
+    """The first weighted layers: they read the input itself, perhaps padded or rescaled."""
     pixels: set[fx.Node] = set()
-    found = set()
+    first = set()
     for node in network.graph.nodes:
         if node.op == "placeholder":
             pixels.add(node)
         elif node.op == "call_module" and len(node.args) == 1 and node.args[0] in pixels:
             layer = network.get_submodule(str(node.target))
             if isinstance(layer, WEIGHTED):
-                found.add(node)
+                first.add(node)
             elif isinstance(layer, (Affine, Move)):
                 pixels.add(node)
-    return found
+    return first
 
 
 def _boxes(
     network: fx.GraphModule, bounds: tuple[Tensor, Tensor], first: set[fx.Node]
 ) -> dict[fx.Node, tuple[Tensor, Tensor]]:
-    """The bounds as each first layer sees them: carried through rescaling and padding, which keep or turn
-    their order."""
-    found = {}
+    """The bounds at the input of each first layer, after rescaling (which may swap them) and padding."""
+    boxes = {}
     for node in first:
         chain, source = [], node.args[0]
         while source.op == "call_module":  # type: ignore[union-attr]
@@ -140,5 +138,5 @@ def _boxes(
         low, high = bounds
         for layer in reversed(chain):
             low, high = layer(low), layer(high)
-        found[node] = (torch.minimum(low, high), torch.maximum(low, high))
-    return found
+        boxes[node] = (torch.minimum(low, high), torch.maximum(low, high))
+    return boxes

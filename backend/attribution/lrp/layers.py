@@ -154,22 +154,6 @@ def batch_norm(layer: Any) -> Affine:
     return Affine(scale, shift)
 
 
-def merged(layer: nn.Module, affine: Affine) -> nn.Module:
-    """A new convolution or linear layer that computes `affine(layer(x))`. Neither of the two is changed."""
-    transposed = isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d))
-    weight: Tensor = layer.weight  # type: ignore[assignment]
-    if transposed:  # [in, out / groups, ...]: the output channel is spread over both leading axes
-        groups: int = layer.groups  # type: ignore[assignment]
-        grouped = weight.view(groups, -1, *weight.shape[1:]) * affine.scale.view(
-            groups, 1, -1, *[1] * (weight.ndim - 2)
-        )
-        new = grouped.reshape(weight.shape)
-    else:
-        new = weight * affine.scale.view(-1, *[1] * (weight.ndim - 1))
-    bias: Tensor | None = layer.bias  # type: ignore[assignment]
-    return with_parameters(layer, new, affine.shift if bias is None else bias * affine.scale + affine.shift)
-
-
 def with_parameters(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
     """The same kind of layer around other tensors; shares nothing mutable with the old one, not even its
     hooks."""
@@ -210,3 +194,29 @@ def pad_same(
         total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
         pads += [total // 2, total - total // 2]
     return F.pad(x, pads)
+
+
+def out_of_place(layer: nn.Module) -> nn.Module:
+    """A copy of an activation without hooks that leaves its input unchanged, which the rules need."""
+    fresh = type(layer).__new__(type(layer))
+    nn.Module.__init__(fresh)
+    for name, value in vars(layer).items():
+        if name not in vars(fresh):
+            setattr(fresh, name, value)
+    fresh._parameters = dict(layer._parameters)
+    if hasattr(fresh, "inplace"):
+        vars(fresh)["inplace"] = False
+    return fresh
+
+
+def padding_step(layer: Any) -> Move | None:
+    """The padding of a convolution as a step of its own, None for equal zero padding on both sides."""
+    if isinstance(layer, nn.Linear):
+        return None
+    if type(layer).__name__ == "Conv2dSame":
+        return Move(pad_same, (Slot(0), layer.kernel_size, layer.stride, layer.dilation), {})
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    if isinstance(layer.padding, str) or mode != "constant":
+        pads = tuple(layer._reversed_padding_repeated_twice)
+        return Move(F.pad, (Slot(0), pads), {"mode": mode}) if any(pads) else None
+    return None

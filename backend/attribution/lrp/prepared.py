@@ -1,8 +1,7 @@
-"""A model made ready for LRP once: its canonical network, the bounds of its input, and whether relevance is
-kept on a probe input.
+"""LRP on a model: its canonical network, the bounds of its input, and a check of conservation on one input.
 
-The canonical network is kept for the latest model only (it may weigh as much as the model); the verdicts are
-kept for every model alive.
+The canonical network of the latest model only is cached (it may take as much memory as the model); verdicts
+are cached for every model.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ from backend.attribution.lrp.propagate import Relevance, Step, propagate
 from backend.attribution.lrp.rewrite import canonical
 from backend.attribution.lrp.rules import Bias
 from backend.attribution.lrp.trace import WAY_OUT
-from backend.attribution.network.kept import keep
+from backend.attribution.network.cache import cached
 from backend.attribution.types import OK, Compatibility
 from models.model import Model
 from models.spec import InputSpec
 
 TOLERANCE = 0.05
-"""A model is refused when sum(R) / score is further than this from 1 on the probe input."""
+"""A model is refused when |sum(R) / score - 1| exceeds this on the probe input."""
 GROWTH = 1000.0
-"""Or when sum|R| at the input is more than this times what left the classifier: relevance of both signs
-that only cancels."""
+"""A model is refused when sum|R| at the input exceeds this times sum|R| behind the classifier: positive and
+negative relevance that merely cancels."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Which rules; the fields are the parameters of the method `lrp`."""
+    """The rules; the fields are the parameters of the method `lrp`."""
 
     preset: Preset = "epsilon_plus"
     epsilon: float = 1e-6
@@ -60,13 +59,15 @@ def relevance(model: Model, x: Tensor, target: int, settings: Settings) -> Relev
 
 def canonical_of(model: Model) -> fx.GraphModule:
     """The model's canonical network, built on first use. Raises Incompatible."""
-    return keep(model, "canonical network", None, lambda: canonical(model.module, probe(model)), most=1)
+    return cached(
+        model, "canonical network", None, lambda: canonical(model.module, probe_input(model)), capacity=1
+    )
 
 
 def verdict(model: Model, settings: Settings | None = None) -> Compatibility:
-    """Whether these rules keep relevance on this model, found by one run on a fixed probe input."""
-    chosen = settings or Settings()
-    return keep(model, "lrp verdict", chosen, lambda: _verdict(model, chosen))
+    """Whether these rules conserve relevance on this model, by one run on a fixed probe input."""
+    rules = settings or Settings()
+    return cached(model, "lrp verdict", rules, lambda: _verdict(model, rules))
 
 
 def _verdict(model: Model, settings: Settings) -> Compatibility:
@@ -77,13 +78,13 @@ def _verdict(model: Model, settings: Settings) -> Compatibility:
 
 
 def _judge(model: Model, settings: Settings) -> Compatibility:
-    x = probe(model)
+    x = probe_input(model)
     with torch.no_grad():
         target = int(model.logits(x).argmax())
-    found = relevance(model, x, target, settings)
-    if growth(found) <= GROWTH and abs(found.conservation - 1) <= TOLERANCE:
+    result = relevance(model, x, target, settings)
+    if growth(result) <= GROWTH and abs(result.conservation - 1) <= TOLERANCE:
         return OK
-    step = _culprit(found)
+    step = _leakiest_step(result)
     other = (
         "Choose the preset epsilon_plus, or let the bias absorb its part."
         if settings.preset != "epsilon_plus"
@@ -91,33 +92,33 @@ def _judge(model: Model, settings: Settings) -> Compatibility:
     )
     return Compatibility(
         False,
-        f"LRP does not keep its relevance on this model: {_amount(found)} at the input, and the layer {step.layer!r} "
+        f"LRP does not keep its relevance on this model: {_loss_in_words(result)} at the input, and the layer {step.layer!r} "
         f"(rule {step.rule}) is where most is lost or made. {other}",
     )
 
 
-def growth(found: Relevance) -> float:
+def growth(result: Relevance) -> float:
     """sum|R| at the input over sum|R| behind the classifier."""
-    first = next((step.magnitude for step in found.steps if step.magnitude), 0.0)
-    total = float(found.relevance.abs().sum())
+    first = next((step.magnitude for step in result.steps if step.magnitude), 0.0)
+    total = float(result.relevance.abs().sum())
     return total / first if first else 0.0 if total == 0 else float("inf")
 
 
-def _amount(found: Relevance) -> str:
-    ratio = found.conservation
+def _loss_in_words(result: Relevance) -> str:
+    ratio = result.conservation
     if abs(ratio - 1) <= TOLERANCE:
-        return f"positive and negative parts of {growth(found):.0f} times the score cancel each other"
+        return f"positive and negative parts of {growth(result):.0f} times the score cancel each other"
     if 0 <= ratio < 10:
         return f"{ratio:.0%} of the score arrives"
     return "many times the score arrives"
 
 
-def _culprit(found: Relevance) -> Step:
-    if growth(found) <= GROWTH:
-        return max(found.steps, key=lambda step: abs(step.leak))
+def _leakiest_step(result: Relevance) -> Step:
+    if growth(result) <= GROWTH:
+        return max(result.steps, key=lambda step: abs(step.leak))
     before = 1.0
-    worst, step = 0.0, found.steps[0]
-    for current in found.steps:
+    worst, step = 0.0, result.steps[0]
+    for current in result.steps:
         if current.magnitude / before > worst:
             worst, step = current.magnitude / before, current
         before = current.magnitude or before
@@ -125,8 +126,8 @@ def _culprit(found: Relevance) -> Step:
 
 
 def _score(model: Model, target: int) -> Callable[[Tensor], Tensor]:
-    """Relevance of the raw outputs: the explained score at the output it comes from. For the first class of a
-    single-logit model that is -y at the only output."""
+    """Relevance of the raw outputs `[N, K]`: the explained score at the column it comes from, 0 elsewhere. For
+    the first class of a single-logit model that is -y at the only column."""
 
     def start(outputs: Tensor) -> Tensor:
         leaf = outputs.detach().requires_grad_()
@@ -138,15 +139,15 @@ def _score(model: Model, target: int) -> Callable[[Tensor], Tensor]:
 
 
 def bounds(spec: InputSpec, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Lowest and highest possible input `[1, C, H, W]`: black and white as the network sees them, or 0 and
-    1 where nothing is rescaled."""
+    """Lowest and highest possible input `[1, C, H, W]`: black and white on the network's scale, 0 and 1 for
+    inputs without normalisation."""
     ends = torch.zeros_like(x[:1]), torch.ones_like(x[:1])
     normalise = getattr(spec, "normalise", None)
     low, high = (normalise(end) for end in ends) if normalise else ends
     return torch.minimum(low, high), torch.maximum(low, high)
 
 
-def probe(model: Model) -> Tensor:
+def probe_input(model: Model) -> Tensor:
     """A fixed input within the bounds: soft blobs under fine noise, `[1, C, H, W]`."""
     generator = torch.Generator().manual_seed(0)
     shape = (1, *model.input.shape)

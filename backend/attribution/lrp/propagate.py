@@ -1,5 +1,5 @@
-"""One forward pass that keeps every step's output, one walk back that hands relevance from step to step.
-No hooks, no global state."""
+"""One forward pass that stores every step's output, one backward pass that propagates relevance from step to
+step. No hooks, no global state."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from backend.attribution.lrp.rules import Rule
 
 @dataclass(frozen=True)
 class Step:
-    """What one layer did: `received` at its output, `passed` on to its inputs (sums of relevance; their
-    difference is the leak).
+    """Relevance at one layer, as sums: `received` at its output, `passed` on to its inputs; their difference
+    is the leak.
 
     magnitude: sum of the absolute values passed on, which tells cancelling parts from small ones.
     """
@@ -34,8 +34,8 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Relevance:
-    """relevance: the input's, in its shape `[N, C, H, W]`. outputs: the network's raw outputs. steps: from
-    the output to the input."""
+    """relevance: of the input, `[N, C, H, W]`. outputs: the network's raw outputs. start: the explained score.
+    steps: from the output to the input."""
 
     relevance: Tensor
     outputs: Tensor
@@ -44,8 +44,7 @@ class Relevance:
 
     @property
     def conservation(self) -> float:
-        """sum of the input's relevance / the explained score; 1 when nothing was lost (and for a score of
-        exactly 0)."""
+        """sum(relevance) / start; 1 when no relevance was lost, and for a score of exactly 0."""
         return float(self.relevance.sum()) / self.start if self.start else 1.0
 
 
@@ -69,7 +68,7 @@ def propagate(
         else:
             outputs = values[node.args[0]]
             arrived = {node.args[0]: start(outputs)}
-    begin = float(arrived[order[-1].args[0]].sum())
+    total = float(arrived[order[-1].args[0]].sum())
     steps = []
     for node in reversed(order):
         if node.op != "call_module" or node not in arrived:
@@ -81,10 +80,10 @@ def propagate(
             arrived[source] = arrived[source] + share if source in arrived else share
         passed, magnitude = (sum(float(size(share)) for share in shares) for size in (torch.sum, _absolute))
         steps.append(Step(node.target, rule.name, float(relevance.sum()), passed, magnitude))
-    found = next(
+    at_input = next(
         (arrived[node] for node in order if node.op == "placeholder" and node in arrived), torch.zeros_like(x)
     )
-    return Relevance(found, outputs, begin, tuple(steps))
+    return Relevance(at_input, outputs, total, tuple(steps))
 
 
 def _absolute(share: Tensor) -> Tensor:

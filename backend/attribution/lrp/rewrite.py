@@ -1,14 +1,13 @@
 """`canonical`: a network rewritten so that every step is a module of a known kind and nothing is shared or in
 place.
 
-A network as people write it hides its steps from layer-wise propagation: `x + y` and `torch.cat` are not
-modules, one ReLU is used many times and overwrites its input, batch norm is a second linear layer behind the
-first. Traced with `torch.fx`, every step becomes a node; each node is then written anew as one of the kinds
-of `layers.py`, and batch norm is merged into the layer before it where only that layer feeds it. What cannot
-be expressed is refused by name.
+Ordinary networks hide steps from layer-wise propagation: `x + y` and `torch.cat` are not modules, one ReLU
+runs many times and overwrites its input, batch norm is a second linear layer behind the first. `torch.fx`
+makes every step a node; the rewriter replaces each node by a module of `layers.py` and merges batch norm into
+the layer before it where nothing else reads that layer. A step without a rule is refused by name.
 
-The given module is never changed. Weights that need no change are shared with it (read only), so the copy of
-a ResNet-50 costs its merged convolutions and nothing more.
+The original module is never changed. Unchanged weights are shared with it (read only), so the copy of a
+ResNet-50 costs its merged convolutions and nothing more.
 """
 
 from __future__ import annotations
@@ -37,10 +36,11 @@ from backend.attribution.lrp.layers import (
     Normalise,
     Slot,
     batch_norm,
-    merged,
-    pad_same,
+    out_of_place,
+    padding_step,
     with_parameters,
 )
+from backend.attribution.lrp.merge import merge_affine
 from backend.attribution.lrp.steps import (
     ADDS,
     AVERAGES,
@@ -83,20 +83,20 @@ def canonical(module: nn.Module, example: Tensor) -> fx.GraphModule:
         traced = trace(module)
         values = record(traced, example)
         rewritten = _Rewriter(traced, values).run().eval().to(example.device)
-        _merge_affine(rewritten)
+        merge_affine(rewritten)
         _check(rewritten, module, example, expected)
     return rewritten
 
 
 class _Rewriter:
-    """Writes the traced graph anew, node by node. `new[old]` is the node that carries the old one's value."""
+    """Rewrites the traced graph node by node. `new[old]` is the node that carries the value of `old`."""
 
     def __init__(self, traced: fx.GraphModule, values: dict[fx.Node, Any]) -> None:
         self.traced, self.values = traced, values
         self.graph, self.root = fx.Graph(), nn.Module()
         self.new: dict[fx.Node, fx.Node] = {}
         self.lists: dict[fx.Node, tuple[Any, ...]] = {}
-        """Steps that give several maps (chunk, split), written where one of them is taken."""
+        """Steps that return several maps (chunk, split); they are written where one of the maps is read."""
 
     def run(self) -> fx.GraphModule:
         for node in self.traced.graph.nodes:
@@ -128,16 +128,16 @@ class _Rewriter:
     # -- writing ------------------------------------------------------------------------------------------------------------------
 
     def emit(self, node: fx.Node, layer: nn.Module, *inputs: fx.Node) -> fx.Node:
-        """One step of the canonical network, filed under the path of the layer it came from."""
+        """Adds one step to the canonical network, under the path of the layer it came from."""
         path = path_of(node)
         parts, parent = path.split("."), self.root
         for part in parts[:-1]:
             if not isinstance(parent._modules.get(part), nn.Module):
                 parent.add_module(part, nn.Module())
             parent = parent._modules[part]  # type: ignore[assignment]
-        name, again = parts[-1], 2
+        name, number = parts[-1], 2
         while name in parent._modules or hasattr(parent, name):
-            name, again = f"{parts[-1]}_{again}", again + 1
+            name, number = f"{parts[-1]}_{number}", number + 1
         parent.add_module(name, layer.eval())
         written = self.graph.call_module(".".join([*parts[:-1], name]), inputs)
         self.new[node] = written
@@ -168,7 +168,7 @@ class _Rewriter:
         elif "LayerNorm" in name or isinstance(layer, nn.GroupNorm):
             self._norm(node, layer, source)
         elif isinstance(layer, ACTIVATIONS):
-            self.emit(node, _not_in_place(layer), source)
+            self.emit(node, out_of_place(layer), source)
         elif isinstance(layer, POOLS) or name in ("FastAdaptiveAvgPool", "AvgPool2dSame"):
             self.emit(node, Average(layer.forward, (Slot(0),), {}), source)
         elif isinstance(layer, MOVERS) or name == "MaxPool2dSame":
@@ -183,7 +183,7 @@ class _Rewriter:
         ):
             self.refuse(node, f"a layer of type {type(layer).__name__} with a way of its own")
         fresh = with_parameters(layer, layer.weight, layer.bias)  # type: ignore[arg-type]
-        pad = _padding(layer)
+        pad = padding_step(layer)
         if pad is not None:
             source = self.emit(node, pad, source)
             fresh.padding = tuple(0 for _ in fresh.kernel_size)  # type: ignore[union-attr,assignment]
@@ -199,12 +199,12 @@ class _Rewriter:
         written = self.emit(node, batch_norm(layer), source)
         activation = getattr(layer, "act", None)  # timm's BatchNormAct2d: norm, dropout and activation in one
         if isinstance(activation, ACTIVATIONS):
-            self.emit(node, _not_in_place(activation), written)
+            self.emit(node, out_of_place(activation), written)
         elif activation is not None and not isinstance(activation, nn.Identity):
             self.refuse(node, f"an activation of type {type(activation).__name__}")
 
     def _norm(self, node: fx.Node, layer: Any, source: fx.Node) -> None:
-        """Layer and group norm, as a module or as what its function was called with."""
+        """Layer and group norm. layer: a module, or the arguments of the function in a namespace."""
         shape = self.values[node].shape
         groups = getattr(layer, "num_groups", None)
         channels = groups is None and "2d" in type(layer).__name__
@@ -260,7 +260,7 @@ class _Rewriter:
             self.refuse(node, f"the operation {name.strip('_')!r}")
 
     def _activation(self, node: fx.Node, name: str) -> None:
-        """A non-linearity with its arguments bound, and max(x, constant), which is one."""
+        """A non-linearity with its arguments bound; max(x, constant) is one."""
         others = [part for part in node.all_input_nodes if not self.is_tensor(part)]
         if name in MAXIMA and not (
             len(node.all_input_nodes) == 2 and len(others) == 1 and isinstance(self.values[others[0]], Tensor)
@@ -271,12 +271,13 @@ class _Rewriter:
     def _functional(self, node: fx.Node, name: str) -> None:
         """F.conv2d, F.linear, F.batch_norm and the other norms on weights that do not depend on the input,
         be they computed (weight standardisation)."""
-        given: dict[str, Any] = {**dict(zip(WEIGHTS[name], node.args, strict=False)), **node.kwargs}
-        source = given.pop("input")
-        if any(self.is_tensor(part) for part in given.values()):
+        arguments: dict[str, Any] = {**dict(zip(WEIGHTS[name], node.args, strict=False)), **node.kwargs}
+        source = arguments.pop("input")
+        if any(self.is_tensor(part) for part in arguments.values()):
             self.refuse(node, "its weights depend on the input")
         bound: dict[str, Any] = {
-            key: self._constant(part) if isinstance(part, fx.Node) else part for key, part in given.items()
+            key: self._constant(part) if isinstance(part, fx.Node) else part
+            for key, part in arguments.items()
         }
         if name == "batch_norm":
             self.emit(
@@ -316,8 +317,8 @@ class _Rewriter:
         return self.values[node]
 
     def _move(self, node: fx.Node, name: str) -> None:
-        """Sizes are bound for one input; a reshape that keeps the batch axis is written so that it holds
-        for any batch."""
+        """Moves have the sizes of the example bound; a reshape that keeps the batch axis is rewritten to hold
+        for any batch size."""
         source, shape = (
             node.args[0],
             self.values[node].shape if isinstance(self.values[node], Tensor) else None,
@@ -362,8 +363,8 @@ class _Rewriter:
         self.emit(node, affine, self.new[signal])
 
     def _product(self, node: fx.Node, left: fx.Node, right: fx.Node) -> None:
-        """Which of two factors is the signal: the one that is not squeezed to one number per channel, not
-        the output of a sigmoid."""
+        """A product of signal and gate. The gate is the factor with fewer cells, or else the output of a
+        sigmoid."""
         cells = [self.values[part].numel() for part in (left, right)]
         gates = [self._is_gate(self.new[part]) for part in (left, right)]
         if cells[0] != cells[1]:
@@ -383,15 +384,6 @@ class _Rewriter:
         return isinstance(layer, (nn.Sigmoid, nn.Hardsigmoid))
 
 
-def _not_overwriting(node: fx.Node) -> Callable[..., Any]:
-    """The function that a node calls; of `clamp_` and its like, the one that leaves its argument alone."""
-    name = str(node.target if node.op == "call_method" else getattr(node.target, "__name__", "")).strip("_")
-    if node.op == "call_method" or works_in_place(node, nn.Module()):
-        function: Callable[..., Any] = getattr(Tensor, name) if hasattr(Tensor, name) else getattr(F, name)
-        return function
-    return node.target  # type: ignore[return-value]
-
-
 def _part(*tensors: Tensor, split: Move, index: int) -> Tensor:
     return split(*tensors)[index]
 
@@ -400,58 +392,20 @@ def _reshape(x: Tensor, tail: tuple[int, ...]) -> Tensor:
     return x.reshape(x.shape[0], *tail)
 
 
-def _not_in_place(layer: nn.Module) -> nn.Module:
-    """A fresh activation without the old one's hooks; `inplace` would overwrite what the rules need."""
-    fresh = type(layer).__new__(type(layer))
-    nn.Module.__init__(fresh)
-    for name, value in vars(layer).items():
-        if name not in vars(fresh):
-            setattr(fresh, name, value)
-    fresh._parameters = dict(layer._parameters)
-    if hasattr(fresh, "inplace"):
-        vars(fresh)["inplace"] = False
-    return fresh
-
-
-def _padding(layer: Any) -> Move | None:
-    """Padding that is more than zeros on both sides alike, as a step of its own."""
-    if isinstance(layer, nn.Linear):
-        return None
-    if type(layer).__name__ == "Conv2dSame":
-        return Move(pad_same, (Slot(0), layer.kernel_size, layer.stride, layer.dilation), {})
-    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    if isinstance(layer.padding, str) or mode != "constant":
-        pads = tuple(layer._reversed_padding_repeated_twice)
-        return Move(F.pad, (Slot(0), pads), {"mode": mode}) if any(pads) else None
-    return None
-
-
-def _merge_affine(network: fx.GraphModule) -> None:
-    """Take up each affine step into the convolution or linear layer before it, where nothing else reads
-    that layer."""
-    for node in list(network.graph.nodes):
-        affine = network.get_submodule(node.target) if node.op == "call_module" else None
-        if not isinstance(affine, Affine):
-            continue
-        before = node.args[0]
-        if before.op != "call_module" or len(before.users) != 1:
-            continue
-        layer = network.get_submodule(before.target)
-        dim = affine.dim if not isinstance(layer, nn.Linear) else 1
-        if not isinstance(layer, WEIGHTED) or affine.dim != dim:
-            continue
-        network.set_submodule(before.target, merged(layer, affine))
-        node.replace_all_uses_with(before)
-        network.graph.erase_node(node)
-    network.delete_all_unused_submodules()
-    network.recompile()
+def _not_overwriting(node: fx.Node) -> Callable[..., Any]:
+    """The function that a node calls; for in-place ones such as `clamp_` their out-of-place version."""
+    name = str(node.target if node.op == "call_method" else getattr(node.target, "__name__", "")).strip("_")
+    if node.op == "call_method" or works_in_place(node, nn.Module()):
+        function: Callable[..., Any] = getattr(Tensor, name) if hasattr(Tensor, name) else getattr(F, name)
+        return function
+    return node.target  # type: ignore[return-value]
 
 
 def _check(network: fx.GraphModule, module: nn.Module, example: Tensor, expected: Tensor) -> None:
-    """Same scores; where rounding alone moves them that far (badly conditioned weights), the question is
-    asked in double precision."""
-    found = network(example)
-    if not _same(found, expected):
+    """Raises Incompatible unless both networks give the same scores. Where rounding alone exceeds the
+    tolerance (badly conditioned weights), the comparison is repeated in double precision."""
+    actual = network(example)
+    if not _same(actual, expected):
         precise = copy.deepcopy(module).double()(example.double())
         if not _same(copy.deepcopy(network).double()(example.double()), precise):
             raise Incompatible(
@@ -459,7 +413,7 @@ def _check(network: fx.GraphModule, module: nn.Module, example: Tensor, expected
             )
 
 
-def _same(found: Tensor, expected: Tensor) -> bool:
-    return found.shape == expected.shape and float((found - expected).abs().max()) <= TOLERANCE * max(
+def _same(actual: Tensor, expected: Tensor) -> bool:
+    return actual.shape == expected.shape and float((actual - expected).abs().max()) <= TOLERANCE * max(
         1.0, float(expected.abs().max())
     )

@@ -1,5 +1,4 @@
-"""Propagation rules. Each takes what arrived at a layer's output and says how much of it belongs to each of
-the layer's inputs.
+"""Propagation rules. A rule redistributes the relevance of a layer's output to the layer's inputs.
 
 Symbols: x input `[N, C, H, W]`, W weights, z = Wx + b output, R relevance of the output, s = R / z a
 quotient, W' the transposed layer. `x+` is max(x, 0), `x-` is min(x, 0). A denominator z is kept away from
@@ -42,7 +41,7 @@ from backend.attribution.lrp.layers import CONVOLUTIONS, Affine, Gate
 STABILISER = 1e-6
 """For all denominators but those of the epsilon rule."""
 ROUNDING = 1e-6
-"""Leaks below this share of the relevance are not worth spreading."""
+"""Leaks below this share of the relevance are not redistributed."""
 
 Tensors = tuple[Tensor, ...]
 Bias = Literal["share", "drop", "absorb"]
@@ -69,7 +68,7 @@ def apply(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def transposed(layer: nn.Module, s: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """The transposed linear map, from the layer's output back to the shape of its input x."""
+    """The transposed linear map W's, in the shape of the layer's input x."""
     if not isinstance(layer, CONVOLUTIONS):
         return s @ weight
     return torch.ops.aten.convolution_backward(s, x, weight, None, *_geometry(layer), [True, False, False])[0]
@@ -99,12 +98,12 @@ def _shift(layer: nn.Module, output: Tensor) -> Tensor:
     return bias if isinstance(layer, nn.Linear) else bias.view(-1, *[1] * (output.ndim - 2))
 
 
-def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
-    """Relevance of each output over its receptive field, in proportion to the map `by` >= 0 (the shape of the
-    layer's input).
+def redistribute(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
+    """Redistributes the relevance of each output over its receptive field in proportion to `by` >= 0, in the
+    shape of the layer's input.
 
-    All weights are alike here, so channels are summed first: one channel per group instead of a full
-    convolution. What meets an empty field stays behind.
+    All weights are equal here, so channels are summed first: one channel per group instead of a full
+    convolution. Relevance whose receptive field sums to 0 is lost.
     """
     if not isinstance(layer, CONVOLUTIONS):
         total = by.sum(-1, keepdim=True)
@@ -123,7 +122,7 @@ def spread(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Epsilon:
-    """Each input's share of the sum; epsilon > 0 absorbs what weak, contradictory sums would carry."""
+    """Each input's share of the sum; epsilon > 0 absorbs the relevance of sums near zero."""
 
     name: ClassVar[str] = "epsilon"
     epsilon: float = 1e-6
@@ -136,14 +135,13 @@ class Epsilon:
         )
         share = x * transposed(layer, s, x, weight)
         if self.bias == "share" and layer.bias is not None:
-            share = share + spread(layer, s * _shift(layer, output), x.abs())
+            share = share + redistribute(layer, s * _shift(layer, output), x.abs())
         return (share,)
 
 
 @dataclass(frozen=True)
 class ZPlus:
-    """Only contributions that speak for the output: positive weight on positive input, negative weight on
-    negative input."""
+    """Positive contributions only: positive weight on positive input, negative weight on negative input."""
 
     name: ClassVar[str] = "z+"
     bias: Bias = "share"
@@ -180,7 +178,7 @@ def _agreeing(
         found, unexplained = _divided(layer, parts, output, relevance, bias)
         share = found[0] if below is None else found[0] + found[1]
     if bias == "share" and bool(unexplained.abs().sum() > ROUNDING * relevance.abs().sum()):
-        share = share + spread(layer, unexplained, torch.ones_like(above))
+        share = share + redistribute(layer, unexplained, torch.ones_like(above))
     return share
 
 
@@ -236,17 +234,17 @@ class Gamma:
         if signed:
             share = share + below * transposed(layer, s, x, opposing)
         if self.bias == "share" and layer.bias is not None:
-            share = share + spread(layer, s * shift, x.abs())
+            share = share + redistribute(layer, s * shift, x.abs())
         return share
 
 
 @dataclass(frozen=True, eq=False)
 class ZBox:
-    """The first layer of a network whose inputs lie between `low` and `high` `[1, C, H, W]`; a black pixel
-    can then carry relevance too.
+    """For the first layer of a network whose inputs lie between `low` and `high` `[1, C, H, W]`: a black pixel
+    can carry relevance too.
 
-    Wx - W+l - W-h = W+(x - l) + W-(x - h): z+ on the distances to both ends. An input beyond the bounds moves
-    them.
+    Wx - W+l - W-h = W+(x - l) + W-(x - h): z+ on the distances to both ends. An input beyond a bound widens
+    it.
     """
 
     name: ClassVar[str] = "zB"
@@ -262,20 +260,20 @@ class ZBox:
 
 @dataclass(frozen=True)
 class Flat:
-    """An even spread over the receptive field, whatever input and weights: where, but not which pixel."""
+    """Even redistribution over the receptive field, whatever the input and the weights."""
 
     name: ClassVar[str] = "flat"
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
-        return (spread(layer, relevance, torch.ones_like(inputs[0])),)
+        return (redistribute(layer, relevance, torch.ones_like(inputs[0])),)
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What arrives at a cell goes to the same cell: elementwise layers, and normalisation (the identity rule
-    of Achtibat et al. 2024).
+    """Relevance stays at its cell: elementwise layers, and normalisation (the identity rule of Achtibat et al.
+    2024).
 
-    An affine layer's shift takes its part along if it may absorb.
+    With `absorb` the shift of an affine layer keeps its part.
     """
 
     name: ClassVar[str] = "pass"

@@ -1,5 +1,4 @@
-"""The words of the rewrite: which operations and layers, by name or type, are which kind of step
-(`layers.py`)."""
+"""Tables of the rewrite: the kind of step (`layers.py`) of each operation, by name, and layer, by type."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How well each preset keeps relevance on each model: `python -m backend.attribution.lrp.table MODEL...`
-prints a Markdown table.
+"""Conservation of relevance per model and preset: `python -m backend.attribution.lrp.table MODEL...` prints a
+Markdown table.
 
-MODEL is a key of the catalogue with weights at hand, or `timm:NAME` / `torchvision:NAME`, taken with random
-weights where none are.
+MODEL is a key of the catalogue, or `timm:NAME` / `torchvision:NAME`; without weights on this machine these
+get random ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tabulate import tabulate
 import models
 from app.core.errors import Incompatible, WeightsUnavailable
 from backend.attribution.lrp.composites import Preset
-from backend.attribution.lrp.prepared import Settings, growth, probe, relevance, verdict
+from backend.attribution.lrp.prepared import Settings, growth, probe_input, relevance, verdict
 from models.model import Model
 
 
@@ -35,9 +35,9 @@ class Row:
     reason: str
 
 
-def measure(model: Model, name: str) -> list[Row]:
+def rows_of(model: Model, name: str) -> list[Row]:
     """One row per preset."""
-    x = probe(model)
+    x = probe_input(model)
     with torch.no_grad():
         target = int(model.logits(x).argmax())
     rows = []
@@ -45,16 +45,16 @@ def measure(model: Model, name: str) -> list[Row]:
         settings = Settings(preset=preset)
         reason = verdict(model, settings).reason
         try:
-            found = relevance(model, x, target, settings)
+            result = relevance(model, x, target, settings)
         except Incompatible:
             rows.append(Row(name, preset, None, None, reason))
         else:
-            rows.append(Row(name, preset, found.conservation, growth(found), reason))
+            rows.append(Row(name, preset, result.conservation, growth(result), reason))
     return rows
 
 
 def load(key: str) -> Model:
-    """With its weights where they are at hand, else with random ones from seed 0."""
+    """The model with its weights if they are on this machine, else with random ones from seed 0."""
     try:
         return models.load(key)
     except WeightsUnavailable:
@@ -83,7 +83,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def main(keys: Sequence[str]) -> None:
     """Measure and print."""
-    sys.stdout.write(markdown([row for key in keys for row in measure(load(key), key)]) + "\n")
+    sys.stdout.write(markdown([row for key in keys for row in rows_of(load(key), key)]) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Tracing: the steps of a network as `torch.fx` nodes, what each gave for one example, and what to call
-it."""
+"""Tracing: the steps of a network as `torch.fx` nodes, their values for one example, and their names."""
 
 from __future__ import annotations
 
@@ -55,8 +54,8 @@ def trace(module: nn.Module) -> fx.GraphModule:
 
 
 class _Recorder(fx.Interpreter):
-    """Runs the traced network once and keeps what each step gave: the shape of a feature map, or the
-    constant itself."""
+    """Runs the traced network once and records each step's value: the shape of a feature map (as a meta
+    tensor), or the constant itself."""
 
     def __init__(self, traced: fx.GraphModule) -> None:
         super().__init__(traced)
@@ -78,7 +77,7 @@ class _Recorder(fx.Interpreter):
 
 
 def record(traced: fx.GraphModule, example: Tensor) -> dict[fx.Node, Any]:
-    """What every step gives for the example. Raises Incompatible."""
+    """The value of every step for the example. Raises Incompatible where the traced network fails."""
     recorder = _Recorder(traced)
     try:
         recorder.run(example)
@@ -101,7 +100,7 @@ def operation(node: fx.Node) -> str:
 
 
 def path_of(node: fx.Node) -> str:
-    """Where in the network a step stands: the layer's own path, or the enclosing block's for an operation."""
+    """Path of a step: the layer's own, or for an operation the enclosing block's and the operation's name."""
     if node.op == "call_module":
         return str(node.target)
     stack = node.meta.get("nn_module_stack") or {}

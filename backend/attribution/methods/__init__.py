@@ -1,5 +1,5 @@
-"""Explanation methods, one file each. A file dropped in here is discovered, drawn as a form, and run
-through the contract tests."""
+"""Explanation methods, one file each. The registry discovers every file here, the page draws its parameters
+as a form, and the contract tests run it."""
 
 from typing import Any
 

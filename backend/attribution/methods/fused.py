@@ -1,5 +1,4 @@
-"""The fused map: Grad-CAM++ says where, LRP says which cells and with which sign; what only one of them
-marks is dropped."""
+"""The fused map: the product of Grad-CAM++ (where) and LRP (which cells, with which sign)."""
 
 from __future__ import annotations
 
@@ -114,25 +113,25 @@ class Fused(Method[FusedParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: FusedParams, report: Progress
     ) -> Attribution:
-        where = METHODS[CAM].run(model, x, context, METHODS[CAM].Params(), silent)
-        cam = min_max(where.values)
+        coarse = METHODS[CAM].run(model, x, context, METHODS[CAM].Params(), silent)
+        cam = min_max(coarse.values)
         denoised = np.clip(cam - params.tau, 0.0, 1.0)
         report(1, 2, denoised)
-        found = propagated(model, x, context.target, LrpParams(preset=params.preset))
-        lrp = by_maximum(found.relevance[0].mean(0).cpu().numpy())
+        result = propagated(model, x, context.target, LrpParams(preset=params.preset))
+        lrp = by_maximum(result.relevance[0].mean(0).cpu().numpy())
         product = lrp * denoised
         values = by_maximum(blurred(product, params.sigma))
         values = np.abs(values) if params.abs else values
-        gap, extras, notes = summary_of(found)
-        spent = self.cost(model, params)
+        gap, extras, notes = summary_of(result)
+        cost = self.cost(model, params)
         report(2, 2, values)
         return Attribution(
             values=values,
             signed=not params.abs,
-            native=where.native,
+            native=coarse.native,
             gap=None,
-            forwards=spent.forwards,
-            backwards=spent.backwards,
+            forwards=cost.forwards,
+            backwards=cost.backwards,
             stages={
                 "grad_cam_pp": Stage("Grad-CAM++, 0 to 1", cam, signed=False),
                 "denoised": Stage("Grad-CAM++ without haze", denoised, signed=False),

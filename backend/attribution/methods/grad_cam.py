@@ -28,8 +28,8 @@ def enlarged(values: Tensor, size: tuple[int, int]) -> np.ndarray:
 
 
 def cam_attribution(x: Tensor, values: Tensor, context: Context) -> Attribution:
-    """What every class activation map returns: the enlarged map, and the layer's own resolution as a
-    stage."""
+    """The result of a class activation map: the enlarged map, and the map at the layer's resolution as the
+    stage `native`."""
     return Attribution(
         values=enlarged(values, (x.shape[-2], x.shape[-1])),
         signed=False,

@@ -15,7 +15,7 @@ from models.model import Model
 
 
 def input_map(values: Tensor, *, signed: bool) -> Attribution:
-    """values `[H, W]`: the result of a method that takes one pass and has no resolution of its own."""
+    """The result of a method of one forward and one backward pass at input resolution. values: `[H, W]`."""
     array: np.ndarray = values.detach().cpu().numpy()
     return Attribution(
         values=array, signed=signed, native=(array.shape[0], array.shape[1]), forwards=1, backwards=1

@@ -18,8 +18,8 @@ from models.model import Model
 class GuidedBackprop(Method[NoParams]):
     """values = sum over channels of the guided gradient (backend/attribution/network/guided.py).
 
-    It shows edges that the network can see, hardly which of them speak for the class: with other weights
-    behind the first layers the picture stays nearly the same (Adebayo et al. 2018, arXiv 1810.03292).
+    The map shows edges that the network reacts to and hardly depends on the class: with random weights behind
+    the first layers it stays nearly the same (Adebayo et al. 2018, arXiv 1810.03292).
     """
 
     key: ClassVar[str] = "guided_backprop"

@@ -16,8 +16,7 @@ from models.model import Model
 
 @register
 class InputXGradient(Method[NoParams]):
-    """values = sum over channels of x * dy_c/dx, x on the network's own scale (zero is what the network
-    calls zero, not black)."""
+    """values = sum over channels of x * dy_c/dx. x is on the network's scale, where zero is not black."""
 
     key: ClassVar[str] = "input_x_gradient"
     title: ClassVar[str] = "Input x gradient"

@@ -1,5 +1,4 @@
-"""Integrated gradients: the gradient along the straight way from a baseline to the input, times the
-difference."""
+"""Integrated gradients: the mean gradient on the line from a baseline to the input, times their difference."""
 
 from __future__ import annotations
 
@@ -38,9 +37,9 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
     """values = sum over channels of (x - b) * sum_k w_k dy_c/dx(b + t_k (x - b)); t_k, w_k Gauss-Legendre
     points and weights on [0, 1].
 
-    Completeness: the map adds up to y_c(x) - y_c(b); `gap` is the distance from it, relative. The two ends
-    cost two forward passes more. Steps are taken in an order that covers the way evenly from the start, so
-    that the partial map is already the map, only rougher.
+    Completeness: the map adds up to y_c(x) - y_c(b); `gap` is the relative deviation from it. The two ends
+    cost two forward passes more. The steps are ordered so that every prefix covers the line evenly: a partial
+    map is a rougher version of the final one.
     """
 
     key: ClassVar[str] = "integrated_gradients"
@@ -67,16 +66,18 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
     ) -> Attribution:
         run = Passes.of(model).run(context.target, params.n_steps)
         baseline = model.input.baseline(x, params.baseline)
-        start, way = run.ready(baseline, "gradient"), run.ready(x - baseline, "gradient")
+        start, difference = run.ready(baseline, "gradient"), run.ready(x - baseline, "gradient")
         points, weights = path(params.n_steps, x)
-        total, used = torch.zeros_like(way), 0.0
+        total, weight_so_far = torch.zeros_like(difference), 0.0
         for part in chunks(params.n_steps, run.batch("gradient")):
-            gradients, _ = run.gradients(start + points[part] * way)
+            gradients, _ = run.gradients(start + points[part] * difference)
             total += (weights[part] * gradients).sum(0, keepdim=True)
-            used += float(weights[part].sum())
+            weight_so_far += float(weights[part].sum())
             if part.stop < params.n_steps:
-                report(part.stop, params.n_steps, (total * way / used)[0].sum(0).cpu().numpy())
-        values = (total * way)[0].sum(0).cpu().numpy()
+                report(
+                    part.stop, params.n_steps, (total * difference / weight_so_far)[0].sum(0).cpu().numpy()
+                )
+        values = (total * difference)[0].sum(0).cpu().numpy()
         top, bottom = (float(run.exact_scores(end)) for end in (x, baseline))
         gap = abs(float(values.sum(dtype=np.float64)) - (top - bottom)) / max(abs(top - bottom), TINY)
         report(params.n_steps, params.n_steps, values)

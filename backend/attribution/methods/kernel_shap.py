@@ -19,7 +19,7 @@ from backend.attribution.perturbation.removal import (
     segment_defaults,
     unsure,
 )
-from backend.attribution.perturbation.segments import grid, segments, spread
+from backend.attribution.perturbation.segments import grid, segments, to_cells
 from backend.attribution.perturbation.surrogate import ENOUGH, relative_error, robust_errors, too_few
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
@@ -66,8 +66,8 @@ class KernelShap(Method[KernelShapParams]):
         return segment_defaults(model)
 
     def cost(self, model: Model, params: KernelShapParams) -> Cost:
-        """With few segments all coalitions; fewer than declared where superpixels come out fewer than
-        asked for."""
+        """2^S passes for S <= 8 segments, `n_samples` for more. SLIC may return fewer segments than `params`
+        asks for; the run is then cheaper."""
         count = (
             prod(grid(params.segments, *model.input.shape[1:]))
             if params.segmentation == "tiles"
@@ -84,28 +84,28 @@ class KernelShap(Method[KernelShapParams]):
         exact = count <= EXACT
         on = all_coalitions(count) if exact else coalitions(params.n_samples, count, context.seed)
         removal = Removal(run, x, model.input.baseline(x, params.baseline))
-        scores, due = np.empty(0), REFIT
+        scores, next_report = np.empty(0), REFIT
         for part in removal.segment_scores(on, labels):
             scores = np.append(scores, part)
-            ready = not exact and due <= len(scores) < len(on)
-            due = len(scores) + REFIT if ready else due
+            ready = not exact and next_report <= len(scores) < len(on)
+            next_report = len(scores) + REFIT if ready else next_report
             if len(scores) < len(on):
                 report(
                     len(scores),
                     len(on),
-                    spread(solve(on[: len(scores)], scores)[0], labels) if ready else None,
+                    to_cells(solve(on[: len(scores)], scores)[0], labels) if ready else None,
                 )
         shares, errors = (shapley(on, scores), np.zeros(count)) if exact else solve(on, scores)
-        known = exact or len(on) >= ENOUGH * count + 2
-        uncertainty = relative_error(errors, shares) if known else inf
-        values = spread(shares, labels)
+        has_errors = exact or len(on) >= ENOUGH * count + 2
+        uncertainty = relative_error(errors, shares) if has_errors else inf
+        values = to_cells(shares, labels)
         report(len(on), len(on), values)
         return Attribution(
             values=values,
             signed=True,
             native=(labels.shape[0], labels.shape[1]),
-            stages={"error": Stage("Standard error", spread(errors, labels), False)}
-            if known and not exact
+            stages={"error": Stage("Standard error", to_cells(errors, labels), False)}
+            if has_errors and not exact
             else {},
             extras={
                 "precision": run.precision,
@@ -118,11 +118,11 @@ class KernelShap(Method[KernelShapParams]):
             arrays={
                 "segments": labels.astype(np.int16),
                 "coefficients": shares.astype(np.float32),
-                **({"errors": errors.astype(np.float32)} if known else {}),
+                **({"errors": errors.astype(np.float32)} if has_errors else {}),
             },
             forwards=run.forwards,
             backwards=0,
-            notes=unsure(uncertainty, len(on)) if known else (too_few(len(on), count, len(on) - 2),),
+            notes=unsure(uncertainty, len(on)) if has_errors else (too_few(len(on), count, len(on) - 2),),
         )
 
 
@@ -139,9 +139,9 @@ def coalitions(n: int, count: int, seed: int) -> np.ndarray:
     sizes = np.arange(1, count)
     chance = 1 / (sizes * (count - sizes))
     pairs = max(1, (n - 1) // 2)
-    drawn = generator.choice(sizes, size=pairs, p=chance / chance.sum())
+    drawn_sizes = generator.choice(sizes, size=pairs, p=chance / chance.sum())
     ranks = generator.random((pairs, count)).argsort(1).argsort(1)
-    half = ranks < drawn[:, None]
+    half = ranks < drawn_sizes[:, None]
     on = np.stack([half, ~half], axis=1).reshape(-1, count)
     ends = np.stack([np.ones(count, bool), np.zeros(count, bool)])
     return np.concatenate([ends, on])[:n]
@@ -164,7 +164,7 @@ def solve(on: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shapley(on: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The definition, from the scores of all coalitions."""
+    """Shapley values `[S]` by definition. on: all coalitions `[2^S, S]`; scores: `[2^S]`."""
     count = on.shape[1]
     codes = on @ (1 << np.arange(count))
     by_code = np.empty(2**count)

@@ -20,8 +20,8 @@ from backend.attribution.perturbation.removal import (
     segment_defaults,
     unsure,
 )
-from backend.attribution.perturbation.segments import segments, spread
-from backend.attribution.perturbation.surrogate import Fit, draw, fit_drawn, too_few
+from backend.attribution.perturbation.segments import segments, to_cells
+from backend.attribution.perturbation.surrogate import Surrogate, draw, fit_surrogate, too_few
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
@@ -99,68 +99,70 @@ class Lime(Method[LimeParams]):
         on = draw(params.n_samples, count, context.seed, params.antithetic)
         removal = Removal(run, x, model.input.baseline(x, params.baseline))
         scores = np.empty(len(on))
-        fit, done, due = None, 0, REFIT
+        surrogate, done, next_fit = None, 0, REFIT
         for part in removal.segment_scores(on, labels):
             scores[done : done + len(part)] = part
             done += len(part)
-            if done < due and done < len(on):
+            if done < next_fit and done < len(on):
                 report(done, len(on))
                 continue
-            due = done + REFIT
-            fit = fit_drawn(on[:done], scores[:done], params.kernel_width, params.antithetic)
-            if params.tolerance and fit.enough and fit.uncertainty <= params.tolerance:
+            next_fit = done + REFIT
+            surrogate = fit_surrogate(on[:done], scores[:done], params.kernel_width, params.antithetic)
+            if params.tolerance and surrogate.enough and surrogate.uncertainty <= params.tolerance:
                 break
             if done < len(on):
-                report(done, len(on), spread(fit.coefficients, labels))
-        assert fit is not None
-        values = spread(fit.coefficients, labels)
+                report(done, len(on), to_cells(surrogate.coefficients, labels))
+        assert surrogate is not None
+        values = to_cells(surrogate.coefficients, labels)
         report(len(on), len(on), values)
-        band = {"band": fit.band.astype(np.float32)} if fit.enough else {}
+        band = {"band": surrogate.band.astype(np.float32)} if surrogate.enough else {}
         return Attribution(
             values=values,
             signed=True,
             native=labels.shape if params.segmentation == "slic" else _tile_shape(labels),
-            stages=_stages(fit, values, labels) if fit.enough else {},
+            stages=_stages(surrogate, values, labels) if surrogate.enough else {},
             extras={
-                "r2": fit.r2,
-                "intercept": fit.intercept,
+                "r2": surrogate.r2,
+                "intercept": surrogate.intercept,
                 "segments": count,
                 "samples": done,
-                "uncertainty": fit.uncertainty if fit.enough and np.isfinite(fit.uncertainty) else None,
-                "sure_segments": int(_sure(fit).sum()) if fit.enough else None,
+                "uncertainty": surrogate.uncertainty
+                if surrogate.enough and np.isfinite(surrogate.uncertainty)
+                else None,
+                "sure_segments": int(_sure(surrogate).sum()) if surrogate.enough else None,
                 "precision": run.precision,
             },
             arrays={
                 "segments": labels.astype(np.int16),
-                "coefficients": fit.coefficients.astype(np.float32),
+                "coefficients": surrogate.coefficients.astype(np.float32),
                 **band,
                 "samples": on[:done],
                 "scores": scores[:done].astype(np.float32),
             },
             forwards=run.forwards,
             backwards=0,
-            notes=_notes(fit, done, count),
+            notes=_notes(surrogate, done, count),
         )
 
 
-def _sure(fit: Fit) -> np.ndarray:
+def _sure(surrogate: Surrogate) -> np.ndarray:
     """bool `[S]`: the band does not hold zero."""
-    low, high = fit.band
+    low, high = surrogate.band
     result: np.ndarray = (low > 0) | (high < 0)
     return result
 
 
-def _stages(fit: Fit, values: np.ndarray, labels: np.ndarray) -> dict[str, Stage]:
-    low, high = fit.band
+def _stages(surrogate: Surrogate, values: np.ndarray, labels: np.ndarray) -> dict[str, Stage]:
+    low, high = surrogate.band
     return {
-        "low": Stage("Lower end of the 90% band", spread(low, labels), True),
-        "high": Stage("Upper end of the 90% band", spread(high, labels), True),
+        "low": Stage("Lower end of the 90% band", to_cells(low, labels), True),
+        "high": Stage("Upper end of the 90% band", to_cells(high, labels), True),
         "sure": Stage(
             "Only pieces whose band leaves no doubt about the sign",
-            values * spread(_sure(fit) * 1.0, labels),
+            values * to_cells(_sure(surrogate) * 1.0, labels),
             True,
         ),
-        "error": Stage("Standard error", spread(fit.errors, labels), False),
+        "error": Stage("Standard error", to_cells(surrogate.errors, labels), False),
     }
 
 
@@ -168,12 +170,12 @@ def _tile_shape(labels: np.ndarray) -> tuple[int, int]:
     return len(np.unique(labels[:, 0])), len(np.unique(labels[0]))
 
 
-def _notes(fit: Fit, done: int, count: int) -> tuple[str, ...]:
+def _notes(surrogate: Surrogate, done: int, count: int) -> tuple[str, ...]:
     notes = []
-    if fit.r2 < WEAK:
+    if surrogate.r2 < WEAK:
         notes.append(
-            f"The linear model explains only {max(fit.r2, 0):.0%} of the scores: take these pieces with care."
+            f"The linear model explains only {max(surrogate.r2, 0):.0%} of the scores: take these pieces with care."
         )
-    if not fit.enough:
-        notes.append(too_few(done, count, fit.effective))
-    return (*notes, *(unsure(fit.uncertainty, done) if fit.enough else ()))
+    if not surrogate.enough:
+        notes.append(too_few(done, count, surrogate.effective))
+    return (*notes, *(unsure(surrogate.uncertainty, done) if surrogate.enough else ()))

@@ -1,5 +1,4 @@
-"""Layer-wise relevance propagation: the score is handed back from layer to layer until it lies on the
-input."""
+"""Layer-wise relevance propagation: the score is redistributed from layer to layer back to the input."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from backend.attribution.types import Attribution, Compatibility, Context, Cost,
 from models.model import Model
 
 QUIET = {"pass", "route", "signal"}
-"""Rules that cannot lose relevance: left out of the layer list."""
+"""Rules that cannot lose relevance; `extras["layers"]` omits them."""
 
 
 class LrpParams(Params):
@@ -61,29 +60,29 @@ def settings_of(params: LrpParams) -> Settings:
 
 
 def cost_of(preset: Preset) -> Cost:
-    """Passes: the forward pass, for z+ and gamma a second one with other weights, and the walk back."""
+    """The forward pass, a second one with other weights for z+ and gamma, and one backward pass."""
     return Cost(1, 1) if preset == "epsilon" else Cost(2, 1)
 
 
 def propagated(model: Model, x: Tensor, target: int, params: LrpParams) -> Relevance:
-    """Relevance under these parameters. Presets that let relevance grow beyond bounds on this model are
-    refused before running."""
+    """Relevance under these parameters. Raises Incompatible for a preset that does not conserve relevance on
+    this model."""
     if params.bias == "share":  # the other two lose relevance by choice
-        judged = verdict(model, Settings(preset=params.preset, input_rule=params.input_rule))
-        if not judged.ok:
-            raise Incompatible(judged.reason, field="params.preset")
+        compatibility = verdict(model, Settings(preset=params.preset, input_rule=params.input_rule))
+        if not compatibility.ok:
+            raise Incompatible(compatibility.reason, field="params.preset")
     return relevance(model, x, target, settings_of(params))
 
 
-def summary_of(found: Relevance) -> tuple[float, dict[str, Any], tuple[str, ...]]:
-    """gap, extras and notes that say how well the sum of the map keeps the score."""
-    ratio = found.conservation
+def summary_of(result: Relevance) -> tuple[float, dict[str, Any], tuple[str, ...]]:
+    """(gap, extras, notes): how far the sum of the map is from the score, in all and layer by layer."""
+    ratio = result.conservation
     extras = {
         "conservation": ratio,
-        "score": found.start,
+        "score": result.start,
         "layers": [
             {"layer": step.layer, "rule": step.rule, "received": step.received, "passed": step.passed}
-            for step in found.steps
+            for step in result.steps
             if step.rule not in QUIET
         ],
     }
@@ -131,10 +130,10 @@ class Lrp(Method[LrpParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: LrpParams, report: Progress
     ) -> Attribution:
-        found = propagated(model, x, context.target, params)
-        values: np.ndarray = found.relevance[0].sum(0).cpu().numpy()
-        gap, extras, notes = summary_of(found)
-        spent = self.cost(model, params)
+        result = propagated(model, x, context.target, params)
+        values: np.ndarray = result.relevance[0].sum(0).cpu().numpy()
+        gap, extras, notes = summary_of(result)
+        cost = self.cost(model, params)
         report(1, 1, values)
         return Attribution(
             values=values,
@@ -143,6 +142,6 @@ class Lrp(Method[LrpParams]):
             gap=gap,
             extras=extras,
             notes=notes,
-            forwards=spent.forwards,
-            backwards=spent.backwards,
+            forwards=cost.forwards,
+            backwards=cost.backwards,
         )

@@ -37,7 +37,7 @@ class OcclusionParams(Params):
 @register
 class Occlusion(Method[OcclusionParams]):
     """values_ij = mean over the windows that cover cell ij of y_c(x) - y_c(x with the window replaced); 0
-    where no window comes.
+    for a cell that no window covers.
 
     The last window of a row or column is cut off at the border, as in Captum.
     """

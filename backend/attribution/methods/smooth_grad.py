@@ -116,5 +116,5 @@ def noise_like(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
 
 def _uncertainty(mean: Tensor, variance: Tensor, n: int) -> float | None:
-    spread = float(mean.std(correction=0))
-    return float((variance / n).mean().sqrt()) / spread if n > 1 and spread > 0 else None
+    deviation = float(mean.std(correction=0))
+    return float((variance / n).mean().sqrt()) / deviation if n > 1 and deviation > 0 else None

@@ -88,47 +88,51 @@ class VisualTcav(Method[VisualTcavParams]):
         report(0, 3)
         vector = library.vector(model, layer, params.concept, params.negatives)
         report(1, 3)
-        out = concept_attribution(model, x, layer, [vector], [context.target])
+        attribution = concept_attribution(model, x, layer, [vector], [context.target])
         report(2, 3)
-        counter = library.against(model, params.concept, params.negatives)
+        counter = library.counter_for(model, params.concept, params.negatives)
         pseudo = library.pseudo(
             model, layer, vector.positives, params.n_random, negatives=counter, seed=context.seed
         )
-        again = library.redrawn(
+        redrawn = library.redrawn(
             model, layer, params.concept, REDRAWS, negatives=counter, seed=context.seed + 1
         )
-        score, chance = float(out.scores[0, 0]), pseudo.scores(out.field)[:, 0].cpu().numpy()
+        score, chance = float(attribution.scores[0, 0]), pseudo.scores(attribution.field)[:, 0].cpu().numpy()
         p = empirical_p(score, chance)
         low, high, _ = interval(
-            np.array([score]), again.scores(out.field)[:, 0].cpu().numpy(), np.array([chance.mean()])
+            np.array([score]),
+            redrawn.scores(attribution.field)[:, 0].cpu().numpy(),
+            np.array([chance.mean()]),
         )
-        unlike = unlike_words(library.kind(model, params.concept), library.kind(model, counter), None)
+        mismatch = unlike_words(library.kind(model, params.concept), library.kind(model, counter), None)
         level = float(np.quantile(chance, 0.95))
-        judged = judge_together(
-            [Evidence(p, low, high, float(chance.mean()), level, unlike=unlike)], params.n_random
+        judgement = judge_together(
+            [Evidence(p, low, high, float(chance.mean()), level, unlike=mismatch)], params.n_random
         )[0]
         report(3, 3)
-        native = tuple(out.maps.shape[-2:])
+        native = tuple(attribution.maps.shape[-2:])
         return Attribution(
-            values=enlarged(out.maps[0], x.shape[-2:]),
+            values=enlarged(attribution.maps[0], x.shape[-2:]),
             signed=False,
             native=(native[0], native[1]),
             stages={
-                "raw": Stage("Projection before clipping", out.raw[0].cpu().numpy(), False),
-                "map": Stage("Concept map at the layer's resolution", out.maps[0].cpu().numpy(), False),
+                "raw": Stage("Projection before clipping", attribution.raw[0].cpu().numpy(), False),
+                "map": Stage(
+                    "Concept map at the layer's resolution", attribution.maps[0].cpu().numpy(), False
+                ),
                 "field": Stage(
                     "Attribution field of the class, all concepts",
-                    out.field.values[0].sum(0).cpu().numpy(),
+                    attribution.field.values[0].sum(0).cpu().numpy(),
                     False,
                 ),
             },
             extras={
                 "concept": vector.name,
                 "score": score,
-                "share": float(out.shares[0]),
+                "share": float(attribution.shares[0]),
                 "p_value": p,
-                "verdict": judged.verdict,
-                "because": judged.because,
+                "verdict": judgement.verdict,
+                "because": judgement.because,
                 "range_low": low,
                 "range_high": high,
                 "counter": library.name(counter),
@@ -140,26 +144,26 @@ class VisualTcav(Method[VisualTcavParams]):
                 "examples": vector.positives,
                 "counter_examples": vector.negatives,
             },
-            notes=_notes(vector, score, judged),
+            notes=_notes(vector, score, judgement),
             forwards=POINTS + 3,
             backwards=POINTS,
         )
 
 
-def _notes(vector: ConceptVector, score: float, judged: Judgement) -> tuple[str, ...]:
+def _notes(vector: ConceptVector, score: float, judgement: Judgement) -> tuple[str, ...]:
     if not vector.recognised:
         return (
             f"{vector.name} is not recognised at this layer: its examples light up no more than the counter-examples. Try another layer.",
         )
-    if judged.verdict == "counts":
+    if judgement.verdict == "counts":
         return ()
     words = (
         "does not count for more than chance"
-        if judged.verdict == "not_more_than_chance"
+        if judgement.verdict == "not_more_than_chance"
         else "may or may not count: undecided"
     )
     return (
-        f"{vector.name} {words} at this layer (score {score:.3f}, p = {judged.p_adjusted:.2f}). {judged.because}",
+        f"{vector.name} {words} at this layer (score {score:.3f}, p = {judgement.p_adjusted:.2f}). {judgement.because}",
     )
 
 

@@ -14,21 +14,21 @@ from models.model import Model
 def activations_and_gradients(model: Model, x: Tensor, layer: str, target: int) -> tuple[Tensor, Tensor]:
     """A and dy_c/dA at `layer`, both `[N, C, h, w]`, for x `[N, C, H, W]`; y_c is the logit of `target`.
 
-    The layer's output starts a graph of its own: nothing before it is recorded, so only the part behind it is
-    paid for on the way back. A module that runs several times (a shared ReLU) is seen at its last call. What
-    runs on is a copy, so that an in-place operation behind the layer does not change what was seen.
+    The layer's output starts a graph of its own, so the backward pass ends at the layer. A module that runs
+    several times (a shared ReLU) counts at its last call. The network continues on a copy of the output, so
+    that an in-place operation behind the layer does not change A.
     """
-    seen: list[Tensor] = []
+    recorded: list[Tensor] = []
 
-    def keep(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
-        seen[:] = [output.detach().requires_grad_(True)]
-        return seen[0].clone()
+    def record(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+        recorded[:] = [output.detach().requires_grad_(True)]
+        return recorded[0].clone()
 
-    handle = model.module.get_submodule(layer).register_forward_hook(keep)
+    handle = model.module.get_submodule(layer).register_forward_hook(record)
     try:
         with torch.enable_grad():
             y = model.select(model.module(x.detach().clone()), target).sum()
     finally:
         handle.remove()
-    (gradient,) = torch.autograd.grad(y, seen[0])
-    return seen[0].detach(), gradient.detach()
+    (gradient,) = torch.autograd.grad(y, recorded[0])
+    return recorded[0].detach(), gradient.detach()

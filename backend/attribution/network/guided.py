@@ -1,4 +1,4 @@
-"""Guided backpropagation: on the way back a ReLU passes only what is positive.
+"""Guided backpropagation: in the backward pass a ReLU passes positive gradients only.
 
 `nn.ReLU`, `F.relu`, `Tensor.relu_` and their ReLU6 cousins all end in a few torch functions, and so do the
 other ways to write them: `clamp(min=0)`, `maximum(x, 0)`, `threshold(x, 0, 0)`, `where(x > 0, x, 0)`. While
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from backend.attribution.network.kept import keep
+from backend.attribution.network.cache import cached
 from backend.attribution.types import OK, Compatibility
 from models.model import Model
 
@@ -42,8 +42,7 @@ SMOOTH = {
     F.leaky_relu: "LeakyReLU", F.prelu: "PReLU", F.rrelu: "RReLU", F.softplus: "Softplus", F.tanh: "Tanh", torch.tanh: "Tanh",
     Tensor.tanh: "Tanh",
 }  # fmt: skip
-"""Activations that are not switches: the guided rule has no meaning for them. Sigmoid is left out, it
-serves as a gate."""
+"""Smooth activations, for which the guided rule is not defined. Sigmoid is absent: it serves as a gate."""
 
 
 class _Guided(torch.autograd.Function):
@@ -61,8 +60,8 @@ class _Guided(torch.autograd.Function):
 
 
 class guided(TorchFunctionMode):
-    """Within it, rectifiers follow the guided rule. `rectifiers` counts them, `others` names what is no
-    rectifier."""
+    """Inside, rectifiers follow the guided rule. rectifiers: number of their calls; others: names of the
+    activations that are no rectifiers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,27 +94,27 @@ def _apply(x: Tensor, top: float, in_place: bool) -> Tensor:
 def _rectifier(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Tensor, float] | None:
-    """What is rectified and the upper end, None for a call that is no rectifier. ReLU6 arrives as
-    hardtanh(0, 6) in some versions."""
-    given = {**dict(zip(_ARGUMENTS.get(func, ("input",)), args, strict=False)), **kwargs}
-    x: Tensor = given["input"] if "input" in given else args[0]
+    """(x, top) of a call that computes clamp(x, 0, top), None for any other call. ReLU6 arrives as
+    hardtanh(0, 6) in some versions of torch."""
+    arguments = {**dict(zip(_ARGUMENTS.get(func, ("input",)), args, strict=False)), **kwargs}
+    x: Tensor = arguments["input"] if "input" in arguments else args[0]
     if func in RELU:
         return x, float("inf")
     if func in RELU6:
         return x, 6.0
-    if func in HARDTANH and _is_zero(given.get("min_val", -1.0)):
-        return x, float(given.get("max_val", 1.0))
-    if func in CLAMP | CLAMP_MIN and _is_zero(given.get("min")):
-        top = given.get("max")
+    if func in HARDTANH and _is_zero(arguments.get("min_val", -1.0)):
+        return x, float(arguments.get("max_val", 1.0))
+    if func in CLAMP | CLAMP_MIN and _is_zero(arguments.get("min")):
+        top = arguments.get("max")
         return (
             (x, float("inf") if top is None else float(top))
             if top is None or isinstance(top, int | float)
             else None
         )
-    if func in THRESHOLD and _is_zero(given["threshold"]) and _is_zero(given["value"]):
+    if func in THRESHOLD and _is_zero(arguments["threshold"]) and _is_zero(arguments["value"]):
         return x, float("inf")
     if func in MAXIMUM:
-        return _of_two(x, given.get("other"))
+        return _of_two(x, arguments.get("other"))
     if func in WHERE and len(args) == 3:
         return _where(*args)
     return None
@@ -136,7 +135,7 @@ def _is_zero(value: Any) -> bool:
 
 
 def _of_two(left: Tensor, right: Any) -> tuple[Tensor, float] | None:
-    """max(x, 0) with either order."""
+    """max(x, 0) with its arguments in either order."""
     if not isinstance(right, Tensor):
         return None
     shape = torch.broadcast_shapes(left.shape, right.shape)
@@ -146,16 +145,16 @@ def _of_two(left: Tensor, right: Any) -> tuple[Tensor, float] | None:
     return None
 
 
-def _where(chosen: Any, x: Any, otherwise: Any) -> tuple[Tensor, float] | None:
+def _where(condition: Any, x: Any, otherwise: Any) -> tuple[Tensor, float] | None:
     """where(x > 0, x, 0)."""
     if (
-        not isinstance(chosen, Tensor)
+        not isinstance(condition, Tensor)
         or not isinstance(x, Tensor)
-        or chosen.shape != x.shape
+        or condition.shape != x.shape
         or not _is_zero(otherwise)
     ):
         return None
-    return (x, float("inf")) if torch.equal(chosen, x > 0) or torch.equal(chosen, x >= 0) else None
+    return (x, float("inf")) if torch.equal(condition, x > 0) or torch.equal(condition, x >= 0) else None
 
 
 def _works_in_place(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -178,23 +177,23 @@ def guided_gradient(model: Model, x: Tensor, target: int) -> Tensor:
 
 def verdict(model: Model) -> Compatibility:
     """Whether every activation of the network is a rectifier, found by one pass on a blank input."""
-    return keep(model, "guided verdict", None, lambda: _judge(_watched(model)))
+    return cached(model, "guided verdict", None, lambda: _compatibility(_trial_pass(model)))
 
 
-def _watched(model: Model) -> guided:
-    with torch.no_grad(), guided() as seen:
+def _trial_pass(model: Model) -> guided:
+    with torch.no_grad(), guided() as recorded:
         model.module(torch.zeros(1, *model.input.shape, device=model.device))
-    return seen
+    return recorded
 
 
-def _judge(seen: guided) -> Compatibility:
-    if seen.others:
-        names = ", ".join(sorted(seen.others))
+def _compatibility(recorded: guided) -> Compatibility:
+    if recorded.others:
+        names = ", ".join(sorted(recorded.others))
         return Compatibility(
             False,
             f"Guided backpropagation is defined for ReLU networks; this one uses {names}. Use SmoothGrad or integrated gradients.",
         )
-    if not seen.rectifiers:
+    if not recorded.rectifiers:
         return Compatibility(
             False,
             "Guided backpropagation is defined for ReLU networks; this one has no ReLU. Use SmoothGrad or integrated gradients.",

@@ -1,5 +1,4 @@
-"""What perturbation methods share: replacing parts of an input inside the batch, and the parameters that
-say with what."""
+"""Shared by the perturbation methods: replacing cells of an input by a baseline, and the parameters of it."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from models.model import Model
 from models.spec import Baseline
 
 UNSURE = 0.5
-"""Standard error, as a share of the spread of a map's values, above which the map is said to be unsure."""
+"""A map gets a note when its standard error exceeds this share of its values' standard deviation."""
 BaselineParam = Annotated[
     Baseline,
     Field(
@@ -57,12 +56,12 @@ def is_sound(model: Model) -> bool:
 
 
 def baseline_defaults(model: Model) -> dict[str, Any]:
-    """The first replacement that this kind of input offers."""
+    """The first baseline of this kind of input."""
     return {"baseline": model.input.baselines[0]}
 
 
 def segment_defaults(model: Model) -> dict[str, Any]:
-    """8 x 8 tiles in time and frequency for sound, superpixels for pictures."""
+    """8 x 8 time-frequency tiles for sound, superpixels for pictures."""
     return {
         **baseline_defaults(model),
         **({"segmentation": "tiles", "segments": 64} if is_sound(model) else {}),
@@ -101,8 +100,8 @@ class Removal:
 
 
 def unsure(uncertainty: float, samples: int) -> tuple[str, ...]:
-    """A note when the standard errors are large beside the differences within the map; none for a map that is
-    the same everywhere.
+    """A note when the standard errors are large compared with the differences within the map; none for a
+    constant map.
 
     uncertainty: root mean square standard error over the standard deviation of the map's values.
     """

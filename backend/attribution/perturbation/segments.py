@@ -1,5 +1,5 @@
-"""Cutting an input into segments that perturbation methods switch on and off: superpixels for pictures,
-tiles for spectrograms."""
+"""Segments of an input, which perturbation methods switch on and off: superpixels of pictures, tiles of
+spectrograms."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def slic(image: np.ndarray, n: int) -> np.ndarray:
     """SLIC superpixels with adaptive compactness (Achanta et al. 2012, doi:10.1109/TPAMI.2012.120; the SLICO
     variant).
 
-    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles where the picture is too small or
-    too flat to cut. SLIC starts from a grid and may find a few more than asked for; the smallest are then
-    joined to a neighbour.
+    image: float `[H, W, C]` in 0..1, grey or colour. Falls back to tiles for a picture too small or too flat
+    to segment. SLIC starts from a grid and may return a few more than `n`; the smallest are then merged into
+    a neighbour.
     """
     height, width = image.shape[:2]
     colour = image.shape[2] == 3
-    found = superpixels(
+    superpixel_labels = superpixels(
         image if colour else image[..., 0],
         n_segments=n,
         slic_zero=True,
@@ -42,13 +42,13 @@ def slic(image: np.ndarray, n: int) -> np.ndarray:
         convert2lab=colour,
         channel_axis=-1 if colour else None,
     )
-    labels = at_most(n, np.unique(found, return_inverse=True)[1].reshape(height, width))
+    labels = at_most(n, np.unique(superpixel_labels, return_inverse=True)[1].reshape(height, width))
     return labels if labels.max() > 0 or n == 1 else tiles(height, width, *grid(n, height, width))
 
 
 def at_most(n: int, labels: np.ndarray) -> np.ndarray:
-    """The same segments, the smallest joined to the neighbour it shares most border with until there are
-    at most `n`."""
+    """Merges the smallest segment into the neighbour with the longest common border until at most `n`
+    remain."""
     while labels.max() >= n:
         smallest = np.bincount(labels.ravel()).argmin()
         sides = [(labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])]
@@ -66,25 +66,24 @@ def tiles(height: int, width: int, rows: int, columns: int) -> np.ndarray:
 
 
 def grid(n: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of about `n` tiles, never more: about as many bands in frequency as steps in time,
-    64 -> 8 x 8, 8 -> 2 x 4."""
+    """Rows and columns of at most `n` tiles, as many rows as columns where possible: 64 -> 8 x 8, 8 -> 2 x 4."""
     rows = min(height, math.isqrt(n))
     return rows, min(width, n // rows)
 
 
 def picture(model: Model, x: Tensor) -> np.ndarray:
-    """`x` as colours 0..1 `[H, W, C]`, as a person sees it; C is 1 or 3."""
-    shown = x.detach().float().cpu()
+    """`x` as colours in 0..1, float64 `[H, W, C]` with C = 1 or 3."""
+    image = x.detach().float().cpu()
     denormalise = getattr(model.input, "denormalise", None)
-    shown = denormalise(shown) if denormalise else shown
-    low, high = float(shown.min()), float(shown.max())
+    image = denormalise(image) if denormalise else image
+    low, high = float(image.min()), float(image.max())
     if low < -0.01 or high > 1.01:
-        shown = (shown - low) / max(high - low, 1e-12)
-    colours: np.ndarray = shown[0].clamp(0, 1).movedim(0, -1).double().numpy()
+        image = (image - low) / max(high - low, 1e-12)
+    colours: np.ndarray = image[0].clamp(0, 1).movedim(0, -1).double().numpy()
     return colours if colours.shape[-1] in (1, 3) else colours.mean(-1, keepdims=True)
 
 
-def spread(values: Tensor | np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """One number per segment `[S]` to a map, float32 `[H, W]`."""
+def to_cells(values: Tensor | np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Values per segment `[S]` to values per cell, float32 `[H, W]`. labels: `[H, W]`."""
     array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
     return np.ascontiguousarray(array[labels], dtype=np.float32)

@@ -1,5 +1,5 @@
-"""The linear surrogate of LIME: samples of segments on and off, their proximity, weighted regression, and how
-sure it is.
+"""The linear surrogate of LIME: samples of segments on and off, their proximity, weighted ridge regression,
+and standard errors of its coefficients.
 
 Symbols: z `[n, S]` in {0, 1} samples; y `[n]` scores; w `[n]` proximities; S segments.
 """
@@ -12,21 +12,21 @@ import numpy as np
 from scipy.special import stdtrit
 
 ALPHA = 1.0
-"""Penalty of the lime package, taken while the samples are few."""
+"""Ridge penalty of the lime package, used while the samples are few."""
 ENOUGH = 4
-"""Samples of equal weight per segment from which the regression needs no penalty and its errors can be
-trusted."""
+"""Samples of equal weight per segment from which the regression needs no penalty and its standard errors
+hold."""
 BAND = 0.90
 """Probability that a coefficient's band holds the coefficient that infinitely many samples would give."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Surrogate:
     """coefficients, errors: float64 `[S]`. errors: standard error of each coefficient over draws of the
     samples.
 
-    freedom: independent draws (pairs count once) less what was fitted. effective: samples of equal weight
-    that know as much.
+    freedom: degrees of freedom, independent draws (a pair counts once) less fitted numbers. effective: number
+    of samples of equal weight that carry as much information.
     """
 
     coefficients: np.ndarray
@@ -38,12 +38,12 @@ class Fit:
 
     @property
     def enough(self) -> bool:
-        """Whether the samples say how sure each coefficient is."""
+        """Whether the samples suffice for standard errors: `effective` >= ENOUGH per segment."""
         return self.effective >= ENOUGH * len(self.coefficients)
 
     @property
     def uncertainty(self) -> float:
-        """Root mean square standard error as a share of the spread of the coefficients."""
+        """Root mean square standard error over the standard deviation of the coefficients."""
         return relative_error(self.errors, self.coefficients)
 
     @property
@@ -65,8 +65,7 @@ def relative_error(errors: np.ndarray, values: np.ndarray) -> float:
 
 
 def too_few(samples: int, segments: int, effective: float) -> str:
-    """The note for samples that say nothing about how sure each segment is. effective: how many of equal
-    weight they are worth."""
+    """The note for samples too few for standard errors. effective: their number in samples of equal weight."""
     needed = ENOUGH * segments * samples / max(effective, 1)
     return f"{samples} samples are too few to say how sure each of {segments} pieces is: take {needed:.0f} or more, or fewer pieces."
 
@@ -93,12 +92,12 @@ def proximity(on: np.ndarray, width: float) -> np.ndarray:
     return weights
 
 
-def fit_drawn(on: np.ndarray, scores: np.ndarray, width: float, pairs: bool) -> Fit:
-    """The surrogate of samples that `draw` made.
+def fit_surrogate(on: np.ndarray, scores: np.ndarray, width: float, pairs: bool) -> Surrogate:
+    """The surrogate fitted to samples that `draw` made.
 
-    The whole and the empty input are left out: they are no draws. With the largest weight of all and the
-    largest residual, the whole input would pull every coefficient the same way. The penalty goes once the
-    samples are enough: it shrinks, and no band would say so.
+    The fit omits the whole and the empty input, which are no random draws: with the largest weight and the
+    largest residual, the whole input would bias every coefficient the same way. The penalty is dropped once
+    the samples are enough, because it biases too and the band would not show it.
     """
     on, scores = on[2:], scores[2:]
     weights = proximity(on, width)
@@ -107,13 +106,13 @@ def fit_drawn(on: np.ndarray, scores: np.ndarray, width: float, pairs: bool) -> 
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """(sum w)^2 / sum w^2: how many samples of equal weight know as much (Kish 1965)."""
+    """(sum w)^2 / sum w^2: samples of equal weight that carry as much information (Kish 1965)."""
     return float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
 
 
 def ridge(
     on: np.ndarray, scores: np.ndarray, weights: np.ndarray, alpha: float = ALPHA, pairs: bool = False
-) -> Fit:
+) -> Surrogate:
     """min sum_i w_i (y_i - b - z_i beta)^2 + alpha |beta|^2; the intercept b is not penalised.
 
     pairs: rows 0 and 1, 2 and 3, ... are antithetic pairs, drawn together.
@@ -130,7 +129,7 @@ def ridge(
     beta = inverse @ (rows.T @ (root * y))
     residual = y - centred @ beta
     deviance = float(weights @ y**2)
-    return Fit(
+    return Surrogate(
         coefficients=beta,
         intercept=float(y_mean - z_mean @ beta),
         r2=1 - float(weights @ residual**2) / deviance if deviance > 0 else 0.0,

@@ -66,11 +66,11 @@ def test_texture_does_not_change_with_brightness_and_contrast(model):
 
 def test_random_takes_counter_examples_of_the_concepts_own_kind(model, photo_folder):
     library = FolderLibrary()
-    assert library.against(model, "striped") == PICTURES
-    assert library.against(model, photo_folder) == PHOTOGRAPHS
-    assert library.against(model, photo_folder, "red") == "red"
+    assert library.counter_for(model, "striped") == PICTURES
+    assert library.counter_for(model, photo_folder) == PHOTOGRAPHS
+    assert library.counter_for(model, photo_folder, "red") == "red"
     sound = models.load("cnnexplain_synthetic")
-    assert Library().against(sound, "hum") == ROOMS
+    assert Library().counter_for(sound, "hum") == ROOMS
     assert Library().kind(sound, "hum") == "generated sounds"
 
 

@@ -15,7 +15,17 @@ from backend.attribution.lrp.composites import rules_for
 from backend.attribution.lrp.layers import WEIGHTED, Add, Affine, Average
 from backend.attribution.lrp.propagate import propagate
 from backend.attribution.lrp.rewrite import canonical
-from backend.attribution.lrp.rules import STABILISER, Epsilon, Flat, Gamma, Rule, Share, ZBox, ZPlus, spread
+from backend.attribution.lrp.rules import (
+    STABILISER,
+    Epsilon,
+    Flat,
+    Gamma,
+    Rule,
+    Share,
+    ZBox,
+    ZPlus,
+    redistribute,
+)
 from tests import tiny
 from tests.backend.attribution.lrp import networks
 
@@ -141,9 +151,9 @@ def test_z_plus_gives_what_no_input_explains_to_the_whole_field() -> None:
     assert float(lost.abs().sum()) == 0.0
 
 
-def test_spread_leaves_behind_what_meets_an_empty_field() -> None:
+def test_redistribute_leaves_behind_what_meets_an_empty_field() -> None:
     layer = nn.Linear(3, 2)
-    found = spread(
+    found = redistribute(
         layer, torch.tensor([[1.0, 2.0], [1.0, 2.0]]), torch.tensor([[0.0, 0.0, 0.0], [1.0, 3.0, 0.0]])
     )
     torch.testing.assert_close(found, torch.tensor([[0.0, 0.0, 0.0], [0.75, 2.25, 0.0]]))

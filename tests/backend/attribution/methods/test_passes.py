@@ -186,13 +186,13 @@ def test_the_choice_follows_from_processor_and_network_alone(name, monkeypatch):
     for count in (1, 2, 3):
         torch.set_num_threads(count)
         try:
-            words.add(tuple(Passes(build(name)).plan(kind).words for kind in ("forward", "gradient")))
+            words.add(tuple(Passes(build(name)).plan(kind).description for kind in ("forward", "gradient")))
         finally:
             torch.set_num_threads(threads)
     assert len(words) == 1
     assert words.pop()[1] == "folded, float32 forward, bfloat16 backward, batch 32"
     monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
-    assert {Passes(build(name)).plan(kind).words for kind in ("forward", "gradient")} == {
+    assert {Passes(build(name)).plan(kind).description for kind in ("forward", "gradient")} == {
         "folded, float32, batch 32"
     }
 
@@ -217,7 +217,7 @@ def test_the_map_names_its_plan_and_its_engine(method):
     }
     model = build("residual")
     result = backend.explain(model, picture(), method, target=1, **settings)
-    words = {kind: Passes.of(model).plan(kind).words for kind in ("forward", "gradient")}
+    words = {kind: Passes.of(model).plan(kind).description for kind in ("forward", "gradient")}
     expected = {
         "lime": words["forward"],
         "rise": words["forward"],

@@ -16,7 +16,7 @@ import models
 from backend.attribution.methods import kernel_shap, rise
 from backend.attribution.methods.occlusion import OcclusionParams, windows
 from backend.attribution.perturbation.segments import tiles
-from backend.attribution.perturbation.surrogate import draw, fit_drawn, proximity, ridge
+from backend.attribution.perturbation.surrogate import draw, fit_surrogate, proximity, ridge
 from tests.tiny import build, picture
 
 INPUT = models.ImageInput(size=(32, 32))
@@ -137,7 +137,7 @@ def test_lime_answers_from_what_it_stores():
             float(model.module(torch.where(torch.from_numpy(row[labels]), x, black))[0, 2]) for row in on
         ]
     np.testing.assert_allclose(result.arrays["scores"], scores, atol=1e-5)
-    again = fit_drawn(on, np.array(scores), 0.25, pairs=True)
+    again = fit_surrogate(on, np.array(scores), 0.25, pairs=True)
     np.testing.assert_allclose(result.arrays["coefficients"], again.coefficients, rtol=1e-2, atol=1e-5)
     assert on[0].all()
     assert not on[1].any()
@@ -178,7 +178,7 @@ def test_standard_errors_are_right():
         on = draw(300, 8, seed=seed, antithetic=antithetic)
         signs = on * 2.0 - 1
         scores = on @ truth + np.einsum("ni,nj,nk,ijk->n", signs, signs, signs, interaction) / 4
-        return fit_drawn(on, scores, 0.25, antithetic)
+        return fit_surrogate(on, scores, 0.25, antithetic)
 
     for antithetic in (True, False):
         fits = [fit(seed, antithetic) for seed in range(200)]

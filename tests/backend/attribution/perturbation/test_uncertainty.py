@@ -61,7 +61,7 @@ def test_band_holds_the_limit_in_nine_of_ten_draws(kind, antithetic, samples, wi
     truth, inside, wrong, certain = limit(SCORES[kind](ALL), width), [], 0, 0
     for seed in range(150):
         on = surrogate.draw(samples, S, seed, antithetic)
-        low, high = surrogate.fit_drawn(on, SCORES[kind](on), width, antithetic).band
+        low, high = surrogate.fit_surrogate(on, SCORES[kind](on), width, antithetic).band
         inside.append((low <= truth) & (truth <= high))
         sure = (low > 0) | (high < 0)
         certain += sure.sum()
@@ -78,7 +78,7 @@ def test_the_whole_input_is_no_draw(antithetic):
     on = surrogate.draw(400, 30, 1, antithetic)
     assert on[0].all()
     assert not on[1].any()
-    fit = surrogate.fit_drawn(on, on @ truth + 100 * on.all(1), 0.25, antithetic)
+    fit = surrogate.fit_surrogate(on, on @ truth + 100 * on.all(1), 0.25, antithetic)
     np.testing.assert_allclose(fit.coefficients, truth, atol=1e-9)
 
 

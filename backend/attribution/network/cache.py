@@ -1,11 +1,9 @@
-"""What was computed from a model and is worth keeping: one cache per model, emptied when the network has
-changed.
+"""One cache per model for values computed from its network. A changed network empties it.
 
-Nobody has to tell: each time something is asked for, the stamp of the network is compared with the one it was
-kept under. The stamp is read off the numbers themselves, because no counter sees every edit:
-`weight.data.neg_()` moves neither address nor version, permuted rows leave norm and sum as they were. It
-costs 20 to 30 ms for the 98 MiB of a ResNet-50 on one core, a third of its forward pass; `steady` asks once
-for a whole run.
+Every access compares the network's stamp with the stamp at the time of storing, so nobody has to announce an
+edit. The stamp is a digest of all weights, because no counter sees every edit: `weight.data.neg_()` changes
+neither address nor version, permuted rows change neither norm nor sum. It costs 20 to 30 ms for the 98 MiB of
+a ResNet-50 on one core, a third of its forward pass; inside `steady` it is computed once.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ TORCHS_OWN = frozenset(vars(nn.Module()))
 
 
 class _Cache:
-    """Values of one model. `steady` counts the runs that vouch for it not changing."""
+    """Values of one model. steady: number of `steady` blocks that are open."""
 
     def __init__(self) -> None:
         self.stamp = ""
@@ -44,27 +42,29 @@ class _Cache:
         self.values: dict[Key, Any] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Cache:
-        """A copied model starts with nothing kept: what is kept points at the parts of the original."""
+        """A copied model starts with an empty cache: the values refer to parts of the original."""
         return _Cache()
 
 
 _latest: dict[str, OrderedDict[tuple[int, Key], weakref.ref[_Cache]]] = {}
-"""Per family with a bound, its values in all models of the process, the least recently used first."""
+"""Per family with a capacity, its values in all models of the process, least recently used first."""
 
 
-def keep(model: Model, family: str, key: Hashable, make: Callable[[], T], *, most: int | None = None) -> T:
-    """The value of this key for the network as it is now, made when it is missing.
+def cached(
+    model: Model, family: str, key: Hashable, make: Callable[[], T], *, capacity: int | None = None
+) -> T:
+    """The value of `key` for the network as it is now; a missing one is computed by `make`.
 
-    family: what kind of thing it is. most: values of this family kept in all models together; room is made
-    before a new one is made.
+    family: kind of value. capacity: most values of this family in all models together; the least recently
+    used is dropped before a new one is computed.
     """
     with steady(model) as cache:
         place = (family, key)
         if place not in cache.values:
-            if most is not None:
-                _make_room(family, most)
+            if capacity is not None:
+                _make_room(family, capacity)
             cache.values[place] = make()
-        if most is not None:
+        if capacity is not None:
             order = _latest.setdefault(family, OrderedDict())
             order[id(cache), place] = weakref.ref(cache)
             order.move_to_end((id(cache), place))
@@ -73,8 +73,8 @@ def keep(model: Model, family: str, key: Hashable, make: Callable[[], T], *, mos
 
 @contextmanager
 def steady(model: Model) -> Iterator[_Cache]:
-    """The network does not change in here: it is looked at once, on the way in."""
-    cache: _Cache = vars(model).setdefault("_kept", _Cache())
+    """Inside, the network must not change: its stamp is computed once, on entry."""
+    cache: _Cache = vars(model).setdefault("_cache", _Cache())
     if not cache.steady:
         now = _read(model)
         if cache.stamp != now:
@@ -90,22 +90,22 @@ def steady(model: Model) -> Iterator[_Cache]:
 
 
 def stamp(model: Model) -> str:
-    """Hex digest of the network as it is now, and of how its inputs are prepared."""
+    """Hex digest of the network as it is now and of its preprocessing."""
     with steady(model) as cache:
         return cache.stamp
 
 
 def _read(model: Model) -> str:
-    """Of what decides the network's numbers: types, code and settings of its modules, every weight and
-    buffer, hooks; and of the input."""
+    """The stamp: sha256 over the preprocessing, the modules' types, code, settings and hooks, and a checksum of
+    every weight and buffer."""
     inputs = (type(model.input).__qualname__, model.input.describe())
     return hashlib.sha256(repr((inputs, _described(model.module, {}))).encode()).hexdigest()
 
 
 def _described(value: Any, seen: dict[int, tuple[int, Any]]) -> Any:
-    """What a value is, the same in every process: tensors and arrays by checksum, containers by what they
-    hold, functions by their code, other objects by their attributes. seen: by id, for parts that point back;
-    it holds them, so that no id is given to another meanwhile."""
+    """A description of a value, the same in every process: tensors and arrays by checksum, containers by their
+    items, functions by their code, other objects by their attributes. seen: objects by id, for references back;
+    it holds the objects, so that no id is reused meanwhile."""
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Tensor):
@@ -150,8 +150,8 @@ def _code(function: Any) -> Any:
 
 
 def _checksum(tensor: Tensor) -> tuple[Any, ...]:
-    """CRC-32 of the values in their order: any change of a single number is seen for certain, any other
-    but once in 2^32."""
+    """Type, shape and CRC-32 of the values in order: detects every change of a single number, and any other
+    change except for one in 2^32."""
     flat = tensor.detach().contiguous().reshape(-1)
     return (
         str(tensor.dtype),
@@ -160,13 +160,13 @@ def _checksum(tensor: Tensor) -> tuple[Any, ...]:
     )
 
 
-def _make_room(family: str, most: int) -> None:
+def _make_room(family: str, capacity: int) -> None:
     order = _latest.get(family, OrderedDict())
     for (cache_id, place), cache in list(order.items()):
         owner = cache()
         if owner is None or place not in owner.values:
             del order[cache_id, place]
-    while len(order) >= most:
+    while len(order) >= capacity:
         (_, place), cache = order.popitem(last=False)
         owner = cache()
         if owner is not None:

@@ -16,11 +16,11 @@ from torch import nn
 import backend
 import models
 from backend.attribution.concepts.folders import FolderLibrary
-from backend.attribution.concepts.library import KEPT, Library
+from backend.attribution.concepts.library import CAPACITY, Library
 from backend.attribution.lrp.prepared import canonical_of
 from backend.attribution.methods import METHODS
+from backend.attribution.network.cache import cached, stamp, steady
 from backend.attribution.network.head import suffix
-from backend.attribution.network.kept import keep, stamp, steady
 from tests.tiny import build, picture
 
 QUICK = {"n_samples": 16, "n_steps": 8, "n_random": 20}
@@ -140,23 +140,23 @@ def test_what_is_kept_is_made_once_and_asked_for_once_within_a_steady_run(monkey
     looks = []
     original = zlib.crc32
     monkeypatch.setattr(zlib, "crc32", lambda data: looks.append(1) or original(data))
-    assert [keep(model, "thing", 1, lambda: made.append(1) or "a") for _ in range(3)] == ["a"] * 3
+    assert [cached(model, "thing", 1, lambda: made.append(1) or "a") for _ in range(3)] == ["a"] * 3
     assert len(made) == 1
     tensors = len(model.module.state_dict())
     assert len(looks) == 3 * tensors
     looks.clear()
     with steady(model):
-        keep(model, "thing", 1, lambda: "b")
-        keep(model, "thing", 2, lambda: keep(model, "thing", 1, lambda: "b"))
+        cached(model, "thing", 1, lambda: "b")
+        cached(model, "thing", 2, lambda: cached(model, "thing", 1, lambda: "b"))
     assert len(looks) == tensors
 
 
 def test_a_family_with_a_bound_lets_the_least_recently_used_go_in_all_models():
     first, second = build("plain"), build("plain", seed=1)
     for model, key in ((first, 1), (second, 1), (first, 1), (first, 2)):
-        keep(model, "bounded", key, object, most=2)
+        cached(model, "bounded", key, object, capacity=2)
     assert [
-        keep(model, "bounded", key, lambda: None) is None
+        cached(model, "bounded", key, lambda: None) is None
         for model, key in ((first, 1), (second, 1), (first, 2))
     ] == [
         False,
@@ -233,7 +233,7 @@ def test_folders_are_read_again_when_a_file_has_changed(tmp_path):
 def test_the_shelf_of_directions_is_bounded():
     model, library = build("plain"), Library()
     first = library.vector(model, "4", "striped")
-    for seed in range(KEPT):
+    for seed in range(CAPACITY):
         library.pseudo(model, "4", 10, 20, seed=seed)
     assert library.vector(model, "4", "striped") is not first
 
