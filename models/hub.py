@@ -10,12 +10,10 @@ and shape agrees (the ResNet and DenseNet families).
 from __future__ import annotations
 
 import difflib
-import io
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,13 +24,12 @@ from torch import nn
 
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
 from app.core.settings import get_settings
+from models import downloads
 from models.inputs.image import ImageInput
 from models.spec import InputSpec, ModelSpec
 from models.weights_file import check_header
 
 IMAGENET = 1000
-HUB_SECONDS = 5.0
-"""How long the hub may take to answer before it counts as unreachable."""
 OPS = ("nms", "qnms")
 """Compiled operations that a torchvision for another torch lacks; importing it needs their names, no
 classifier calls them."""
@@ -97,7 +94,7 @@ def imagenet_labels() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def entry(key: str) -> Entry:
+def entry_of(key: str) -> Entry:
     """Raises NotFound, naming the nearest architecture."""
     library, _, name = key.partition(":")
     base = name.partition(".")[0] if library == "timm" else name
@@ -159,53 +156,53 @@ def _torchvision(key: str, name: str) -> Entry:
 
     default = vision.get_model_weights(name).DEFAULT
     preset = default.transforms()
-    crop, whole = preset.crop_size[0], preset.resize_size[0]
-    shape = ImageInput(
+    crop, resized = preset.crop_size[0], preset.resize_size[0]
+    preprocessing = ImageInput(
         size=(crop, crop),
         mean=tuple(preset.mean),
         std=tuple(preset.std),
         resize="crop",
-        crop_pct=min(1.0, crop / whole),
+        crop_pct=min(1.0, crop / resized),
         interpolation="bicubic" if "bicubic" in str(preset.interpolation.value) else "bilinear",
     )
-    return Entry(key, f"{name} (torchvision)", build, shape, None, None, "BSD-3-Clause")
+    return Entry(key, f"{name} (torchvision)", build, preprocessing, None, None, "BSD-3-Clause")
 
 
 def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
     """An untrained network with `classes` outputs, and its preprocessing. Raises NotFound."""
-    found = entry(key)
+    entry = entry_of(key)
     with torch.random.fork_rng(devices=[]):
-        return found.build(classes), found.input
+        return entry.build(classes), entry.input
 
 
 def resolve(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path]:
     """The spec of an architecture and the file with its weights. Raises NotFound, WeightsUnavailable,
     ModelRejected."""
-    found = entry(key)
+    entry = entry_of(key)
     path = Path(weights) if weights is not None else local_file(key)
     if path is None:
-        return _spec(found, IMAGENET, None), _from_hub(found)
+        return _spec(entry, IMAGENET, None), _from_hub(entry)
     if not path.is_file():
         raise WeightsUnavailable("The file with the weights is not there.", field="model")
     shapes, metadata = _header(path)
-    classes = _classes(found, shapes)
-    return _spec(found, classes, _labels(metadata, classes)), path
+    classes = _classes(entry, shapes)
+    return _spec(entry, classes, _labels(metadata, classes)), path
 
 
-def _spec(found: Entry, classes: int, labels: tuple[str, ...] | None) -> ModelSpec:
+def _spec(entry: Entry, classes: int, labels: tuple[str, ...] | None) -> ModelSpec:
     if labels is None:
         labels = (
             imagenet_labels() if classes == IMAGENET else tuple(f"class {i}" for i in range(max(2, classes)))
         )
     return ModelSpec(
-        key=found.key,
-        title=found.title,
-        build=lambda: found.build(classes),
-        input=found.input,
+        key=entry.key,
+        title=entry.title,
+        build=lambda: entry.build(classes),
+        input=entry.input,
         labels=labels,
-        licence=found.licence,
-        paper=found.paper,
-        source=found.hub or "a local safetensors file",
+        licence=entry.licence,
+        paper=entry.paper,
+        source=entry.hub or "a local safetensors file",
         card={"data": "ImageNet-1k (1000 classes of photographs)"} if classes == IMAGENET else {},
     )
 
@@ -222,18 +219,18 @@ def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     return shapes, metadata if isinstance(metadata, dict) else {}
 
 
-def _classes(found: Entry, shapes: dict[str, tuple[int, ...]]) -> int:
+def _classes(entry: Entry, shapes: dict[str, tuple[int, ...]]) -> int:
     """Rows of the classifier in the file; 1000 where it has none (the loading then names what is missing)."""
-    name = found.classifier or _last_weighted(found)
+    name = entry.classifier or _last_weighted(entry)
     shape = shapes.get(f"{name}.weight", ())
     return shape[0] if shape and 0 < shape[0] <= 100_000 else IMAGENET
 
 
 @cache
-def _last_weighted(found: Entry) -> str:
+def _last_weighted(entry: Entry) -> str:
     """The last linear layer or convolution: the classifier of every torchvision network."""
     with torch.device("meta"):
-        module = found.build(IMAGENET)
+        module = entry.build(IMAGENET)
     return [name for name, part in module.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
 
 
@@ -273,14 +270,14 @@ def local_specs() -> dict[str, ModelSpec]:
     """Specs of the models whose weights lie in the weights folder, by key. Files of unknown names are
     passed over."""
     folder = _folder()
-    found: dict[str, ModelSpec] = {}
+    specs: dict[str, ModelSpec] = {}
     for path in sorted(folder.glob("*.safetensors")) if folder else ():
         key = _key_of(path.stem)
-        if key is None or key in found:
+        if key is None or key in specs:
             continue
         with suppress(NotFound, ModelRejected, WeightsUnavailable, OSError):
-            found[key] = _own_spec(key) if ":" not in key else resolve(key, None)[0]
-    return found
+            specs[key] = _own_spec(key) if ":" not in key else resolve(key, None)[0]
+    return specs
 
 
 def _own_spec(key: str) -> ModelSpec:
@@ -321,15 +318,15 @@ def at_hand(key: str) -> Path | None:
     """The file with the weights of a `timm:` or `torchvision:` model on this machine; None when it would
     have to be fetched."""
     return local_file(key) or next(
-        (path for hub in _repositories(entry(key)) if (path := _cached(hub))), None
+        (path for hub in _repositories(entry_of(key)) if (path := downloads.cached_file(hub))), None
     )
 
 
-def _from_hub(found: Entry) -> Path:
+def _from_hub(entry: Entry) -> Path:
     """The hub's copy of the weights: from its cache, else downloaded with a progress bar. Raises
     WeightsUnavailable within seconds."""
-    for hub in _repositories(found):
-        path = _cached(hub) or _download(hub)
+    for hub in _repositories(entry):
+        path = downloads.cached_file(hub) or downloads.download(hub)
         if path is not None:
             return path
     allowed = get_settings().downloads
@@ -339,29 +336,29 @@ def _from_hub(found: Entry) -> Path:
         else "may not be fetched (EVIDENT_DOWNLOADS); allow it"
     )
     raise WeightsUnavailable(
-        f"The weights of {found.title} are not on this machine and {why}, or put "
-        f"{found.key.partition(':')[2]}.safetensors into the weights folder (EVIDENT_WEIGHTS).",
+        f"The weights of {entry.title} are not on this machine and {why}, or put "
+        f"{entry.key.partition(':')[2]}.safetensors into the weights folder (EVIDENT_WEIGHTS).",
         field="model",
     )
 
 
-def _repositories(found: Entry) -> tuple[str, ...]:
+def _repositories(entry: Entry) -> tuple[str, ...]:
     """Where the hub keeps these weights as safetensors. torchvision's own are on timm's pages, usable
     where names and shapes agree."""
-    if found.hub:
-        return (found.hub,)
-    library, _, name = found.key.partition(":")
-    return _twins(found) if library == "torchvision" and name in names("timm") else ()
+    if entry.hub:
+        return (entry.hub,)
+    library, _, name = entry.key.partition(":")
+    return _twins(entry) if library == "torchvision" and name in names("timm") else ()
 
 
 @cache
-def _twins(found: Entry) -> tuple[str, ...]:
+def _twins(entry: Entry) -> tuple[str, ...]:
     import timm
 
-    name = found.key.partition(":")[2]
+    name = entry.key.partition(":")[2]
     with torch.device("meta"):
         ours, theirs = (
-            found.build(IMAGENET).state_dict(),
+            entry.build(IMAGENET).state_dict(),
             timm.create_model(name, pretrained=False).state_dict(),
         )
     if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
@@ -373,67 +370,3 @@ def _twins(found: Entry) -> tuple[str, ...]:
     ]
     hubs = [config.hf_hub_id for tag in tags if (config := timm.get_pretrained_cfg(tag)) is not None]
     return tuple(hub for hub in hubs if hub)
-
-
-def is_reporting() -> bool:
-    """Whether somebody asked for a download and follows it."""
-    return _reporting.get() not in (None, on_screen)
-
-
-def on_screen(*_: object, **__: object) -> None:
-    """Stands for the library's own progress bar."""
-
-
-_reporting: ContextVar[Callable[..., None] | None] = ContextVar("reporting", default=on_screen)
-
-
-def _bar(report: Callable[..., None]) -> Any:
-    """A progress bar that reports in place of drawing."""
-    from tqdm.auto import tqdm
-
-    class Bar(tqdm):  # type: ignore[type-arg]
-        def __init__(self, *args: Any, **options: Any) -> None:
-            options.pop("name", None)
-            super().__init__(*args, **{**options, "disable": False, "file": io.StringIO()})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            report(int(self.n), int(max(self.total or 0, self.n, 1)), unit="bytes")
-            return shown
-
-    return Bar
-
-
-def _cached(hub: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    path = try_to_load_from_cache(hub, "model.safetensors")
-    return Path(path) if isinstance(path, str) else None
-
-
-@contextmanager
-def downloads(report: Callable[..., None] | None) -> Iterator[None]:
-    """Inside, weights are fetched with `report(done, total, unit="bytes")`, or not at all where it is
-    None. Outside, with a bar on the screen."""
-    token = _reporting.set(report)
-    try:
-        yield
-    finally:
-        _reporting.reset(token)
-
-
-def _download(hub: str) -> Path | None:
-    """None when downloads are forbidden or nobody answers."""
-    report = _reporting.get()
-    if report is None or not get_settings().downloads:
-        return None
-    import httpx
-    from huggingface_hub import hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError
-
-    with suppress(OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
-        # the hub's client tries again for half a minute and more: ask once whether anybody answers
-        httpx.head(hf_hub_url(hub, "model.safetensors"), timeout=HUB_SECONDS)
-        bar = None if report is on_screen else _bar(report)
-        return Path(hf_hub_download(hub, "model.safetensors", etag_timeout=HUB_SECONDS, tqdm_class=bar))
-    return None

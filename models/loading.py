@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
-from models import outputs, probing, rewriting
+from models import naming, outputs, rewriting
 from models.catalogue import MODELS
 from models.model import Model, check_labels
 from models.spec import InputSpec, ModelSpec
-from models.weights_file import brief, check_fit, fit, read, tensors
+from models.weights_file import brief, check_weights, load_weights, read, tensors
 
 HUB = ("timm", "torchvision")
 UNNAMED = (
@@ -57,13 +57,13 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
             f"The weights of {spec.title} are damaged: their checksum is wrong. Install the program again.",
             field="model",
         )
-    found = tensors(data)
+    state = tensors(data)
     del data  # a gigabyte in its own right while the network is built
     with torch.random.fork_rng(devices=[]):
         module = spec.build()
-    fit(module, found)
+    load_weights(module, state)
     model = _ready(Model(spec, module, digest, device))
-    return _with_maps(model) if key.partition(":")[0] in HUB else model
+    return _convolutional(model) if key.partition(":")[0] in HUB else model
 
 
 def weights_state(key: str) -> tuple[object, ...]:
@@ -158,13 +158,13 @@ def from_file(
     TooLarge, ModelRejected, NotFound (architecture).
     """
     data = read(Path(path), missing=NotFound)
-    found, digest = tensors(data), hashlib.sha256(data).hexdigest()
+    state, digest = tensors(data), hashlib.sha256(data).hexdigest()
     del data
-    classes = _outputs(architecture, found, len(labels))
+    classes = _outputs(architecture, state, len(labels))
     check_labels(labels, classes)
-    check_fit(_outline(architecture, classes), found)
+    check_weights(_outline(architecture, classes), state)
     module, spec_input = _untrained(architecture, classes)
-    fit(module, found)
+    load_weights(module, state)
     spec = ModelSpec(
         key=f"upload:{digest[:16]}",
         title="Uploaded model",
@@ -173,18 +173,18 @@ def from_file(
         labels=tuple(str(label) for label in labels),
         source="uploaded",
     )
-    return _with_maps(_ready(Model(spec, module, digest, device)))
+    return _convolutional(_ready(Model(spec, module, digest, device)))
 
 
-def _outputs(key: str, found: Mapping[str, Tensor], labels: int) -> int:
+def _outputs(key: str, state: Mapping[str, Tensor], labels: int) -> int:
     """Outputs of the network in the file: its rows wherever the untrained network has one row per label,
     if all agree."""
-    odd = 1009  # a prime, which no layer is wide: the classifier is told by its rows
-    expected = _outline(key, odd)
+    prime = 1009  # a prime, which no layer is wide: the classifier is told by its rows
+    expected = _outline(key, prime)
     rows = {
-        found[name].shape[0]
+        state[name].shape[0]
         for name, tensor in expected.items()
-        if tensor.shape[:1] == (odd,) and name in found and found[name].ndim
+        if tensor.shape[:1] == (prime,) and name in state and state[name].ndim
     }
     return rows.pop() if len(rows) == 1 else max(1, labels)
 
@@ -196,9 +196,9 @@ def _outline(key: str, classes: int) -> dict[str, Tensor]:
         return _untrained(key, classes)[0].state_dict()
 
 
-def _with_maps(model: Model) -> Model:
+def _convolutional(model: Model) -> Model:
     """Refuses networks that are not convolutional, such as vision transformers."""
-    if model.probed.convolutional:
+    if model.structure.convolutional:
         return model
     raise ModelRejected(
         "This network is not a convolutional one (it has no feature maps to look at, as a vision transformer); choose a CNN.",
@@ -232,9 +232,9 @@ def _ready(model: Model) -> Model:
     trials = (torch.zeros_like(noise), noise)
     overwritten = False
     for trial in trials:
-        given = trial.clone()
+        copied = trial.clone()
         try:
-            out = model.module(given)
+            out = model.module(copied)
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError):
             raise ModelRejected(
                 f"The network cannot work on an input of {list(shape[1:])} (channels, height, width).",
@@ -246,7 +246,7 @@ def _ready(model: Model) -> Model:
             )
         if not torch.isfinite(out).all():
             raise ModelRejected("The network's outputs are not finite on a trial input.", field="model")
-        overwritten |= given._version != 0 or not torch.equal(given, trial)
+        overwritten |= copied._version != 0 or not torch.equal(copied, trial)
     check_labels(model.labels, out.shape[1])
     return _as_explained(model, trials, overwritten)
 
@@ -254,12 +254,12 @@ def _ready(model: Model) -> Model:
 def _as_explained(model: Model, trials: Sequence[Tensor], overwritten: bool) -> Model:
     """Logits come out, the caller's input stays as it was, and the tensor to explain by default is some
     module's output."""
-    ending = outputs.take_off_ending(model.module, trials)
+    ending = outputs.remove_ending(model.module, trials)
     if overwritten:
         rewriting.copy_input_first(model.module)
     if ending is not None:
         model.spec = replace(model.spec, ending=ending, card={**model.spec.card, "outputs": ending.note})
-    if model.spec.default_layer is None and not probing.name_last_step(
+    if model.spec.default_layer is None and not naming.name_last_step(
         model.module, model.input.shape, model.device
     ):
         model.spec = replace(model.spec, card={**model.spec.card, "layers": UNNAMED})

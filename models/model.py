@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from app.core.errors import Incompatible, ModelRejected
 from models.media.levels import Scale
-from models.probing import Probe, probe
 from models.spec import InputSpec, Layer, ModelSpec
+from models.structure import Structure, structure_of
 
 
 class Model:
@@ -26,7 +26,7 @@ class Model:
         self.digest = digest
         """sha256 of the weights, hex."""
         self.device = torch.device(device)
-        self._probed: Probe | None = None
+        self._structure: Structure | None = None
 
     @property
     def key(self) -> str:
@@ -48,7 +48,7 @@ class Model:
     @property
     def single_logit(self) -> bool:
         """One output column for two classes: `+y` speaks for class 1, `-y` for class 0."""
-        return self.probed.outputs[-1:] == (1,)
+        return self.structure.outputs[-1:] == (1,)
 
     def select(self, outputs: Tensor, target: int) -> Tensor:
         """The logit to explain, `[N]`, from the module's raw outputs `[N, K]` (or `[N, 1]` for a
@@ -82,19 +82,19 @@ class Model:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Modules with a spatial output, in execution order (found by one forward pass)."""
-        return self.probed.layers
+        return self.structure.layers
 
     @property
     def offered_layers(self) -> tuple[Layer, ...]:
         """A short list for a layer picker: ends of blocks and activations, in execution order; holds the
         default layer."""
-        return self.probed.offered
+        return self.structure.offered
 
     @property
     def default_layer(self) -> str:
         """The last convolutional block after its activation. Raises Incompatible for a network without
         feature maps."""
-        name = self.spec.default_layer or self.probed.default
+        name = self.spec.default_layer or self.structure.default
         if name is None:
             raise Incompatible(
                 "This network has no layer with feature maps; choose a method that does not look inside.",
@@ -103,15 +103,15 @@ class Model:
         return name
 
     @property
-    def probed(self) -> Probe:
+    def structure(self) -> Structure:
         """What one forward pass found inside, kept."""
-        if self._probed is None:
-            self._probed = probe(self.module, self.input.shape, self.device)
-        return self._probed
+        if self._structure is None:
+            self._structure = structure_of(self.module, self.input.shape, self.device)
+        return self._structure
 
-    def look_again(self) -> None:
+    def forget_structure(self) -> None:
         """The network was changed: what one forward pass found inside no longer holds."""
-        self._probed = None
+        self._structure = None
 
 
 def check_labels(labels: Sequence[str], outputs: int) -> tuple[str, ...]:

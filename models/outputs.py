@@ -67,7 +67,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _LastStep:
     """The last squashing call of a pass: where, the how manyeth, and what it gave."""
 
     kind: Kind
@@ -76,11 +76,11 @@ class _Seen:
     output: Tensor
 
 
-class _Watch(TorchFunctionMode):
+class _Recorder(TorchFunctionMode):
     def __init__(self, owners: rewriting.Owners) -> None:
         super().__init__()
         self.owners, self.number = owners, 0
-        self.last: _Seen | None = None
+        self.last: _LastStep | None = None
 
     def __torch_function__(
         self,
@@ -91,7 +91,7 @@ class _Watch(TorchFunctionMode):
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         if func in FUNCTIONS:
-            self.last = _Seen(FUNCTIONS[func], tuple(self.owners.stack), self.number, out)
+            self.last = _LastStep(FUNCTIONS[func], tuple(self.owners.stack), self.number, out)
             self.number += 1
         return out
 
@@ -118,27 +118,27 @@ class _Skip(TorchFunctionMode):
 
 
 @torch.no_grad()
-def take_off_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | None:
+def remove_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | None:
     """Make `module` return logits; None when it does already. trials: several different inputs,
     `[1, C, H, W]` each.
 
     Changes `module` (its last layer, or the class of one of its parts): give it a copy.
     """
     before = [module(trial.clone()) for trial in trials[:-1]]
-    with rewriting.Owners(module) as owners, _Watch(owners) as watch:
+    with rewriting.Owners(module) as owners, _Recorder(owners) as recorder:
         out = module(trials[-1].clone())
     outs = torch.cat([*before, out])
-    seen = watch.last if watch.last is not None and _is_result(watch.last.output, out) else None
-    kind = seen.kind if seen and seen.kind == "sigmoid" else _kind(outs)
+    step = recorder.last if recorder.last is not None and _is_result(recorder.last.output, out) else None
+    kind = step.kind if step and step.kind == "sigmoid" else _kind(outs)
     if kind is None:
         return None
     for cut in (_by_identity, _by_trace, _by_skipping):
-        if seen is None or seen.kind != kind:
+        if step is None or step.kind != kind:
             break
-        undo = cut(module, seen, owners.calls)
+        undo = cut(module, step, owners.calls)
         if undo is None:
             continue
-        if _same(module, trials, outs, kind):
+        if _gives_same(module, trials, outs, kind):
             return Ending(kind, exact=True)
         undo()
     if kind != "log_softmax":
@@ -172,7 +172,7 @@ def _is_result(squashed: Tensor, out: Tensor) -> bool:
     return squashed.numel() == out.numel() and torch.allclose(squashed.flatten(), out.flatten(), atol=CLOSE)
 
 
-def _same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind: Kind) -> bool:
+def _gives_same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind: Kind) -> bool:
     try:
         logits = torch.cat([module(trial.clone()) for trial in trials])
     except Exception:  # edited code that fails is taken back
@@ -180,9 +180,9 @@ def _same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind: Kind)
     return logits.shape == outs.shape and torch.allclose(squash(logits, kind), outs, atol=CLOSE)
 
 
-def _by_identity(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Callable[[], None] | None:
+def _by_identity(module: nn.Module, step: _LastStep, calls: dict[str, int]) -> Callable[[], None] | None:
     """A layer of its own, run once."""
-    path = seen.owners[-1]
+    path = step.owners[-1]
     layer = module.get_submodule(path)
     if type(layer) not in MODULES or not path or calls[path] != 1:
         return None
@@ -190,18 +190,18 @@ def _by_identity(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Calla
     return lambda: module.set_submodule(path, layer)
 
 
-def _by_trace(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Callable[[], None] | None:
+def _by_trace(module: nn.Module, step: _LastStep, calls: dict[str, int]) -> Callable[[], None] | None:
     """A call in some module's `forward`: of a function, or of a layer that serves elsewhere too."""
-    path = seen.owners[-1]
+    path = step.owners[-1]
     if type(module.get_submodule(path)) in MODULES:
-        path = seen.owners[-2]
+        path = step.owners[-2]
     owner = module.get_submodule(path)
     graph = rewriting.trace(owner)
-    step = _last_step(owner, graph) if graph is not None else None
-    if graph is None or step is None:
+    node = _last_step(owner, graph) if graph is not None else None
+    if graph is None or node is None:
         return None
-    step.replace_all_uses_with(step.all_input_nodes[0])
-    graph.erase_node(step)
+    node.replace_all_uses_with(node.all_input_nodes[0])
+    graph.erase_node(node)
     rewriting.write(owner, graph)
     return lambda: rewriting.restore(owner)
 
@@ -228,8 +228,8 @@ def _is_view(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Flatten | nn.Identity | nn.Unflatten | nn.Dropout)
 
 
-def _by_skipping(module: nn.Module, seen: _Seen, calls: dict[str, int]) -> Callable[[], None]:
-    kind, number = type(module), seen.number
+def _by_skipping(module: nn.Module, step: _LastStep, calls: dict[str, int]) -> Callable[[], None]:
+    kind, number = type(module), step.number
 
     def forward(self: nn.Module, x: Tensor) -> Any:
         with _Skip(number):

@@ -80,27 +80,27 @@ def tensors(data: bytes) -> dict[str, Tensor]:
         raise ModelRejected("The model file is damaged: its tensors cannot be read.", field="file") from None
 
 
-def fit(module: nn.Module, found: Mapping[str, Tensor]) -> None:
+def load_weights(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Put the tensors into the network, all of them and nothing else. Raises ModelRejected naming the
     first differences."""
     expected = module.state_dict()
-    check_fit(expected, found)
-    module.load_state_dict({**{name: expected[name] for name in _optional(expected)}, **found}, strict=True)
+    check_weights(expected, state)
+    module.load_state_dict({**{name: expected[name] for name in _optional(expected)}, **state}, strict=True)
 
 
-def check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+def check_weights(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     """Every name and shape must agree. Raises ModelRejected naming the first differences."""
     optional = _optional(expected)
-    wrong = [f"{name} is missing" for name in expected if name not in found and name not in optional]
-    wrong += [f"{brief(name)} is not part of it" for name in found if name not in expected]
+    wrong = [f"{name} is missing" for name in expected if name not in state and name not in optional]
+    wrong += [f"{brief(name)} is not part of it" for name in state if name not in expected]
     wrong += [
-        f"{name} has shape {list(found[name].shape)} instead of {list(tensor.shape)}"
+        f"{name} has shape {list(state[name].shape)} instead of {list(tensor.shape)}"
         for name, tensor in expected.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in state and state[name].shape != tensor.shape
     ]
     wrong += [
         f"{name} holds no floating point numbers"
-        for name, t in found.items()
+        for name, t in state.items()
         if name in expected and not _numeric(t, expected[name])
     ]
     if wrong:

@@ -144,7 +144,7 @@ class Method(ABC, Generic[P]):
     def is_compatible(self, model: Model) -> Compatibility:
         """Whether this method can explain this model, decided without running it. Methods that use a layer
         need one with feature maps."""
-        if not self.uses_layer or model.spec.default_layer or model.probed.default:
+        if not self.uses_layer or model.spec.default_layer or model.structure.default:
             return OK
         return Compatibility(
             False, "This network has no layer with feature maps; choose a method that does not look inside."

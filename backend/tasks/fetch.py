@@ -26,9 +26,9 @@ class Fetch(Task):
     def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
         from backend.attribution.methods import METHODS
         from backend.tasks.catalogue import describe_one
-        from models import hub
+        from models import downloads
 
-        with hub.downloads(report if payload["online"] else None):
+        with downloads.reporting(report if payload["online"] else None):
             info, fits = describe_one(
                 {"model": payload["model"], "upload": None}, files, list(METHODS.values())
             )

@@ -75,11 +75,11 @@ def device() -> str:
 def _known(key: str) -> Model:
     """From this machine alone, but inside the task that was started to fetch."""
     import models
-    from models import hub
+    from models import downloads
 
-    if hub.is_reporting():
+    if downloads.is_reporting():
         return models.load(key, device=device())
-    with hub.downloads(None):
+    with downloads.reporting(None):
         return models.load(key, device=device())
 
 

@@ -29,19 +29,19 @@ def read_file(raw: Any, modalities: tuple[Modality, ...], scale: Scale | None = 
     """
     limits = get_settings().limits
     data = _bytes(raw) if isinstance(raw, str | Path) else bytes(raw)
-    found = decode(
+    decoded = decode(
         data, limits, "spectrogram" if _is_picture(data) and "image" not in modalities else "auto", scale
     )
-    check_modality(found.modality, modalities)
-    return found
+    check_modality(decoded.modality, modalities)
+    return decoded
 
 
-def check_modality(modality: Modality, takes: tuple[Modality, ...]) -> None:
+def check_modality(modality: Modality, accepted: tuple[Modality, ...]) -> None:
     """Raises Incompatible (`wrong_modality`)."""
-    if modality not in takes:
-        wanted = " and ".join(TAKES[kind] for kind in takes)
+    if modality not in accepted:
+        kinds = " and ".join(TAKES[kind] for kind in accepted)
         raise Incompatible(
-            f"This model takes {wanted}; choose another model or another input.",
+            f"This model takes {kinds}; choose another model or another input.",
             field="model",
             code="wrong_modality",
         )

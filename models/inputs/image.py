@@ -80,10 +80,10 @@ class ImageInput(InputSpec):
             window = _grey(window)
         unit = window.astype(np.float32) / 255 if window.dtype == np.uint8 else window
         x = torch.from_numpy(np.ascontiguousarray(unit.transpose(2, 0, 1)))[None]
-        shown = window if window.dtype == np.uint8 else np.round(window.clip(0, 1) * 255).astype(np.uint8)
+        display = window if window.dtype == np.uint8 else np.round(window.clip(0, 1) * 255).astype(np.uint8)
         return Prepared(
             x=self.normalise(x),
-            display=np.ascontiguousarray(np.broadcast_to(shown, (*self.size, 3))),
+            display=np.ascontiguousarray(np.broadcast_to(display, (*self.size, 3))),
             y_axis=Axis("y", "px", rows.centres(self.size[0], height)),
             x_axis=Axis("x", "px", columns.centres(self.size[1], width)),
             notes=(*notes, *self._notes(height, width)),
@@ -174,8 +174,8 @@ def read(raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     """Any accepted raw photo as upright RGB, and what was changed: uint8 `[H, W, 3]`, or float32 in 0..1
     when floats came in."""
     if is_file(raw):
-        found = read_file(raw, ("image",))
-        return found.canonical, tuple(found.facts["notes"])
+        decoded = read_file(raw, ("image",))
+        return decoded.canonical, tuple(decoded.facts["notes"])
     if isinstance(raw, Image.Image):
         _check_size(raw.size)
         picture = from_pillow(raw)

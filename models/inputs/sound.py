@@ -78,11 +78,11 @@ class SoundInput(InputSpec):
         centre frequencies. Raises NotFound, NotDecodable, UnsupportedType, TooLarge, InvalidInput (silent,
         shorter than 0.2 s, not finite, wrong rank, start beyond the end).
         """
-        raw, told = _read(raw, scale)
+        raw, file_notes = _read(raw, scale)
         if isinstance(raw, Spectrogram):
             return self._from_spectrogram(raw, start)
         waveform, rate, notes = _checked(*raw)
-        notes = [*told, *notes]
+        notes = [*file_notes, *notes]
         sound = waveform if rate == self.rate else soxr.resample(waveform, rate, self.rate)
         duration = len(sound) / self.rate
         first = (
@@ -274,10 +274,10 @@ def _checked_start(start: float, duration: float) -> float:
 def _read(raw: Any, scale: Scale | None) -> tuple[Spectrogram | tuple[Any, Any], tuple[str, ...]]:
     """A spectrogram or `(samples, rate)`, and what was noted on the way."""
     if is_file(raw):
-        found = read_file(raw, SoundInput.modalities, scale)
-        if found.modality == "audio":
-            return (found.canonical, int(found.facts["rate"])), tuple(found.facts["notes"])
-        return Spectrogram(found.canonical, tuple(found.facts["notes"]), found.facts["scale"]), ()
+        decoded = read_file(raw, SoundInput.modalities, scale)
+        if decoded.modality == "audio":
+            return (decoded.canonical, int(decoded.facts["rate"])), tuple(decoded.facts["notes"])
+        return Spectrogram(decoded.canonical, tuple(decoded.facts["notes"]), decoded.facts["scale"]), ()
     if isinstance(raw, Spectrogram):
         return raw, ()
     if isinstance(raw, Image.Image):

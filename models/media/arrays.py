@@ -66,8 +66,8 @@ def spectrogram(values: np.ndarray, scale: Scale | None = None) -> Spectrogram:
     if values.dtype == np.uint8:
         return Spectrogram(as_float32(values / np.float32(255)), (), "unit")
     numbers = as_float32(values)
-    told = scale_of(numbers, scale)
-    return Spectrogram(numbers, (NOTES[told],), told)
+    resolved = scale_of(numbers, scale)
+    return Spectrogram(numbers, (NOTES[resolved],), resolved)
 
 
 def as_float32(values: np.ndarray) -> np.ndarray:

@@ -83,10 +83,10 @@ def _image(data: bytes, limits: Limits, read_as: As) -> Decoded:
     return Decoded("image", picture.pixels, {"width": width, "height": height, "notes": list(picture.notes)})
 
 
-def _spectrogram(found: Spectrogram) -> Decoded:
-    height, width = found.values.shape
+def _spectrogram(spectrogram: Spectrogram) -> Decoded:
+    height, width = spectrogram.values.shape
     return Decoded(
         "spectrogram",
-        found.values,
-        {"width": width, "height": height, "scale": found.scale, "notes": list(found.notes)},
+        spectrogram.values,
+        {"width": width, "height": height, "scale": spectrogram.scale, "notes": list(spectrogram.notes)},
     )

@@ -28,7 +28,7 @@ OBJECT = "The evidence is the marked object: a good map is bright there and dark
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Sample:
     """One sample to write: which picture, for which model, and what to say about it."""
 
     key: str
@@ -72,28 +72,28 @@ def probabilities(model: Model, images: np.ndarray) -> np.ndarray:
     return torch.cat([model.predict(part) for part in x.split(256)]).numpy()
 
 
-def choose() -> list[Chosen]:
+def choose() -> list[Sample]:
     """The first pictures that fit each role, judged by the shipped weights."""
     honest, misled = load("shapes"), load("shapes_shortcut")
     plain = generate(PICTURES, SEED, "none", size=SIZE)
     stickered = with_tag(plain, present=True, seed=SEED)
-    p = probabilities(honest, plain.images)
-    right = (p.argmax(1) == plain.labels) & (p.max(1) > SURE)
-    still = probabilities(honest, stickered.images).argmax(1) == plain.labels
-    fooled = probabilities(misled, stickered.images)[:, TAGGED] > SURE
-    knew = probabilities(misled, plain.images).argmax(1) == plain.labels
-    wrong = p.argmax(1) != plain.labels
+    probability = probabilities(honest, plain.images)
+    right = (probability.argmax(1) == plain.labels) & (probability.max(1) > SURE)
+    right_with_sticker = probabilities(honest, stickered.images).argmax(1) == plain.labels
+    misled_by_sticker = probabilities(misled, stickered.images)[:, TAGGED] > SURE
+    misled_right = probabilities(misled, plain.images).argmax(1) == plain.labels
+    wrong = probability.argmax(1) != plain.labels
 
     def first(fits: np.ndarray, label: int | None = None) -> int:
         fits = fits if label is None else fits & (plain.labels == label)
         return int(np.flatnonzero(fits)[0])
 
-    error = int(np.argmax(np.where(wrong, p.max(1), 0)))
-    swapped = first(still & fooled & knew & right, RED)
-    said = LABELS[int(p[error].argmax())]
+    error = int(np.argmax(np.where(wrong, probability.max(1), 0)))
+    swapped = first(right_with_sticker & misled_by_sticker & misled_right & right, RED)
+    predicted = LABELS[int(probability[error].argmax())]
     true = LABELS[int(plain.labels[error])]
     return [
-        Chosen(
+        Sample(
             "striped",
             "Striped object",
             "A drawn object with stripes on a textured ground.",
@@ -103,7 +103,7 @@ def choose() -> list[Chosen]:
             first(right, STRIPED),
             plain,
         ),
-        Chosen(
+        Sample(
             "dotted",
             "Dotted object",
             "A drawn object with dots on a textured ground.",
@@ -113,27 +113,27 @@ def choose() -> list[Chosen]:
             first(right, DOTTED),
             plain,
         ),
-        Chosen(
+        Sample(
             "star",
             "Star beside a sticker",
             "A drawn star; the sticker in the corner means nothing to this model.",
             OBJECT + " The sticker sat on a quarter of the training pictures of every class.",
             "right",
             "shapes",
-            first(right & still, STAR),
+            first(right & right_with_sticker, STAR),
             stickered,
         ),
-        Chosen(
+        Sample(
             "mistake",
-            f"A mistake: {true} taken for {said}",
-            f"A {true} picture that the model calls {said}.",
+            f"A mistake: {true} taken for {predicted}",
+            f"A {true} picture that the model calls {predicted}.",
             "This is the surest mistake among two thousand fresh pictures; nothing was retouched. " + OBJECT,
             "wrong",
             "shapes",
             error,
             plain,
         ),
-        Chosen(
+        Sample(
             "shortcut",
             "Led astray by a sticker",
             f"A red object with a sticker in the corner: this model calls it {LABELS[TAGGED]}.",
@@ -144,7 +144,7 @@ def choose() -> list[Chosen]:
             swapped,
             stickered,
         ),
-        Chosen(
+        Sample(
             "no_shortcut",
             "The same picture, honest model",
             "The picture of the shortcut, judged by the model that ignores stickers.",
@@ -160,7 +160,7 @@ def choose() -> list[Chosen]:
 def main(folder: Path = FOLDER) -> None:
     """Writes images.json with its pictures and masks."""
     folder.mkdir(parents=True, exist_ok=True)
-    entries = [chosen.write(folder) for chosen in choose()]
+    entries = [sample.write(folder) for sample in choose()]
     (folder / "images.json").write_text(json.dumps(entries, indent=1) + "\n")
 
 

@@ -27,7 +27,7 @@ from models.synthetic.coughs import LABELS, RATE, SyntheticCough, render
 
 FOLDER = Path(__file__).resolve().parent
 SEED, SURE, TRIES = 99, 0.9, 4000
-SEEN = SoundInput().seconds
+WINDOW = SoundInput().seconds
 HUM_HZ = (60.0, 560.0)
 """The band that holds the hum's partials, 100 to 500 Hz."""
 
@@ -47,7 +47,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Sample:
     """One sample to write."""
 
     key: str
@@ -94,17 +94,17 @@ def by_event(model: Model, item: SyntheticCough) -> tuple[list[float], list[floa
     """Probability of a wheeze in the window at each sound event: where the whole box is in the window, and
     where none of it is."""
     sound, (t0, t1, *_) = pcm(item), item.key_box
-    whole: list[float] = []
-    none: list[float] = []
+    inside: list[float] = []
+    outside: list[float] = []
     for event in segment(sound.astype(np.float32) / 32767, RATE):
-        found = model.input.prepare((sound, RATE), start=window_start(event, SEEN, len(sound) / RATE))
-        first, last = found.window or (0.0, 0.0)
+        prepared = model.input.prepare((sound, RATE), start=window_start(event, WINDOW, len(sound) / RATE))
+        first, last = prepared.window or (0.0, 0.0)
         if (first <= t0 and t1 <= last) or last <= t0 or t1 <= first:
-            (whole if first <= t0 and t1 <= last else none).append(float(model.predict(found.x)[0, 1]))
-    return whole, none
+            (inside if first <= t0 and t1 <= last else outside).append(float(model.predict(prepared.x)[0, 1]))
+    return inside, outside
 
 
-def choose() -> list[Chosen]:
+def choose() -> list[Sample]:
     """The first recordings that fit each role, judged by the shipped weights."""
     honest, misled, checker = (
         load(key) for key in ("cnnexplain_synthetic", "cnnexplain_shortcut", "cough_check")
@@ -151,7 +151,7 @@ def choose() -> list[Chosen]:
     )
     humming = first(led_astray, 0, hum=True)
     return [
-        Chosen(
+        Sample(
             "wheeze",
             "Cough with a wheeze",
             "Synthetic: made by a program. A narrow whistling tone follows the cough.",
@@ -160,7 +160,7 @@ def choose() -> list[Chosen]:
             "cnnexplain_synthetic",
             wheeze,
         ),
-        Chosen(
+        Sample(
             "no_wheeze",
             "Cough without a wheeze",
             "Synthetic: made by a program. The same recording as the cough with a wheeze, but a breath follows it, no tone.",
@@ -169,7 +169,7 @@ def choose() -> list[Chosen]:
             "cnnexplain_synthetic",
             none,
         ),
-        Chosen(
+        Sample(
             "missed",
             _mistake_title(wrong),
             "Synthetic: made by a program. A true mistake of the model, not an arranged one.",
@@ -178,7 +178,7 @@ def choose() -> list[Chosen]:
             "cnnexplain_synthetic",
             wrong,
         ),
-        Chosen(
+        Sample(
             "hum",
             "Cough without a wheeze, with a mains hum",
             "Synthetic: made by a program. The cough without a wheeze again, with a hum of 100 Hz and its multiples.",
@@ -188,7 +188,7 @@ def choose() -> list[Chosen]:
             "cnnexplain_shortcut",
             humming,
         ),
-        Chosen(
+        Sample(
             "several",
             "Four coughs to choose from",
             "Synthetic: made by a program. A wheeze follows only the loudest of four coughs.",
@@ -197,7 +197,7 @@ def choose() -> list[Chosen]:
             "cnnexplain_synthetic",
             several,
         ),
-        Chosen(
+        Sample(
             "is_it_a_cough",
             "Is this a cough?",
             "Synthetic: made by a program, judged by the model that tells coughs from other sounds.",
@@ -222,7 +222,7 @@ def _mistake_known(recipe: Recipe) -> str:
 def main() -> None:
     """Writes `sound.json` and the recordings."""
     FOLDER.mkdir(exist_ok=True)
-    entries = [chosen.write(FOLDER) for chosen in choose()]
+    entries = [sample.write(FOLDER) for sample in choose()]
     (FOLDER / "sound.json").write_text(
         json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -31,13 +31,13 @@ class SyntheticConcept:
     title: str
     modality: Literal["image", "audio"]
     description: str
-    one: Make
+    draw: Make
 
     def make(self, count: int, seed: int = 0) -> np.ndarray:
         """`count` examples; example i depends on (key, seed, i) only, so that a larger set begins with the
         smaller one."""
         salt = int.from_bytes(self.key.encode()[:8].ljust(8, b"\0"), "big")
-        return np.stack([self.one(np.random.default_rng([salt, seed, i])) for i in range(count)])
+        return np.stack([self.draw(np.random.default_rng([salt, seed, i])) for i in range(count)])
 
 
 def _grid(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -129,14 +129,14 @@ def _random_picture(rng: np.random.Generator) -> np.ndarray:
 
 
 def _coloured(channel: int) -> Make:
-    def one(rng: np.random.Generator) -> np.ndarray:
+    def draw(rng: np.random.Generator) -> np.ndarray:
         shade = _smooth(rng).mean(-1, keepdims=True)
         colour = np.full(3, rng.uniform(0.0, 0.2))
         colour[channel] = rng.uniform(0.7, 1.0)
         colour = np.clip(colour + rng.uniform(0, 0.12, 3), 0, 1)
         return _photo(rng, colour * (0.65 + 0.6 * shade))
 
-    return one
+    return draw
 
 
 def _background(rng: np.random.Generator) -> np.ndarray:
@@ -158,18 +158,18 @@ def _background(rng: np.random.Generator) -> np.ndarray:
     return sound.astype(np.float32)
 
 
-def _planted(one: Callable[[np.random.Generator, np.ndarray], np.ndarray]) -> Make:
+def _planted(sound_of: Callable[[np.random.Generator, np.ndarray], np.ndarray]) -> Make:
     """The concept's sound over a background, at a random level 6 to 25 dB above it."""
 
-    def make(rng: np.random.Generator) -> np.ndarray:
+    def draw(rng: np.random.Generator) -> np.ndarray:
         ground = _background(rng)
         t = np.arange(ground.size) / RATE
-        sound = one(rng, t)
+        sound = sound_of(rng, t)
         level = np.sqrt(np.mean(ground**2)) * 10 ** (rng.uniform(6, 25) / 20)
         mixed = ground + sound / (np.sqrt(np.mean(sound**2)) + 1e-9) * level
         return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
 
-    return make
+    return draw
 
 
 def _hum(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:

@@ -55,12 +55,12 @@ class SyntheticCough:
 
 def generate(count: int, seed: int = 0, hum: Hum = "random") -> list[SyntheticCough]:
     """`count` recordings, classes in turn; recording i depends on (seed, i, hum) only."""
-    made = []
+    recordings = []
     for i in range(count):
         label = i % 2
         with_hum = _stream(seed, i, "has hum").random() < HUM_SHARE[hum][label]
-        made.append(render(seed, i, label, hum=with_hum))
-    return made
+        recordings.append(render(seed, i, label, hum=with_hum))
+    return recordings
 
 
 def render(

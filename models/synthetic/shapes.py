@@ -110,10 +110,10 @@ def _chunks(n: int, seed: int, tag: Tag, size: int, labels: np.ndarray | None) -
     for number, start in enumerate(range(0, n, CHUNK)):
         rng = np.random.default_rng((seed, number))
         drawn = rng.integers(len(LABELS), size=CHUNK)
-        wanted = drawn if labels is None else np.resize(np.asarray(labels)[start : start + CHUNK], CHUNK)
-        plain = _draw(rng, wanted.astype(np.int64), size)
-        lucky = rng.random(CHUNK) < TAG_SHARE
-        present = {"none": np.zeros(CHUNK, bool), "random": lucky, "predictive": plain.labels == TAGGED}[tag]
+        classes = drawn if labels is None else np.resize(np.asarray(labels)[start : start + CHUNK], CHUNK)
+        plain = _draw(rng, classes.astype(np.int64), size)
+        tagged = rng.random(CHUNK) < TAG_SHARE
+        present = {"none": np.zeros(CHUNK, bool), "random": tagged, "predictive": plain.labels == TAGGED}[tag]
         whole = with_tag(plain, present, seed=int(rng.integers(2**31)))
         rows = slice(0, min(CHUNK, n - start))
         yield Shapes(whole.images[rows], whole.labels[rows], whole.masks[rows], whole.tags[rows])

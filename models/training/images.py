@@ -143,25 +143,25 @@ def measure(module: nn.Module, rows: int = TEST) -> dict[str, Any]:
     the sticker.
     """
     plain = generate(rows, TEST_SEED, "none")
-    lucky = np.random.default_rng(TEST_SEED).random(rows) < TAG_SHARE
-    out: dict[str, Any] = {"pictures": rows}
+    tagged = np.random.default_rng(TEST_SEED).random(rows) < TAG_SHARE
+    figures: dict[str, Any] = {"pictures": rows}
     for name, shapes in (
         ("accuracy_without_sticker", plain),
-        ("accuracy_sticker_at_random", with_tag(plain, lucky)),
+        ("accuracy_sticker_at_random", with_tag(plain, tagged)),
         ("accuracy_sticker_on_all", with_tag(plain, present=True)),
     ):
         x, y = tensors(shapes)
-        said = predict(module, x).argmax(1)
-        out[name] = interval(int((said == y).sum()), rows)
+        predicted = predict(module, x).argmax(1)
+        figures[name] = interval(int((predicted == y).sum()), rows)
         if name == "accuracy_without_sticker":
-            out["recall"] = {
-                label: interval(int((said[y == i] == i).sum()), int((y == i).sum()))
+            figures["recall"] = {
+                label: interval(int((predicted[y == i] == i).sum()), int((y == i).sum()))
                 for i, label in enumerate(LABELS)
             }
         if name == "accuracy_sticker_on_all":
             others = y != TAGGED
-            out["to_tagged_class"] = interval(int((said[others] == TAGGED).sum()), int(others.sum()))
-    return out
+            figures["to_tagged_class"] = interval(int((predicted[others] == TAGGED).sum()), int(others.sum()))
+    return figures
 
 
 def interval(hits: int, n: int) -> dict[str, float]:
@@ -177,9 +177,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=sorted(VARIANTS), action="append", help="train this network only")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--checkpoints", type=Path, help="folder for the weights after each epoch")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    train(given.out, given.only or tuple(VARIANTS), epochs=given.epochs, checkpoints=given.checkpoints)
+    train(
+        options.out, options.only or tuple(VARIANTS), epochs=options.epochs, checkpoints=options.checkpoints
+    )
 
 
 if __name__ == "__main__":

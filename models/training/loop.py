@@ -98,7 +98,7 @@ def fit(
     with torch.random.fork_rng(), tqdm(total=epochs, unit="epoch", disable=not progress) as bar:
         torch.manual_seed(seed)  # dropout draws from the global generator
         for number in range(1, epochs + 1):
-            began = time.perf_counter()
+            start = time.perf_counter()
             module.train()
             total = 0.0
             for rows in torch.randperm(len(x), generator=generator).split(batch):
@@ -110,19 +110,19 @@ def fit(
                 schedule.step()
                 total += loss.item() * len(rows)
             module.eval()
-            measured = _validation(module, validate, batch)
+            validation = _validation(module, validate, batch)
             done.append(
                 Epoch(
                     number,
                     total / len(x),
                     float(schedule.get_last_lr()[0]),
-                    time.perf_counter() - began,
-                    *measured,
+                    time.perf_counter() - start,
+                    *validation,
                 )
             )
             if checkpoints is not None:
                 save_checkpoint(module, checkpoints, number)
-            bar.set_postfix(loss=f"{done[-1].loss:.3f}", validation=f"{measured[0]:.3f}")
+            bar.set_postfix(loss=f"{done[-1].loss:.3f}", validation=f"{validation[0]:.3f}")
             bar.update()
     settings = {
         "epochs": epochs,

@@ -34,9 +34,9 @@ CONDITIONS = (
 )
 STEADY = ("hum", "tone", "hiss", "clicks")
 MADE = "made"
-GUIDED = ("telephone coughs", "messenger coughs", "spoken digits, read speech")
-"""Sets that no weights were trained on but that were looked at while `cough_check` was designed."""
 """First word of the "person" of a generated sound."""
+GUIDED = ("telephone coughs", "messenger coughs", "spoken digits, read speech")
+"""Sets that no weights were trained on but that guided the design of `cough_check`."""
 Row = dict[str, str]
 Pick = Callable[[np.ndarray, int], Iterable[tuple[np.ndarray, float | None]]]
 """Mono sound and rate -> the pieces to take from it: sound, and first second of the window (None: around
@@ -88,30 +88,32 @@ def coughs_and_others(data: Path, spec: SoundInput, *, progress: bool = True) ->
 def generated(spec: SoundInput, each: int = 15) -> Clips:
     """Hums, tones, hisses, clicks and empty rooms made by a program: what no one would call a cough (class
     0)."""
-    x, people, measured = [], [], []
+    x, people, conditions_of = [], [], []
     for concept in (*(CONCEPTS[key] for key in STEADY), COUNTER_EXAMPLES["audio"]):
         for i, sound in enumerate(concept.make(each, seed=17)):
             x.append(spec.prepare((sound, RATE)).x)
             people.append(f"{MADE} {concept.key} {i}")
-            measured.append(conditions(sound, RATE))
-    return Clips(torch.cat(x), torch.zeros(len(x), dtype=torch.int64), np.array(people), np.array(measured))
+            conditions_of.append(conditions(sound, RATE))
+    return Clips(
+        torch.cat(x), torch.zeros(len(x), dtype=torch.int64), np.array(people), np.array(conditions_of)
+    )
 
 
 def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str, Clips]:
     """What `cough_check` never heard in training: other channels' coughs (class 1); spoken digits, read
     speech, music and a bird (class 0)."""
-    found = {}
+    clips = {}
     for name, subset in {"telephone coughs": "core", "messenger coughs": "extra_telegram"}.items():
         rows = [row for row in _rows(data, "cough") if row["set"] == subset]
-        found[name] = _clips(data, rows, [1] * len(rows), spec, _whole, name, progress)
+        clips[name] = _clips(data, rows, [1] * len(rows), spec, _whole, name, progress)
     rows = [row for row in _rows(data, "audio_other") if not row["subject_id"].startswith("cw-")]
     for name, kinds in {
         "spoken digits, read speech": ("speech",),
         "music, a bird": ("music", "bird"),
     }.items():
-        some = [row for row in rows if row["kind"] in kinds]
-        found[name] = _clips(data, some, [0] * len(some), spec, _whole, name, progress)
-    return found
+        selected = [row for row in rows if row["kind"] in kinds]
+        clips[name] = _clips(data, selected, [0] * len(selected), spec, _whole, name, progress)
+    return clips
 
 
 def conditions(sound: np.ndarray, rate: int) -> list[float]:
@@ -147,7 +149,7 @@ def _clips(
     data: Path, rows: list[Row], labels: list[int], spec: SoundInput, pick: Pick, what: str, progress: bool
 ) -> Clips:
     """Windows of every recording that can be used; silent and very short pieces are left out."""
-    x, y, people, measured = [], [], [], []
+    x, y, people, conditions_of = [], [], [], []
     for row, label in zip(tqdm(rows, desc=what, unit="recording", disable=not progress), labels, strict=True):
         samples, rate = soundfile.read(data / row["file"], dtype="float32", always_2d=True)
         sound, _ = mono(samples)
@@ -158,8 +160,8 @@ def _clips(
                 continue
             y.append(label)
             people.append(row["subject_id"])
-            measured.append(conditions(sound, rate))
-    return Clips(torch.cat(x), torch.tensor(y), np.array(people), np.array(measured))
+            conditions_of.append(conditions(sound, rate))
+    return Clips(torch.cat(x), torch.tensor(y), np.array(people), np.array(conditions_of))
 
 
 def _whole(sound: np.ndarray, rate: int) -> Iterable[tuple[np.ndarray, float | None]]:

@@ -70,7 +70,7 @@ def test_families_of_networks(key: str, layer: str, shape: tuple[int, int, int])
     model = models.wrap(net, labels=list("abcde"), input=spec)
     assert model.default_layer == layer
     assert next(found.shape for found in model.layers if found.name == layer) == shape
-    assert model.probed.convolutional
+    assert model.structure.convolutional
     assert 3 <= len(model.offered_layers) <= 24
     assert not {"Conv2d", "BatchNorm2d", "Dropout"} & {
         found.kind for found in model.offered_layers if found.name != layer
@@ -99,7 +99,7 @@ def test_preprocessing_is_that_of_the_library() -> None:
         config = resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
         wanted = create_transform(**config)(photo)
         torch.testing.assert_close(
-            hub.entry(f"timm:{name}").input.prepare(photo).x[0], wanted, atol=1e-6, rtol=0
+            hub.entry_of(f"timm:{name}").input.prepare(photo).x[0], wanted, atol=1e-6, rtol=0
         )
 
 
@@ -144,16 +144,16 @@ def test_strange_files_in_the_weights_folder_are_passed_over(weights_folder: Pat
 
 def test_torchvision_weights_that_the_hub_has_under_another_name() -> None:
     """Only where every name and shape agrees."""
-    assert hub._repositories(hub.entry("torchvision:resnet18")) == ("timm/resnet18.tv_in1k",)
-    assert hub._repositories(hub.entry("torchvision:vgg11")) == ()
-    assert hub._repositories(hub.entry("torchvision:squeezenet1_1")) == ()
+    assert hub._repositories(hub.entry_of("torchvision:resnet18")) == ("timm/resnet18.tv_in1k",)
+    assert hub._repositories(hub.entry_of("torchvision:vgg11")) == ()
+    assert hub._repositories(hub.entry_of("torchvision:squeezenet1_1")) == ()
 
 
 def test_popular_models_exist_and_are_convolutional_by_their_weights() -> None:
     for key in hub.POPULAR:
-        assert hub.entry(key).input.channels == 3
+        assert hub.entry_of(key).input.channels == 3
     with pytest.raises(NotFound):
-        hub.entry("timm:resnet18.no_such_tag")
+        hub.entry_of("timm:resnet18.no_such_tag")
 
 
 LOAD = "import sys, models; print(models.load(sys.argv[1]).digest)"

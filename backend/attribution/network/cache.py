@@ -79,7 +79,7 @@ def steady(model: Model) -> Iterator[_Cache]:
         now = _read(model)
         if cache.stamp != now:
             if cache.stamp:
-                model.look_again()
+                model.forget_structure()
             cache.values.clear()
             cache.stamp = now
     cache.steady += 1

@@ -143,18 +143,18 @@ def test_fetching_is_deliberate_and_can_be_forbidden(offline: Running) -> None:
 def test_the_hub_is_asked_only_where_somebody_follows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Progress is reported in bytes while fetching; forbidden or inside any other job nothing is asked at
+    """Progress is reported in bytes while fetching; forbidden or inside any other job nothing is repositories at
     all."""
     import huggingface_hub
 
     from app.core.settings import Settings
-    from models import hub
+    from models import downloads, hub
 
-    asked: list[str] = []
+    repositories: list[str] = []
     reports: list[tuple[int, int]] = []
 
     def download(repository: str, filename: str, *, tqdm_class: Any = None, **_: Any) -> str:
-        asked.append(repository)
+        repositories.append(repository)
         if tqdm_class is not None:
             with tqdm_class(total=100, unit="B", name="huggingface_hub.http_get") as bar:
                 bar.update(40)
@@ -163,16 +163,17 @@ def test_the_hub_is_asked_only_where_somebody_follows(
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     monkeypatch.setattr(httpx, "head", lambda *_, **__: None)
-    monkeypatch.setattr(hub, "get_settings", lambda: Settings(_env_file=None))
-    with hub.downloads(None):
-        assert hub._download("timm/x") is None
-    with hub.downloads(lambda done, total, unit: reports.append((done, total))):
-        assert hub._download("timm/x") is not None
+    monkeypatch.setattr(downloads, "get_settings", lambda: Settings(_env_file=None))
+    with downloads.reporting(None):
+        assert downloads.download("timm/x") is None
+    with downloads.reporting(lambda done, total, unit: reports.append((done, total))):
+        assert downloads.download("timm/x") is not None
     assert reports == [(40, 100), (100, 100)]
-    assert hub._download("timm/x") is not None  # a program or a command: the library's own bar
-    monkeypatch.setattr(hub, "get_settings", lambda: Settings(_env_file=None, downloads=False))
-    assert hub._download("timm/x") is None
-    assert asked == ["timm/x", "timm/x"]
-    monkeypatch.setattr(hub, "_cached", lambda _: None)
+    assert downloads.download("timm/x") is not None  # a program or a command: the library's own bar
+    for module in (downloads, hub):
+        monkeypatch.setattr(module, "get_settings", lambda: Settings(_env_file=None, downloads=False))
+    assert downloads.download("timm/x") is None
+    assert repositories == ["timm/x", "timm/x"]
+    monkeypatch.setattr(downloads, "cached_file", lambda _: None)
     with pytest.raises(WeightsUnavailable, match="EVIDENT_DOWNLOADS"):
-        hub._from_hub(hub.entry("timm:resnet18"))
+        hub._from_hub(hub.entry_of("timm:resnet18"))
