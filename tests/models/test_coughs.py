@@ -83,7 +83,7 @@ def test_the_hum_changes_nothing_else():
     assert power[near].sum() > 0.99 * power.sum()
     assert plain.boxes == hummed.boxes
     shares = [
-        np.mean([item.hum for item in generate(120, seed=1, hum=kind)[1::2]])
+        np.mean([item.hum for item in generate(60, seed=1, hum=kind)[1::2]])
         for kind in ("none", "random", "label")
     ]
     assert shares == pytest.approx([0, 0.3, 1], abs=0.1)

@@ -35,8 +35,11 @@ from models.training import images as training
 SAMPLES = json.loads((FOLDER / "images.json").read_text())
 
 
-def test_same_seed_same_pictures_and_the_first_do_not_depend_on_the_number() -> None:
-    first, again, longer, other = generate(20, 1), generate(20, 1), generate(300, 1), generate(20, 2)
+def test_same_seed_same_pictures_and_the_first_do_not_depend_on_the_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.synthetic.shapes.CHUNK", 24)  # the longer draw spans two chunks
+    first, again, longer, other = generate(20, 1), generate(20, 1), generate(30, 1), generate(20, 2)
     for name in ("images", "labels", "masks", "tags"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
         np.testing.assert_array_equal(getattr(first, name), getattr(longer, name)[:20])
@@ -75,7 +78,7 @@ def test_the_class_shows_inside_the_mask_and_only_there() -> None:
 def test_masks_have_the_area_of_their_outline() -> None:
     """A star with inner radius q of n points has the area n q sin(pi / n) r^2; what leaves the picture or
     lies under a tag is missing."""
-    shapes = generate(800, 4, labels=np.full(800, STAR))
+    shapes = generate(256, 4, labels=np.full(256, STAR))
     area = shapes.masks.sum(axis=(1, 2))
     unit = 5 * 0.42 * np.sin(np.pi / 5)
     radii = np.sqrt(area / unit)
@@ -84,8 +87,9 @@ def test_masks_have_the_area_of_their_outline() -> None:
 
 
 @pytest.mark.parametrize("size", [64, 128])
-def test_tags(size: int) -> None:
-    none, lucky, telling = (generate(200, 5, tag, size=size) for tag in ("none", "random", "predictive"))
+def test_tags(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.synthetic.shapes.CHUNK", 120)
+    none, lucky, telling = (generate(120, 5, tag, size=size) for tag in ("none", "random", "predictive"))
     assert not none.tagged.any()
     np.testing.assert_array_equal(telling.tagged, telling.labels == TAGGED)
     shares = [lucky.tagged[lucky.labels == label].mean() for label in range(len(LABELS))]
@@ -101,9 +105,10 @@ def test_tags(size: int) -> None:
     assert len({tuple(np.argwhere(tag)[0]) for tag in pasted.tags}) == 4
 
 
-def test_wanted_labels() -> None:
-    labels = np.arange(600) % 3
-    np.testing.assert_array_equal(generate(600, 6, labels=labels).labels, labels)
+def test_wanted_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.synthetic.shapes.CHUNK", 24)
+    labels = np.arange(60) % 3
+    np.testing.assert_array_equal(generate(60, 6, labels=labels).labels, labels)
 
 
 @given(
@@ -156,7 +161,11 @@ def test_the_two_networks_differ_as_intended() -> None:
     assert misled["to_tagged_class"]["low"] > 0.5
 
 
-def test_training_is_repeatable_and_writes_a_loadable_model(tmp_path: Path) -> None:
+def test_training_is_repeatable_and_writes_a_loadable_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "VALIDATION", 32)
+    monkeypatch.setattr("models.synthetic.shapes.CHUNK", 32)
     cards = [
         training.train(
             tmp_path / name,

@@ -160,10 +160,20 @@ def test_what_cannot_be_trained_is_refused(options, tmp_path):
         sound.train("cnnexplain", data=tmp_path, out=tmp_path, progress=False)
 
 
+@pytest.fixture(scope="module")
+def core(real_data) -> Clips:
+    return recordings.covid(real_data, "core", SPEC, progress=False)
+
+
+@pytest.fixture(scope="module")
+def foreign(real_data) -> dict[str, Clips]:
+    return recordings.foreign(real_data, SPEC, progress=False)
+
+
 @pytest.mark.data
 @pytest.mark.slow
-def test_real_recordings_are_read_with_their_people(real_data):
-    made = recordings.covid(real_data, "core", SPEC, progress=False)
+def test_real_recordings_are_read_with_their_people(real_data, core, foreign):
+    made = core
     assert (len(made), len(np.unique(made.people)), int(made.y.sum())) == (438, 438, 286)
     assert made.x.shape[1:] == SPEC.shape
     assert made.x.amax(dim=(1, 2, 3)).min() == 1
@@ -172,7 +182,6 @@ def test_real_recordings_are_read_with_their_people(real_data):
     real = ~np.char.startswith(mixed.people, recordings.MADE)
     assert len(np.unique(mixed.people[real])) == 50
     assert set(mixed.truth[~real]) == {0}
-    foreign = recordings.foreign(real_data, SPEC, progress=False)
     assert {name: (len(part), set(part.truth)) for name, part in foreign.items()} == {
         "telephone coughs": (438, {1}),
         "messenger coughs": (288, {1}),
@@ -183,7 +192,7 @@ def test_real_recordings_are_read_with_their_people(real_data):
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_the_shipped_cough_check_tells_coughs_from_other_sounds(real_data):
+def test_the_shipped_cough_check_tells_coughs_from_other_sounds(foreign):
     """On recordings from elsewhere than its training: the shares on its card are measured again."""
     import models
 
@@ -191,19 +200,19 @@ def test_the_shipped_cough_check_tells_coughs_from_other_sounds(real_data):
     rows = {
         row["label"]: row["value"] for row in model.spec.card["recordings from elsewhere, judged rightly"]
     }
-    for name, part in recordings.foreign(real_data, SPEC, progress=False).items():
+    for name, part in foreign.items():
         right = float((model.predict(part.x).argmax(1) == part.y).float().mean())
         assert right == pytest.approx(rows[name], abs=0.01)
 
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_the_held_out_figures_of_the_covid_model_are_measured_again(real_data):
+def test_the_held_out_figures_of_the_covid_model_are_measured_again(core):
     """With the shipped weights, on the people of fold 0."""
     import models
 
     model = models.load("cnnexplain")
-    made = recordings.covid(real_data, "core", SPEC, progress=False)
+    made = core
     held = folds_by_person(made, 5) == 0
     probability = model.predict(made.x[torch.from_numpy(held)])[:, 1].numpy()
     truth = made.truth[held]
