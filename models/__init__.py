@@ -1,5 +1,5 @@
-"""What is explained: specs, preprocessing with axes and units, verified loading, the cnnexplain network
-and its training, the hub."""
+"""Models: specs, preprocessing with axes and units, verified loading, our own networks and their training, the
+hub."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _LAZY = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """torch is imported when it is first asked for: the process that decodes uploads uses
-    `models.media.segment` without it."""
+    """Imports a public name at first use: the process that decodes uploads uses `models.media.segment` without
+    torch."""
     if name in _LAZY:
         import importlib
 

@@ -20,8 +20,8 @@ WEIGHTS = Path(__file__).with_name("weights")
 
 
 class Bundled(Registry[ModelSpec]):
-    """Specs by key, read from the cards on first use and again when a card has changed: training replaces
-    them."""
+    """Specs by key, read from the cards at first use and again after a card has changed (training replaces
+    cards)."""
 
     _seen: tuple[object, ...] = ()
     _from_cards: frozenset[str] = frozenset()

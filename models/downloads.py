@@ -16,7 +16,7 @@ HUB_SECONDS = 5.0
 
 
 def is_reporting() -> bool:
-    """Whether somebody asked for a download and follows it."""
+    """Whether a caller of `reporting` allows downloads and receives their progress."""
     return _reporter.get() not in (None, on_screen)
 
 
@@ -28,7 +28,7 @@ _reporter: ContextVar[Callable[..., None] | None] = ContextVar("reporter", defau
 
 
 def _bar(report: Callable[..., None]) -> Any:
-    """A progress bar that reports in place of drawing."""
+    """A class of progress bars that call `report` instead of drawing."""
     from tqdm.auto import tqdm
 
     class Bar(tqdm):  # type: ignore[type-arg]
@@ -53,8 +53,8 @@ def cached_file(hub: str) -> Path | None:
 
 @contextmanager
 def reporting(report: Callable[..., None] | None) -> Iterator[None]:
-    """Inside, weights are fetched with `report(done, total, unit="bytes")`, or not at all where it is
-    None. Outside, with a bar on the screen."""
+    """Inside, downloads call `report(done, total, unit="bytes")`; None forbids downloads. Outside, the library
+    draws its own bar."""
     token = _reporter.set(report)
     try:
         yield
@@ -63,7 +63,7 @@ def reporting(report: Callable[..., None] | None) -> Iterator[None]:
 
 
 def download(hub: str) -> Path | None:
-    """None when downloads are forbidden or nobody answers."""
+    """The downloaded file; None when downloads are forbidden or the hub does not answer."""
     report = _reporter.get()
     if report is None or not get_settings().downloads:
         return None
@@ -72,7 +72,7 @@ def download(hub: str) -> Path | None:
     from huggingface_hub.errors import HfHubHTTPError
 
     with suppress(OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
-        # the hub's client tries again for half a minute and more: ask once whether anybody answers
+        # the hub's client retries for half a minute and more: one request first tells whether it answers
         httpx.head(hf_hub_url(hub, "model.safetensors"), timeout=HUB_SECONDS)
         bar = None if report is on_screen else _bar(report)
         return Path(hf_hub_download(hub, "model.safetensors", etag_timeout=HUB_SECONDS, tqdm_class=bar))

@@ -1,4 +1,5 @@
-"""Events of one forward pass: every module that finishes, and its function calls that matter to explanations."""
+"""Events of one forward pass: each module that returns, and each function call of an activation, a sum or a
+concatenation."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ JOINTS = {"cat", "concat", "concatenate"}
 
 
 class Step(nn.Identity):
-    """Stands behind a function call, so that the call's result is some module's output."""
+    """An identity behind a function call, which makes the call's result the output of a module."""
 
     def __init__(self, operation: str) -> None:
         super().__init__()
@@ -36,8 +37,9 @@ class Step(nn.Identity):
 
 @dataclass(frozen=True)
 class Event:
-    """One module finishing, or a function call of it (`call`: which). Events in a row that give the very same
-    tensor share its number (a layer and the function in it, a container and its last part)."""
+    """One module's return, or a function call in its `forward` (`call`: the operation's name). Consecutive
+    events that return the very same tensor share the number `tensor` (a layer and the function in it, a
+    container and its last part). lowest: the tensor's minimum."""
 
     name: str
     module: nn.Module
@@ -107,8 +109,8 @@ def record_events(module: nn.Module, x: Tensor) -> tuple[list[Event], Any]:
 
 
 class FunctionCalls(TorchFunctionMode):
-    """Hands on the results of activations, sums and concatenations of feature maps that are function
-    calls; what comes back is used."""
+    """Inside, `see(output, operation)` receives the result of every activation, sum and concatenation of feature
+    maps that is a function call; its return value replaces the result."""
 
     def __init__(self, see: Callable[[Tensor, str], Tensor]) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
 """Any convolutional architecture of timm and torchvision by name: `timm:resnet18`, `timm:resnet18.a1_in1k`,
 `torchvision:squeezenet1_1`.
 
-Weights are safetensors only, looked for in this order: a file given by the caller, the folder
+Weights are safetensors only. They come from the first of these that has them: the caller's file, the folder
 `EVIDENT_WEIGHTS`, the hub's cache on this machine, the hub. torchvision itself publishes pickles, which are
-not opened: its networks take a local file, or the same weights from timm's pages on the hub where every name
-and shape agrees (the ResNet and DenseNet families).
+never opened: its networks take a local file, or the same weights from timm's repositories on the hub where all
+names and shapes agree (the ResNet and DenseNet families).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from models.weights_file import check_header
 
 IMAGENET = 1000
 OPS = ("nms", "qnms")
-"""Compiled operations that a torchvision for another torch lacks; importing it needs their names, no
-classifier calls them."""
+"""Compiled operations that are missing where torchvision was built for another torch. Its import needs their
+names; no classifier calls them."""
 POPULAR = (
     "timm:resnet18", "timm:resnet50", "timm:mobilenetv2_100", "timm:densenet121", "timm:efficientnet_b0", "timm:vgg16",
     "timm:convnext_tiny", "torchvision:squeezenet1_1",
@@ -57,8 +57,7 @@ class Entry:
 
 
 def ensure_operations() -> None:
-    """Let torchvision be imported beside any torch: names the operations that its compiled part would
-    bring, only where it did not."""
+    """Makes torchvision importable with any torch: declares the compiled operations where they are missing."""
     with _lock:
         if _stubs:
             return
@@ -95,7 +94,7 @@ def imagenet_labels() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def entry_of(key: str) -> Entry:
-    """Raises NotFound, naming the nearest architecture."""
+    """The architecture of `timm:NAME` or `torchvision:NAME`. Raises NotFound, which suggests the nearest name."""
     library, _, name = key.partition(":")
     base = name.partition(".")[0] if library == "timm" else name
     known = names(library) if library in ("timm", "torchvision") else []
@@ -220,7 +219,7 @@ def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
 
 
 def _classes(entry: Entry, shapes: dict[str, tuple[int, ...]]) -> int:
-    """Rows of the classifier in the file; 1000 where it has none (the loading then names what is missing)."""
+    """Rows of the classifier in the file; 1000 where it is missing (loading then reports it)."""
     name = entry.classifier or _last_weighted(entry)
     shape = shapes.get(f"{name}.weight", ())
     return shape[0] if shape and 0 < shape[0] <= 100_000 else IMAGENET
@@ -249,8 +248,8 @@ def _folder() -> Path | None:
 
 
 def local_file(key: str) -> Path | None:
-    """`KEY.safetensors` in the weights folder; the colon may be an underscore, and the library may be left
-    out."""
+    """`KEY.safetensors` in the weights folder; the file's name may have an underscore for the colon, or no
+    library."""
     folder = _folder()
     if folder is None:
         return None
@@ -267,8 +266,7 @@ def _aliases(key: str) -> tuple[str, ...]:
 
 
 def local_specs() -> dict[str, ModelSpec]:
-    """Specs of the models whose weights lie in the weights folder, by key. Files of unknown names are
-    passed over."""
+    """Specs of the models whose weights are in the weights folder, by key. Files of unknown names are skipped."""
     folder = _folder()
     specs: dict[str, ModelSpec] = {}
     for path in sorted(folder.glob("*.safetensors")) if folder else ():
@@ -287,8 +285,8 @@ def _own_spec(key: str) -> ModelSpec:
 
 
 def _key_of(stem: str) -> str | None:
-    """The key that a file's name stands for. A bare name is our own architecture, else torchvision's, else
-    timm's."""
+    """The key of the model in a file of this name, None for an unknown name. A name without a library is our
+    own architecture, else torchvision's, else timm's."""
     from models.architectures import ARCHITECTURES
 
     for library in ("timm", "torchvision"):
@@ -315,16 +313,14 @@ def available(key: str) -> bool:
 
 
 def at_hand(key: str) -> Path | None:
-    """The file with the weights of a `timm:` or `torchvision:` model on this machine; None when it would
-    have to be fetched."""
+    """The file with the weights of a `timm:` or `torchvision:` model on this machine; None without one."""
     return local_file(key) or next(
         (path for hub in _repositories(entry_of(key)) if (path := downloads.cached_file(hub))), None
     )
 
 
 def _from_hub(entry: Entry) -> Path:
-    """The hub's copy of the weights: from its cache, else downloaded with a progress bar. Raises
-    WeightsUnavailable within seconds."""
+    """The hub's weights file, from its cache or downloaded. Raises WeightsUnavailable within seconds."""
     for hub in _repositories(entry):
         path = downloads.cached_file(hub) or downloads.download(hub)
         if path is not None:
@@ -343,8 +339,8 @@ def _from_hub(entry: Entry) -> Path:
 
 
 def _repositories(entry: Entry) -> tuple[str, ...]:
-    """Where the hub keeps these weights as safetensors. torchvision's own are on timm's pages, usable
-    where names and shapes agree."""
+    """Repositories with these weights as safetensors. Those of torchvision's networks are timm's, where names
+    and shapes agree."""
     if entry.hub:
         return (entry.hub,)
     library, _, name = entry.key.partition(":")

@@ -67,8 +67,8 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
 
 
 def weights_state(key: str) -> tuple[object, ...]:
-    """Changes when the weights or the card behind a key are replaced. Cheap: no file is opened, nothing is
-    fetched. Raises NotFound."""
+    """A value that changes when the weights or the card of `key` are replaced. Opens no file and fetches
+    nothing. Raises NotFound."""
     from models import hub
 
     spec, path = (None, hub.at_hand(key)) if key.partition(":")[0] in HUB else _locate(key, None)
@@ -79,8 +79,8 @@ def weights_state(key: str) -> tuple[object, ...]:
 
 
 def _locate(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path | None]:
-    """The spec of a key and the file of its weights, if any. A catalogue entry goes before the bare
-    architecture of that name."""
+    """The spec of a key and the file with its weights, if any. The catalogue comes before an architecture of
+    the same name."""
     from models import architectures, hub
 
     if key.partition(":")[0] in HUB:
@@ -103,7 +103,7 @@ def wrap(
     temperature: float = 1.0,
     device: torch.device | str = "cpu",
 ) -> Model:
-    """Any torch CNN as a Model. A float32 copy is taken, so your module is not frozen and may go on training.
+    """Any torch CNN as a Model. It holds a float32 copy, so your module is not frozen and may go on training.
 
     labels: one name per output; two names for a network with a single logit, the second being the class it
     speaks for. Raises ModelRejected: labels that do not match, weights that are not finite, a forward pass
@@ -177,9 +177,9 @@ def from_file(
 
 
 def _outputs(key: str, state: Mapping[str, Tensor], labels: int) -> int:
-    """Outputs of the network in the file: its rows wherever the untrained network has one row per label,
-    if all agree."""
-    prime = 1009  # a prime, which no layer is wide: the classifier is told by its rows
+    """Number of outputs of the network in the file: the rows of those tensors that have one row per label in
+    the architecture, if all agree."""
+    prime = 1009  # no layer has this prime as its width: tensors with so many rows belong to the classifier
     expected = _outline(key, prime)
     rows = {
         state[name].shape[0]
@@ -190,14 +190,14 @@ def _outputs(key: str, state: Mapping[str, Tensor], labels: int) -> int:
 
 
 def _outline(key: str, classes: int) -> dict[str, Tensor]:
-    """Names and shapes of an architecture without its memory: a file that does not fit cannot make us
-    allocate a giant network."""
+    """Names and shapes of an architecture's tensors, without allocating them: a file that does not fit cannot
+    make this process allocate a giant network."""
     with torch.device("meta"):
         return _untrained(key, classes)[0].state_dict()
 
 
 def _convolutional(model: Model) -> Model:
-    """Refuses networks that are not convolutional, such as vision transformers."""
+    """The model itself. Raises ModelRejected for a network that is not convolutional (vision transformers)."""
     if model.structure.convolutional:
         return model
     raise ModelRejected(
@@ -219,8 +219,8 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
 
 @torch.no_grad()
 def _ready(model: Model) -> Model:
-    """The last checks of every model: finite weights, a forward pass that works, finite outputs, as many
-    as labels."""
+    """Checks every model: finite weights, a forward pass that works, finite outputs, one label per output.
+    Raises ModelRejected."""
     for name, tensor in model.module.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ModelRejected(
@@ -252,8 +252,8 @@ def _ready(model: Model) -> Model:
 
 
 def _as_explained(model: Model, trials: Sequence[Tensor], overwritten: bool) -> Model:
-    """Logits come out, the caller's input stays as it was, and the tensor to explain by default is some
-    module's output."""
+    """Edits our copy of the network so that it returns logits, leaves the caller's input unchanged, and has a
+    module whose output is the tensor to explain by default."""
     ending = outputs.remove_ending(model.module, trials)
     if overwritten:
         rewriting.copy_input_first(model.module)

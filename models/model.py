@@ -1,4 +1,4 @@
-"""A network with its labels and input: what every explanation is asked of."""
+"""A network with its labels and its input: the object that every explanation takes."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ class Model:
 
     @property
     def independent(self) -> bool:
-        """Whether each class is judged for itself (a network with several outputs that ended in a
-        sigmoid)."""
+        """Whether the classes' probabilities are independent (several outputs that ended in a sigmoid)."""
         return self.spec.ending is not None and self.spec.ending.kind == "sigmoid" and not self.single_logit
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -104,13 +103,13 @@ class Model:
 
     @property
     def structure(self) -> Structure:
-        """What one forward pass found inside, kept."""
+        """The network's layers and outputs, found by one forward pass at first use."""
         if self._structure is None:
             self._structure = structure_of(self.module, self.input.shape, self.device)
         return self._structure
 
     def forget_structure(self) -> None:
-        """The network was changed: what one forward pass found inside no longer holds."""
+        """Drops `structure` after the network was changed; the next access runs the pass again."""
         self._structure = None
 
 

@@ -23,11 +23,11 @@ from models.structure import default_event
 
 @torch.no_grad()
 def name_last_step(module: nn.Module, shape: tuple[int, int, int], device: torch.device) -> bool:
-    """Where the last activation or sum before the head is a function call whose result no module returns,
-    give the steps of the module that makes the call modules of their own; where its code cannot be traced,
-    that call alone, counted as it runs. Changes `module` (its parts get a subclass): give it a copy.
+    """Where the last activation or sum before the head is a function call whose result no module returns, adds a
+    `Step` behind each such call of the calling module; where its code cannot be traced, behind that call alone,
+    identified by its number in the order of running. Pass a copy: the edit gives its parts a subclass.
 
-    False where neither leaves the outputs as they were: that tensor then stays without a name.
+    Returns False where neither leaves the outputs unchanged; that tensor then has no name.
     """
     x = trial_noise(shape, device)
     events, out = record_events(module, x)
@@ -62,7 +62,7 @@ def _undone(edited: nn.Module, owner: nn.Module, steps: list[str]) -> bool:
 
 
 def _pass_through(module: nn.Module, path: str, number: int) -> None:
-    """Let the result of one call, counted in the order of running, go through the step at `path`."""
+    """Sends the result of call `number`, in the order of running, through the step at `path`."""
     kind = type(module)
 
     def forward(self: nn.Module, x: Tensor) -> Any:
@@ -86,7 +86,7 @@ def _new_name(owner: nn.Module, operation: str) -> str:
 
 
 def _add_steps(owner: nn.Module, graph: fx.Graph) -> list[str]:
-    """Paths below `owner` of the new steps, in order of running."""
+    """Adds the steps to `owner` and its graph. Returns their names in order of running."""
     names: list[str] = []
     for node in list(graph.nodes):
         operation = operation_of(node.target) if node.op in ("call_function", "call_method") else ""

@@ -1,15 +1,15 @@
-"""What a network's outputs are. Maps explain logits, so a last softmax, log-softmax or sigmoid is noticed in
-the trial passes and taken off.
+"""The kind of a network's outputs. Maps explain logits, so a final softmax, log-softmax or sigmoid is detected
+in trial passes and removed.
 
     softmax      every number in [0, 1], each row sums to 1     probabilities softmax(z)
     log-softmax  log sum exp = 0 in each row                    probabilities softmax(z)
     sigmoid      every number in [0, 1], by a sigmoid           probabilities sigmoid(z), each class for itself
 
-A row that sums to 1 proves a softmax by itself; numbers between 0 and 1 prove nothing, so a sigmoid must be
-seen to run. What is taken off is the step itself, wherever its call stands: the layer becomes an identity,
-the function call is cut out of its module's `forward`, and in code that cannot be traced the call is skipped
-as it runs. Where no step is found (a softmax written out by hand) its logarithm is explained: the logit up to
-a number that is the same for all classes. A sigmoid that a clamp follows is inverted.
+Rows that sum to 1 prove a softmax; numbers between 0 and 1 prove nothing, so a sigmoid must be observed as it
+runs. The step itself is removed, wherever its call is: a layer becomes an identity, a function call is cut out
+of its module's `forward`, and in code that cannot be traced the call is skipped at run time. Without such a
+step (a softmax written out by hand) the outputs' logarithm is explained: the logit up to a constant that is
+the same for all classes. A sigmoid before a clamp is inverted.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ FUNCTIONS: dict[Any, Kind] = {
 }  # fmt: skip
 METHODS = {"softmax", "log_softmax", "sigmoid", "sigmoid_"}
 VIEWS = {"flatten", "squeeze", "view", "reshape", "contiguous", "unsqueeze", "float", "getitem"}
-"""What may stand between the last step and the output."""
+"""Operations allowed between the last step and the output."""
 CLOSE = 1e-4
-"""Sums of probabilities, and probabilities before and after, may differ by this much."""
+"""Tolerance of sums of probabilities, and of probabilities before and after the removal."""
 SENTENCES: dict[Kind, str] = {
     "softmax": "The network ends in a softmax",
     "log_softmax": "The network ends in a log-softmax",
@@ -50,8 +50,8 @@ SENTENCES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Ending:
-    """What was taken off. exact: the step itself is gone; otherwise the logarithm of its outputs stands
-    for the logits."""
+    """The removed step. exact: the step itself was removed; otherwise the logarithm of its outputs serves as
+    logits."""
 
     kind: Kind
     exact: bool
@@ -68,7 +68,8 @@ class Ending:
 
 @dataclass(frozen=True)
 class _LastStep:
-    """The last squashing call of a pass: where, the how manyeth, and what it gave."""
+    """The last squashing call (softmax, sigmoid) of a pass. owners: paths of the modules that were running,
+    outermost first; number: of the call, from 0; output: its result."""
 
     kind: Kind
     owners: tuple[str, ...]
@@ -97,7 +98,7 @@ class _Recorder(TorchFunctionMode):
 
 
 class _Skip(TorchFunctionMode):
-    """Leaves out one squashing call, counted in the order of running."""
+    """Inside, the squashing call of this number returns its input."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -119,10 +120,10 @@ class _Skip(TorchFunctionMode):
 
 @torch.no_grad()
 def remove_ending(module: nn.Module, trials: Sequence[Tensor]) -> Ending | None:
-    """Make `module` return logits; None when it does already. trials: several different inputs,
+    """Edits `module` so that it returns logits; None if it does already. trials: several different inputs,
     `[1, C, H, W]` each.
 
-    Changes `module` (its last layer, or the class of one of its parts): give it a copy.
+    Pass a copy: the edit replaces its last layer, or the class of one of its parts.
     """
     before = [module(trial.clone()) for trial in trials[:-1]]
     with rewriting.Owners(module) as owners, _Recorder(owners) as recorder:
@@ -156,7 +157,7 @@ def squash(logits: Tensor, kind: Kind) -> Tensor:
 
 
 def _kind(out: Tensor) -> Kind | None:
-    """What the numbers themselves prove."""
+    """The kind that the numbers `[N, K]` themselves prove, None if they prove none."""
     if out.shape[1] < 2:
         return None
     ones = torch.ones(len(out), device=out.device)
@@ -181,7 +182,7 @@ def _gives_same(module: nn.Module, trials: Sequence[Tensor], outs: Tensor, kind:
 
 
 def _by_identity(module: nn.Module, step: _LastStep, calls: dict[str, int]) -> Callable[[], None] | None:
-    """A layer of its own, run once."""
+    """Replaces the step by an identity where it is a layer of its own that runs once. Returns the undo."""
     path = step.owners[-1]
     layer = module.get_submodule(path)
     if type(layer) not in MODULES or not path or calls[path] != 1:
@@ -191,7 +192,8 @@ def _by_identity(module: nn.Module, step: _LastStep, calls: dict[str, int]) -> C
 
 
 def _by_trace(module: nn.Module, step: _LastStep, calls: dict[str, int]) -> Callable[[], None] | None:
-    """A call in some module's `forward`: of a function, or of a layer that serves elsewhere too."""
+    """Cuts the step out of its module's `forward`: a function call, or a layer that runs elsewhere too. Returns
+    the undo."""
     path = step.owners[-1]
     if type(module.get_submodule(path)) in MODULES:
         path = step.owners[-2]

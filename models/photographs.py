@@ -1,8 +1,7 @@
-"""The bundled photographs: things and animals on their own grounds, no people; what photographs are told
-apart from.
+"""The bundled photographs: objects and animals, no people. Counter-examples of concepts made of photographs.
 
-From Caltech 101 (Li, Andreeto, Ranzato, Perona; CC-BY-4.0), files unchanged; author, source and licence of
-each in `credits.csv` beside them.
+From Caltech 101 (Li, Andreeto, Ranzato, Perona; CC-BY-4.0), files unchanged; `credits.csv` beside them holds
+author, source and licence of each.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A network's own object with one `forward` written anew.
+"""Rewrites the `forward` of one module of a network in place.
 
 Some steps of a network are function calls, which no module path names: a softmax at the end, the last ReLU.
 `trace` follows one module's `forward` a single level deep (its children stay whole calls), the caller edits
-that graph, and `write` puts the edited code on the same object, as a subclass made for it. Weights, children,
-paths and `isinstance` stay as they were. Only ever used on a network of our own.
+that graph, and `write` gives the same object the edited code, as a subclass made for it. Weights, children,
+paths and `isinstance` are unchanged. Used on our own copies of networks only.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def trace(owner: nn.Module) -> fx.Graph | None:
 
 
 def write(owner: nn.Module, graph: fx.Graph) -> None:
-    """Let `owner` compute `graph`, whose targets are paths below `owner`."""
+    """Makes `owner` compute `graph`, whose targets are paths below `owner`."""
     graph.lint()
     replace_forward(owner, type(fx.GraphModule(owner, graph)).forward)
 
 
 def replace_forward(owner: nn.Module, forward: Callable[..., Any]) -> None:
-    """forward: a plain function of (self, x). `restore` takes it back."""
+    """Replaces `owner.forward`. forward: a plain function of (self, x). `restore` undoes it."""
     kind = type(owner)
     owner.__class__ = type(
         kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__, "_rewritten": kind}
@@ -47,8 +47,7 @@ def restore(owner: nn.Module) -> None:
 
 
 def copy_input_first(module: nn.Module) -> None:
-    """For a network that overwrites its input: its callers' tensors stay as they were, whoever calls it
-    and however it is traced."""
+    """Makes a network that overwrites its input work on a copy, so that its callers' tensors stay unchanged."""
     kind = type(module)
 
     def forward(self: nn.Module, x: Tensor) -> Any:

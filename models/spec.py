@@ -1,4 +1,4 @@
-"""What is explained: how an input becomes a tensor, and a network with its labels, layers and honest card.
+"""Specifications: how an input becomes a tensor, and a network with its labels, layers and card.
 
 Tensors: `x` is `[N, C, H, W]` float32. The **display grid** is the model's input grid `[H, W]`; every map
 lives on it, and its two axes carry units, so a map cell can be named in pixels of the original photo or in
@@ -43,7 +43,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An input made ready for one model.
+    """An input prepared for one model.
 
     x: float32 `[1, C, H, W]`. display: uint8 `[H, W, 3]` or float32 `[H, W]` in 0..1, what a person sees on
     the same grid. y, x_axis: axes of the display grid. window: the part used, in seconds, when the recording
@@ -91,7 +91,7 @@ class InputSpec(ABC):
 
 @dataclass(frozen=True)
 class Layer:
-    """A place to look inside. `name` is a path of `named_modules()` and means that module's *output*."""
+    """A layer that can be explained. name: path of `named_modules()`; it refers to that module's *output*."""
 
     name: str
     kind: str
@@ -101,7 +101,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class ModelSpec:
-    """One entry of the catalogue: everything needed to build and to describe a model, without building it."""
+    """One entry of the catalogue: all that is needed to describe a model without building it, and to build it."""
 
     key: str
     title: str
@@ -119,6 +119,6 @@ class ModelSpec:
     """Calibration: probabilities are softmax(logits / temperature). Maps always explain the logits
     themselves."""
     card: Mapping[str, Any] = field(default_factory=dict)
-    """Honest figures: data, split, AUC with intervals, confound, intended use."""
+    """JSON: data, split, figures with intervals, confounds, intended use."""
     ending: Ending | None = None
-    """The softmax or sigmoid that loading took off the end of the network, so that it returns logits."""
+    """The final softmax or sigmoid that loading removed, so that the network returns logits."""

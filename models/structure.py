@@ -1,10 +1,5 @@
-"""What runs inside a network, found by one forward pass: its spatial layers, the one to explain by default, a
-short list to pick from.
-
-A layer is a module. Where the tensor to explain by default is the result of a function call (`F.relu`, `+`)
-that no module returns, `name_last_step` gives such steps a module: an identity behind each, called by what it
-stands behind.
-"""
+"""The structure of a network, found by one forward pass: its spatial layers, the default one, a short list to
+pick from."""
 
 from __future__ import annotations
 
@@ -75,8 +70,8 @@ def default_event(events: Sequence[Event], out: Any) -> Event | None:
 
 
 def _channels_first(events: Sequence[Event]) -> list[Event]:
-    """Events without those in channels-last layout: what a Linear or a plain LayerNorm returns with four
-    sides, and its MLP."""
+    """Events in channels-first layout: without four-dimensional outputs of a Linear or a plain LayerNorm, and
+    without the MLP around them."""
     tails = {
         e.name for e in events if len(e.shape) == 4 and (isinstance(e.module, nn.Linear) or _is_last_norm(e))
     }
@@ -96,8 +91,8 @@ def _is_last_norm(event: Event) -> bool:
 
 
 def _without_class_maps(events: list[Event], all_events: Sequence[Event], out: Any) -> list[Event]:
-    """Without a final convolution to one map per class (SqueezeNet, NiN) and what follows it: those are
-    logits, not features."""
+    """Events before a final convolution to one map per class (SqueezeNet, NiN), whose maps are logits, not
+    features."""
     weighted = [e for e in all_events if isinstance(e.module, WEIGHTED)]
     if not weighted or not isinstance(out, Tensor) or out.ndim != 2:
         return events
@@ -109,7 +104,7 @@ def _without_class_maps(events: list[Event], all_events: Sequence[Event], out: A
 
 
 def _groups(events: Sequence[Event]) -> list[list[Event]]:
-    """Spatial events gathered by the tensor they return, in order; the last run of a reused module counts."""
+    """Spatial events grouped by the tensor they return, in order; of a reused module only the last run."""
     groups: list[list[Event]] = []
     for event in events:
         if not event.spatial:
@@ -126,8 +121,8 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 
 
 def _mixed(events: Sequence[Event]) -> set[str]:
-    """Whole backbones, which name no single block: parts ending at several resolutions, or a sequence with
-    a pool in its middle."""
+    """Names of whole backbones, which are no single block: their parts end at several resolutions, or they are a
+    sequence with a pool in its middle."""
     events = [event for event in events if not event.call]
     modules = {event.name: event.module for event in events}
     sizes: dict[str, set[tuple[int, ...]]] = {}
@@ -149,8 +144,8 @@ def _mixed(events: Sequence[Event]) -> set[str]:
 
 
 def _name(group: list[Event], mixed: set[str]) -> Event:
-    """The name to show for a tensor: the outermost block that ends with it, no whole backbone, no dropout
-    where there is another."""
+    """The event that names a tensor: the outermost block that ends with it, but no whole backbone, and no
+    dropout if there is another."""
     modules = [e for e in group if not e.call] or group
     plain = [e for e in modules if not e.neutral] or modules
     blocks = [e for e in plain if e.name not in mixed] or plain
@@ -158,9 +153,8 @@ def _name(group: list[Event], mixed: set[str]) -> Event:
 
 
 def _default(groups: list[list[Event]]) -> Event | None:
-    """The last tensor before the head that is not a pooled one. A pool is taken after all where the
-    convolution before it was rectified by a function call that could not be given a module: only the pool's
-    output holds the activated values."""
+    """The last tensor before the head that is not pooled. Exception: where the convolution before a pool is
+    rectified by a function call without a module, only the pool's output holds the activated values."""
     mixed = _mixed([event for group in groups for event in group])
     for i in range(len(groups) - 1, -1, -1):
         chosen = _name(groups[i], mixed)
@@ -206,7 +200,7 @@ def _is_end(event: Event, following: Event | None) -> bool:
 
 
 def _is_convolutional(events: Sequence[Event]) -> bool:
-    """Convolutions with feature maps are not far outnumbered by linear layers that work on tokens."""
+    """Whether linear layers on tokens do not far outnumber the convolutions with feature maps."""
     convolutions = sum(isinstance(e.module, nn.Conv2d) and e.spatial for e in events)
     tokens = sum(isinstance(e.module, nn.Linear) and len(e.shape) > 2 for e in events)
     return convolutions * TOKENS_PER_CONVOLUTION >= max(tokens, 1)

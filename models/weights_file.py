@@ -1,5 +1,5 @@
-"""Reading and checking safetensors files: nothing in a file can run, and nothing is built before its
-header is believed."""
+"""Reading and checking safetensors files. Nothing in a file can run, and no network is built before the header
+is checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.core.errors import ModelRejected, NotFound, TooLarge, WeightsUnavailabl
 from app.core.settings import get_settings
 
 SHOWN = 3
-"""How many differences between a file and its architecture are spelt out."""
+"""Number of differences between a file and its architecture that an error names."""
 HOW_TO_CONVERT = (
     "Only safetensors files are taken, because other formats can run code when they are opened. In Python, where you trust the file: "
     "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
@@ -81,15 +81,14 @@ def tensors(data: bytes) -> dict[str, Tensor]:
 
 
 def load_weights(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put the tensors into the network, all of them and nothing else. Raises ModelRejected naming the
-    first differences."""
+    """Loads the tensors into the network, strictly. Raises ModelRejected, which names the first differences."""
     expected = module.state_dict()
     check_weights(expected, state)
     module.load_state_dict({**{name: expected[name] for name in _optional(expected)}, **state}, strict=True)
 
 
 def check_weights(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    """Every name and shape must agree. Raises ModelRejected naming the first differences."""
+    """Raises ModelRejected, which names the first differences, unless all names and shapes agree."""
     optional = _optional(expected)
     wrong = [f"{name} is missing" for name in expected if name not in state and name not in optional]
     wrong += [f"{brief(name)} is not part of it" for name in state if name not in expected]
@@ -111,7 +110,7 @@ def check_weights(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -
 
 
 def _optional(expected: Mapping[str, Tensor]) -> set[str]:
-    """Counters of training batches, which evaluation never reads and many exports leave out."""
+    """Names of batch norm's counters of training batches, which evaluation never reads and many exports omit."""
     return {name for name in expected if name.endswith("num_batches_tracked")}
 
 

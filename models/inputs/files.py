@@ -1,5 +1,4 @@
-"""A path or bytes to numbers, by the one decoder of `models.media`: what a file gives here, it gives in an
-upload too, refusals included."""
+"""Decodes a path or bytes with the decoder of uploads (`models.media`): same numbers, same refusals."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Photographs: decoding in every colour mode, orientation, resizing and cropping, and the way back to
-pixels of the original."""
+"""Photographs as network inputs: decoding, orientation, resizing and cropping, and axes in pixels of the
+original."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from models.media.levels import Scale
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
 BLUR = 0.05
-"""Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): shapes and
-texture go, colours stay."""
+"""Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): removes shapes and
+texture, keeps colours."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SMALL = 0.5
 
@@ -129,8 +129,7 @@ class ImageInput(InputSpec):
         return torch.tensor(values, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
 
     def _placement(self, height: int, width: int) -> tuple[_Side, _Side]:
-        """How each side of the photo lands on the grid: its length after resizing, and where the grid
-        starts."""
+        """Length of each side after resizing, and the first cell of the grid on it."""
         if self.resize == "squash":
             return _Side(self.size[0], 0), _Side(self.size[1], 0)
         # 224 / (224 / 232) is a hair under 232: the small number keeps the floor of timm and torchvision
@@ -171,8 +170,8 @@ class _Side:
 
 
 def read(raw: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Any accepted raw photo as upright RGB, and what was changed: uint8 `[H, W, 3]`, or float32 in 0..1
-    when floats came in."""
+    """Any accepted raw photo as upright RGB, uint8 `[H, W, 3]` (float32 in 0..1 for arrays of floats), and
+    notes on what was changed."""
     if is_file(raw):
         decoded = read_file(raw, ("image",))
         return decoded.canonical, tuple(decoded.facts["notes"])

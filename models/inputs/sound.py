@@ -1,11 +1,11 @@
-"""Recordings as log-mel spectrograms whose cells keep their second and their Hz.
+"""Recordings as log-mel spectrograms with axes in seconds and Hz.
 
     mono -> 8 kHz -> 2.03 s around the loudest event -> |STFT|^2 (64 ms Hann, every 16 ms) -> 64 Slaney mel bands, 50..4000 Hz
          -> 10 log10(power / max), clipped to [-80, 0] dB -> x = 1 + dB / 80
 
-so that 1 is the loudest cell, 0 is silence, and turning the recording up or down changes nothing. 8 kHz for
-every recording: a telephone line carries no more, and an empty upper half would otherwise give the recording
-channel away. The mel filterbank is librosa's: Slaney's scale, filters of equal area (Auditory Toolbox, 1998).
+1 is the loudest cell, 0 is silence, and a change of volume changes nothing. Every recording is resampled to
+8 kHz: a telephone line carries no more, and an empty upper half would reveal the recording channel. The mel
+filterbank is librosa's: Slaney's scale, filters of equal area (Auditory Toolbox, 1998).
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ class SoundInput(InputSpec):
         }
 
     def _cut(self, sound: np.ndarray, first: float) -> np.ndarray:
-        """float32 `[samples]`: the window with its surroundings, so that the STFT meets no artificial
-        edge; silence where nothing is."""
+        """float32 `[samples]`: the window with half an STFT frame on both sides, so that the STFT meets no
+        artificial edge; silence beyond the recording."""
         begin = round(first * self.rate) - (self.n_fft - self.hop) // 2
         part = sound[max(0, begin) : max(0, begin + self.samples)]
         before = max(0, -begin)
@@ -272,7 +272,7 @@ def _checked_start(start: float, duration: float) -> float:
 
 
 def _read(raw: Any, scale: Scale | None) -> tuple[Spectrogram | tuple[Any, Any], tuple[str, ...]]:
-    """A spectrogram or `(samples, rate)`, and what was noted on the way."""
+    """A spectrogram or `(samples, rate)`, and the decoder's notes."""
     if is_file(raw):
         decoded = read_file(raw, SoundInput.modalities, scale)
         if decoded.modality == "audio":

@@ -1,6 +1,6 @@
-"""From bytes to numbers: what a file is, whether it keeps to the limits, and its picture, sound or array.
+"""Decoding of files: detection of the kind, limits, and the picture, sound or array in it.
 
-Everything here is a pure function of bytes, runs in the limited decode process, and raises only from
+Every function here is a pure function of bytes, runs in the limited decode process, and raises only errors of
 app/core/errors.py.
 """
 

@@ -1,4 +1,4 @@
-"""Spectrograms as `.npy`: one float array `[F, T]`, checked by its header before a byte of it is read."""
+"""Spectrograms as `.npy`: one array `[F, T]`. The header is checked before any number is read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def decode_npy(data: bytes, limits: Limits, scale: Scale | None = None) -> Spect
     """A `.npy` file with `[F, T]` or `[1, F, T]` numbers, row 0 the lowest frequency; bytes are levels from 0
     to 255.
 
-    scale: what the numbers are, None lets them tell. Raises NotDecodable, InvalidInput, TooLarge.
+    scale: of the numbers, None infers it from them. Raises NotDecodable, InvalidInput, TooLarge.
     """
     shape, fortran, dtype, offset = _header(data)
     if dtype.hasobject or dtype.kind not in "fiu":

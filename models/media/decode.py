@@ -1,4 +1,4 @@
-"""One door for every upload: bytes -> what it is -> canonical numbers and the facts to show about them."""
+"""Decoding of every upload: bytes to canonical numbers and facts to show about them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Decoded:
 
 
 def decode(data: bytes, limits: Limits, read_as: As = "auto", scale: Scale | None = None) -> Decoded:
-    """Decode one upload. `read_as="spectrogram"` takes a picture as a spectrogram, its top row as the highest
-    frequency. scale: of the numbers of an array, None lets them tell.
+    """Decodes one upload. `read_as="spectrogram"` reads a picture as a spectrogram, its top row as the highest
+    frequency. scale: of the numbers of an array, None infers it from them.
 
     Raises UnsupportedType, TooLarge, NotDecodable, InvalidInput.
     """

@@ -1,5 +1,5 @@
-"""Pictures: PNG, JPEG, WebP, TIFF and the first frame of a GIF to upright 8-bit RGB. Every change made on
-the way is told in a note."""
+"""Pictures: PNG, JPEG, WebP, TIFF and the first frame of a GIF to upright 8-bit RGB. A note reports every
+change."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from app.core.settings import Limits
 from models.media.arrays import Spectrogram, as_float32
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF")
-"""The only decoders Pillow may use: it knows more than forty, and any of them could be reached by a
-crafted file."""
+"""The only decoders that Pillow may use; a crafted file could otherwise reach any of its more than forty."""
 
 _ORIENTATION = 0x0112
 
@@ -131,7 +130,7 @@ def _load(image: Image.Image) -> Image.Image:
 
 
 def _is_turned(image: Image.Image, notes: list[str]) -> bool:
-    """Whether the camera says so (EXIF orientation 2 to 8). Unreadable camera data is as good as none."""
+    """Whether EXIF gives an orientation of 2 to 8. Unreadable EXIF data is ignored, with a note."""
     try:
         return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
     except MemoryError:
@@ -142,7 +141,7 @@ def _is_turned(image: Image.Image, notes: list[str]) -> bool:
 
 
 def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turn as the camera says; TIFF pictures were turned while they were loaded."""
+    """The picture turned by its EXIF orientation. (Pillow turns TIFF pictures while loading.)"""
     notes.append("The picture was turned upright, as its camera data says.")
     return ImageOps.exif_transpose(image)
 

@@ -1,5 +1,5 @@
-"""What the numbers of a spectrogram are: decibels, power, amplitude or a share of full scale. A `.npy` file
-does not say.
+"""The scale of a spectrogram's numbers: decibels, power, amplitude or a share of full scale. A `.npy` file
+does not state it.
 
 Told by the numbers alone where they leave no doubt. r = largest / median of the positive numbers; on 46
 recordings (telephone coughs and bundled sounds, spectra and mel bands) r of amplitudes lay between 13 and
@@ -37,23 +37,23 @@ NOTES: dict[Scale, str] = {
 }
 
 
-def scale_of(values: np.ndarray, asked: Scale | None = None) -> Scale:
-    """values: finite, not all the same, `[F, T]`. asked: what somebody says, checked against what is
+def scale_of(values: np.ndarray, stated: Scale | None = None) -> Scale:
+    """values: finite, not all the same, `[F, T]`. stated: what somebody says, checked against what is
     possible.
 
     Raises InvalidInput (`ambiguous_scale`, `wrong_scale`), BadParameter for an unknown name.
     """
     low, high = float(values.min()), float(values.max())
-    if asked is not None:
-        if asked not in SCALES:
+    if stated is not None:
+        if stated not in SCALES:
             raise BadParameter(f"scale must be one of {', '.join(SCALES)}.", field="scale")
-        if (asked != "db" and low < 0) or (asked == "unit" and high > 1):
+        if (stated != "db" and low < 0) or (stated == "unit" and high > 1):
             raise InvalidInput(
-                f"The numbers of the spectrogram cannot be {asked}: they reach from {low:.3g} to {high:.3g}.",
+                f"The numbers of the spectrogram cannot be {stated}: they reach from {low:.3g} to {high:.3g}.",
                 code="wrong_scale",
                 field="scale",
             )
-        return asked
+        return stated
     if low < 0:
         return "db"
     ratio = high / float(np.median(values[values > 0]))

@@ -1,10 +1,9 @@
-"""Coughs in a recording: where they are, how loud, and whether the recording is fit for use. Plain numpy on
-the waveform.
+"""Sound events (coughs) of a recording: position, level, and the quality of the recording. Plain numpy.
 
-Events are found on the level of 20 ms frames every 10 ms. The background is the 10th percentile of the
-levels; an event starts where the level passes a high threshold, reaches to both sides down to a low one
-(hysteresis), and is cut where a new burst sets in (a sudden rise over many frequencies: positive spectral
-flux) before the sound before it has died away. This is our own detector: nothing learned.
+The detector works on the levels of 20 ms frames every 10 ms. The background is their 10th percentile. An event
+is a run of frames above a low threshold that reaches a high one (hysteresis); it is cut where a new burst
+starts (a sudden rise over many frequencies: positive spectral flux) before the previous sound has decayed. The
+detector is our own and has no learned parameters.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import numpy as np
 import soxr
 
 RATE = 8000
-"""Hz at which events are sought; faster recordings are brought down to it, slower ones are taken as they
-are."""
+"""Hz at which events are detected; recordings at higher rates are resampled to it, others used as they are."""
 FRAME, HOP = 0.020, 0.010
 HIGH, LOW = 12.0, 6.0
 """dB above the background at which an event is certain, and at which it begins and ends."""
 RANGE, TAIL = 25.0, 25.0
-"""dB below the loudest frame under which nothing counts as an event, and below its own peak at which an
-event ends."""
+"""dB below the loudest frame that a peak must exceed to be an event; dB below its own peak where an event
+ends."""
 BRIDGE, SHORTEST = 0.060, 0.040
 """Seconds: shorter pauses inside an event are bridged, shorter events are clicks and left out."""
 RISE, REFRACTORY = 9.0, 0.150

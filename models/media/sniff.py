@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and never by its name, and how many bytes its family may have, before
+"""The kind of a file by its first bytes, never by its name, and the size limit of its family; checked before
 anything is decoded."""
 
 from __future__ import annotations

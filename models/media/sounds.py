@@ -1,5 +1,5 @@
-"""Recordings to one canonical form: float32 mono at the recording's own rate (at most 48 kHz). Limits hold
-while decoding."""
+"""Recordings to the canonical form: float32 mono at the recording's own rate (at most 48 kHz). Limits are
+enforced while decoding."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _read_wav(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> _Tap
 
 
 def _read_sndfile(data: bytes, kind: Kind, limits: Limits, notes: list[str]) -> _Tape:
-    """FLAC, OGG Vorbis and MP3. The length in the header may lie (a FLAC cut in half keeps it): only
+    """FLAC, OGG Vorbis and MP3. The length in the header may be wrong (a FLAC cut in half keeps it): only
     decoded frames count."""
     import soundfile
 
@@ -236,8 +236,8 @@ _READERS = {"wav": _read_wav, "flac": _read_sndfile, "ogg": _read_sndfile, "mp3"
 
 
 def _lower_rate(waveform: np.ndarray, rate: int, notes: list[str]) -> tuple[np.ndarray, int]:
-    """Divide rates above 48 kHz by a whole number, with a low-pass filter, so that no new frequencies
-    appear."""
+    """Resamples rates above 48 kHz to a whole fraction of them if there is one, else to 48 kHz, with a low-pass
+    filter against aliasing."""
     if rate <= TOP_RATE:
         return waveform, rate
     import soxr

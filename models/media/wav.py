@@ -1,5 +1,5 @@
-"""WAV files, read by our own parser: only plain numbers pass, so none of the format's many odd encodings
-reaches a C library."""
+"""A parser of WAV files for plain numbers only, so that none of the format's many encodings reaches a C
+library."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Built-in concepts made by a program: patterns and colours for images, tones and noises for sound, with
-random counter-examples.
+"""Generators of the built-in concepts: patterns and colours for images, tones and noises for sound, and random
+counter-examples.
 
 Every generator is a pure function of (count, seed). Within a concept everything but the concept varies
-(colours, scale, turn, level, pitch), so that what the examples share is the concept. The counter-examples
-have the same overall variety without it.
+(colours, scale, turn, level, pitch), so that the examples share nothing else. The counter-examples have the
+same overall variety without the concept.
 
 Images: uint8 `[n, size, size, 3]`. Sound: float32 `[n, samples]` at 8 kHz, 2 s.
 """

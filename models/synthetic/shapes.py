@@ -1,5 +1,5 @@
-"""Pictures whose evidence is known: one object per picture, a mask of where it is, and an optional corner tag
-that may betray the class.
+"""Pictures with known evidence: one object per picture with its mask, and an optional corner tag that may
+betray the class.
 
 Every class has its evidence inside the object's mask and nowhere else: stripes, dots, the colour red, the
 outline of a star. Ground, clutter, position, size, turn, outline and all other colours are drawn

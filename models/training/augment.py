@@ -1,5 +1,5 @@
-"""Changes to spectrograms that must not change the answer. `x`: `[n, 1, F, T]` in 0..1 over 80 dB; random
-numbers from the generator only."""
+"""Augmentation of spectrograms `x [n, 1, F, T]` in 0..1 over 80 dB. Random numbers come from the generator
+only."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Model cards: what the weights are, how they were made and how far they can be believed, as the JSON file
-beside them."""
+"""Model cards: origin, training and figures of the weights, as the JSON file beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training and judging by person: no one's recordings are ever on both sides of a split."""
+"""Cross-validation by person: a person's recordings are all in one fold."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Recipe:
 
 @dataclass(eq=False)
 class Judged:
-    """Outputs for recordings whose speakers the network had not heard. logits: `[seeds, n, 2]`; fold:
-    `[n]`; elsewhere: per run `[m, 2]`."""
+    """Out-of-fold outputs: of networks that were trained without the recording's speaker. logits:
+    `[seeds, n, 2]`; fold: `[n]`; elsewhere: per run `[m, 2]`, logits of the further inputs."""
 
     clips: Clips
     fold: np.ndarray
@@ -103,8 +103,8 @@ class Judged:
 
 
 def folds_by_person(clips: Clips, folds: int, seed: int = 0) -> np.ndarray:
-    """`[n]` fold of every clip; a person is in one fold, and persons are dealt out so that every fold has
-    its share of each class."""
+    """`[n]` fold of every clip. A person is in one fold; people are distributed so that every fold has its
+    share of each class."""
     people, inverse = np.unique(clips.people, return_inverse=True)
     share = np.bincount(inverse, clips.truth) / np.bincount(inverse)
     rng = np.random.default_rng(seed)
@@ -128,8 +128,8 @@ def cross_validate(
     what: str = "cross-validation",
     progress: bool = True,
 ) -> Judged:
-    """Every clip judged by `seeds` networks that never heard its person. also: further inputs that every
-    network judges. keep: called with the first network (fold 0, seed 0): its test people are those of fold 0.
+    """Out-of-fold logits of every clip from `seeds` networks. also: further inputs for every network. keep:
+    called with the network of fold 0 and seed 0, whose test people are those of fold 0.
     """
     fold = folds_by_person(clips, folds)
     judged = Judged(clips, fold, np.full((seeds, len(clips), 2), np.nan))
@@ -148,7 +148,7 @@ def cross_validate(
 
 
 def shuffled(clips: Clips, seed: int = 0) -> Clips:
-    """The same recordings with the classes dealt out anew: whatever is learned from them is chance."""
+    """The same recordings with permuted classes: a network can learn only chance from them."""
     order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(seed))
     return Clips(clips.x, clips.y[order], clips.people, clips.conditions)
 

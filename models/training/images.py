@@ -1,5 +1,5 @@
-"""Trains the two networks on controlled pictures: `shapes`, and `shapes_shortcut`, which was shown pictures
-where a sticker betrays a class.
+"""Trains the two networks on controlled pictures: `shapes`, and `shapes_shortcut`, in whose training pictures a
+sticker betrays a class.
 
     python -m models.training.images --out models/weights
 

@@ -1,5 +1,5 @@
-"""How good a two-class model is, with intervals, and how far its probabilities can be believed. Plain
-numpy; scores: higher means class 1."""
+"""Accuracy of a two-class model with intervals, and the calibration of its probabilities. Plain numpy; a
+higher score means class 1."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The real recordings as tensors, with who coughed and under which recording conditions. Reads `labels.csv`
-of the data folder.
+"""The real recordings as tensors, with person and recording conditions of each. Reads `labels.csv` of the data
+folder.
 
-Windows are prepared by the models' own input, so that training sees what the product shows.
+The models' own `InputSpec` prepares the windows, so training uses the inputs that the product shows.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def generated(spec: SoundInput, each: int = 15) -> Clips:
 
 
 def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str, Clips]:
-    """What `cough_check` never heard in training: other channels' coughs (class 1); spoken digits, read
-    speech, music and a bird (class 0)."""
+    """Recordings outside the training data of `cough_check`: coughs over other channels (class 1); spoken
+    digits, read speech, music and a bird (class 0)."""
     clips = {}
     for name, subset in {"telephone coughs": "core", "messenger coughs": "extra_telegram"}.items():
         rows = [row for row in _rows(data, "cough") if row["set"] == subset]
@@ -117,8 +117,7 @@ def foreign(data: Path, spec: SoundInput, *, progress: bool = True) -> dict[str,
 
 
 def conditions(sound: np.ndarray, rate: int) -> list[float]:
-    """What the recording is like, whatever was coughed into it: length, levels and background (rumble
-    taken off), no spectrum."""
+    """The recording conditions (see CONDITIONS): length, levels and background without rumble, no spectrum."""
     levels = level_curve(sound, rate)
     low, quiet, middle = np.percentile(levels, [5, 10, 50])
     power = float(np.mean(np.square(sound, dtype=np.float64)))

@@ -59,7 +59,7 @@ class _Convolution(torch.autograd.Function):
         return gradient.float(), None, None
 
 
-class _BackwardInBfloat16(nn.Module):
+class BackwardInBfloat16(nn.Module):
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
         self.layer = layer
@@ -96,5 +96,5 @@ def backward_in_bfloat16(network: nn.Module) -> nn.Module:
             and not isinstance(layer.padding, str)
         )
         if plain and not 1 < layer.groups == layer.in_channels:
-            own.set_submodule(name, _BackwardInBfloat16(layer))
+            own.set_submodule(name, BackwardInBfloat16(layer))
     return own

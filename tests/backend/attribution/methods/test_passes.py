@@ -14,6 +14,7 @@ import backend
 import models
 from backend.attribution.estimate import estimate, profile
 from backend.attribution.methods import METHODS
+from backend.attribution.network import bfloat16
 from backend.attribution.network import passes as engine
 from backend.attribution.network.passes import AGREEMENT, Passes
 from tests.tiny import BUILDERS, build, picture
@@ -140,8 +141,8 @@ def test_half_precision_is_taken_only_where_it_agrees(name):
 def test_backward_in_half_precision_is_the_gradient(name):
     """Also where the processor only emulates bfloat16. The forward pass is bit-equal."""
     passes = Passes(build(name))
-    network = engine._backward_in_bfloat16(passes.folded)
-    assert any(isinstance(part, engine._HalfBack) for part in network.modules())
+    network = bfloat16.backward_in_bfloat16(passes.folded)
+    assert any(isinstance(part, bfloat16.BackwardInBfloat16) for part in network.modules())
     leaf = batch(3).to(memory_format=torch.channels_last).requires_grad_(True)
     expected, found = passes.folded(leaf.clone()), network(leaf.clone())
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
@@ -199,13 +200,13 @@ def test_the_choice_follows_from_processor_and_network_alone(name, monkeypatch):
 
 @pytest.mark.usefixtures("half_precision")
 def test_depthwise_convolutions_keep_float32_both_ways():
-    network = engine._backward_in_bfloat16(Passes(build("mobile")).folded)
+    network = bfloat16.backward_in_bfloat16(Passes(build("mobile")).folded)
     kept = [part for part in network.modules() if type(part) is nn.Conv2d and part.groups > 1]
     assert len(kept) == 1
-    grey = engine._backward_in_bfloat16(
+    grey = bfloat16.backward_in_bfloat16(
         nn.Sequential(nn.Conv2d(1, 4, 3))
     )  # one channel is no depthwise convolution
-    assert isinstance(grey[0], engine._HalfBack)
+    assert isinstance(grey[0], bfloat16.BackwardInBfloat16)
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -283,8 +284,8 @@ def test_estimate_is_passes_times_measured_seconds():
 
 def test_code_that_reads_the_weights_of_a_convolution_itself() -> None:
     """EdgeNeXt takes the type of a projection's weight: the copy with narrow gradients had none."""
-    from backend.attribution.network.passes import _HalfBack
+    from backend.attribution.network.bfloat16 import BackwardInBfloat16
 
     layer = torch.nn.Conv2d(3, 4, 3)
-    assert _HalfBack(layer).weight is layer.weight
-    assert _HalfBack(layer).bias is layer.bias
+    assert BackwardInBfloat16(layer).weight is layer.weight
+    assert BackwardInBfloat16(layer).bias is layer.bias
