@@ -79,12 +79,10 @@ class Check(BaseModel):
     detail: str = ""
 
 
-class Input(BaseModel):
-    """A decoded input. The same bytes give the same id."""
+class InputFacts(BaseModel):
+    """What decoding says about an input."""
 
-    id: str
     modality: Modality
-    name: str = ""
     bytes: int
     width: int | None = None
     height: int | None = None
@@ -98,6 +96,13 @@ class Input(BaseModel):
     scale: Literal["db", "power", "amplitude", "unit"] | None = None
     """What the numbers of a spectrogram are."""
     notes: list[str] = []
+
+
+class Input(InputFacts):
+    """A decoded input. The same bytes give the same id."""
+
+    id: str
+    name: str = ""
     sample: str | None = None
     """Key of the bundled sample, when it is one."""
 
@@ -124,12 +129,10 @@ class ClassScore(BaseModel):
     probability: float
 
 
-class Prediction(BaseModel):
+class PredictionResult(BaseModel):
     """`interval` maps a class index to (low, high): spread of the score over small shifts of the input, in
     the sense of `interval_means`."""
 
-    id: str
-    state: JobState = "done"
     input: str
     model: str
     classes: list[ClassScore]
@@ -141,6 +144,13 @@ class Prediction(BaseModel):
     y_axis: AxisInfo
     x_axis: AxisInfo
     window: tuple[float, float] | None = None
+
+
+class Prediction(PredictionResult):
+    """A prediction that is there, with its picture."""
+
+    id: str
+    state: JobState = "done"
     display: str
     """Path (below the API prefix) of the picture on the display grid, PNG."""
     error: Problem | None = None

@@ -16,6 +16,7 @@ from app.core.errors import JobFailed, NotFound
 from app.core.schemas import Input
 from backend.jobs.errands import Errand, unreadable
 from backend.store import InputRow
+from backend.tasks.decode import DecodePayload
 from models.media.levels import Scale
 
 if TYPE_CHECKING:
@@ -98,12 +99,12 @@ class Intake:
     async def _decode(self, arrival: Arrival, errand: ExitStack, client: str) -> InputRow:
         services = self.services
         with errand:
-            payload = {
-                "file": str(arrival.errand.path(arrival.sha)),
-                "as": arrival.read_as,
-                "scale": arrival.scale,
-                "limits": services.settings.limits.model_dump(),
-            }
+            payload = DecodePayload(
+                file=arrival.errand.path(arrival.sha),
+                read_as=arrival.read_as,
+                scale=arrival.scale,
+                limits=services.settings.limits,
+            ).as_json()
             try:
                 stored = await services.jobs.errands.run(arrival.errand, "decode", payload, client)
             except JobFailed as error:

@@ -16,6 +16,9 @@ from backend.jobs.keys import WEIGHTS, canonical, files_in, job_key
 from backend.jobs.service import Jobs, from_problem
 from backend.jobs.workers import Spool, create_engine
 from backend.store import Blobs, JobRow, ModelRow, Store
+from backend.tasks.catalogue import CataloguePayload
+from backend.tasks.fetch import FetchPayload
+from backend.tasks.payloads import ModelOnInput, ModelSource, StoredInput, Upload
 
 log = logging.getLogger("evident")
 
@@ -92,12 +95,10 @@ class Services:
 
         start: compute missing descriptions now; a read-only request (False) waits for somebody else's job.
         """
-        base = await self._describe({}, start)
-        others = [{"model": key, "upload": None} for key in base["more"]]
-        others += [_upload(row) for row in await self.store.run(self.store.models)]
-        found = [
-            one for payload in others if (one := await self._describe_or_none(payload, start)) is not None
-        ]
+        base = await self._describe(None, start)
+        others = [ModelSource(model=key) for key in base["more"]]
+        others += [uploaded(row) for row in await self.store.run(self.store.models)]
+        found = [one for source in others if (one := await self._describe_or_none(source, start)) is not None]
         models = [
             *base["catalogue"]["models"],
             *(info for one in found for info in one["catalogue"]["models"]),
@@ -113,28 +114,25 @@ class Services:
     async def model(self, key: str, start: bool = True) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         """`app.core.schemas.ModelInfo` of a model, and per method its `app.core.schemas.Fit`. Raises
         NotFound, WeightsUnavailable, ModelRejected."""
-        base = await self._describe({}, start)
+        base = await self._describe(None, start)
         if key not in base["fits"]:
             if key.startswith(ZOO) and key not in base["more"]:
                 return await self._published(key)
             base = await self._describe(await self._locate(key, base), start)
         return next(info for info in base["catalogue"]["models"] if info["key"] == key), base["fits"][key]
 
-    async def source(self, input_id: str, model_key: str) -> dict[str, Any]:
-        """Input and model of a job's payload: {input, model, upload, digest}. Raises NotFound."""
+    async def source(self, input_id: str, model_key: str, start: float | None = None) -> ModelOnInput:
+        """Input and model of a job's payload. Raises NotFound."""
         row = await self.store.run(self.store.input, input_id)
-        base = await self._describe({}, start=False)
-        located = (
-            {"model": model_key, "upload": None}
-            if model_key in base["fits"]
-            else await self._locate(model_key, base)
-        )
+        base = await self._describe(None, start=False)
+        upload = None if model_key in base["fits"] else (await self._locate(model_key, base)).upload
         info, _ = await self.model(model_key, start=False)
-        return {"input": row.as_payload(), **located, "digest": info["digest"]}
+        stored = StoredInput(id=row.id, modality=row.modality, meta=row.meta, blobs=row.blobs)
+        return ModelOnInput(input=stored, start=start, model=model_key, upload=upload, digest=info["digest"])
 
     async def fetch(self, key: str, client: str) -> JobRow:
         """Starts fetching a published network, or returns the job that does or did."""
-        payload = {"model": key, "online": True}
+        payload = FetchPayload(model=key, online=True).as_json()
         return await self.jobs.submit(
             "fetch", payload, key=fetch_key(key), title=f"Fetch {key}", client=client
         )
@@ -156,28 +154,29 @@ class Services:
         rows = await self.store.run(self.jobs.queue.done_of_kind, "fetch")
         return [row for row in rows if row.key == fetch_key(row.payload["model"])]
 
-    async def _locate(self, key: str, base: dict[str, Any]) -> dict[str, Any]:
+    async def _locate(self, key: str, base: dict[str, Any]) -> ModelSource:
         if key in base["more"]:
-            return {"model": key, "upload": None}
+            return ModelSource(model=key)
         if key.startswith(ZOO):
             await self._published(key)
-            return {"model": key, "upload": None}
+            return ModelSource(model=key)
         with suppress(NotFound):
-            return _upload(await self.store.run(self.store.model, key))
+            return uploaded(await self.store.run(self.store.model, key))
         names = ", ".join(sorted(base["fits"]))
         raise NotFound(
             f"There is no model of that name. There are: {names}.", code="unknown_model", field="model"
         )
 
-    async def _describe(self, payload: dict[str, Any], start: bool = True) -> dict[str, Any]:
-        """Result of the catalogue job for the bundled models and the weights folder (`{}`), or for one other
+    async def _describe(self, source: ModelSource | None, start: bool = True) -> dict[str, Any]:
+        """Result of the catalogue job for the bundled models and the weights folder (None), or for one other
         model.
 
         The result is remembered under the key of its job, which covers the code and the weight files: an
         added or replaced file is noticed at the next call."""
-        upload = payload.get("upload")
+        upload = source.upload if source else None
+        payload = CataloguePayload(model=source.model if source else None, upload=upload).as_json()
         files = [] if upload else self._weight_files()
-        key = job_key("catalogue", {**payload, "files": files}, upload["digest"] if upload else None)
+        key = job_key("catalogue", {**payload, "files": files}, upload.digest if upload else None)
         memo_key = canonical(payload)
         described = self._descriptions.get(memo_key)
         if described is None or described[0] != key:
@@ -205,9 +204,9 @@ class Services:
             raise _not_ready()
         return row.result
 
-    async def _describe_or_none(self, payload: dict[str, Any], start: bool) -> dict[str, Any] | None:
+    async def _describe_or_none(self, source: ModelSource, start: bool) -> dict[str, Any] | None:
         try:
-            return await self._describe(payload, start)
+            return await self._describe(source, start)
         except EvidentError:
             log.warning("a model at hand could not be described and is left out of the catalogue")
             return None
@@ -262,7 +261,7 @@ class Services:
         for row in await self.store.run(self.jobs.queue.done_of_kind, "fetch"):
             name = row.payload["model"]
             if row.key != fetch_key(name):
-                payload = {"model": name, "online": False}
+                payload = FetchPayload(model=name, online=False).as_json()
                 await self.jobs.submit("fetch", payload, key=fetch_key(name), title=f"Look at {name}")
 
 
@@ -275,5 +274,13 @@ def _not_ready() -> JobFailed:
     return JobFailed("The list of models is still being prepared; try again in a moment.", code="not_ready")
 
 
-def _upload(row: ModelRow) -> dict[str, Any]:
-    return {"model": row.key, "upload": row.as_payload()}
+def uploaded(row: ModelRow) -> ModelSource:
+    """An uploaded model, as any worker can build it."""
+    upload = Upload(
+        key=row.key,
+        title=row.title,
+        architecture=row.architecture,
+        labels=row.labels,
+        digest=row.digest,
+    )
+    return ModelSource(model=row.key, upload=upload)

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COMPUTING = ("models", "backend/attribution", "backend/tasks", "app/core/concept_results.py")
+COMPUTING = (
+    "models",
+    "backend/attribution",
+    "backend/tasks",
+    "app/core/concept_results.py",
+    "app/core/schemas.py",
+)
 """Packages and files whose code decides a result, numbers or form; routes, pages and the store do not. A test
 runs every kind of job and holds what it loads against this list."""
 WEIGHTS = ROOT / "models" / "weights"

@@ -196,7 +196,7 @@ class Store:
 
     def enlist(self, connection: Connection, row: ModelRow) -> None:
         """`put_model` inside a transaction."""
-        values = {**row.as_payload(), "meta": row.meta, "created": row.created or time.time()}
+        values = {**vars(row), "created": row.created or time.time()}
         connection.execute(self.insert(tables.models).values(values).on_conflict_do_nothing())
         self.hold(connection, f"model:{row.key}", {"weights": row.digest})
 

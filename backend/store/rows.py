@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from app.core.schemas import Job, JobState, Problem, Progress
+from app.core.schemas import Job, JobState, Modality, Problem, Progress
 
 ACTIVE = ("queued", "running")
 
@@ -18,14 +18,10 @@ class InputRow:
     float32 [F, T])."""
 
     id: str
-    modality: str
+    modality: Modality
     meta: dict[str, Any]
     blobs: Mapping[str, str]
     created: float = 0.0
-
-    def as_payload(self) -> dict[str, Any]:
-        """The `input` of a job's payload: all that a task needs of it."""
-        return {"id": self.id, "modality": self.modality, "meta": self.meta, "blobs": dict(self.blobs)}
 
 
 @dataclass(frozen=True)
@@ -39,16 +35,6 @@ class ModelRow:
     digest: str
     meta: dict[str, Any] = field(default_factory=dict)
     created: float = 0.0
-
-    def as_payload(self) -> dict[str, Any]:
-        """The `upload` of a job's payload, from which any worker can build the model."""
-        return {
-            "key": self.key,
-            "title": self.title,
-            "architecture": self.architecture,
-            "labels": self.labels,
-            "digest": self.digest,
-        }
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.payloads import Payload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,30 +20,45 @@ SHOWN = 16
 SIDE = 96
 
 
+class ConceptExamplesPayload(Payload):
+    """ref: the key of a built-in concept, or the digest of its examples."""
+
+    ref: str
+
+
+class ConceptExamplesResult(BaseModel):
+    """How many examples are drawn, and whether they can be listened to."""
+
+    count: int
+    sound: bool
+
+
 @register
-class ConceptExamples(Task):
-    """payload: {ref}. result: {count, sound}. Blobs: `N.png` for each of the first 16, and `N.wav` for
-    sounds."""
+class ConceptExamples(Task[ConceptExamplesPayload, ConceptExamplesResult]):
+    """Blobs: `N.png` for each of the first 16, and `N.wav` for sounds."""
 
     key = "concept_examples"
     lane = "short"
     rank = 15
+    Payload = ConceptExamplesPayload
 
-    def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
+    def compute(
+        self, payload: ConceptExamplesPayload, files: Blobs, report: Report
+    ) -> Outcome[ConceptExamplesResult]:
         from backend.attribution.concepts.library import Library
 
-        raw = Library(files).raw_examples(payload["ref"], SHOWN)
-        sound = bool(raw) and isinstance(raw[0], tuple)
-        found: dict[str, bytes] = {}
-        for number, one in enumerate(raw):
-            report(number, len(raw))
+        examples = Library(files).raw_examples(payload.ref, SHOWN)
+        sound = bool(examples) and isinstance(examples[0], tuple)
+        strip: dict[str, bytes] = {}
+        for number, example in enumerate(examples):
+            report(number, len(examples))
             if sound:
-                waveform, rate = one
-                found[f"{number}.wav"] = _wav(waveform, rate)
-                found[f"{number}.png"] = _spectrogram(waveform, rate)
+                waveform, rate = example
+                strip[f"{number}.wav"] = _wav(waveform, rate)
+                strip[f"{number}.png"] = _spectrogram(waveform, rate)
             else:
-                found[f"{number}.png"] = _thumbnail(one)
-        return Outcome({"count": len(raw), "sound": sound}, files=found)
+                strip[f"{number}.png"] = _thumbnail(example)
+        return Outcome(ConceptExamplesResult(count=len(examples), sound=sound), files=strip)
 
 
 def _wav(waveform: np.ndarray, rate: int) -> bytes:

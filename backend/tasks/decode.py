@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
+from app.core.schemas import InputFacts
+from app.core.settings import Limits
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.payloads import Payload
+from models.media.levels import Scale
+
+if TYPE_CHECKING:
+    from backend.store.blobs import Blobs
+
+
+class DecodePayload(Payload):
+    """file: what was sent. scale: of an array's numbers; None guesses it."""
+
+    file: Path
+    read_as: Literal["auto", "spectrogram"] = Field(alias="as")
+    scale: Scale | None = None
+    limits: Limits
 
 
 @register
-class Decode(Task):
-    """payload:
-    `{file: path of what was sent, as: "auto" | "spectrogram", scale: of an array's numbers or None, limits}`.
-
-    Result: the fields of `app.core.schemas.Input` except its id and the sender's name for it. Blobs:
-    `canonical`, what every other task reads; `preview.png` or `audio.wav`, rebuilt from it for people, so
-    that nothing hidden in the upload is ever sent on.
-    """
+class Decode(Task[DecodePayload, InputFacts]):
+    """Blobs: `canonical`, what every other task reads; `preview.png` or `audio.wav`, rebuilt from it for
+    people, so that nothing hidden in the upload is ever sent on."""
 
     key = "decode"
     lane = "decode"
+    Payload = DecodePayload
 
-    def run(self, payload: dict[str, Any], files: Any, report: Report) -> Outcome:
-        from app.core.settings import Limits
+    def compute(self, payload: DecodePayload, files: Blobs, report: Report) -> Outcome[InputFacts]:
         from models.media import decode
 
-        data = Path(payload["file"]).read_bytes()
-        decoded = decode(data, Limits(**payload["limits"]), payload["as"], payload.get("scale"))
-        facts = {"modality": decoded.modality, "bytes": len(data), **decoded.facts}
+        data = payload.file.read_bytes()
+        decoded = decode(data, payload.limits, payload.read_as, payload.scale)
+        facts: dict[str, Any] = {"modality": decoded.modality, "bytes": len(data), **decoded.facts}
         if decoded.modality == "audio":
             facts |= _events(decoded.canonical, decoded.facts["rate"])
-        return Outcome(facts, {"canonical": decoded.canonical}, _shown(decoded))
+        return Outcome(InputFacts(**facts), {"canonical": decoded.canonical}, _shown(decoded))
 
 
 def _shown(decoded: Any) -> dict[str, bytes]:
@@ -49,20 +62,11 @@ def _shown(decoded: Any) -> dict[str, bytes]:
 
 def _events(waveform: Any, rate: int) -> dict[str, Any]:
     """Coughs and the fit-for-use checks of a recording."""
-    from dataclasses import asdict, is_dataclass
+    from dataclasses import asdict
 
     from models.media.segment import quality, segment
 
-    def plain(item: Any) -> Any:
-        return (
-            asdict(item)
-            if is_dataclass(item) and not isinstance(item, type)
-            else item.model_dump()
-            if hasattr(item, "model_dump")
-            else item
-        )
-
     return {
-        "coughs": [plain(item) for item in segment(waveform, rate)],
-        "checks": [plain(item) for item in quality(waveform, rate)],
+        "coughs": [asdict(event) for event in segment(waveform, rate)],
+        "checks": quality(waveform, rate),
     }

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from app.core.schemas import ArrayInfo, Record, StageInfo
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.payloads import ModelOnInput
 
 if TYPE_CHECKING:
-    from backend.attribution.types import Attribution
+    from backend.attribution.types import Attribution, Stage
     from backend.store.blobs import Blobs
     from models import Model, Prepared
 
 
-@register
-class Explanation(Task):
-    """payload: {input: InputRow.as_payload(), model, upload, method, target, layer, params, seed, start}.
+class ExplanationPayload(ModelOnInput):
+    """target: None takes the predicted class. layer: None takes the model's default. request, estimate: what
+    was asked and the seconds it was expected to take, for the routes."""
 
-    result: `app.core.schemas.Record`. Blobs: `values` (float32 [H, W]), `stages/NAME`, `arrays/NAME`.
-    """
+    method: str
+    target: int | None = None
+    layer: str | None = None
+    params: dict[str, Any] = Field({})
+    seed: int = 0
+    request: dict[str, Any] = Field({})
+    estimate: float | None = None
+
+
+@register
+class Explanation(Task[ExplanationPayload, Record]):
+    """Blobs: `values` (float32 [H, W]), `stages/NAME`, `arrays/NAME`."""
 
     key = "explanation"
     lane = "interactive"
+    Payload = ExplanationPayload
 
-    def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
+    def compute(self, payload: ExplanationPayload, files: Blobs, report: Report) -> Outcome[Record]:
         from backend.attribution.concepts.library import Library
         from backend.attribution.explain import explain, resolve_params
         from backend.attribution.methods import METHODS
         from backend.tasks.models import model_of, prepare
 
-        method = METHODS[payload["method"]]
+        method = METHODS[payload.method]
         report(0, 0, unit=method.unit)
         model = model_of(payload, files)
         prepared = prepare(model, payload, files)
@@ -36,91 +51,73 @@ class Explanation(Task):
             model,
             prepared.x,
             method.key,
-            target=payload.get("target"),
-            layer=payload.get("layer"),
-            seed=payload.get("seed", 0),
+            target=payload.target,
+            layer=payload.layer,
+            seed=payload.seed,
             report=report,
             library=Library(files),
-            **payload.get("params", {}),
+            **payload.params,
         )
-        params = resolve_params(method, model, payload.get("params", {})).model_dump(mode="json")
+        params = resolve_params(method, model, payload.params).model_dump(mode="json")
         arrays = {"values": result.values}
         arrays |= {f"stages/{name}": stage.values for name, stage in result.stages.items()}
         arrays |= {f"arrays/{name}": array for name, array in result.arrays.items()}
-        return Outcome(record(model, prepared, result, params, payload.get("seed", 0)), arrays)
+        return Outcome(record(model, prepared, result, params, payload.seed), arrays)
 
 
 def record(
     model: Model, prepared: Prepared, result: Attribution, params: dict[str, Any], seed: int
-) -> dict[str, Any]:
-    """`app.core.schemas.Record` as JSON."""
+) -> Record:
+    """The conditions that the map holds under."""
     import hashlib
     from datetime import UTC, datetime
 
     from backend.attribution.methods import METHODS
     from backend.tasks.models import axis_info, versions
 
-    stages = [
-        {
-            "name": name,
-            "title": stage.title,
-            "signed": stage.signed,
-            "shape": [int(side) for side in stage.values.shape],
-        }
-        for name, stage in result.stages.items()
-    ]
-    return {
-        "method": result.method,
-        "method_title": METHODS[result.method].title,
-        "model": model.key,
-        "weights_sha256": model.digest,
-        "target": result.target,
-        "target_label": model.labels[result.target],
-        "layer": result.layer,
-        "params": params,
-        "seed": seed,
-        "signed": result.signed,
-        "shape": [int(side) for side in result.values.shape],
-        "native": [int(side) for side in result.native],
-        "vmin": float(result.values.min()),
-        "vmax": float(result.values.max()),
-        "gap": finite(result.gap),
-        "stages": stages,
-        "arrays": [
-            {"name": name, "dtype": str(array.dtype), "shape": list(array.shape)}
+    y_size, x_size = result.values.shape
+    return Record(
+        method=result.method,
+        method_title=METHODS[result.method].title,
+        model=model.key,
+        weights_sha256=model.digest,
+        target=result.target,
+        target_label=model.labels[result.target],
+        layer=result.layer,
+        params=params,
+        seed=seed,
+        signed=result.signed,
+        shape=(y_size, x_size),
+        native=result.native,
+        vmin=float(result.values.min()),
+        vmax=float(result.values.max()),
+        gap=result.gap,
+        stages=[stage_info(name, stage) for name, stage in result.stages.items()],
+        arrays=[
+            ArrayInfo(name=name, dtype=str(array.dtype), shape=list(array.shape))
             for name, array in result.arrays.items()
         ],
-        "extras": finite(dict(result.extras)),
-        "notes": [*prepared.notes, *result.notes],
-        "seconds": result.seconds,
-        "forwards": result.forwards,
-        "backwards": result.backwards,
-        "device": device_name(model),
-        "precision": str(result.extras.get("precision", "float32")),
-        "plan": result.plan,
-        "engine": result.engine,
-        "versions": versions(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "values_sha256": hashlib.sha256(result.values.tobytes()).hexdigest(),
-        "window": None if prepared.window is None else [float(moment) for moment in prepared.window],
-        "y_axis": axis_info(prepared.y_axis),
-        "x_axis": axis_info(prepared.x_axis),
-    }
+        extras=dict(result.extras),
+        notes=[*prepared.notes, *result.notes],
+        seconds=result.seconds,
+        forwards=result.forwards,
+        backwards=result.backwards,
+        device=device_name(model),
+        precision=str(result.extras.get("precision", "float32")),
+        plan=result.plan,
+        engine=result.engine,
+        versions=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        values_sha256=hashlib.sha256(result.values.tobytes()).hexdigest(),
+        window=prepared.window,
+        y_axis=axis_info(prepared.y_axis),
+        x_axis=axis_info(prepared.x_axis),
+    )
 
 
-def finite(value: Any) -> Any:
-    """JSON has no NaN and no numpy: numbers become Python's, what is not finite becomes null."""
-    import math
-
-    import numpy as np
-
-    if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [finite(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def stage_info(name: str, stage: Stage) -> StageInfo:
+    y_size, x_size = stage.values.shape
+    return StageInfo(name=name, title=stage.title, signed=stage.signed, shape=(y_size, x_size))
 
 
 def device_name(model: Model) -> str:

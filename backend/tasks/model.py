@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.catalogue import Described, describe
+from backend.tasks.payloads import ModelSource
 
 if TYPE_CHECKING:
     from backend.store.blobs import Blobs
 
 
 @register
-class CheckModel(Task):
-    """payload: {model, upload: ModelRow.as_payload()}. result: what the catalogue says about it: {info,
-    fits}.
+class CheckModel(Task[ModelSource, Described]):
+    """What the catalogue says about an uploaded model.
 
     Building it checks header, names, shapes and finite weights; the layers are found by a trial forward.
     Raises ModelRejected, TooLarge, NotFound (architecture).
@@ -22,11 +23,10 @@ class CheckModel(Task):
     key = "model"
     lane = "interactive"
     rank = 10
+    Payload = ModelSource
 
-    def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
+    def compute(self, payload: ModelSource, files: Blobs, report: Report) -> Outcome[Described]:
         from backend.attribution.methods import METHODS
-        from backend.tasks.catalogue import describe_one
 
         report(0, 1, unit="models")
-        info, fits = describe_one(payload, files, list(METHODS.values()))
-        return Outcome({"info": info, "fits": fits})
+        return Outcome(describe(payload, files, list(METHODS.values())))

@@ -1,4 +1,4 @@
-"""What a worker keeps warm: networks, least recently used ones let go; and the raw input a payload names."""
+"""What a worker keeps warm: networks, least recently used ones let go; and the stored input, read and prepared."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import Conflict, NotFound
+from app.core.schemas import AxisInfo
 from app.core.settings import MiB, get_settings
+from backend.tasks.payloads import InputWindow, ModelSource, StoredInput, Upload
 
 if TYPE_CHECKING:
     from backend.store.blobs import Blobs
     from models import Model, Prepared
+    from models.spec import Axis
 
 KEPT_BYTES = 768 * MiB
 """Weights kept in one worker; a ResNet-50 has 98 MiB, a VGG-16 528 MiB."""
@@ -24,15 +27,14 @@ class Cache:
         self._models: OrderedDict[str, tuple[Model, int]] = OrderedDict()
         self._states: dict[str, tuple[object, ...]] = {}
 
-    def get(self, payload: dict[str, Any], files: Blobs) -> Model:
-        """The network of `payload["model"]` with the weights it has now; an uploaded one has its row in
-        `payload["upload"]`.
+    def get(self, source: ModelSource, files: Blobs) -> Model:
+        """The network with the weights it has now.
 
-        Raises NotFound, WeightsUnavailable, ModelRejected; Conflict when the payload's `digest` names other
-        weights: its key does too.
+        Raises NotFound, WeightsUnavailable, ModelRejected; Conflict when the source's `digest` names other
+        weights: the job's key does too.
         """
-        upload = payload.get("upload")
-        name = f"{payload['model']}@{upload['digest']}" if upload else str(payload["model"])
+        upload = source.upload
+        name = f"{source.model}@{upload.digest}" if upload else source.model
         state = () if upload else _state(name)
         if name not in self._models or self._states.get(name) != state:
             self._models.pop(name, None)
@@ -40,7 +42,7 @@ class Cache:
             self._states[name] = state
         self._models.move_to_end(name)
         model = self._models[name][0]
-        if payload.get("digest") not in (None, model.digest):
+        if source.digest not in (None, model.digest):
             raise Conflict(
                 "The weights of this model were replaced after this was asked for; ask again.",
                 code="weights_replaced",
@@ -89,60 +91,51 @@ def _state(key: str) -> tuple[object, ...]:
     return weights_state(key)
 
 
-def _uploaded(upload: dict[str, Any], files: Blobs) -> Model:
+def _uploaded(upload: Upload, files: Blobs) -> Model:
+    from dataclasses import replace
+
     import models
     from models.model import Model as Ready
 
-    path = files.path(upload["digest"])
+    path = files.path(upload.digest)
     if path is None:
         raise NotFound(
             "The weights of this model are missing or damaged; upload it again.",
             code="blob_missing",
             field="model",
         )
-    model = models.from_file(path, upload["architecture"], upload["labels"], device=device())
-    from dataclasses import replace
-
-    return Ready(
-        replace(model.spec, key=upload["key"], title=upload["title"]),
-        model.module,
-        model.digest,
-        model.device,
-    )
+    model = models.from_file(path, upload.architecture, upload.labels, device=device())
+    spec = replace(model.spec, key=upload.key, title=upload.title)
+    return Ready(spec, model.module, model.digest, model.device)
 
 
-def raw_of(row: dict[str, Any], files: Blobs) -> Any:
-    """The decoded input of a payload: PIL image, `(waveform, rate)` or a Spectrogram. Raises NotFound."""
-    array = files.array(row["blobs"]["canonical"])
-    if row["modality"] == "image":
+def raw_of(stored: StoredInput, files: Blobs) -> Any:
+    """The decoded input: PIL image, `(waveform, rate)` or a Spectrogram. Raises NotFound."""
+    array = files.array(stored.blobs["canonical"])
+    if stored.modality == "image":
         from PIL import Image
 
         return Image.fromarray(array)
-    if row["modality"] == "audio":
-        return array.copy(), int(row["meta"]["rate"])
+    if stored.modality == "audio":
+        return array.copy(), int(stored.meta["rate"])
     from models.media.arrays import Spectrogram, spectrogram
 
-    scale = row["meta"].get("scale")
+    scale = stored.meta.get("scale")
     return spectrogram(array) if scale is None else Spectrogram(array.copy(), (), scale)
 
 
-def prepare(model: Model, payload: dict[str, Any], files: Blobs) -> Prepared:
-    """The payload's input on the model's grid. Raises Incompatible, InvalidInput, NotFound."""
+def prepare(model: Model, window: InputWindow, files: Blobs) -> Prepared:
+    """The input on the model's grid. Raises Incompatible, InvalidInput, NotFound."""
     from models.inputs.files import check_modality
 
-    row = payload["input"]
-    check_modality(row["modality"], model.input.modalities)
-    return model.input.prepare(raw_of(row, files), start=payload.get("start"))
+    check_modality(window.input.modality, model.input.modalities)
+    return model.input.prepare(raw_of(window.input, files), start=window.start)
 
 
-def axis_info(axis: Any) -> dict[str, Any]:
-    """`app.core.schemas.AxisInfo` of one axis."""
-    return {
-        "name": axis.name,
-        "unit": axis.unit,
-        "origin": axis.origin,
-        "values": [float(value) for value in axis.values],
-    }
+def axis_info(axis: Axis) -> AxisInfo:
+    return AxisInfo(
+        name=axis.name, unit=axis.unit, origin=axis.origin, values=[float(value) for value in axis.values]
+    )
 
 
 def versions() -> dict[str, str]:
@@ -151,10 +144,10 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     names = ("evident-xai", "torch", "captum", "numpy", "scikit-image")
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in names:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except ModuleNotFoundError:
             continue
-    return found
+    return installed

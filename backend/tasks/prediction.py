@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
+from app.core.schemas import Check, ClassScore, PredictionResult
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.payloads import ModelOnInput, ModelSource, StoredInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +27,8 @@ CELLS = 0.02
 
 
 @register
-class Prediction(Task):
-    """payload: {input: InputRow.as_payload(), model, upload, start}.
-
-    result: `app.core.schemas.Prediction` without id, state and display. Blobs: `display.png` (as a person
+class Prediction(Task[ModelOnInput, PredictionResult]):
+    """Blobs: `display.png` (as a person
     sees it: upright, and with the lowest frequency at the bottom), `display` (uint8 [H, W, 3] or float32 [H,
     W] on the display grid, row 0 as in the maps).
     """
@@ -36,8 +36,9 @@ class Prediction(Task):
     key = "prediction"
     lane = "short"
     rank = 20
+    Payload = ModelOnInput
 
-    def run(self, payload: dict[str, Any], files: Blobs, report: Report) -> Outcome:
+    def compute(self, payload: ModelOnInput, files: Blobs, report: Report) -> Outcome[PredictionResult]:
         import torch
 
         from backend.tasks.models import axis_info, model_of, prepare
@@ -49,43 +50,44 @@ class Prediction(Task):
         with torch.no_grad():
             logits = model.logits(prepared.x.to(model.device))[0].cpu()
             probabilities = model.probabilities(logits)
-        interval, means = spread(model, prepared, payload, files)
+        (lowest, highest), means = spread(model, prepared, payload.input, files)
         report(2, 3)
-        checks = list(payload["input"]["meta"].get("checks", []))
+        checks = [Check(**check) for check in payload.input.meta.get("checks", [])]
         order = torch.argsort(logits, descending=True).tolist()
-        shown = order[:SHOWN]
-        result = {
-            "input": payload["input"]["id"],
-            "model": model.key,
-            "classes": [
-                {
-                    "index": i,
-                    "label": model.labels[i],
-                    "logit": float(logits[i]),
-                    "probability": float(probabilities[i]),
-                }
-                for i in shown
+        likeliest = order[:SHOWN]
+        height, width = prepared.x.shape[-2:]
+        result = PredictionResult(
+            input=payload.input.id,
+            model=model.key,
+            classes=[
+                ClassScore(
+                    index=i,
+                    label=model.labels[i],
+                    logit=float(logits[i]),
+                    probability=float(probabilities[i]),
+                )
+                for i in likeliest
             ],
-            "top": order[0],
-            "interval": {str(i): [float(interval[0][i]), float(interval[1][i])] for i in shown},
-            "interval_means": means,
-            "quality": [*gate(prepared, payload, files), *checks],
-            "grid": [int(side) for side in prepared.x.shape[-2:]],
-            "y_axis": axis_info(prepared.y_axis),
-            "x_axis": axis_info(prepared.x_axis),
-            "window": None if prepared.window is None else [float(moment) for moment in prepared.window],
-        }
+            top=order[0],
+            interval={i: (float(lowest[i]), float(highest[i])) for i in likeliest},
+            interval_means=means,
+            quality=[*gate(prepared, payload.input, files), *checks],
+            grid=(height, width),
+            y_axis=axis_info(prepared.y_axis),
+            x_axis=axis_info(prepared.x_axis),
+            window=prepared.window,
+        )
         return Outcome(result, {"display": prepared.display}, {"display.png": picture(prepared)})
 
 
 def spread(
-    model: Model, prepared: Prepared, payload: dict[str, Any], files: Blobs
+    model: Model, prepared: Prepared, stored: StoredInput, files: Blobs
 ) -> tuple[tuple[Tensor, Tensor], str]:
     """Lowest and highest probability per class, `[labels]` each, over small moves of the input, and what
     was moved, in words."""
     import torch
 
-    moved = _moved_windows(model, prepared, payload, files) if prepared.window is not None else []
+    moved = _moved_windows(model, prepared, stored, files) if prepared.window is not None else []
     if moved:
         means = (
             f"lowest and highest probability when the window is moved by up to {1000 * max(SECONDS):.0f} ms"
@@ -99,52 +101,53 @@ def spread(
     return (probabilities.min(dim=0).values, probabilities.max(dim=0).values), means
 
 
-def gate(prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[dict[str, Any]]:
-    """Fit for use: is there a cough in the window at all? One `app.core.schemas.Check`; nothing where no
-    detector or no sound is."""
+def gate(prepared: Prepared, stored: StoredInput, files: Blobs) -> list[Check]:
+    """Fit for use: is there a cough in the window at all? One check; none where no detector
+    or no sound is."""
     import models
     from app.core.errors import EvidentError
     from backend.tasks.models import model_of, raw_of
 
-    if payload["input"]["modality"] != "audio" or DETECTOR not in models.specs():
+    if stored.modality != "audio" or DETECTOR not in models.specs():
         return []
     try:
-        detector = model_of({"model": DETECTOR}, files)
+        detector = model_of(ModelSource(model=DETECTOR), files)
         start = None if prepared.window is None else prepared.window[0]
-        x = detector.input.prepare(raw_of(payload["input"], files), start=start).x
+        x = detector.input.prepare(raw_of(stored, files), start=start).x
     except EvidentError:
         return [
-            {
-                "key": "cough",
-                "label": "Cough",
-                "state": "unknown",
-                "detail": "The cough detector could not judge this window.",
-            }
+            Check(
+                key="cough",
+                label="Cough",
+                state="unknown",
+                detail="The cough detector could not judge this window.",
+            )
         ]
     column = next(i for i, label in enumerate(detector.labels) if label.lower() == "cough")
     return [cough_check(float(detector.predict(x)[0, column]))]
 
 
-def cough_check(probability: float) -> dict[str, Any]:
+def cough_check(probability: float) -> Check:
     """probability: of the detector that the window holds a cough. The thresholds are ours."""
-    state = "ok" if probability >= COUGH else "warning" if probability >= PERHAPS else "bad"
-    words = {
-        "ok": "A cough was found.",
-        "warning": "Perhaps not a cough.",
-        "bad": "No cough was found in this window.",
-    }
-    detail = f"{words[state]} The cough detector says {100 * probability:.0f} %."
-    return {"key": "cough", "label": "Cough", "state": state, "detail": detail}
+    state: Literal["ok", "warning", "bad"]
+    if probability >= COUGH:
+        state, words = "ok", "A cough was found."
+    elif probability >= PERHAPS:
+        state, words = "warning", "Perhaps not a cough."
+    else:
+        state, words = "bad", "No cough was found in this window."
+    detail = f"{words} The cough detector says {100 * probability:.0f} %."
+    return Check(key="cough", label="Cough", state=state, detail=detail)
 
 
-def _moved_windows(model: Model, prepared: Prepared, payload: dict[str, Any], files: Blobs) -> list[Tensor]:
+def _moved_windows(model: Model, prepared: Prepared, stored: StoredInput, files: Blobs) -> list[Tensor]:
     """The window a little earlier and later, where the recording goes on."""
     from app.core.errors import InvalidInput
     from backend.tasks.models import raw_of
 
     if prepared.window is None:
         return []
-    raw = raw_of(payload["input"], files)
+    raw = raw_of(stored, files)
     start, end = prepared.window
     seconds = len(raw[0]) / raw[1] if isinstance(raw, tuple) else end
     moved = []

@@ -9,33 +9,60 @@ import time
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from app.core.errors import BadParameter
 from backend.tasks import Outcome, Task, register
+from backend.tasks.payloads import Payload
+
+
+class Toy(Payload):
+    """What any of the toys may be asked; each looks at its own part."""
+
+    steps: int = 1
+    nap: float = 0.0
+    plus: int = 0
+    name: str | int | None = None
+    log: Path | None = None
+    pid: Path | None = None
+    pids: Path | None = None
+    bug: bool = False
+    quote: str = "CANARY-secret"
+    count: Path | None = None
+    times: int = 0
+    mib: int = 0
+
+
+class ToyResult(BaseModel, extra="allow"):
+    """Whatever the toy says."""
+
+
+class ToyTask(Task[Toy, ToyResult]):
+    Payload = Toy
 
 
 @register
-class Echo(Task):
+class Echo(ToyTask):
     """Sleeps in small steps, reports, and leaves a map and a file."""
 
     key, lane = "toy_echo", "interactive"
 
-    def run(self, payload, files, report):
-        steps = payload.get("steps", 1)
-        if "pid" in payload:
-            Path(payload["pid"]).write_text(str(os.getpid()))
-        if "pids" in payload:
-            (Path(payload["pids"]) / str(os.getpid())).touch()
+    def compute(self, payload, files, report):
+        steps = payload.steps
+        if payload.pid:
+            payload.pid.write_text(str(os.getpid()))
+        if payload.pids:
+            (payload.pids / str(os.getpid())).touch()
         for step in range(steps):
             report(step, steps, np.full((2, 3), step, np.float32), unit="naps")
-            time.sleep(payload.get("nap", 0.0))
+            time.sleep(payload.nap)
         report(steps, steps)
-        if "log" in payload:  # one line per completed run, atomically appended: what the kill tests count
-            with Path(payload["log"]).open("a") as file:
-                file.write(f"{payload['name']}\n")
-        values = np.arange(6, dtype=np.float32).reshape(2, 3) + payload.get("plus", 0)
+        if payload.log:  # one line per completed run, atomically appended: what the kill tests count
+            with payload.log.open("a") as file:
+                file.write(f"{payload.name}\n")
+        values = np.arange(6, dtype=np.float32).reshape(2, 3) + payload.plus
         return Outcome(
-            {"echo": payload.get("name"), "pid": os.getpid()}, {"values": values}, {"note.txt": b"hello"}
+            ToyResult(echo=payload.name, pid=os.getpid()), {"values": values}, {"note.txt": b"hello"}
         )
 
 
@@ -60,65 +87,65 @@ class EchoFirst(Echo):
 
 
 @register
-class Wrong(Task):
+class Wrong(ToyTask):
     """Fails: with an error of ours, or with a bug whose message quotes private data."""
 
     key, lane = "toy_wrong", "interactive"
 
-    def run(self, payload, files, report):
-        if payload.get("bug"):
-            raise KeyError(payload.get("quote", "CANARY-secret"))
+    def compute(self, payload, files, report):
+        if payload.bug:
+            raise KeyError(payload.quote)
         raise BadParameter("The number must be even.", code="odd", field="params.n")
 
 
 @register
-class Suicide(Task):
+class Suicide(ToyTask):
     """Dies by kill -9 the first `times` times (counted in a file), then succeeds."""
 
     key, lane = "toy_suicide", "interactive"
 
-    def run(self, payload, files, report):
+    def compute(self, payload, files, report):
         report(1, 10)
-        with Path(payload["count"]).open("ab") as file:
+        with payload.count.open("ab") as file:
             file.write(b".")
-        if Path(payload["count"]).stat().st_size <= payload["times"]:
+        if payload.count.stat().st_size <= payload.times:
             os.kill(os.getpid(), signal.SIGKILL)
-        return Outcome({"survived": True})
+        return Outcome(ToyResult(survived=True))
 
 
 @register
-class Stubborn(Task):
+class Stubborn(ToyTask):
     """Never looks at the cancel flag."""
 
     key, lane = "toy_stubborn", "interactive"
 
-    def run(self, payload, files, report):
-        Path(payload["pid"]).write_text(str(os.getpid()))
+    def compute(self, payload, files, report):
+        payload.pid.write_text(str(os.getpid()))
         time.sleep(60)
-        return Outcome({})
+        return Outcome(ToyResult())
 
 
 @register
-class Spin(Task):
+class Spin(ToyTask):
     """Burns CPU in the light lane."""
 
     key, lane = "toy_spin", "decode"
 
-    def run(self, payload, files, report):
-        Path(payload["pid"]).write_text(str(os.getpid()))
+    def compute(self, payload, files, report):
+        payload.pid.write_text(str(os.getpid()))
         while True:
             pass
 
 
 @register
-class Greedy(Task):
+class Greedy(ToyTask):
     """Takes `mib` MiB of memory and touches it."""
 
     key, lane = "toy_greedy", "interactive"
 
-    def run(self, payload, files, report):
-        block = np.ones(payload["mib"] * 1024 * 1024, np.uint8)
-        return Outcome({"sum": int(block[:: 1024 * 1024].sum()), "pid": os.getpid()})
+    def compute(self, payload, files, report):
+        block = np.ones(payload.mib * 1024 * 1024, np.uint8)
+        return Outcome(ToyResult(sum=int(block[:: 1024 * 1024].sum()), pid=os.getpid()))
 
 
 @register
@@ -127,12 +154,12 @@ class GreedyDecode(Greedy):
 
 
 @register
-class Environment(Task):
+class Environment(ToyTask):
     """What a worker process looks like from inside."""
 
     key, lane = "toy_environment", "interactive"
 
-    def run(self, payload, files, report):
+    def compute(self, payload, files, report):
         import sys
 
         from app.core.settings import get_settings
@@ -140,12 +167,12 @@ class Environment(Task):
         names = ("OMP_WAIT_POLICY", "OMP_NUM_THREADS", "NUMBA_CACHE_DIR", "EVIDENT_DATABASE")
         torch = sys.modules.get("torch")
         return Outcome(
-            {
-                "env": {name: os.environ.get(name) for name in names},
-                "audio_seconds": get_settings().limits.audio_seconds,
-                "torch": torch is not None,
-                "threads": torch.get_num_threads() if torch else None,
-            }
+            ToyResult(
+                env={name: os.environ.get(name) for name in names},
+                audio_seconds=get_settings().limits.audio_seconds,
+                torch=torch is not None,
+                threads=torch.get_num_threads() if torch else None,
+            )
         )
 
 

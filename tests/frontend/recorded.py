@@ -28,15 +28,15 @@ def make(method: str) -> dict[str, Any]:
     import models
     from backend.attribution.explain import explain, resolve_params
     from backend.attribution.methods import METHODS as REGISTERED
+    from backend.tasks import finite
     from backend.tasks.explanation import record
 
     model = models.load("cnnexplain_synthetic")
     prepared = model.input.prepare(Path(models.__file__).parent / "samples" / "sound_wheeze.flac")
     params = FEWER.get(method, {})
     result = explain(model, prepared.x, method, target=1, **params)
-    return record(
-        model, prepared, result, resolve_params(REGISTERED[method], model, params).model_dump(mode="json"), 0
-    )
+    used = resolve_params(REGISTERED[method], model, params).model_dump(mode="json")
+    return finite(record(model, prepared, result, used, 0).model_dump())
 
 
 @cache

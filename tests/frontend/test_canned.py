@@ -30,7 +30,7 @@ def test_canned_methods_are_those_there_are() -> None:
 
 def test_canned_controls_are_of_the_kinds_that_forms_hold() -> None:
     """Every key that a canned schema uses is one that the schemas of the real methods use."""
-    info = [method_info(method, [], {})["schema"] for method in METHODS.values()]
+    info = [method_info(method, []).schema_ for method in METHODS.values()]
     known = {key for schema in info for field in schema["properties"].values() for key in field}
     assert {key for field in canned.PARAMS["properties"].values() for key in field} <= known | {
         "enum",

@@ -20,6 +20,8 @@ from backend.api.http.strict import StrictRoute
 from backend.api.routes.jobs import stop_or_delete
 from backend.jobs.keys import job_key
 from backend.store import JobRow
+from backend.tasks.concept_analysis import ConceptAnalysisPayload
+from backend.tasks.payloads import InputWindow
 
 router = APIRouter(tags=["concepts"], route_class=StrictRoute)
 KIND = "concept_analysis"
@@ -51,18 +53,28 @@ async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Clien
         values = getattr(body, name) or []
         if len(set(values)) != len(values):
             raise BadParameter(f"The list of {name} names something twice.", field=name)
-    inputs = [AnalysisInput(input=item) if isinstance(item, str) else item for item in body.inputs]
-    sources: list[dict[str, Any]] = []
-    located: dict[str, Any] = {}
-    for item in inputs:
-        source = await services.source(item.input, body.model)
-        model.require_modality(source["input"]["modality"])
-        sources.append({"input": source["input"], "start": item.start})
-        located = {name: source[name] for name in ("model", "upload", "digest")}
+    asked = [AnalysisInput(input=item) if isinstance(item, str) else item for item in body.inputs]
+    sources = [await services.source(item.input, body.model, item.start) for item in asked]
+    for source in sources:
+        model.require_modality(source.input.modality)
     request = body.model_dump(mode="json")
     key = job_key(KIND, request, model.identity)
-    payload = {**request, **located, "inputs": sources, "request": request}
-    row = await services.jobs.submit(KIND, payload, key=key, title="Concept analysis", client=client)
+    payload = ConceptAnalysisPayload(
+        inputs=[InputWindow(input=source.input, start=source.start) for source in sources],
+        model=body.model,
+        upload=sources[0].upload,
+        digest=sources[0].digest,
+        concepts=body.concepts,
+        layers=body.layers,
+        classes=body.classes,
+        negatives=body.negatives,
+        n_random=body.n_random,
+        seed=body.seed,
+        request=request,
+    )
+    row = await services.jobs.submit(
+        KIND, payload.as_json(), key=key, title="Concept analysis", client=client
+    )
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
 

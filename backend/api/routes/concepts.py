@@ -23,6 +23,8 @@ from backend.jobs.keys import job_key
 from backend.jobs.service import from_problem
 from backend.store import concepts as rows
 from backend.store.concepts import ConceptRow
+from backend.tasks.bundle import PackPayload, UnpackPayload
+from backend.tasks.concept_examples import ConceptExamplesPayload
 
 router = APIRouter(tags=["concepts"], route_class=StrictRoute)
 MINIMUM = 10
@@ -86,7 +88,7 @@ async def _unpack(
     archive = await receive(
         request, errand.sent, limits, file_field="file", text_fields=(), families=("bundle",)
     )
-    payload = {"file": str(errand.path(archive.sha)), "limits": limits.model_dump()}
+    payload = UnpackPayload(file=errand.path(archive.sha), limits=limits).as_json()
     try:
         unpacked = await services.jobs.errands.run(errand, "unpack", payload, client)
     except JobFailed as error:
@@ -186,9 +188,8 @@ async def export(id: str, services: Backend, client: Client) -> Response:
     """Everything needed to use the concept elsewhere."""
     row = await _editable_row(id, services)
     with services.jobs.errands.open() as errand:
-        packed = await services.jobs.errands.run(
-            errand, "pack", {"name": row.name, "examples": row.examples}, client
-        )
+        payload = PackPayload(name=row.name, examples=row.examples).as_json()
+        packed = await services.jobs.errands.run(errand, "pack", payload, client)
         sha = packed.blobs["concept.zip"]
         file = (errand.made / sha[:2] / sha).open(
             "rb"
@@ -213,9 +214,8 @@ async def _draw_and_view(services: Backend, row: ConceptRow) -> Concept:
 
 async def draw(services: Backend, ref: str) -> None:
     """Starts drawing the examples of a concept, unless that was done."""
-    await services.jobs.submit(
-        "concept_examples", {"ref": ref}, key=_strip(ref), title="Examples of a concept"
-    )
+    payload = ConceptExamplesPayload(ref=ref).as_json()
+    await services.jobs.submit("concept_examples", payload, key=_strip(ref), title="Examples of a concept")
 
 
 async def draw_all(services: Backend) -> None:

@@ -18,6 +18,7 @@ from backend.api.parameters import check_cost, complete_params
 from backend.api.routes.jobs import stop_or_delete
 from backend.jobs.keys import job_key
 from backend.store import JobRow
+from backend.tasks.explanation import ExplanationPayload
 
 router = APIRouter(tags=["explanations"], route_class=StrictRoute)
 Percent = Annotated[
@@ -34,24 +35,38 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     harmless."""
     method = await known.method(services, body.method)
     model = await known.model(services, body.model)
-    source = await services.source(body.input, body.model)
+    source = await services.source(body.input, body.model, body.start)
     model.require_available()
-    model.require_modality(source["input"]["modality"])
+    model.require_modality(source.input.modality)
     fit = model.fits[body.method]
     if not fit.ok:
         raise Incompatible(fit.reason, field="method")
-    request = body.model_dump() | {
-        "layer": _layer(body.layer, model, method.uses_layer),
-        "params": complete_params(method.schema_, fit, body.params),
-    }
+    layer = _layer(body.layer, model, method.uses_layer)
+    params = complete_params(method.schema_, fit, body.params)
+    request = body.model_dump() | {"layer": layer, "params": params}
     if body.target is not None and body.target >= len(model.info.labels):
         raise BadParameter(
             f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
         )
-    estimate = check_cost(method.schema_, fit, request["params"], services.settings.limits.job_seconds)
+    estimate = check_cost(method.schema_, fit, params, services.settings.limits.job_seconds)
     key = job_key("explanation", request, model.identity)
-    payload = {**request, **source, "request": request, "estimate": estimate}
-    row = await services.jobs.submit("explanation", payload, key=key, title=method.title, client=client)
+    payload = ExplanationPayload(
+        input=source.input,
+        start=source.start,
+        model=source.model,
+        upload=source.upload,
+        digest=source.digest,
+        method=body.method,
+        target=body.target,
+        layer=layer,
+        params=params,
+        seed=body.seed,
+        request=request,
+        estimate=estimate,
+    )
+    row = await services.jobs.submit(
+        "explanation", payload.as_json(), key=key, title=method.title, client=client
+    )
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
 

@@ -18,7 +18,7 @@ from backend.api.http.context import Backend, Client
 from backend.api.http.errors import from_validation
 from backend.api.http.forms import Upload, display_name, receive, require_text
 from backend.api.http.strict import StrictRoute, loads
-from backend.api.services import ZOO, fetch_key
+from backend.api.services import ZOO, fetch_key, uploaded
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
 from backend.store import JobRow, ModelRow
@@ -84,7 +84,7 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
         row = _row(file)
         if row.key in {model.key for model in await services.store.run(services.store.models)}:
             return _answer((await known.model(services, row.key, start=True)).info, 200)
-        payload = {"model": row.key, "upload": row.as_payload()}
+        payload = uploaded(row).as_json()
         key = job_key("model", payload, row.digest)
         await services.jobs.submit(
             "model",

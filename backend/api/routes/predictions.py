@@ -20,12 +20,16 @@ WAIT = 10.0
 async def predict(body: PredictionRequest, services: Backend, client: Client) -> Response:
     """The prediction, or 202 with the job when it takes longer than ten seconds."""
     model = await known.model(services, body.model)
-    payload = {**await services.source(body.input, body.model), "start": body.start}
+    payload = await services.source(body.input, body.model, body.start)
     model.require_available()
-    model.require_modality(payload["input"]["modality"])
+    model.require_modality(payload.input.modality)
     key = await known.prediction_key(services, body.model_dump(), model)
     await services.jobs.submit(
-        "prediction", payload, key=key, title=f"Prediction by {model.info.title}", client=client
+        "prediction",
+        payload.as_json(),
+        key=key,
+        title=f"Prediction by {model.info.title}",
+        client=client,
     )
     return _view(await services.jobs.wait(key, WAIT))
 

@@ -24,6 +24,7 @@ from backend.jobs.keys import job_key
 from backend.store import InputRow
 from backend.store.tables import jobs
 from backend.tasks.models import Cache
+from backend.tasks.payloads import ModelSource
 from models import catalogue
 
 KEY = "resnet20_cifar"
@@ -94,8 +95,9 @@ class Server:
                 "start": None,
             }
             key = job_key("explanation", request, model.identity)
+            source = await self.services.source("a" * 64, KEY)
             await self.services.jobs.submit(
-                "explanation", {**request, **await self.services.source("a" * 64, KEY)}, key=key, client="me"
+                "explanation", {**request, **source.as_json()}, key=key, client="me"
             )
             await self.services.jobs.wait(key, 120)
             return await self.services.jobs.result(key), np.load(
@@ -162,21 +164,21 @@ def test_a_worker_notices_that_bundled_weights_were_trained_anew(bundled, tmp_pa
     from backend.store.blobs import Blobs
 
     files, cache = Blobs(tmp_path / "blobs"), Cache()
-    first = cache.get({"model": "shapes"}, files)
-    assert cache.get({"model": "shapes", "digest": first.digest}, files) is first
+    first = cache.get(ModelSource(model="shapes"), files)
+    assert cache.get(ModelSource(model="shapes", digest=first.digest), files) is first
     module = models.load("shapes").module
     next(module.parameters()).data.neg_()
     save_file(dict(module.state_dict()), bundled / "shapes.safetensors")
     with pytest.raises(EvidentError):  # between weights and card
-        cache.get({"model": "shapes"}, files)
+        cache.get(ModelSource(model="shapes"), files)
     digest = hashlib.sha256((bundled / "shapes.safetensors").read_bytes()).hexdigest()
     card = json.loads((bundled / "shapes.json").read_text())
     (bundled / "shapes.json").write_text(json.dumps({**card, "sha256": digest, "temperature": 3.0}))
-    again = cache.get({"model": "shapes", "digest": digest}, files)
+    again = cache.get(ModelSource(model="shapes", digest=digest), files)
     assert again is not first
     assert (again.digest, again.spec.temperature) == (digest, 3.0)
     with pytest.raises(Conflict, match="replaced"):
-        cache.get({"model": "shapes", "digest": first.digest}, files)
+        cache.get(ModelSource(model="shapes", digest=first.digest), files)
 
 
 def test_a_card_changed_alone_changes_the_key():

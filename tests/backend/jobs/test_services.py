@@ -52,7 +52,7 @@ def test_predict_and_explain(running):
     put_photo(services)
 
     async def compute(kind, **more):
-        payload = {**await services.source("a" * 64, "shapes"), **more}
+        payload = {**(await services.source("a" * 64, "shapes")).as_json(), **more}
         key = job_key(kind, payload, None)
         await services.jobs.submit(kind, payload, key=key, client="me")
         await services.jobs.wait(key, 60)
@@ -82,7 +82,7 @@ def test_an_uploaded_model_joins_the_catalogue(running):
     assert not listed["upload:1"]["bundled"]
     assert run(services.model("upload:1"))[1]["grad_cam"]["ok"]
     put_photo(services)
-    assert run(services.source("a" * 64, "upload:1"))["upload"]["digest"] == digest
+    assert run(services.source("a" * 64, "upload:1")).upload.digest == digest
     run(services.store.run(services.store.delete_model, "upload:1"))
     assert "upload:1" not in {info["key"] for info in run(services.catalogue())["models"]}
 

@@ -15,6 +15,9 @@ from backend.attribution.types import Params as Parameters
 from backend.tasks import TASKS
 from backend.tasks import catalogue as task
 from backend.tasks.models import Cache
+from backend.tasks.payloads import ModelSource
+
+PLAIN, FIRE, RESIDUAL = (ModelSource(model=name) for name in ("plain", "fire", "residual"))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def test_fits_are_the_methods_own_word(found):
 
 
 def test_the_estimate_counts_passes():
-    """100 forwards and 40 backwards at 1 s and 3 s: 40 with the backward, 60 without."""
+    """100 forwards at 1 s, 40 of them with 2 s more for the backward, and a tenth on top."""
 
     class Counted:
         key = "counted"
@@ -73,13 +76,14 @@ def test_the_estimate_counts_passes():
         def defaults(self, model):
             return {}
 
-    assert task.fit(Counted(), None, (1.0, 3.0))["seconds"] == 60 * 1.0 + 40 * 3.0
+    seconds = {"forward": 1.0, "backward": 2.0}
+    assert task.fit(Counted(), None, seconds).seconds == pytest.approx(1.1 * (100 * 1.0 + 40 * 2.0))
 
     class Asking(Counted):
         class Params(Parameters):
             n: int
 
-    assert task.fit(Asking(), None, (1.0, 3.0)) == {"ok": True, "reason": "", "defaults": {}, "seconds": None}
+    assert task.fit(Asking(), None, seconds) == Fit(ok=True)
 
 
 def test_a_model_without_weights_is_listed_with_the_reason(files, monkeypatch):
@@ -89,9 +93,9 @@ def test_a_model_without_weights_is_listed_with_the_reason(files, monkeypatch):
         raise EvidentError("The weights are not there.")
 
     monkeypatch.setattr("backend.tasks.models.model_of", fails)
-    info, fits = task.describe(spec, {"model": "shapes"}, files, list(METHODS.values()))
-    assert (info["available"], info["reason"]) == (False, "The weights are not there.")
-    assert {fit["ok"] for fit in fits.values()} == {False}
+    described = task.describe_bundled(spec, files, list(METHODS.values()))
+    assert (described.info.available, described.info.reason) == (False, "The weights are not there.")
+    assert {fit.ok for fit in described.fits.values()} == {False}
 
 
 def test_one_model_by_itself(files, report):
@@ -135,13 +139,13 @@ def test_the_cache_keeps_the_last_used_within_its_limit(files, monkeypatch):
         for name in ("plain", "fire", "residual")
     }
     cache = Cache(limit=sum(sizes.values()) - 1)
-    first = cache.get({"model": "plain"}, files)
-    cache.get({"model": "fire"}, files)
-    assert cache.get({"model": "plain"}, files) is first
-    cache.get({"model": "residual"}, files)  # lets fire go, the least recently used
-    assert cache.get({"model": "plain"}, files) is first
+    first = cache.get(PLAIN, files)
+    cache.get(FIRE, files)
+    assert cache.get(PLAIN, files) is first
+    cache.get(RESIDUAL, files)  # lets fire go, the least recently used
+    assert cache.get(PLAIN, files) is first
     assert len(cache) == 2
-    cache.get({"model": "fire"}, files)
+    cache.get(FIRE, files)
     assert built == ["plain", "fire", "residual", "fire"]
 
 
@@ -151,6 +155,6 @@ def test_a_model_larger_than_the_limit_is_kept_alone(files, monkeypatch):
     monkeypatch.setattr("backend.tasks.models._known", tiny.build)
     monkeypatch.setattr("backend.tasks.models._state", lambda key: ())
     cache = Cache(limit=1)
-    assert cache.get({"model": "plain"}, files) is cache.get({"model": "plain"}, files)
-    cache.get({"model": "fire"}, files)
+    assert cache.get(PLAIN, files) is cache.get(PLAIN, files)
+    cache.get(FIRE, files)
     assert len(cache) == 1

@@ -15,8 +15,7 @@ import models
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import Record
 from backend.attribution.methods import METHODS
-from backend.tasks import TASKS
-from backend.tasks.explanation import finite
+from backend.tasks import TASKS, finite
 from tests.backend.tasks.conftest import payload_of, photo
 
 MODEL = "shapes"

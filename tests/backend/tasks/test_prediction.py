@@ -107,8 +107,8 @@ def test_checks_of_the_input_are_passed_on(files, report):
     [(1.0, "ok"), (0.5, "ok"), (0.499, "warning"), (0.2, "warning"), (0.199, "bad"), (0, "bad")],
 )
 def test_the_gate_has_three_states(probability, state):
-    assert cough_check(probability)["state"] == state
-    assert f"{100 * probability:.0f} %" in cough_check(probability)["detail"]
+    assert cough_check(probability).state == state
+    assert f"{100 * probability:.0f} %" in cough_check(probability).detail
 
 
 def sound_model():
@@ -160,4 +160,4 @@ def test_the_gate_hears_whether_there_is_a_cough(files, report):
     column = [label.lower() for label in detector.labels].index("cough")
     window = predict(files, report, sound, "audio", sound_model(), rate=rate).result["window"]
     probability = float(detector.predict(detector.prepare((sound, rate), start=window[0]))[0, column])
-    assert quality[0] == cough_check(probability)
+    assert quality[0] == cough_check(probability).model_dump()

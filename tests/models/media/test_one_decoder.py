@@ -20,6 +20,7 @@ from app.core.errors import EvidentError, InvalidInput
 from app.core.settings import Limits
 from backend.tasks import TASKS
 from backend.tasks.models import prepare
+from backend.tasks.payloads import InputWindow
 from models.media import decode
 from models.media.levels import decibels
 from models.media.sniff import FAMILY, sniff
@@ -157,6 +158,7 @@ def through_the_service(data: bytes, spec: Any) -> torch.Tensor | str:
     try:
         outcome = TASKS["decode"].run(payload, _Blobs(), lambda *_a, **_k: None)
         row = {
+            "id": "x",
             "modality": outcome.result["modality"],
             "meta": outcome.result,
             "blobs": {"canonical": "canonical"},
@@ -165,7 +167,7 @@ def through_the_service(data: bytes, spec: Any) -> torch.Tensor | str:
         class Holder:
             input = spec
 
-        return prepare(Holder, {"input": row}, _Blobs(canonical=outcome.arrays["canonical"])).x
+        return prepare(Holder, InputWindow(input=row), _Blobs(canonical=outcome.arrays["canonical"])).x
     except EvidentError as error:
         return error.instance_code
 
