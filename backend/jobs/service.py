@@ -22,7 +22,7 @@ from backend.jobs.workers import Engine, Lost, Spool, Stored
 from backend.jobs.workers.protocol import Group, group_of
 from backend.store import JobRow, Store
 from backend.store.blobs import full_disk
-from backend.tasks import TASKS
+from backend.tasks import TASKS, Lane
 
 log = logging.getLogger("evident.jobs")
 
@@ -81,6 +81,7 @@ class Jobs:
         title: str = "",
         client: str = "",
         priority: int = 0,
+        lane: Lane | None = None,
         attachments: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> JobRow:
@@ -88,7 +89,8 @@ class Jobs:
         is harmless.
 
         client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority:
-        added to the rank of the kind; larger starts earlier. attachments: blobs that it needs, in `folder`.
+        added to the rank of the kind; larger starts earlier. lane: another than the kind's own, for a job
+        known to be short. attachments: blobs that it needs, in `folder`.
         Raises NotFound (kind, input), Busy, NoSpace.
         """
         task = TASKS[kind]
@@ -96,7 +98,7 @@ class Jobs:
             self.queue.submit,
             key,
             kind,
-            lane=task.lane,
+            lane=lane or task.lane,
             rank=task.rank + priority,
             payload=payload,
             title=title,

@@ -25,6 +25,8 @@ Percent = Annotated[
     float, Query(gt=0, le=100, description="Share of the cells kept, the strongest first, in percent.")
 ]
 MOST_STREAMS = 32
+SHORT_SECONDS = 1.0
+"""A map expected to take less does not wait behind longer ones: it goes to the worker of short work."""
 
 
 @router.post(
@@ -64,8 +66,14 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
         request=request,
         estimate=estimate,
     )
+    short = estimate is not None and estimate < SHORT_SECONDS
     row = await services.jobs.submit(
-        "explanation", payload.as_json(), key=key, title=method.title, client=client
+        "explanation",
+        payload.as_json(),
+        key=key,
+        title=method.title,
+        client=client,
+        lane="short" if short else None,
     )
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 

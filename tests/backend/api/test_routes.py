@@ -15,6 +15,7 @@ import soundfile
 from PIL import Image
 
 from backend.api.http.strict import StrictRoute
+from backend.api.routes.explanations import SHORT_SECONDS
 from tests.backend.api.conftest import Running, finished, send, upload
 from tests.backend.api.walk import api_routes, files, tables
 from tests.models.media.encoders import image, npy, picture
@@ -244,6 +245,18 @@ def test_progress_partial_maps_and_cancelling(client: httpx.Client, photo: str) 
     assert stopped.json()["error"]["code"] == "cancelled"
     assert client.delete(f"/explanations/{id}").status_code == 204
     assert client.get(f"/explanations/{id}").status_code == 404
+
+
+def test_a_short_map_does_not_wait_behind_a_long_one(client: httpx.Client, photo: str) -> None:
+    """The only worker of long work is busy for minutes; what is expected to take a moment is done meanwhile."""
+    usual = client.get("/models/tiny/compatibility").json()["ramp"]["seconds"]
+    many = int(4 * 3 * SHORT_SECONDS / usual)
+    long = explain(client, photo, seed=77, params={"n_samples": many, "pause": 0.5}).json()
+    assert long["estimate"] > SHORT_SECONDS
+    short = explain(client, photo, seed=78, params={"n_samples": 4}).json()
+    assert finished(client, short["id"])["state"] == "done"
+    assert client.get(f"/explanations/{long['id']}").json()["state"] in ("queued", "running")
+    client.delete(f"/explanations/{long['id']}")
 
 
 def test_one_stream_for_several(client: httpx.Client, photo: str) -> None:
