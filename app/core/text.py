@@ -1,8 +1,8 @@
 """Validation of text that users send: one rule for bodies, forms and addresses, so that accepted text can be
 stored, shown, logged and sent on anywhere.
 
-No NUL (PostgreSQL refuses it), no other control character, no half of a surrogate pair (UTF-8 cannot hold
-it), bounded, and in Unicode normal form C, so that two spellings of one name are one name.
+No NUL (PostgreSQL refuses it), no other control character, no override of the writing direction, no half of
+a surrogate pair (UTF-8 cannot hold it), bounded, and in Unicode normal form C, so that two spellings of one name are one name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from app.core.errors import BadParameter
 NAME_LETTERS = 200
 LONGEST = 100_000
 """Characters of one text in a JSON body; fields that are names allow far fewer."""
-_REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_REFUSED_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_HIDDEN = "\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff"
+"""Overrides of the writing direction, which make a text look like another, and what is no character."""
+_REFUSED = re.compile(f"[\x00-\x1f\x7f-\x9f{_HIDDEN}]")
+_REFUSED_IN_LINES = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f{_HIDDEN}]")
 
 
 def plain_text(value: str, most: int = LONGEST, *, field: str | None = None, lines: bool = False) -> str:

@@ -85,6 +85,7 @@ def test_a_text_has_an_end_and_lines_only_where_they_make_sense() -> None:
         ("a\nb", {}),
         ("a\x00", {"lines": True}),
         ("\ud800", {"lines": True}),
+        ("a\u202egnp.exe", {}),
     ):
         with pytest.raises(BadParameter):
             plain_text(text, **options)
