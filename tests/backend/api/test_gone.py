@@ -41,13 +41,17 @@ def marked(seed: int) -> bytes:
 
 
 def places_of(folder: Path, *words: bytes) -> list[str]:
-    """Files of the data folder whose name or bytes hold one of the words."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [
-        str(path)
-        for path in files
-        if any(word in path.read_bytes() or word in str(path).encode() for word in words)
-    ]
+    """Files of the data folder whose name or bytes hold one of the words. A file that goes meanwhile holds
+    none."""
+
+    def holds(path: Path) -> bool:
+        try:
+            content = str(path).encode() + path.read_bytes()
+        except FileNotFoundError:
+            return False
+        return any(word in content for word in words)
+
+    return [str(path) for path in folder.rglob("*") if path.is_file() and holds(path)]
 
 
 @pytest.fixture

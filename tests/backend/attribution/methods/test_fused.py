@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy import ndimage
+from torch.nn.modules.module import register_module_forward_hook
 
 import models
 from app.core.errors import BadParameter, Incompatible
@@ -152,7 +153,9 @@ def test_it_costs_its_parents_and_nothing_more() -> None:
     assert spent[2].forwards == spent[0].forwards + spent[1].forwards
     assert spent[2].backwards == spent[0].backwards + spent[1].backwards
     calls = []
-    handle = model.module.register_forward_hook(lambda *_: calls.append(1))
+    handle = register_module_forward_hook(
+        lambda module, *_: calls.append(1) if module is model.module else None
+    )
     explain(model, x, "fused", target=0)
     handle.remove()
     assert len(calls) == spent[0].forwards  # LRP runs on its own canonical copy

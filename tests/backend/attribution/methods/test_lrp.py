@@ -134,7 +134,7 @@ class Deaf(nn.Module):
 def test_a_model_that_loses_relevance_is_refused_with_the_layer_named() -> None:
     torch.manual_seed(0)
     model = models.wrap(Deaf().eval(), ["a", "b"], models.ImageInput(size=(16, 16)))
-    found = relevance(model, prepared.probe(model), 0, Settings())
+    found = relevance(model, prepared.probe_input(model), 0, Settings())
     assert found.conservation == 0.0
     answer = verdict(model)
     assert not answer.ok
