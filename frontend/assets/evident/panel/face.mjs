@@ -73,7 +73,8 @@ export class PanelFace {
   metaText() {
     const { state, job, record } = this.panel;
     if (state === "done" && record) {
-      const conserved = record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
+      const conserved =
+        record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
       return conserved + words.duration(record.seconds);
     }
     if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), left(job.progress)].filter(Boolean).join(" · ");
