@@ -47,9 +47,13 @@ def test_every_module_is_loaded_once_asked_for_each_time_and_leaves_no_global(si
     )
     settled(page, f"{site}/")
     folder = ROOT / "frontend" / "assets"
-    assert sorted(answer.url for answer in answers) == sorted(
-        f"{site}/assets/{path.relative_to(folder)}" for path in folder.rglob("*.mjs")
+    modules = sorted(f"{site}/assets/{path.relative_to(folder)}" for path in folder.rglob("*.mjs"))
+    page.wait_for_function(
+        "count => performance.getEntriesByType('resource').filter((file) => file.name.endsWith('.mjs')).length >= count",
+        arg=len(modules),
     )
+    page.wait_for_load_state("networkidle")
+    assert sorted(answer.url for answer in answers) == modules
     for answer in answers:
         headers = answer.all_headers()
         assert headers["content-type"].startswith("text/javascript")

@@ -163,6 +163,8 @@ def test_an_open_data_folder_is_closed_and_what_is_not_ours_stays(tmp_path):
     folder = tmp_path / "data"
     (folder / "blobs" / "ab").mkdir(parents=True)
     (folder / "mine").mkdir()
+    for path in (folder, folder / "blobs", folder / "blobs" / "ab"):
+        path.chmod(0o755)
     for path in (folder / "blobs" / "ab" / "x", folder / "mine" / "run.sh", folder / "evident.db"):
         path.touch()
         path.chmod(0o755)
