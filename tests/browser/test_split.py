@@ -70,7 +70,7 @@ def parts(tmp_path: Path) -> Iterator[tuple[Part, Part]]:
 def test_the_page_works_and_survives_a_restart_of_each_part(parts: tuple[Part, Part], page: Page) -> None:
     api, ui = parts
     # The page stays open while a part is away, and its browser says what it could not load.
-    page.watch.allow("Failed to load resource", "Failed to fetch")  # type: ignore[attr-defined]
+    page.watch.allow("Failed to load resource", "Failed to fetch", "the server did not respond")  # type: ignore[attr-defined]
     open_sample(page, ui.base, "image")
     assert api.stop() == 0
     assert httpx.get(f"{ui.base}/api/v1/limits", timeout=10).status_code == 503
