@@ -145,11 +145,12 @@ def test_a_real_recording_gives_every_default_map(site, page, real_data):
 def test_a_real_photo_through_a_public_network_brought_by_hand(site, page, real_data, architecture, weights):
     page.goto(f"{site}/models")
     title = f"My {weights}"
-    expect(page.locator(".ev-upload-card")).to_be_visible(timeout=SLOW)
+    card = page.get_by_role("region", name="Bring a model")
+    expect(card).to_be_visible(timeout=SLOW)
     page.locator("#upload-title").fill(title)
     page.locator("#upload-architecture").fill(architecture)
     page.locator("#upload-labels").fill("\n".join(labels(real_data, weights)))
-    page.locator('.ev-upload-card input[type="file"]').set_input_files(
+    card.locator('input[type="file"]').set_input_files(
         real_data / "weights" / f"{weights}.safetensors"
     )
     mine = page.locator(".ev-model").filter(has=page.get_by_role("heading", name=title, exact=True))
