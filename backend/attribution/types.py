@@ -29,6 +29,10 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+class NoParams(Params):
+    """Nothing to choose but class and layer."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Arguments that every method receives beside its own parameters. layer: never None for methods that use

@@ -150,9 +150,7 @@ def test_a_real_photo_through_a_public_network_brought_by_hand(site, page, real_
     page.locator("#upload-title").fill(title)
     page.locator("#upload-architecture").fill(architecture)
     page.locator("#upload-labels").fill("\n".join(labels(real_data, weights)))
-    card.locator('input[type="file"]').set_input_files(
-        real_data / "weights" / f"{weights}.safetensors"
-    )
+    card.locator('input[type="file"]').set_input_files(real_data / "weights" / f"{weights}.safetensors")
     mine = page.locator(".ev-model").filter(has=page.get_by_role("heading", name=title, exact=True))
     expect(mine).to_be_visible(timeout=SLOW)
     mine.get_by_role("link", name="Use in Compare").click()

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import torch
+from captum.attr import LayerGradCam
 from torch import Tensor
 from torch.nn import functional as F
 
-from app.core.errors import Incompatible
 from backend.attribution.methods import register
-from backend.attribution.network.activations import activations_and_gradients
-from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
+from backend.attribution.network.captum_adapter import LayerForward
+from backend.attribution.types import (
+    Attribution,
+    Context,
+    Cost,
+    Family,
+    Method,
+    NoParams,
+    Progress,
+    Stage,
+)
 from models.model import Model
-
-
-def cam(weights: Tensor, activations: Tensor) -> Tensor:
-    """relu(sum_k w_k A_k): weights `[1, C]`, activations `[1, C, h, w]` -> `[h, w]`."""
-    return torch.relu(torch.einsum("nc,nchw->hw", weights, activations))
 
 
 def enlarged(values: Tensor, size: tuple[int, int]) -> np.ndarray:
@@ -27,27 +30,20 @@ def enlarged(values: Tensor, size: tuple[int, int]) -> np.ndarray:
     return grown.clamp_min(0).cpu().numpy()
 
 
-def cam_attribution(x: Tensor, values: Tensor, context: Context) -> Attribution:
-    """The result of a class activation map: the enlarged map, and the map at the layer's resolution as the
-    stage `native`."""
-    return Attribution(
-        values=enlarged(values, (x.shape[-2], x.shape[-1])),
-        signed=False,
-        native=(values.shape[0], values.shape[1]),
-        stages={"native": Stage(f"Map at the resolution of {context.layer}", values.cpu().numpy(), False)},
-        forwards=1,
-        backwards=1,
-    )
+def native_stage(values: Tensor, layer: str | None) -> dict[str, Stage]:
+    """The map `[h, w]` at the layer's own resolution."""
+    return {"native": Stage(f"Map at the resolution of {layer}", values.cpu().numpy(), False)}
 
 
-class NoParams(Params):
-    """Nothing to choose but the layer."""
+def grad_cam(forward: LayerForward, x: Tensor) -> Tensor:
+    """relu(sum_k w_k A_k) at the layer's resolution `[h, w]`, by Captum's `LayerGradCam`."""
+    return forward.attribute(LayerGradCam(forward, forward.layer), x, relu_attributions=True)[0, 0]
 
 
 @register
 class GradCam(Method[NoParams]):
     """relu(sum_k w_k A_k) with w_k = mean_ij dy_c/dA_k; A_k are the feature maps of the chosen layer, y_c the
-    logit.
+    logit. By Captum's `LayerGradCam`.
 
     On a network that ends in global average pooling and a linear layer this is CAM up to a constant factor.
     """
@@ -72,9 +68,11 @@ class GradCam(Method[NoParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
     ) -> Attribution:
-        if context.layer is None:
-            raise Incompatible("Grad-CAM needs a layer with a spatial output.", field="layer")
-        activations, gradients = activations_and_gradients(model, x, context.layer, context.target)
-        result = cam_attribution(x, cam(gradients.mean((2, 3)), activations), context)
-        report(1, 1, result.values)
-        return result
+        forward = LayerForward(model, context, report, passes=1)
+        coarse = grad_cam(forward, x)
+        return forward.attribution(
+            enlarged(coarse, (x.shape[-2], x.shape[-1])),
+            signed=False,
+            native=tuple(coarse.shape),
+            stages=native_stage(coarse, context.layer),
+        )

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from app.core.errors import Incompatible
 from backend.attribution.methods import register
-from backend.attribution.methods.grad_cam import NoParams, cam, cam_attribution
+from backend.attribution.methods.grad_cam import enlarged, native_stage
 from backend.attribution.network.activations import activations_and_gradients
-from backend.attribution.types import Attribution, Context, Cost, Family, Method, Progress
+from backend.attribution.types import Attribution, Context, Cost, Family, Method, NoParams, Progress
 from models.model import Model
 
 EPS = 1e-7
@@ -22,7 +22,7 @@ class GradCamPlusPlus(Method[NoParams]):
     """relu(sum_k w_k A_k) with alpha_ij = g_ij^2 / (2 g_ij^2 + g_ij^3 sum_ab A_ab + 1e-7) and w_k = sum_ij
     alpha_ij relu(g_ij), g = dy_c/dA_k.
 
-    Closed form for y = exp(logit), as in the paper's reference code.
+    Closed form for y = exp(logit), as in the paper's reference code. Own code: Captum has no Grad-CAM++.
     """
 
     key: ClassVar[str] = "grad_cam_pp"
@@ -47,6 +47,15 @@ class GradCamPlusPlus(Method[NoParams]):
         activations, g = activations_and_gradients(model, x, context.layer, context.target)
         below = 2 * g**2 + activations.sum((2, 3), keepdim=True) * g**3 + EPS
         alpha = torch.where(below.abs() > torch.finfo(g.dtype).tiny, g**2 / below, 0.0)
-        result = cam_attribution(x, cam((alpha * torch.relu(g)).sum((2, 3)), activations), context)
-        report(1, 1, result.values)
-        return result
+        weights = (alpha * torch.relu(g)).sum((2, 3))
+        coarse = torch.relu(torch.einsum("nc,nchw->hw", weights, activations))
+        values = enlarged(coarse, (x.shape[-2], x.shape[-1]))
+        report(1, 1, values)
+        return Attribution(
+            values=values,
+            signed=False,
+            native=(coarse.shape[0], coarse.shape[1]),
+            stages=native_stage(coarse, context.layer),
+            forwards=1,
+            backwards=1,
+        )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+from captum.attr import Saliency
 from torch import Tensor
 
-from app.core.errors import Incompatible
 from backend.attribution.methods import register
-from backend.attribution.methods.grad_cam import NoParams, cam, enlarged
-from backend.attribution.network.activations import activations_and_gradients
-from backend.attribution.network.guided import guided_gradient, verdict
+from backend.attribution.methods.grad_cam import enlarged, grad_cam
+from backend.attribution.network.captum_adapter import Forward, LayerForward
+from backend.attribution.network.guided import guided, verdict
 from backend.attribution.types import (
     Attribution,
     Compatibility,
@@ -19,15 +20,21 @@ from backend.attribution.types import (
     Cost,
     Family,
     Method,
+    NoParams,
     Progress,
     Stage,
+    silent,
 )
 from models.model import Model
 
 
 @register
 class GuidedGradCam(Method[NoParams]):
-    """values = (sum over channels of the guided gradient) * enlarged Grad-CAM. Stages: both factors."""
+    """values = (sum over channels of the guided gradient) * enlarged Grad-CAM. Stages: both factors.
+
+    Both by Captum, as in the methods of those names. Captum's own `GuidedGradCam` shares the limits of its
+    guided backpropagation.
+    """
 
     key: ClassVar[str] = "guided_grad_cam"
     title: ClassVar[str] = "Guided Grad-CAM"
@@ -50,23 +57,24 @@ class GuidedGradCam(Method[NoParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
     ) -> Attribution:
-        if context.layer is None:
-            raise Incompatible("Guided Grad-CAM needs a layer with a spatial output.", field="layer")
-        activations, gradients = activations_and_gradients(model, x, context.layer, context.target)
-        coarse = cam(gradients.mean((2, 3)), activations)
+        layered = LayerForward(model, context, silent, passes=1)
+        coarse = grad_cam(layered, x)
         area = enlarged(coarse, (x.shape[-2], x.shape[-1]))
         report(1, 2)
-        edges: np.ndarray = guided_gradient(model, x, context.target)[0].sum(0).cpu().numpy()
+        forward = Forward(model, context, silent, passes=1, within=guided)
+        edges: np.ndarray = forward.attribute(Saliency(forward), x, abs=False)[0].sum(0).cpu().numpy()
         values = edges * area
         report(2, 2, values)
-        return Attribution(
-            values=values,
-            signed=True,
-            native=(coarse.shape[0], coarse.shape[1]),
+        return replace(
+            forward.attribution(
+                values,
+                signed=True,
+                native=(coarse.shape[0], coarse.shape[1]),
+                stages={
+                    "grad_cam": Stage("Grad-CAM", area, False),
+                    "guided": Stage("Guided backpropagation", edges, True),
+                },
+            ),
             forwards=2,
             backwards=2,
-            stages={
-                "grad_cam": Stage("Grad-CAM", area, False),
-                "guided": Stage("Guided backpropagation", edges, True),
-            },
         )

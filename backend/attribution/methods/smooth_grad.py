@@ -6,17 +6,17 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
+from captum.attr import NoiseTunnel, Saliency
 from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.methods import register
-from backend.attribution.network.passes import Passes
-from backend.attribution.perturbation.removal import chunks
+from backend.attribution.network.captum_adapter import Forward
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
 
-class SmoothGradParams(Params):
+class NoiseParams(Params):
     n_samples: int = Field(
         50,
         ge=1,
@@ -32,21 +32,74 @@ class SmoothGradParams(Params):
         title="Noise",
         description="Standard deviation of the noise as a share of the input's range; 0.1 to 0.2 is usual.",
     )
+
+
+class SmoothGradParams(NoiseParams):
     sign: Literal["signed", "abs"] = Field(
         "signed",
         title="Sign",
         description="signed: positive cells raise the score when brightened. abs: only how strongly a cell counts.",
     )
+    tolerance: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        title="Stop early at",
+        description="Stop as soon as the standard error of the map is below this share of its spread; 0 uses all copies.",
+    )
+
+
+class Moments:
+    """Mean and variance over the noisy copies, in rounds. n: copies so far. The variance is of the gradients'
+    sums over channels, `[H, W]`, ddof 1."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.n = 0
+        self._total = torch.zeros_like(x)
+        self._first: Tensor | None = None
+        self._sums = torch.zeros(x.shape[-2:], dtype=torch.float64, device=x.device)
+        self._squares = torch.zeros_like(self._sums)
+
+    def add(self, mean: Tensor, gradients: Tensor) -> None:
+        """mean: what the round averaged, `[1, C, H, W]`. gradients: of its copies, `[N, C, H, W]`."""
+        sums = gradients.sum(1).double()
+        self._first = sums[0] if self._first is None else self._first
+        shifted = sums - self._first  # by the first copy: no cancellation
+        self._sums += shifted.sum(0)
+        self._squares += (shifted**2).sum(0)
+        self._total += mean * gradients.shape[0]
+        self.n += gradients.shape[0]
+
+    @property
+    def mean(self) -> Tensor:
+        return self._total / self.n
+
+    @property
+    def variance(self) -> Tensor:
+        return (self._squares - self._sums**2 / self.n).clamp(min=0) / max(1, self.n - 1)
+
+    @property
+    def uncertainty(self) -> float | None:
+        """Root mean square standard error of the sum over channels over the standard deviation of its values;
+        None for one copy and for a flat map."""
+        assert self._first is not None
+        deviation = float((self._first + self._sums / self.n).std(correction=0))
+        return (
+            float((self.variance / self.n).mean().sqrt()) / deviation
+            if self.n > 1 and deviation > 0
+            else None
+        )
 
 
 @register
 class SmoothGrad(Method[SmoothGradParams]):
     """M = mean over n of g(x + e), g = dy_c/dx, e ~ N(0, sigma^2), sigma = noise * (max x - min x).
 
-    signed: values = sum over channels of M; abs: sum over channels of |M| (the mean is taken first, so noise
-    cancels). Stage `variance`: variance over the copies (ddof 1) of the channel sum of g: where the gradient
-    depends on the noise. extras.uncertainty: root mean square standard error of the channel sum as a share of
-    the map's spread. Deviation: the paper takes the largest channel; a sum keeps the sign's meaning.
+    By Captum's `NoiseTunnel` over `Saliency`, in rounds of one batch, which are averaged. signed: values = sum
+    over channels of M; abs: sum over channels of |M| (the mean is taken first, so noise cancels). Stage
+    `variance`: variance over the copies (ddof 1) of the channel sum of g: where the gradient depends on the
+    noise. extras.uncertainty: root mean square standard error of the channel sum as a share of the map's spread.
+    Deviation: the paper takes the largest channel; a sum keeps the sign's meaning.
     """
 
     key: ClassVar[str] = "smooth_grad"
@@ -70,38 +123,24 @@ class SmoothGrad(Method[SmoothGradParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: SmoothGradParams, report: Progress
     ) -> Attribution:
-        run = Passes.of(model).run(context.target, params.n_samples)
-        n, sigma = params.n_samples, params.noise * float(x.max() - x.min())
-        generator = torch.Generator().manual_seed(context.seed)
-        start = run.ready(x, "gradient")
-        total = torch.zeros_like(x)
-        squares = torch.zeros(x.shape[-2:], dtype=torch.float64, device=x.device)
-        first = None
-        for part in chunks(n, run.batch("gradient")):
-            gradients, _ = run.gradients(start + sigma * noise_like(x, part.stop - part.start, generator))
-            total += gradients.sum(0, keepdim=True)
-            sums = gradients.sum(1).double()
-            first = sums[0] if first is None else first
-            squares += ((sums - first) ** 2).sum(0)  # shifted by the first copy: no cancellation
-            report(part.stop, n, self._values(total / part.stop, params))
-        assert first is not None
-        mean = (total / n)[0].sum(0)
-        variance = (squares - n * (mean.double() - first) ** 2).clamp(min=0) / max(1, n - 1)
-        values = self._values(total / n, params)
-        return Attribution(
-            values=values,
+        moments, sigma = Moments(x), params.noise * float(x.max() - x.min())
+        forward = Forward(
+            model,
+            context,
+            report,
+            passes=params.n_samples,
+            partial=lambda: self._values(moments.mean, params),
+        )
+        tunnel = NoiseTunnel(Saliency(forward))
+        for size in forward.rounds(params.n_samples, lambda: reached(moments.uncertainty, params.tolerance)):
+            mean = forward.attribute(tunnel, x, nt_samples=size, stdevs=sigma, abs=False)
+            moments.add(mean, forward.gradients)
+        variance = moments.variance.float().cpu().numpy()
+        return forward.attribution(
+            self._values(moments.mean, params),
             signed=params.sign == "signed",
-            native=(values.shape[0], values.shape[1]),
-            stages={
-                "variance": Stage("Variance over the noisy copies", variance.float().cpu().numpy(), False)
-            },
-            extras={
-                "precision": run.precision,
-                "sigma": sigma,
-                "uncertainty": _uncertainty(mean, variance, n),
-            },
-            forwards=run.forwards,
-            backwards=run.backwards,
+            stages={"variance": Stage("Variance over the noisy copies", variance, False)},
+            extras={"sigma": sigma, "samples": moments.n, "uncertainty": moments.uncertainty},
         )
 
     @staticmethod
@@ -110,11 +149,6 @@ class SmoothGrad(Method[SmoothGradParams]):
         return values
 
 
-def noise_like(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """Standard normal `[n, C, H, W]`, drawn copy by copy: the same numbers whatever the batch size."""
-    return torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in range(n)]).to(x.device)
-
-
-def _uncertainty(mean: Tensor, variance: Tensor, n: int) -> float | None:
-    deviation = float(mean.std(correction=0))
-    return float((variance / n).mean().sqrt()) / deviation if n > 1 and deviation > 0 else None
+def reached(uncertainty: float | None, tolerance: float) -> bool:
+    """Whether a run may stop: the standard error asked for is reached. tolerance: 0 never stops."""
+    return tolerance > 0 and uncertainty is not None and uncertainty <= tolerance

@@ -166,15 +166,6 @@ def _works_in_place(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     return flag is True
 
 
-def guided_gradient(model: Model, x: Tensor, target: int) -> Tensor:
-    """The guided gradient of the logit to the input, `[1, C, H, W]`."""
-    with torch.enable_grad():
-        leaf = x.detach().clone().requires_grad_(True)
-        with guided():
-            score = model.select(model.module(leaf.clone()), target).sum()
-        return torch.autograd.grad(score, leaf)[0]
-
-
 def verdict(model: Model) -> Compatibility:
     """Whether every activation of the network is a rectifier, found by one pass on a blank input."""
     return cached(model, "guided verdict", None, lambda: _compatibility(_trial_pass(model)))

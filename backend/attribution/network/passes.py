@@ -241,15 +241,29 @@ class Run:
 
     def gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`x [N, C, H, W]` -> d logit / d x, float32 `[N, C, H, W]`, and the logits `[N]`."""
-        plan = self._use("gradient")
-        self.forwards += x.shape[0]
-        self.backwards += x.shape[0]
         with torch.enable_grad():
-            leaf = _in_layout_of(x.detach(), plan).requires_grad_(True)
-            # A copy goes in: a network may overwrite its input, which a leaf does not allow.
-            score = self.model.select(plan.network(leaf.clone()), self.target)
+            leaf = x.detach().requires_grad_(True)
+            score = self.differentiable(leaf)
             gradient = torch.autograd.grad(score.sum(), leaf)[0]
         return gradient, score.detach()
+
+    def differentiable(self, x: Tensor, arrived: Callable[[Tensor], None] | None = None) -> Tensor:
+        """`x [N, C, H, W]` -> the explained logits, float32 `[N]`, with the graph back to `x` or to whatever
+        inside the network asks for a gradient.
+
+        arrived: called in the backward pass with d logit / d x, float32 `[N, C, H, W]`.
+        """
+        plan = self._use("gradient")
+        self.forwards += x.shape[0]
+        inner = x.clone()  # a network may overwrite its input, which a leaf does not allow
+        if arrived is not None:
+            inner.register_hook(arrived)
+        score = self.model.select(plan.network(_in_layout_of(inner, plan)), self.target).float()
+        score.register_hook(self._count_backward)
+        return score
+
+    def _count_backward(self, upstream: Tensor) -> None:
+        self.backwards += upstream.shape[0]
 
     def exact_scores(self, x: Tensor) -> Tensor:
         """The explained logit by the module as given, in float32: for the two ends of a path."""
