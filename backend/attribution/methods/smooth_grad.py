@@ -50,29 +50,29 @@ class SmoothGradParams(NoiseParams):
 
 
 class Moments:
-    """Mean and variance over the noisy copies, in rounds. n: copies so far. The variance is of the gradients'
-    sums over channels, `[H, W]`, ddof 1."""
+    """Mean and variance (ddof 1) over samples that arrive in rounds, float64. n: samples so far."""
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self) -> None:
         self.n = 0
-        self._total = torch.zeros_like(x)
         self._first: Tensor | None = None
-        self._sums = torch.zeros(x.shape[-2:], dtype=torch.float64, device=x.device)
-        self._squares = torch.zeros_like(self._sums)
+        self._sums: Tensor = torch.zeros(())
+        self._squares: Tensor = torch.zeros(())
 
-    def add(self, mean: Tensor, gradients: Tensor) -> None:
-        """mean: what the round averaged, `[1, C, H, W]`. gradients: of its copies, `[N, C, H, W]`."""
-        sums = gradients.sum(1).double()
-        self._first = sums[0] if self._first is None else self._first
-        shifted = sums - self._first  # by the first copy: no cancellation
+    def add(self, samples: Tensor) -> None:
+        """samples: `[N, ...]`."""
+        samples = samples.double()
+        if self._first is None:
+            self._first = samples[0]
+            self._sums, self._squares = torch.zeros_like(self._first), torch.zeros_like(self._first)
+        shifted = samples - self._first  # by the first sample: no cancellation
         self._sums += shifted.sum(0)
         self._squares += (shifted**2).sum(0)
-        self._total += mean * gradients.shape[0]
-        self.n += gradients.shape[0]
+        self.n += samples.shape[0]
 
     @property
     def mean(self) -> Tensor:
-        return self._total / self.n
+        assert self._first is not None, "no sample has arrived"
+        return self._first + self._sums / self.n
 
     @property
     def variance(self) -> Tensor:
@@ -80,10 +80,9 @@ class Moments:
 
     @property
     def uncertainty(self) -> float | None:
-        """Root mean square standard error of the sum over channels over the standard deviation of its values;
-        None for one copy and for a flat map."""
-        assert self._first is not None
-        deviation = float((self._first + self._sums / self.n).std(correction=0))
+        """Root mean square standard error of the mean over the standard deviation of its values; None for one
+        sample and for a flat mean."""
+        deviation = float(self.mean.std(correction=0))
         return (
             float((self.variance / self.n).mean().sqrt()) / deviation
             if self.n > 1 and deviation > 0
@@ -123,24 +122,24 @@ class SmoothGrad(Method[SmoothGradParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: SmoothGradParams, report: Progress
     ) -> Attribution:
-        moments, sigma = Moments(x), params.noise * float(x.max() - x.min())
+        sums, total, sigma = Moments(), torch.zeros_like(x), params.noise * float(x.max() - x.min())
         forward = Forward(
             model,
             context,
             report,
             passes=params.n_samples,
-            partial=lambda: self._values(moments.mean, params),
+            partial=lambda: self._values(total / sums.n, params),
         )
         tunnel = NoiseTunnel(Saliency(forward))
-        for size in forward.rounds(params.n_samples, lambda: reached(moments.uncertainty, params.tolerance)):
-            mean = forward.attribute(tunnel, x, nt_samples=size, stdevs=sigma, abs=False)
-            moments.add(mean, forward.gradients)
-        variance = moments.variance.float().cpu().numpy()
+        for size in forward.rounds(params.n_samples, lambda: reached(sums.uncertainty, params.tolerance)):
+            total += size * forward.attribute(tunnel, x, nt_samples=size, stdevs=sigma, abs=False)
+            sums.add(forward.gradients.sum(1))
+        variance = sums.variance.float().cpu().numpy()
         return forward.attribution(
-            self._values(moments.mean, params),
+            self._values(total / sums.n, params),
             signed=params.sign == "signed",
             stages={"variance": Stage("Variance over the noisy copies", variance, False)},
-            extras={"sigma": sigma, "samples": moments.n, "uncertainty": moments.uncertainty},
+            extras={"sigma": sigma, "samples": sums.n, "uncertainty": sums.uncertainty},
         )
 
     @staticmethod
