@@ -15,6 +15,7 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.methods import METHODS
+from backend.attribution.network import randomness
 from backend.attribution.network.cache import steady
 from backend.attribution.network.passes import AS_GIVEN, plans_used
 from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
@@ -143,13 +144,12 @@ def pristine(model: Model) -> Iterator[None]:
     module = model.module
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     before = [(m, {name: dict(getattr(m, name)) for name in hooks}, m.training) for m in module.modules()]
-    state = torch.random.get_rng_state()
-    numpy_state = np.random.get_state()  # noqa: NPY002 - only saved and restored: some libraries draw from it
+    with randomness.lock:
+        state = randomness.state()
     try:
         yield
     finally:
-        torch.random.set_rng_state(state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
+        randomness.restore(state)
         for m, registered, training in before:
             for name, saved in registered.items():
                 current = getattr(m, name)

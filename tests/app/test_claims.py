@@ -19,7 +19,6 @@ from backend.tasks import TASKS
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "backend", "frontend", "models")
 NOT_IMPORTED = {
-    "captum": "its methods move onto it in a piece of work of their own",
     "psycopg": "SQLAlchemy imports the driver that the address of the database names",
 }
 """Declared dependencies that no file of ours imports, and why they are declared all the same."""

@@ -6,16 +6,16 @@ progress, partial maps, stop, pass counts, a seed of its own and the precision f
     return forward.attribution(gradient[0].sum(0), signed=True)
 
 Captum asks for a forward function and does not look behind it. Handed this one, its algorithms cost what the
-passes cost (docs/benchmark.md). It is not safe among threads (hooks, the global random state), so `attribute`
-lets one algorithm run at a time in a process; each worker is a process with a copy of the model of its own.
+passes cost (docs/benchmark.md). It is not safe among threads (hooks on the modules, random numbers of the whole
+process): each worker is a process with a copy of the model of its own, and `attribute` lets one algorithm run at
+a time in a process.
 """
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import captum
@@ -25,12 +25,12 @@ from torch import Tensor, nn
 
 from app.core.errors import Incompatible
 from backend.attribution.network.passes import Passes
+from backend.attribution.network.randomness import Stream
 from backend.attribution.types import Attribution, Context, Progress
 from models.model import Model
 
 ENGINE = f"captum {captum.__version__}"
 """Recorded as the engine of maps that Captum computed."""
-_one_at_a_time = threading.RLock()
 
 
 class Forward:
@@ -61,7 +61,7 @@ class Forward:
         self._report, self._partial, self._within = report, partial, within
         self._done, self._total = 0, passes if total is None else total
         self._in_rounds = False
-        self._states: tuple[Tensor, Any] | None = None
+        self._stream = Stream(context.seed)
 
     def __call__(self, x: Tensor) -> Tensor:
         with self._within():
@@ -105,28 +105,11 @@ class Forward:
     def attribute(self, algorithm: Any, x: Tensor, **arguments: Any) -> Tensor:
         """`algorithm.attribute(x, **arguments)`, detached. Random numbers come from the seed of the context and
         go on from call to call; the global state is left alone."""
-        with _one_at_a_time, self._random_numbers(), warnings.catch_warnings():
+        with self._stream.drawn(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Captum announces its hooks and gradient flags
             leaf = x.detach().clone().requires_grad_(not isinstance(self, LayerForward))
             result: Tensor = algorithm.attribute(leaf, **arguments)
         return result.detach()
-
-    @contextmanager
-    def _random_numbers(self) -> Iterator[None]:
-        """Inside, torch and numpy draw from this run's own state."""
-        outer = torch.random.get_rng_state(), np.random.get_state()  # noqa: NPY002 - Captum draws from it
-        try:
-            if self._states is None:
-                torch.manual_seed(self.context.seed)
-                np.random.seed(self.context.seed % 2**32)  # noqa: NPY002
-            else:
-                torch.random.set_rng_state(self._states[0])
-                np.random.set_state(self._states[1])  # noqa: NPY002
-            yield
-            self._states = torch.random.get_rng_state(), np.random.get_state()  # noqa: NPY002
-        finally:
-            torch.random.set_rng_state(outer[0])
-            np.random.set_state(outer[1])  # noqa: NPY002
 
     def attribution(self, values: Tensor | np.ndarray, *, signed: bool, **more: Any) -> Attribution:
         """The result. values: `[H, W]`. more: fields of `Attribution`; `extras` are laid over the precision."""

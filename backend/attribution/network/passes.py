@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backend.attribution.network import randomness
 from backend.attribution.network.bfloat16 import backward_in_bfloat16, has_bfloat16
 from backend.attribution.network.cache import cached
 from models.model import Model
@@ -93,7 +94,7 @@ class Passes:
     def plan(self, kind: Kind) -> Plan:
         """The fastest way to run passes of this kind on this processor that is faithful to this network."""
         if kind not in self._plans:
-            with _undisturbed(self.model.module), _one_thread(), torch.random.fork_rng(devices=[]):
+            with _undisturbed(self.model.module), _one_thread(), randomness.undisturbed():
                 self._plans[kind] = self._choose(kind)
         return self._plans[kind]
 

@@ -115,6 +115,49 @@ def test_integrated_gradients_are_captums(name, baseline):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_integrated_gradients_are_the_sum_over_the_path(name):
+    """One gradient after the other by autograd."""
+    model, x, target = build(name), picture(), target_of(name)
+    start = model.input.baseline(x)
+    points, weights = np.polynomial.legendre.leggauss(12)
+    expected = sum(
+        weight / 2 * gradient(model, start + (point + 1) / 2 * (x - start), target)
+        for point, weight in zip(points.tolist(), weights.tolist(), strict=True)
+    )
+    ours = backend.explain(model, x, "integrated_gradients", target=target, n_steps=12)
+    close(ours.values, ((x - start) * expected)[0].sum(0), 1e-5)
+    assert (ours.forwards, ours.backwards) == (14, 12)
+
+
+@pytest.mark.parametrize("intervals", [8, 16, 32])
+def test_nested_rules_of_integrated_gradients_are_trapezoid_rules(intervals):
+    """A tolerance that is never reached: the last rule, by the definition, from gradients at all its points."""
+    model, x, target = build("residual"), picture(), target_of("residual")
+    start = model.input.baseline(x)
+    gradients = [gradient(model, start + k / intervals * (x - start), target) for k in range(intervals + 1)]
+    expected = (sum(gradients) - (gradients[0] + gradients[-1]) / 2) / intervals
+    ours = backend.explain(model, x, "integrated_gradients", target=target, n_steps=intervals, tolerance=1e-9)
+    close(ours.values, ((x - start) * expected)[0].sum(0), 1e-5)
+    assert ours.extras["samples"] == ours.backwards == intervals + 1
+
+
+def test_integrated_gradients_stop_when_two_rules_agree():
+    model, x, target = build("residual"), picture(), target_of("residual")
+    exact = backend.explain(model, x, "integrated_gradients", target=target, n_steps=600).values
+    points = []
+    for tolerance in (0.5, 0.05, 0.01):
+        result = backend.explain(
+            model, x, "integrated_gradients", target=target, n_steps=512, tolerance=tolerance
+        )
+        assert result.extras["change"] <= tolerance
+        assert np.linalg.norm(result.values - exact) <= tolerance * np.linalg.norm(exact)
+        assert result.backwards == result.extras["samples"] < 513
+        points.append(result.backwards)
+    assert points == sorted(points)
+    assert points[0] < points[-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_integrated_gradients_are_complete(name):
     model, x, target = build(name), picture(), target_of(name)
     result = backend.explain(model, x, "integrated_gradients", target=target, n_steps=300)
