@@ -10,7 +10,7 @@ from torch import Tensor
 from backend.attribution.methods import register
 from backend.attribution.methods.gradient import OnePass
 from backend.attribution.network.captum_adapter import Forward
-from backend.attribution.network.guided import guided, verdict
+from backend.attribution.network.rectifiers import guided, verdict
 from backend.attribution.types import Attribution, Compatibility, Context, NoParams, Progress
 from models.model import Model
 
@@ -20,7 +20,7 @@ class GuidedBackprop(OnePass):
     """values = sum over channels of the guided gradient: at each ReLU only what is positive, in the forward
     and in the backward pass, goes on.
 
-    Captum's `Saliency` of the network under our rule for the ReLUs (backend/attribution/network/guided.py).
+    Captum's `Saliency` of the network under our rule for the ReLUs (backend/attribution/network/rectifiers.py).
     Captum's `GuidedBackprop` hooks `nn.ReLU` modules: it leaves functional ReLUs and ReLU6 (MobileNetV2) at the
     plain gradient without a word, and refuses in-place ones. Where all are modules the two agree.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from backend.attribution.methods import register
 from backend.attribution.methods.grad_cam import enlarged, grad_cam
 from backend.attribution.network.captum_adapter import Forward, LayerForward
-from backend.attribution.network.guided import guided, verdict
+from backend.attribution.network.rectifiers import guided, verdict
 from backend.attribution.types import (
     Attribution,
     Compatibility,

@@ -364,6 +364,9 @@ def test_methods_that_need_something_refuse_what_lacks_it():
     )
     assert not METHODS["guided_backprop"].is_compatible(smooth).ok
     assert not METHODS["guided_grad_cam"].is_compatible(smooth).ok
+    assert (
+        METHODS["deconvolution"].is_compatible(smooth).reason.startswith("Deconvolution is defined for ReLU")
+    )
     assert METHODS["grad_cam"].is_compatible(smooth).ok
     assert not METHODS["grad_cam"].is_compatible(flat).ok
     assert METHODS["lime"].is_compatible(flat).ok

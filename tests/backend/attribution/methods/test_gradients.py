@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from captum.attr import GuidedBackprop, IntegratedGradients, NoiseTunnel, Saliency
+from captum.attr import Deconvolution, GuidedBackprop, IntegratedGradients, NoiseTunnel, Saliency
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -244,50 +244,49 @@ def twin(name: str, model: models.Model) -> nn.Module:
     return module
 
 
+RULES = {"guided_backprop": GuidedBackprop, "deconvolution": Deconvolution}
+
+
 @pytest.mark.parametrize("name", ["plain", "batch_normed", "residual", "dense"])
 @pytest.mark.parametrize("target", [0, 1])
-def test_guided_backprop_is_captums(name, target):
+@pytest.mark.parametrize("method", RULES)
+def test_rules_for_rectifiers_are_captums(method, name, target):
     model, x = build(name), picture()
-    theirs = (
-        GuidedBackprop(twin(name, model))
-        .attribute(x.clone().requires_grad_(True), target=target)[0]
-        .sum(0)
-        .detach()
-    )
-    ours = backend.explain(model, x, "guided_backprop", target=target).values
+    algorithm = RULES[method](twin(name, model))
+    theirs = algorithm.attribute(x.clone().requires_grad_(True), target=target)[0].sum(0).detach()
+    ours = backend.explain(model, x, method, target=target).values
     close(ours, theirs)
     assert np.abs(ours - gradient(model, x, target)[0].sum(0).numpy()).max() > 0.1 * np.abs(ours).max()
 
 
-def test_guided_rule_by_hand():
-    """relu(w x), two layers: the gradient passes where the unit is on and what comes back is positive.
-    ReLU6 is off above 6 too."""
+class Hand(nn.Module):
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.act = act
 
-    class Hand(nn.Module):
-        def __init__(self, act: nn.Module) -> None:
-            super().__init__()
-            self.act = act
+    def forward(self, x: Tensor) -> Tensor:
+        back = torch.tensor([1.0, -1.0, 2.0, 5.0])
+        return (self.act(x[:, 0, 0]) * back).sum(1, keepdim=True).expand(-1, 2)
 
-        def forward(self, x: Tensor) -> Tensor:
-            back = torch.tensor([1.0, -1.0, 2.0, 5.0])
-            return (self.act(x[:, 0, 0]) * back).sum(1, keepdim=True).expand(-1, 2)
 
+ACTS = [nn.ReLU(), nn.ReLU6(), nn.ReLU(inplace=True), nn.ReLU6(inplace=True)]
+
+
+@pytest.mark.parametrize("act", ACTS, ids=str)
+def test_rules_for_rectifiers_by_hand(act):
+    """relu(w x), two layers: guided, the gradient passes where the unit is on and what comes back is positive,
+    and ReLU6 is off above 6 too; deconvolved, only what comes back counts."""
     x = torch.tensor([3.0, 2.0, -1.0, 9.0]).view(1, 1, 1, 4)
-    expected = {
-        nn.ReLU(): [1.0, 0, 0, 5],
-        nn.ReLU6(): [1.0, 0, 0, 0],
-        nn.ReLU(inplace=True): [1.0, 0, 0, 5],
-        nn.ReLU6(inplace=True): [1.0, 0, 0, 0],
-    }
-    for act, wanted in expected.items():
-        model = models.wrap(Hand(act), labels=["a", "b"], input=models.ImageInput(size=(1, 4), channels=1))
-        assert backend.explain(model, x, "guided_backprop", target=0).values.ravel().tolist() == wanted
+    guided = [1.0, 0, 0, 0 if isinstance(act, nn.ReLU6) else 5]
+    model = models.wrap(Hand(act), labels=["a", "b"], input=models.ImageInput(size=(1, 4), channels=1))
+    assert backend.explain(model, x, "guided_backprop", target=0).values.ravel().tolist() == guided
+    assert backend.explain(model, x, "deconvolution", target=0).values.ravel().tolist() == [1.0, 0, 2, 5]
 
 
 def test_guided_mode_does_not_change_scores():
     for name in BUILDERS:
         model, x = build(name), picture()
-        from backend.attribution.network.guided import guided
+        from backend.attribution.network.rectifiers import guided
 
         with torch.no_grad():
             before = model.module(x)

@@ -1,15 +1,19 @@
-"""Guided backpropagation: in the backward pass a ReLU passes positive gradients only.
+"""Other rules for the backward pass through rectifiers: guided backpropagation and deconvolution.
+
+    plain gradient        upstream * (x > 0)
+    guided                relu(upstream) * (x > 0)
+    deconvolved           relu(upstream)
 
 `nn.ReLU`, `F.relu`, `Tensor.relu_` and their ReLU6 cousins all end in a few torch functions, and so do the
 other ways to write them: `clamp(min=0)`, `maximum(x, 0)`, `threshold(x, 0, 0)`, `where(x > 0, x, 0)`. While
-`guided()` is active those are replaced for this thread, so no module is touched, nothing is hooked, and
+`guided()` or `deconvolved()` is active those are replaced for this thread, so no module is touched, nothing is hooked, and
 shared, functional and in-place ReLUs need no rewriting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,7 +46,7 @@ SMOOTH = {
     F.leaky_relu: "LeakyReLU", F.prelu: "PReLU", F.rrelu: "RReLU", F.softplus: "Softplus", F.tanh: "Tanh", torch.tanh: "Tanh",
     Tensor.tanh: "Tanh",
 }  # fmt: skip
-"""Smooth activations, for which the guided rule is not defined. Sigmoid is absent: it serves as a gate."""
+"""Smooth activations, for which neither rule is defined. Sigmoid is absent: it serves as a gate."""
 
 
 class _Guided(torch.autograd.Function):
@@ -59,9 +63,23 @@ class _Guided(torch.autograd.Function):
         return upstream[0].clamp(min=0) * on, None
 
 
-class guided(TorchFunctionMode):
-    """Inside, rectifiers follow the guided rule. rectifiers: number of their calls; others: names of the
+class _Deconvolved(torch.autograd.Function):
+    """clamp(x, 0, top); the gradient passes where it is positive, whether the unit is on or not."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, top: float) -> Tensor:
+        return x.clamp(0, top)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None]:
+        return upstream[0].clamp(min=0), None
+
+
+class Rectifiers(TorchFunctionMode):
+    """Inside, rectifiers follow the rule of the subclass. rectifiers: number of their calls; others: names of the
     activations that are no rectifiers."""
+
+    rule: ClassVar[type[torch.autograd.Function]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,16 +97,28 @@ class guided(TorchFunctionMode):
         switch = _rectifier(func, args, kwargs)
         if switch is not None:
             self.rectifiers += 1
-            return _apply(*switch, in_place=_works_in_place(func, args, kwargs))
+            return self._apply(*switch, in_place=_works_in_place(func, args, kwargs))
         if func in SMOOTH:
             self.others.add(SMOOTH[func])
         return func(*args, **kwargs)
 
+    def _apply(self, x: Tensor, top: float, in_place: bool) -> Tensor:
+        if not in_place:
+            result: Tensor = self.rule.apply(x, top)
+            return result
+        return x.copy_(self.rule.apply(x.clone(), top))
 
-def _apply(x: Tensor, top: float, in_place: bool) -> Tensor:
-    if not in_place:
-        return _Guided.apply(x, top)
-    return x.copy_(_Guided.apply(x.clone(), top))
+
+class guided(Rectifiers):
+    """Inside, the rule of guided backpropagation (Springenberg et al. 2014)."""
+
+    rule = _Guided
+
+
+class deconvolved(Rectifiers):
+    """Inside, the rule of deconvolution (Zeiler and Fergus 2013)."""
+
+    rule = _Deconvolved
 
 
 def _rectifier(
@@ -166,27 +196,23 @@ def _works_in_place(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     return flag is True
 
 
-def verdict(model: Model) -> Compatibility:
-    """Whether every activation of the network is a rectifier, found by one pass on a blank input."""
-    return cached(model, "guided verdict", None, lambda: _compatibility(_trial_pass(model)))
+def verdict(model: Model, method: str = "Guided backpropagation") -> Compatibility:
+    """Whether every activation of the network is a rectifier, found by one pass on a blank input. method: its
+    name in the refusal."""
+    recorded = cached(model, "rectifiers", None, lambda: _trial_pass(model))
+    if recorded.others:
+        lack = f"uses {', '.join(sorted(recorded.others))}"
+    elif not recorded.rectifiers:
+        lack = "has no ReLU"
+    else:
+        return OK
+    return Compatibility(
+        False,
+        f"{method} is defined for ReLU networks; this one {lack}. Use SmoothGrad or integrated gradients.",
+    )
 
 
-def _trial_pass(model: Model) -> guided:
+def _trial_pass(model: Model) -> Rectifiers:
     with torch.no_grad(), guided() as recorded:
         model.module(torch.zeros(1, *model.input.shape, device=model.device))
     return recorded
-
-
-def _compatibility(recorded: guided) -> Compatibility:
-    if recorded.others:
-        names = ", ".join(sorted(recorded.others))
-        return Compatibility(
-            False,
-            f"Guided backpropagation is defined for ReLU networks; this one uses {names}. Use SmoothGrad or integrated gradients.",
-        )
-    if not recorded.rectifiers:
-        return Compatibility(
-            False,
-            "Guided backpropagation is defined for ReLU networks; this one has no ReLU. Use SmoothGrad or integrated gradients.",
-        )
-    return OK
