@@ -19,7 +19,8 @@ from backend.attribution.concepts.folders import FolderLibrary
 from backend.attribution.concepts.library import CAPACITY, Library
 from backend.attribution.lrp.prepared import canonical_of
 from backend.attribution.methods import METHODS
-from backend.attribution.network.cache import cached, stamp, steady
+from backend.attribution.network import cache
+from backend.attribution.network.cache import PIECE, cached, stamp, steady
 from backend.attribution.network.head import suffix
 from tests.tiny import build, picture
 
@@ -106,6 +107,37 @@ def test_the_stamp_sees_the_last_bit_of_any_number():
         numbers[-1] = kept
     assert len(seen) == 1 + len(model.module.state_dict())
     assert stamp(model) in seen
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_the_stamp_of_a_large_network_is_the_same_on_any_number_of_cores_and_sees_flips_in_pairs(
+    cores, monkeypatch
+):
+    """Larger than a piece, so that several cores share it. A sum of weighted words is blind to the signs of two
+    odd numbers, which stand at the top of their words."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 30 * 30, 96))
+    model = models.wrap(network, labels=[str(i) for i in range(96)], input=models.ImageInput(size=(32, 32)))
+    assert sum(t.nbytes for t in network.parameters()) > 2 * PIECE
+    monkeypatch.setattr(cache, "_cores", lambda: 1)
+    expected = stamp(model)
+    monkeypatch.setattr(cache, "_cores", lambda: cores)
+    weight = model.module[2].weight.data
+    original, seen = weight.clone(), {stamp(model)}
+    assert seen == {expected}
+    for changed in (
+        original * torch.tensor([1.0, -1.0]).repeat(original.shape[1] // 2),
+        torch.cat([original[:1] * torch.tensor([1.0, -1.0, 1.0, -1.0] + [1.0] * 7196), original[1:]]),
+        original.flip(0),
+        original.roll(2, 1),
+        original[[0, 1, 2, 5, 4, 3, *range(6, 96)]],
+        torch.cat([original[:, :-1], torch.nextafter(original[:, -1:], torch.tensor(9.0))], 1),
+    ):
+        weight.copy_(changed)
+        seen.add(stamp(model))
+        weight.copy_(original)
+    assert len(seen) == 7
+    assert stamp(model) == expected
 
 
 def test_plain_tensors_of_a_module_count_as_weights():
