@@ -23,7 +23,7 @@ from tests.tiny import BUILDERS, build, picture
 
 PAIRS = [(method, name) for method in METHODS for name in BUILDERS]
 QUICK = {"n_samples": 48, "n_steps": 12, "n_random": 20}
-STOCHASTIC = ("lime", "smooth_grad", "smooth_grad_sq", "var_grad", "rise", "kernel_shap")
+STOCHASTIC = ("lime", "smooth_grad", "smooth_grad_sq", "var_grad", "gradient_shap", "rise", "kernel_shap")
 
 
 @cache

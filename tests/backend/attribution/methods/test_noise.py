@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from captum.attr import NoiseTunnel, Saliency
+from captum.attr import GradientShap, NoiseTunnel, Saliency
 from torch import Tensor, nn
 
 import backend
@@ -91,3 +91,88 @@ def test_variance_beside_a_large_mean_is_not_lost_in_rounding():
     torch.testing.assert_close(moments.variance, samples.double().var(0))
     torch.testing.assert_close(moments.mean, samples.double().mean(0))
     assert moments.n == 64
+
+
+# -- GradientSHAP ---------------------------------------------------------------------------------------------------------------------
+
+
+def baselines_of(model: models.Model, x: Tensor) -> list[Tensor]:
+    return [model.input.baseline(x, kind) for kind in model.input.baselines]
+
+
+def test_gradient_shap_of_a_linear_network_shares_out_the_mean_difference():
+    """Whatever the point, the gradient is the weights; only the drawing of baselines is left to chance."""
+    model, x = linear(), picture()
+    weights = model.module[1].weight[1].view(3, 32, 32)
+    parts = torch.stack([((x - b)[0] * weights).sum(0) for b in baselines_of(model, x)])
+    result = backend.explain(model, x, "gradient_shap", target=1, n_samples=900)
+    error = (parts.var(0, correction=0) / 900).sqrt().detach().numpy()
+    away = np.abs(result.values - parts.mean(0).detach().numpy())
+    assert (away <= 4.5 * error + 1e-5).all()
+    assert (away > 0.1 * error).mean() > 0.5
+    assert result.extras["baseline_score"] == pytest.approx(
+        np.mean([float(model.module(b)[0, 1]) for b in baselines_of(model, x)]), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("name", ["plain", "residual", "mobile"])
+def test_gradient_shap_tends_to_the_mean_of_integrated_gradients(name):
+    """Its limit. The standard error says how far it may be away."""
+    model, x, target = build(name), picture(), target_of(name)
+    limit = np.mean(
+        [
+            backend.explain(
+                model, x, "integrated_gradients", target=target, n_steps=100, baseline=kind
+            ).values
+            for kind in model.input.baselines
+        ],
+        axis=0,
+    )
+    result = backend.explain(model, x, "gradient_shap", target=target, n_samples=800)
+    away = np.sqrt(np.mean((result.values - limit) ** 2)) / limit.std()
+    assert away == pytest.approx(result.extras["uncertainty"], rel=0.35)
+    assert result.extras["samples"] == 800
+    difference = result.extras["score"] - result.extras["baseline_score"]
+    assert result.gap == pytest.approx(
+        abs(float(result.values.sum()) - difference) / abs(difference), rel=1e-3
+    )
+
+
+def test_gradient_shap_agrees_with_captum_in_one_call():
+    """The distribution is the same: both are as far from the limit as the standard error says."""
+    model, x = build("plain"), picture()
+    ours = backend.explain(model, x, "gradient_shap", target=1, n_samples=600, noise=0.1).values
+    torch.manual_seed(0)
+    np.random.seed(0)
+    theirs = (
+        GradientShap(model.module)
+        .attribute(
+            x.clone(),
+            baselines=torch.cat(baselines_of(model, x)),
+            n_samples=600,
+            stdevs=0.1 * float(x.max() - x.min()),
+            target=1,
+        )[0]
+        .sum(0)
+        .detach()
+        .numpy()
+    )
+    assert np.corrcoef(ours.ravel(), theirs.ravel())[0, 1] > 0.95
+    assert np.abs(ours).sum() == pytest.approx(np.abs(theirs).sum(), rel=0.1)
+
+
+def test_gradient_shap_stops_at_the_error_asked_for(monkeypatch):
+    monkeypatch.setattr("backend.attribution.network.passes.MOST", {"cpu": 16, "cuda": 16})
+    model, x = build("plain"), picture()
+    full = backend.explain(model, x, "gradient_shap", target=1, n_samples=800)
+    asked = 2 * full.extras["uncertainty"]
+    early = backend.explain(model, x, "gradient_shap", target=1, n_samples=800, tolerance=min(1.0, asked))
+    assert early.extras["uncertainty"] <= asked
+    assert early.extras["samples"] == pytest.approx(200, rel=0.4)
+    assert early.backwards == early.extras["samples"]
+
+
+@pytest.mark.parametrize(("points", "words"), [(1, "use more points"), (2, "2 samples are few")])
+def test_few_points_of_gradient_shap_say_so(points, words):
+    result = backend.explain(build("plain"), picture(), "gradient_shap", target=1, n_samples=points, seed=1)
+    assert any(words in note for note in result.notes)

@@ -1,0 +1,48 @@
+"""Completeness: a map that shares out y(x) - y(b) adds up to it. What is missing is the gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from backend.attribution.network.passes import Run
+
+WIDE = 0.05
+"""Gap from which a map is called incomplete."""
+TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """total: sum of the map. score: y(x). baseline_score: y(b), the mean over several baselines."""
+
+    total: float
+    score: float
+    baseline_score: float
+
+    @property
+    def gap(self) -> float:
+        """|sum - (y(x) - y(b))| over |y(x) - y(b)|."""
+        difference = self.score - self.baseline_score
+        return abs(self.total - difference) / max(abs(difference), TINY)
+
+    @property
+    def extras(self) -> dict[str, float]:
+        return {"score": self.score, "baseline_score": self.baseline_score}
+
+    def notes(self, remedy: str, wide: float = WIDE) -> tuple[str, ...]:
+        """remedy: what makes a wide gap smaller, e.g. `use more steps`."""
+        if abs(self.score - self.baseline_score) < TINY:
+            return ("The model scores the baseline like this input: there is no difference to share out.",)
+        if self.gap > wide:
+            return (f"The map misses {self.gap:.0%} of the difference in score: {remedy}.",)
+        return ()
+
+
+def completeness(run: Run, values: Tensor, x: Tensor, baselines: Tensor) -> Completeness:
+    """values: the shares, of any shape. x: `[1, C, H, W]`; baselines: `[B, C, H, W]`. Costs 1 + B forward passes on the
+    module as given."""
+    return Completeness(
+        float(values.double().sum()), float(run.exact_scores(x)), float(run.exact_scores(baselines).mean())
+    )
