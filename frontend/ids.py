@@ -36,3 +36,8 @@ def run_one(method: str) -> dict[str, str]:
 
 def player(key: str) -> dict[str, str]:
     return {"type": "player", "input": key}
+
+
+def cost(method: str, place: str) -> dict[str, str]:
+    """Where a method's expected seconds stand: `row` of the card, `offer` in its panel."""
+    return {"type": f"cost-{place}", "method": method}

@@ -1,12 +1,71 @@
-"""Estimated seconds of a method with changed parameters; API and dashboard use the same rule."""
+"""Expected seconds of a method: measured per pass, corrected by what its last runs really took, scaled by the
+parameters. API and dashboard use the same rule."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
 
 from app.core.schemas import Fit
+
+REMEMBERED = 10
+"""Runs that a correction is made of, the newest."""
+LARGEST = 8.0
+"""A correction multiplies or divides by at most this."""
+NEAR = 4.0
+"""Runs of up to so many times more or fewer passes say most about a run: those of another size spent another
+share on what is done once."""
+BATCHED = 8
+"""Passes from which on a run is one of batches, which cost another time each."""
+
+
+class Run(NamedTuple):
+    """A finished run: passes really spent, which a run that stopped early has fewer of, and seconds."""
+
+    passes: int
+    seconds: float
+
+
+def corrected(fits: Mapping[str, Fit], runs: Mapping[str, Sequence[Run]]) -> dict[str, Fit]:
+    """The fits of one model with `seconds` as its last runs took. runs: by method, newest first.
+
+    A method that never ran is corrected as the others of its kind were: with or without gradients, in batches
+    or not. The correction is the median, so that one run beside other work does not move it.
+    """
+    factors = {
+        name: _factor(fit, runs[name]) for name, fit in fits.items() if _measured(fit) and runs.get(name)
+    }
+    alike: dict[tuple[bool, bool], list[float]] = {}
+    for name, factor in factors.items():
+        alike.setdefault(_kind(fits[name]), []).append(math.log(factor))
+    result = dict(fits)
+    for name, fit in fits.items():
+        if not _measured(fit):
+            continue
+        others = alike.get(_kind(fit), [0.0])
+        factor = factors.get(name, math.exp(median(others)))
+        result[name] = fit.model_copy(
+            update={"seconds": fit.seconds * factor, "runs": len(runs.get(name, ()))}
+        )
+    return result
+
+
+def _measured(fit: Fit) -> bool:
+    return bool(fit.seconds and fit.forwards + fit.backwards)
+
+
+def _kind(fit: Fit) -> tuple[bool, bool]:
+    return fit.backwards > 0, fit.forwards + fit.backwards >= BATCHED
+
+
+def _factor(fit: Fit, runs: Sequence[Run]) -> float:
+    """Seconds that the runs took over the seconds expected of the passes they spent."""
+    usual = fit.forwards + fit.backwards
+    near = [run for run in runs if 1 / NEAR <= run.passes / usual <= NEAR] or runs
+    ratios = [math.log(run.seconds / run.passes * usual / fit.seconds) for run in near[:REMEMBERED]]
+    return min(LARGEST, max(1 / LARGEST, math.exp(median(ratios))))
 
 
 def estimate(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any]) -> float | None:

@@ -242,7 +242,11 @@ class Job(BaseModel):
     progress: Progress = Progress()
     error: Problem | None = None
     attempts: int = 0
+    ahead: int = 0
+    """While it waits: jobs that come before it, running ones included."""
     created: str
+    started: str | None = None
+    """When a worker took it last; between `started` and `finished` it also loads the model and the input."""
     finished: str | None = None
 
 
@@ -250,7 +254,8 @@ class Explanation(Job):
     kind: JobKind = "explanation"
     request: ExplanationRequest
     estimate: float | None = None
-    """Seconds this is expected to take on this machine, measured, before it runs."""
+    """Seconds the method was expected to take on this machine when it was asked for: measured, and corrected by
+    what its last runs took."""
     record: Record | None = None
 
 
@@ -310,6 +315,12 @@ class Fit(BaseModel):
     """Model-dependent defaults of the method's parameters."""
     seconds: float | None = None
     """Estimate with default parameters on this machine, null before anything was measured."""
+    forwards: int = 0
+    backwards: int = 0
+    """Passes with default parameters."""
+    runs: int = 0
+    """Last runs of this method on this model that the estimate rests on; 0: a rough one, from the speed of
+    the network."""
 
 
 class Sample(BaseModel):

@@ -11,10 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app.core.cost import corrected
 from app.core.errors import Busy, EvidentError, Incompatible, NotFound
 from app.core.schemas import Catalogue, Fit, MethodInfo, ModelInfo
 from app.core.text import plain_text
 from backend.jobs.keys import canonical, job_key
+from backend.store.runs import recent
 from backend.tasks.prediction import DETECTOR
 
 if TYPE_CHECKING:
@@ -91,6 +93,16 @@ async def model(services: Services, key: str, start: bool = False) -> KnownModel
         )
     info, fits = await _soon(services.model(plain_text(key), start=start))
     return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
+
+
+async def expected_fits(services: Services, described: KnownModel) -> dict[str, Fit]:
+    """Its fits with the seconds that its last runs on this server took."""
+    digest = described.info.digest
+    if digest is None:
+        return dict(described.fits)
+    conditions = services.jobs.queue.conditions
+    runs = await services.store.run(recent, services.store, described.info.key, digest, conditions)
+    return corrected(described.fits, runs)
 
 
 async def prediction_key(services: Services, request: dict[str, Any], predictor: KnownModel) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.core.errors import EvidentError, JobFailed, NotFound, where
 from app.core.settings import Settings
-from backend.jobs.keys import WEIGHTS, canonical, files_in, job_key
+from backend.jobs.keys import WEIGHTS, canonical, conditions, files_in, job_key
 from backend.jobs.service import Jobs, from_problem
 from backend.jobs.workers import Spool, create_engine
 from backend.store import Blobs, JobRow, ModelRow, Store
@@ -43,7 +43,7 @@ class Services:
         self.blobs: Blobs = self.store.blobs
         self.spool = Spool(settings.data.resolve() / "spool")
         self.engine = create_engine(settings, plugins, preload)
-        self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits)
+        self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits, conditions(settings))
         self._descriptions: dict[str, tuple[str, dict[str, Any]]] = {}
         self._preload = preload
         self.preparations: list[Callable[[], Awaitable[None]]] = []

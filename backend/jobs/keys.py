@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPUTING = (
@@ -56,6 +61,13 @@ def code_version() -> str:
         digest.update(path.relative_to(ROOT).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def conditions(settings: Settings) -> str:
+    """Hash of what the seconds of a run hold under: this machine, how its cores are shared out, and the code."""
+    shared = (settings.engine, settings.scheduler, settings.device, settings.workers, settings.threads)
+    here = [platform.node(), platform.machine(), os.cpu_count(), *shared, code_version()]
+    return hashlib.sha256(canonical(here).encode()).hexdigest()
 
 
 def files_in(*folders: Path | None) -> list[list[Any]]:

@@ -16,6 +16,7 @@ from backend.jobs.owners import is_dead, owner_name
 from backend.jobs.workers.protocol import Group, Stored, group_of
 from backend.store import Store
 from backend.store.rows import ACTIVE, JobRow, ModelRow
+from backend.store.runs import remember
 from backend.store.tables import jobs
 
 LEASE = 8.0
@@ -32,8 +33,9 @@ LANES: dict[Group, tuple[str, ...]] = {
 class Queue:
     """Rows of `jobs`, and the blobs they hold."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
-        self.store, self.limits = store, limits
+    def __init__(self, store: Store, limits: Limits, conditions: str = "") -> None:
+        """conditions: what the seconds of a run hold under, see `backend.jobs.keys.conditions`."""
+        self.store, self.limits, self.conditions = store, limits, conditions
         self.owner = owner_name()
 
     def submit(
@@ -165,7 +167,7 @@ class Queue:
                 return False
             row = self._get(connection, key)
             if row.kind in ACCEPTED:
-                ACCEPTED[row.kind](self.store, connection, row)
+                ACCEPTED[row.kind](self, connection, row)
             self.store.adopt(stored.blobs.values(), made)
             self.store.hold(connection, f"job:{key}", stored.blobs)
         return True
@@ -256,6 +258,22 @@ class Queue:
             raise NotFound("There is no such job; it may have been deleted.", code="unknown_job")
         return _row(row, fresh)
 
+    def ahead(self, key: str) -> int:
+        """How many jobs come before a waiting one, running ones included."""
+        this = select(jobs).where(jobs.c.key == key).subquery()
+        earlier = or_(
+            jobs.c.rank > this.c.rank,
+            and_(jobs.c.rank == this.c.rank, jobs.c.turn < this.c.turn),
+            and_(jobs.c.rank == this.c.rank, jobs.c.turn == this.c.turn, jobs.c.created < this.c.created),
+        )
+        before = or_(jobs.c.state == "running", and_(jobs.c.state == "queued", earlier))
+        with self.store.engine.connect() as connection:
+            lane = connection.execute(select(jobs.c.lane).where(jobs.c.key == key)).scalar()
+            if lane is None:
+                return 0
+            statement = select(func.count()).select_from(jobs.join(this, jobs.c.key != this.c.key))
+            return connection.execute(statement.where(before, _same_line(lane))).scalar_one()
+
     def blobs(self, key: str) -> dict[str, str]:
         with self.store.engine.connect() as connection:
             return self.store.references(connection, f"job:{key}")
@@ -313,12 +331,31 @@ def inputs_of(payload: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _accept_model(store: Store, connection: Connection, row: JobRow) -> None:
+def _accept_model(queue: Queue, connection: Connection, row: JobRow) -> None:
     """A model that passed its check is listed, and its weights are held by it from now on."""
-    store.enlist(connection, ModelRow(**row.payload["upload"]))
+    queue.store.enlist(connection, ModelRow(**row.payload["upload"]))
 
 
-ACCEPTED: dict[str, Callable[[Store, Connection, JobRow], None]] = {"model": _accept_model}
+def _accept_explanation(queue: Queue, connection: Connection, row: JobRow) -> None:
+    """What it took is expected of the next one; not of a model that was deleted meanwhile."""
+    record, upload = row.result or {}, row.payload.get("upload")
+    passes = record.get("forwards", 0) + record.get("backwards", 0)
+    if passes and record["seconds"] > 0 and (not upload or queue.store.lists(connection, upload["key"])):
+        remember(
+            connection,
+            model=record["model"],
+            digest=record["weights_sha256"],
+            method=record["method"],
+            conditions=queue.conditions,
+            passes=passes,
+            seconds=record["seconds"],
+        )
+
+
+ACCEPTED: dict[str, Callable[[Queue, Connection, JobRow], None]] = {
+    "model": _accept_model,
+    "explanation": _accept_explanation,
+}
 """Per kind, an effect of a finished job in the transaction that accepts it, so that it happens exactly
 once."""
 

@@ -38,9 +38,11 @@ HEARTBEAT = LEASE / 4
 class Jobs:
     """Everything about jobs, for the routes. Never blocks the event loop: SQL runs in the store's threads."""
 
-    def __init__(self, store: Store, engine: Engine, spool: Spool, limits: Limits) -> None:
+    def __init__(
+        self, store: Store, engine: Engine, spool: Spool, limits: Limits, conditions: str = ""
+    ) -> None:
         self.store, self.engine, self.spool = store, engine, spool
-        self.queue = Queue(store, limits)
+        self.queue = Queue(store, limits, conditions)
         self.errands = Errands(engine, spool, limits, self.queue.owner)
         self._running: dict[str, tuple[Group, asyncio.Task[None]]] = {}
         self._signals: dict[str, set[asyncio.Event]] = {}
@@ -136,15 +138,15 @@ class Jobs:
                 await _wait_at_most(signal, min(remaining, POLL))
 
     async def watch(self, key: str) -> AsyncIterator[JobRow]:
-        """The job now, and again whenever its state or progress changes, until it has ended. Raises
-        NotFound."""
-        last: tuple[JobState, Progress] | None = None
+        """The job now, and again whenever its state, its place in the line or its progress changes, until it
+        has ended. Raises NotFound."""
+        last: tuple[JobState, int, Progress] | None = None
         with self._listen(key) as signal:
             while True:
                 signal.clear()
                 row = await self.get(key)
-                if (row.state, row.progress) != last:
-                    last = (row.state, row.progress)
+                if (row.state, row.ahead, row.progress) != last:
+                    last = (row.state, row.ahead, row.progress)
                     yield row
                 if not row.active:
                     return
@@ -338,7 +340,11 @@ class Jobs:
         return all(self.store.blobs.path(sha) is not None for sha in self.queue.blobs(key).values())
 
     async def _with_progress(self, row: JobRow) -> JobRow:
-        return replace(row, progress=self.spool.progress(row.key)) if row.state == "running" else row
+        if row.state == "running":
+            return replace(row, progress=self.spool.progress(row.key))
+        if row.state == "queued":
+            return replace(row, ahead=await self.store.run(self.queue.ahead, row.key))
+        return row
 
     def _listen(self, key: str) -> _Listening:
         return _Listening(self._signals, key)

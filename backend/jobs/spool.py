@@ -133,6 +133,7 @@ class Reporter:
     def __init__(self, spool: Spool, job: str, unit: str) -> None:
         self._spool, self._job, self._unit = spool, job, unit
         self._began = time.monotonic()
+        self._pace: tuple[float, int, int] | None = None
         self._written = self._drawn = float("-inf")
         self._partials = 0
 
@@ -142,6 +143,8 @@ class Reporter:
         """Raises Cancelled when the job was stopped."""
         self._unit = unit or self._unit
         now = time.monotonic()
+        if self._pace is None or total != self._pace[2] or done < self._pace[1]:
+            self._pace = (now, done, total) if done else None
         if now - self._written < EVERY and done < total:
             return
         self._written = now
@@ -154,18 +157,26 @@ class Reporter:
                 self._spool.publish_partial(self._job, partial)
                 self._drawn = now
                 self._partials += 1
-            self._spool.publish(self._job, self._progress(done, total, now - self._began))
+            self._spool.publish(self._job, self._progress(done, total, now))
 
-    def _progress(self, done: int, total: int, seconds: float) -> dict[str, Any]:
-        remaining = seconds * (total - done) / done if done else None
+    def _progress(self, done: int, total: int, now: float) -> dict[str, Any]:
+        remaining = self._remaining(done, total, now)
         return {
             "done": int(done),
             "total": int(total),
             "unit": self._unit,
-            "seconds": round(seconds, 3),
+            "seconds": round(now - self._began, 3),
             "remaining": remaining if remaining is None else round(remaining, 3),
             "partial": self._partials,
         }
+
+    def _remaining(self, done: int, total: int, now: float) -> float | None:
+        """Seconds left at the pace since the first report: loading the model and preparing the passes come
+        before it, and do not come again. None before there is a pace."""
+        if self._pace is None or done <= self._pace[1]:
+            return None
+        since, first, _ = self._pace
+        return (now - since) * (total - done) / (done - first)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -200,6 +200,11 @@ class Store:
         connection.execute(self.insert(tables.models).values(values).on_conflict_do_nothing())
         self.hold(connection, f"model:{row.key}", {"weights": row.digest})
 
+    def lists(self, connection: Connection, key: str) -> bool:
+        """Inside a transaction: whether the uploaded model is here."""
+        here = select(tables.models.c.key).where(tables.models.c.key == key)
+        return connection.execute(here).first() is not None
+
     def model(self, key: str) -> ModelRow:
         """Raises NotFound."""
         with self.engine.connect() as connection:

@@ -39,7 +39,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job. blobs: name -> sha256 of arrays and files it left. progress: live while it runs."""
+    """A job. progress: live while it runs. ahead: jobs that come before it while it waits."""
 
     key: str
     kind: str
@@ -55,6 +55,7 @@ class JobRow:
     started: float | None
     finished: float | None
     progress: Progress = field(default_factory=Progress)
+    ahead: int = 0
     fresh: bool = False
     """True when the submission that returned this row started the work (202 rather than 200)."""
 
@@ -72,7 +73,9 @@ class JobRow:
             "progress": self.progress,
             "error": Problem(**self.error) if self.error else None,
             "attempts": self.attempts,
+            "ahead": self.ahead,
             "created": iso(self.created),
+            "started": iso(self.started) if self.started else None,
             "finished": iso(self.finished) if self.finished else None,
         }
 

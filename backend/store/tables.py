@@ -64,6 +64,19 @@ jobs = Table(
     Index("ix_jobs_created", "created"),
 )
 
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the larger the later
+    Column("model", String(200), nullable=False),
+    Column("digest", String(64), nullable=False),  # sha256 of its weights
+    Column("method", String(80), nullable=False),
+    Column("conditions", String(64), nullable=False),  # hash of machine, threads and code
+    Column("passes", Integer, nullable=False),  # really spent, forward and backward
+    Column("seconds", Float, nullable=False),  # of the method itself
+    Index("ix_runs_model", "model", "digest"),
+)
+
 concepts = Table(
     "concepts",
     metadata,

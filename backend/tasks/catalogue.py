@@ -163,10 +163,13 @@ def fit(method: Method[Any], model: Model, seconds: Mapping[str, float]) -> Fit:
         )
     if not verdict.ok:
         return Fit(ok=False, reason=verdict.reason)
-    expected: float | None = None
+    usual = Fit(ok=True, defaults=method.defaults(model))
     with suppress(BadParameter):  # a method with a parameter that only the user can give: no estimate
-        expected = round(estimate(method, model, resolve_params(method, model, {}), seconds), 4)
-    return Fit(ok=True, defaults=method.defaults(model), seconds=expected)
+        params = resolve_params(method, model, {})
+        usual.seconds = round(estimate(method, model, params, seconds), 6)
+        cost = method.cost(model, params)
+        usual.forwards, usual.backwards = cost.forwards, cost.backwards
+    return usual
 
 
 def method_info(method: Method[Any], entries: Sequence[Described]) -> MethodInfo:

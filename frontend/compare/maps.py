@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, no_update
@@ -55,6 +56,23 @@ def register(app: Dash, client: Client) -> None:
         inputs={"subject": Input("subject-store", "data")},
         state={"layer": State("layer-select", "value"), "wish": State("wish-store", "data")},
     )
+    wire(
+        app,
+        client,
+        renew_costs,
+        prevent_initial_call=True,
+        output={
+            "rows": Output({"type": "cost-row", "method": ALL}, "children"),
+            "offers": Output({"type": "cost-offer", "method": ALL}, "children"),
+        },
+        inputs={"ended": Input("panel-store", "data")},
+        state={
+            "answer": State("answer-store", "data"),
+            "params": State("params-store", "data"),
+            "rows": State({"type": "cost-row", "method": ALL}, "id"),
+            "offers": State({"type": "cost-offer", "method": ALL}, "id"),
+        },
+    )
     running = [(Output("run", "loading"), True, False)]
     wire(
         app,
@@ -104,9 +122,35 @@ def register(app: Dash, client: Client) -> None:
 async def list_methods(client: Client, answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
     """The rows to tick."""
     try:
-        return methods_card.method_rows((await client.catalogue()).methods, read_fits(answer), params or {})
+        catalogue, fits = await asyncio.gather(client.catalogue(), fits_now(client, answer))
     except ApiProblem as refusal:
         return common.problem(refusal)
+    return methods_card.method_rows(catalogue.methods, fits, params or {})
+
+
+async def renew_costs(
+    client: Client,
+    ended: Any,
+    answer: dict[str, Any] | None,
+    params: dict[str, Any] | None,
+    rows: list[dict[str, str]],
+    offers: list[dict[str, str]],
+) -> dict[str, list[str]]:
+    """The expected seconds, after a run whose own are known now. Only the words change: what is open or in
+    focus stays. ended: the panel that finished last."""
+    if not answer or not ended:
+        raise PreventUpdate
+    try:
+        catalogue, fits = await asyncio.gather(client.catalogue(), fits_now(client, answer))
+    except ApiProblem:
+        raise PreventUpdate from None
+    methods = {method.key: method for method in catalogue.methods}
+
+    def said(say: Callable[..., str], places: list[dict[str, str]]) -> list[str]:
+        keys = [place["method"] for place in places]
+        return [say(methods[key], fits.get(key), (params or {}).get(key, {})) for key in keys]
+
+    return {"rows": said(methods_card.cost, rows), "offers": said(panels.price, offers)}
 
 
 async def list_layers(
@@ -171,10 +215,11 @@ async def start(
     """Posts the wanted methods, the cheapest first; what already runs for this prediction stays."""
     runs = runs or NO_RUNS
     try:
-        catalogue, model = await asyncio.gather(client.catalogue(), client.model(answer["subject"]["model"]))
+        catalogue, model, fits = await asyncio.gather(
+            client.catalogue(), client.model(answer["subject"]["model"]), fits_now(client, answer)
+        )
     except ApiProblem as refusal:
         return {"runs": no_update, "problem": common.problem(refusal)}
-    fits = read_fits(answer)
     chosen = wanted(catalogue, fits, ticked or [], trigger.id, everything=bool(runs.get("all")))
     prediction = Prediction.model_validate(answer["prediction"])
     part = {**answer["subject"], "target": target_of(target, prediction), "seed": seed_of(seed)}
@@ -204,10 +249,9 @@ async def draw(
     if not answer:
         return []
     try:
-        catalogue = await client.catalogue()
+        catalogue, fits = await asyncio.gather(client.catalogue(), fits_now(client, answer))
     except ApiProblem as refusal:
         return [common.problem(refusal)]
-    fits = read_fits(answer)
     methods = [
         method
         for method in catalogue.methods
@@ -234,6 +278,15 @@ async def list_downloads(client: Client, ended: Any, runs: Runs | None) -> Any:
 
 def read_fits(answer: dict[str, Any] | None) -> dict[str, Fit]:
     return {key: Fit.model_validate(fit) for key, fit in (answer or {}).get("fits", {}).items()}
+
+
+async def fits_now(client: Client, answer: dict[str, Any] | None) -> dict[str, Fit]:
+    """The fits with the seconds of the last runs; those that came with the prediction while the server does not
+    answer."""
+    try:
+        return await client.fits(answer["subject"]["model"]) if answer else {}
+    except ApiProblem:
+        return read_fits(answer)
 
 
 def wanted(

@@ -119,7 +119,6 @@ def method_rows(
 def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> Component:
     """A method that does not fit says why in place of its cost."""
     fits = fit is None or fit.ok
-    seconds = forms.estimate(method.schema_, fit, params) if fit and fits else None
     reason = "" if fits or fit is None else fit.reason
     return html.Div(
         [
@@ -132,9 +131,10 @@ def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -
                 **aria(description=reason or method.summary),
             ),
             html.Span(
-                words.seconds(seconds),
+                cost(method, fit, params),
+                id=ids.cost(method.key, "row"),
                 className="ev-muted ev-method-cost",
-                title="Expected time on this machine",
+                title="Expected time on this machine, as the last runs took; about: it has not run on this model yet",
             )
             if fits
             else _reason(reason),
@@ -152,6 +152,13 @@ def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -
         className="ev-method" if fits else "ev-method ev-method--off",
         title=reason or method.summary,
     )
+
+
+def cost(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> str:
+    """Expected seconds in words; empty when nothing was measured."""
+    if fit is None or not fit.ok:
+        return ""
+    return words.expected(forms.estimate(method.schema_, fit, params), fit.runs)
 
 
 def _reason(reason: str) -> Component:

@@ -92,19 +92,20 @@ def _again(method: MethodInfo, text: str) -> Component:
 
 def offer(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> list[Component]:
     """A method that was ticked but not run: what it shows and what it costs, before it costs anything."""
-    expected = forms.estimate(method.schema_, fit, params) if fit else None
-    price = (
-        f"About {words.seconds(expected)} on this machine."
-        if expected is not None
-        else "Not measured on this machine yet."
-    )
+    said = html.P(price(method, fit, params), id=ids.cost(method.key, "offer"), className="ev-muted")
     return [
         _head(method),
-        html.Div(
-            [html.P(method.summary), html.P(price, className="ev-muted"), _again(method, "Run")],
-            className="ev-offer",
-        ),
+        html.Div([html.P(method.summary), said, _again(method, "Run")], className="ev-offer"),
     ]
+
+
+def price(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> str:
+    """What a run will cost, in a sentence."""
+    seconds = forms.estimate(method.schema_, fit, params) if fit else None
+    if fit is None or seconds is None:
+        return "Not measured on this machine yet."
+    seen = "as it took before" if fit.runs else "it has not run on this model yet"
+    return f"About {words.seconds(seconds)} on this machine, {seen}."
 
 
 def waiting(count: int = 3) -> list[Component]:

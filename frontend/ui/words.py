@@ -38,6 +38,11 @@ def seconds(value: float | None) -> str:
     return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min"
 
 
+def expected(value: float | None, runs: int) -> str:
+    """Seconds that a run will take; `about` while none of its kind was seen here."""
+    return seconds(value) if runs or value is None else f"about {seconds(value)}"
+
+
 def megabytes(value: float) -> str:
     return f"{value / 2**20:.0f} MB"
 

@@ -40,7 +40,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     source = await services.source(body.input, body.model, body.start)
     model.require_available()
     model.require_modality(source.input.modality)
-    fit = model.fits[body.method]
+    fit = (await known.expected_fits(services, model))[body.method]
     if not fit.ok:
         raise Incompatible(fit.reason, field="method")
     layer = _layer(body.layer, model, method.uses_layer)

@@ -21,7 +21,7 @@ from backend.api.http.strict import StrictRoute, loads
 from backend.api.services import ZOO, fetch_key, uploaded
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.service import from_problem
-from backend.store import JobRow, ModelRow
+from backend.store import JobRow, ModelRow, runs
 
 router = APIRouter(tags=["models"], route_class=StrictRoute)
 WAIT = 10.0
@@ -58,7 +58,7 @@ async def model(key: str, services: Backend) -> ModelInfo:
 async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
     """Per method whether it fits, why not, the defaults that depend on the model, and the seconds it will
     take."""
-    return dict((await known.model(services, key)).fits)
+    return await known.expected_fits(services, await known.model(services, key))
 
 
 @router.post(
@@ -138,10 +138,12 @@ async def remove(key: str, services: Backend) -> None:
     if key.startswith(ZOO) and not described.info.bundled:
         with suppress(NotFound):  # not one of the folder of weights
             await services.jobs.delete(fetch_key(key))
+            await services.store.run(runs.forget, services.store, key)
             return
     if key not in {row.key for row in await services.store.run(services.store.models)}:
         raise Conflict(f"{described.info.title} came with the program and cannot be deleted.", code="bundled")
     await services.store.run(services.store.delete_model, key)
+    await services.store.run(runs.forget, services.store, key)
     await services.jobs.forget([key], kinds=("model", "catalogue"))
 
 

@@ -125,6 +125,8 @@ interface Job {
   state: "queued" | "running" | "done" | "failed" | "cancelled";
   progress: Progress;
   error: ProblemBody | null;
+  /** Jobs before it while it waits. */
+  ahead: number;
   estimate: number | null;
   request: ExplanationRequest;
   record: ExplanationRecord | null;

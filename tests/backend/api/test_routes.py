@@ -53,7 +53,11 @@ def test_catalogue_model_and_compatibility(client: httpx.Client) -> None:
         "reason": "This method needs a network of another kind; choose another method.",
         "defaults": {},
         "seconds": None,
+        "forwards": 0,
+        "backwards": 0,
+        "runs": 0,
     }
+    assert (fits["ramp"]["forwards"], fits["ramp"]["backwards"]) == (4, 0)
 
 
 def test_same_bytes_same_id(client: httpx.Client) -> None:

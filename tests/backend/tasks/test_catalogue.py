@@ -77,7 +77,9 @@ def test_the_estimate_counts_passes():
             return {}
 
     seconds = {"forward": 1.0, "backward": 2.0}
-    assert task.fit(Counted(), None, seconds).seconds == pytest.approx(1.1 * (100 * 1.0 + 40 * 2.0))
+    counted = task.fit(Counted(), None, seconds)
+    assert counted.seconds == pytest.approx(1.1 * (100 * 1.0 + 40 * 2.0))
+    assert (counted.forwards, counted.backwards) == (100, 40)
 
     class Asking(Counted):
         class Params(Parameters):

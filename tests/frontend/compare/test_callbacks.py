@@ -10,6 +10,7 @@ from dash import no_update
 from dash.exceptions import PreventUpdate
 
 from frontend.compare import maps, numbers, params, subject
+from frontend.ui import words
 from frontend.wiring import Trigger
 from tests.frontend import canned
 from tests.frontend.api import Api
@@ -40,6 +41,34 @@ def api(down: bool = False) -> Api:
         explain=canned.explanation,
         delete_input=None,
     )
+
+
+def test_costs_on_the_page_follow_the_last_runs():
+    """After a run ends the words change in their places; the fits that came with the prediction are old by then."""
+    slower = {
+        key: fit.model_copy(update={"seconds": 3 * fit.seconds, "runs": 1}) if fit.seconds else fit
+        for key, fit in canned.FITS.items()
+    }
+    server = Api(catalogue=canned.CATALOGUE, fits=slower)
+    rows = [{"type": "cost-row", "method": key} for key in ("lime", "grad_cam")]
+    offers = [{"type": "cost-offer", "method": "lime"}]
+    ended = {"id": "a" * 64, "state": "done"}
+    said = run(maps.renew_costs(server, ended, ANSWER, {"lime": {"n_samples": 500}}, rows, offers))
+    assert said["rows"] == ["21 s", words.seconds(3 * canned.FITS["grad_cam"].seconds)]
+    assert said["offers"] == ["About 21 s on this machine, as it took before."]
+    assert server.asked("fits") == ["cnnexplain"]
+    for nothing in ((None, ANSWER), (ended, None)):
+        with pytest.raises(PreventUpdate):
+            run(maps.renew_costs(server, *nothing, {}, rows, offers))
+
+
+def test_a_new_prediction_starts_what_the_last_runs_found_cheap():
+    """LIME was measured at 14 s and took one: it starts by itself."""
+    fits = {**canned.FITS, "lime": canned.FITS["lime"].model_copy(update={"seconds": 1.0, "runs": 1})}
+    server = api()
+    server.answers["fits"] = fits
+    run(maps.run(server, ANSWER, None, Trigger("answer-store"), **FORM))
+    assert sorted(request.method for request in server.asked("explain")) == ["grad_cam", "lime"]
 
 
 def test_run_posts_what_is_ticked_the_cheapest_first():

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import json
 
-from app.core.schemas import ExplanationRequest
+from app.core.schemas import ExplanationRequest, Fit
 from frontend import ids
-from frontend.compare import input_card, methods_card, prediction_card, receipt, side
+from frontend.compare import input_card, methods_card, panels, prediction_card, receipt, side
 from frontend.compare import page as compare
 from frontend.compare.address import View
 from frontend.compare.subject import known_evidence, sample_of
@@ -62,6 +62,20 @@ def test_a_ticked_method_offers_its_cost_before_it_costs_anything():
     )
     assert "About 14 s" in texts([panel])
     assert any(getattr(part, "id", None) == ids.run_one("lime") for part in parts(panel))
+
+
+def test_a_cost_says_whether_it_was_seen_or_guessed():
+    method = next(method for method in canned.CATALOGUE.methods if method.key == "lime")
+    guessed = Fit(ok=True, defaults={"n_samples": 1000}, seconds=12.0)
+    seen = guessed.model_copy(update={"runs": 3})
+    half = {"n_samples": 500}
+    assert methods_card.cost(method, guessed, {}) == "about 12 s"
+    assert methods_card.cost(method, seen, half) == "6.0 s"
+    assert methods_card.cost(method, Fit(ok=True), {}) == ""
+    assert methods_card.cost(method, Fit(ok=False, seconds=1.0), {}) == ""
+    assert panels.price(method, guessed, {}) == "About 12 s on this machine, it has not run on this model yet."
+    assert panels.price(method, seen, half) == "About 6.0 s on this machine, as it took before."
+    assert panels.price(method, None, {}) == "Not measured on this machine yet."
 
 
 def test_a_refusal_stays_in_its_own_panel():

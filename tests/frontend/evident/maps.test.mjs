@@ -57,6 +57,17 @@ test("nothing is painted where the limit is nothing", () => {
   assert.deepEqual([...out], [0, 0, 0, 0, 0, 0, 0, 0]);
 });
 
+test("a waiting map says whom it waits for, a running one only what its own pace says", () => {
+  assert.equal(words.waiting({ ahead: 2, estimate: 14 }), "waiting for 2 others · about 14 s");
+  assert.equal(words.waiting({ ahead: 1, estimate: null }), "waiting for 1 other");
+  assert.equal(words.waiting({ ahead: 0, estimate: 3.21 }), "waiting · about 3.2 s");
+  assert.equal(words.waiting(null), "waiting");
+  assert.equal(words.left({ done: 32, total: 1000, seconds: 5.5, remaining: null }), "", "loading the model is no pace");
+  assert.equal(words.left({ done: 640, total: 1000, seconds: 9, remaining: 4.2 }), "5 s left");
+  assert.equal(words.left({ done: 990, total: 1000, seconds: 9, remaining: 0.1 }), "< 1 s left");
+  assert.equal(words.left({ done: 1000, total: 1000, seconds: 9, remaining: 0 }), "");
+});
+
 test("durations, sizes and counts are said as people say them", () => {
   assert.deepEqual([0, 0.09, 0.31, 9.94, 9.96, 119, 125].map(words.duration), [
     "< 0.1 s",

@@ -28,6 +28,19 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
+/** "5 s left", from the pace of the work itself; "" before there is one. */
+export function left({ done, total, remaining }) {
+  if (remaining === null || remaining === undefined || !(total > done)) return "";
+  return `${remaining < 1 ? "< 1 s" : duration(Math.ceil(remaining))} left`.replace(/\.0 s/, " s");
+}
+
+/** "waiting for 2 others · about 4 s": the line, and what the work itself will take. */
+export function waiting(job) {
+  const { ahead = 0, estimate = null } = job ?? {};
+  const line = ahead > 0 ? `waiting for ${integer(ahead)} ${ahead === 1 ? "other" : "others"}` : "waiting";
+  return estimate ? `${line} · about ${duration(estimate)}` : line;
+}
+
 export const bytes = (n) => (n >= 1048576 ? `${Number((n / 1048576).toFixed(1))} MB` : `${Math.max(1, Math.round(n / 1024))} kB`);
 
 export const percent = (share) => `${Math.round(100 * share)} %`;

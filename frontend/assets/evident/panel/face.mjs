@@ -77,8 +77,8 @@ export class PanelFace {
         record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
       return conserved + words.duration(record.seconds);
     }
-    if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), left(job.progress)].filter(Boolean).join(" · ");
-    if (state === "queued") return job?.estimate ? `waiting · about ${words.duration(job.estimate)}` : "waiting";
+    if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), words.left(job.progress)].filter(Boolean).join(" · ");
+    if (state === "queued") return words.waiting(job);
     return "";
   }
 
@@ -163,10 +163,4 @@ export class PanelFace {
     this.menu.destroy();
     this.listen.destroy();
   }
-}
-
-/** "5 s left" from the server's estimate, or from the pace so far. */
-function left({ done, total, seconds, remaining }) {
-  const guess = remaining ?? (done > 0 && seconds > 0 ? (seconds / done) * (total - done) : null);
-  return guess === null || !(total > done) ? "" : `${guess < 1 ? "< 1 s" : words.duration(Math.ceil(guess))} left`.replace(/\.0 s/, " s");
 }
