@@ -34,37 +34,30 @@ def corrected(fits: Mapping[str, Fit], runs: Mapping[str, Sequence[Run]]) -> dic
     A method that never ran is corrected as the others of its kind were: with or without gradients, in batches
     or not. The correction is the median, so that one run beside other work does not move it.
     """
-    factors = {
-        name: _factor(fit, runs[name]) for name, fit in fits.items() if _measured(fit) and runs.get(name)
+    measured = {
+        name: fit.seconds for name, fit in fits.items() if fit.seconds and fit.forwards + fit.backwards
     }
+    factors = {name: _factor(fits[name], measured[name], runs[name]) for name in measured if runs.get(name)}
     alike: dict[tuple[bool, bool], list[float]] = {}
     for name, factor in factors.items():
         alike.setdefault(_kind(fits[name]), []).append(math.log(factor))
     result = dict(fits)
-    for name, fit in fits.items():
-        if not _measured(fit):
-            continue
-        others = alike.get(_kind(fit), [0.0])
-        factor = factors.get(name, math.exp(median(others)))
-        result[name] = fit.model_copy(
-            update={"seconds": fit.seconds * factor, "runs": len(runs.get(name, ()))}
-        )
+    for name, seconds in measured.items():
+        usual = math.exp(median(alike.get(_kind(fits[name]), [0.0])))
+        now = {"seconds": seconds * factors.get(name, usual), "runs": len(runs.get(name, ()))}
+        result[name] = fits[name].model_copy(update=now)
     return result
-
-
-def _measured(fit: Fit) -> bool:
-    return bool(fit.seconds and fit.forwards + fit.backwards)
 
 
 def _kind(fit: Fit) -> tuple[bool, bool]:
     return fit.backwards > 0, fit.forwards + fit.backwards >= BATCHED
 
 
-def _factor(fit: Fit, runs: Sequence[Run]) -> float:
-    """Seconds that the runs took over the seconds expected of the passes they spent."""
+def _factor(fit: Fit, seconds: float, runs: Sequence[Run]) -> float:
+    """Seconds that the runs took over those expected of the passes they spent. seconds: expected by default."""
     usual = fit.forwards + fit.backwards
     near = [run for run in runs if 1 / NEAR <= run.passes / usual <= NEAR] or runs
-    ratios = [math.log(run.seconds / run.passes * usual / fit.seconds) for run in near[:REMEMBERED]]
+    ratios = [math.log(run.seconds / run.passes * usual / seconds) for run in near[:REMEMBERED]]
     return min(LARGEST, max(1 / LARGEST, math.exp(median(ratios))))
 
 

@@ -11,7 +11,14 @@ LIME = Fit(ok=True, seconds=10.0, forwards=1000)
 RISE = Fit(ok=True, seconds=20.0, forwards=2000)
 SMOOTH = Fit(ok=True, seconds=6.0, forwards=50, backwards=50)
 CAM = Fit(ok=True, seconds=0.1, forwards=1, backwards=1)
-FITS = {"lime": LIME, "rise": RISE, "smooth": SMOOTH, "cam": CAM, "unmeasured": Fit(ok=True), "no": Fit(ok=False)}
+FITS = {
+    "lime": LIME,
+    "rise": RISE,
+    "smooth": SMOOTH,
+    "cam": CAM,
+    "unmeasured": Fit(ok=True),
+    "no": Fit(ok=False),
+}
 
 
 def seconds(**runs):

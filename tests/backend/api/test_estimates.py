@@ -6,6 +6,7 @@ Time is what the records say: a run that took long is one whose record says so.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,7 @@ def took(server: Running, record: dict[str, Any], key: str, **changed: Any) -> N
     queue.delete(key)
 
 
-def test_a_run_is_counted_once_and_an_answer_from_the_store_is_not(
-    client: httpx.Client, photo: str
-) -> None:
+def test_a_run_is_counted_once_and_an_answer_from_the_store_is_not(client: httpx.Client, photo: str) -> None:
     assert fits(client)["ramp"]["runs"] == 0
     id = ask(client, photo, 900).json()["id"]
     assert finished(client, id)["state"] == "done"
@@ -133,6 +132,8 @@ def test_a_waiting_map_says_how_many_come_before_it(client: httpx.Client, photo:
     many = round(4 * 3 * SHORT_SECONDS / usual)
     ids = [ask(client, photo, 906 + n, n_samples=many, pause=0.5).json()["id"] for n in range(3)]
     try:
+        while client.get(f"/explanations/{ids[0]}").json()["state"] == "queued":
+            time.sleep(0.05)
         shown = [client.get(f"/explanations/{id}").json() for id in ids]
         assert [view["ahead"] for view in shown] == [0, 1, 2]
         assert [view["started"] is None for view in shown] == [False, True, True]

@@ -73,7 +73,9 @@ def test_a_cost_says_whether_it_was_seen_or_guessed():
     assert methods_card.cost(method, seen, half) == "6.0 s"
     assert methods_card.cost(method, Fit(ok=True), {}) == ""
     assert methods_card.cost(method, Fit(ok=False, seconds=1.0), {}) == ""
-    assert panels.price(method, guessed, {}) == "About 12 s on this machine, it has not run on this model yet."
+    assert (
+        panels.price(method, guessed, {}) == "About 12 s on this machine, it has not run on this model yet."
+    )
     assert panels.price(method, seen, half) == "About 6.0 s on this machine, as it took before."
     assert panels.price(method, None, {}) == "Not measured on this machine yet."
 
