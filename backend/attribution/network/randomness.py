@@ -15,18 +15,29 @@ import torch
 from torch import Tensor
 
 lock = threading.RLock()
-State = tuple[Tensor, Any]
+State = tuple[Tensor, list[Tensor], Any]
 
 
 def state() -> State:
-    """Of torch (on the CPU) and numpy."""
-    return torch.random.get_rng_state(), np.random.get_state()  # noqa: NPY002 - only saved and restored
+    """Of torch on the CPU and on each GPU in use, and of numpy."""
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return torch.random.get_rng_state(), gpus, np.random.get_state()  # noqa: NPY002 - only saved and restored
 
 
 def restore(saved: State) -> None:
     with lock:
         torch.random.set_rng_state(saved[0])
-        np.random.set_state(saved[1])  # noqa: NPY002
+        if saved[1]:
+            torch.cuda.set_rng_state_all(saved[1])
+        np.random.set_state(saved[2])  # noqa: NPY002
+
+
+def _seed(seed: int) -> None:
+    """As `torch.manual_seed`, which on a machine without a GPU spends a millisecond on noting who called it."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - Captum draws from it
 
 
 @contextmanager
@@ -52,8 +63,7 @@ class Stream:
         """Inside, torch and numpy draw from this stream."""
         with undisturbed():
             if self._state is None:
-                torch.manual_seed(self._seed)
-                np.random.seed(self._seed % 2**32)  # noqa: NPY002 - Captum draws from it
+                _seed(self._seed)
             else:
                 restore(self._state)
             yield
