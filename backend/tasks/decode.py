@@ -64,9 +64,10 @@ def _events(waveform: Any, rate: int) -> dict[str, Any]:
     """Coughs and the fit-for-use checks of a recording."""
     from dataclasses import asdict
 
-    from models.media.segment import quality, segment
+    from models.media.coughs import coughs
+    from models.media.segment import quality
 
     return {
-        "coughs": [asdict(event) for event in segment(waveform, rate)],
+        "coughs": [asdict(event) for event in coughs(waveform, rate)],
         "checks": quality(waveform, rate),
     }

@@ -130,6 +130,15 @@ def level_curve(waveform: np.ndarray, rate: int) -> np.ndarray:
     return _frames(_for_search(waveform, rate), min(rate, RATE))[0]
 
 
+def band_frames(waveform: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Levels `[frames]` as in `level_curve`, power spectrum `[frames, bins]`, and the bins' frequencies in
+    Hz."""
+    sound, rate = _for_search(waveform, rate), min(rate, RATE)
+    power, spectrum = _power(sound, rate)
+    size = round(FRAME * rate)
+    return 10 * np.log10(power + 1e-12), spectrum, np.fft.rfftfreq(size, 1 / rate)[1:]
+
+
 def envelope(waveform: np.ndarray, points: int = 600) -> np.ndarray:
     """Peak envelope for drawing, float32 in 0..1 relative to the loudest sample, at most `points` values."""
     parts = np.array_split(np.abs(waveform), min(points, max(1, len(waveform))))
@@ -238,15 +247,22 @@ def _for_search(waveform: np.ndarray, rate: int) -> np.ndarray:
 
 def _frames(sound: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
     """Levels `[frames]` and band levels `[frames, 16]` in dB of 20 ms frames every 10 ms."""
+    power, spectrum = _power(sound, rate)
+    if len(power) == 0:
+        return power, np.empty((0, 16))
+    edges = np.linspace(0, spectrum.shape[1], 17).astype(int)[:-1]
+    bands = np.add.reduceat(spectrum, edges, axis=1)
+    return 10 * np.log10(power + 1e-12), 10 * np.log10(bands + 1e-12)
+
+
+def _power(sound: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean power `[frames]` and power spectrum without its constant part `[frames, bins]` of the frames."""
     size, hop = round(FRAME * rate), round(HOP * rate)
     if len(sound) < size:
-        return np.empty(0), np.empty((0, 16))
+        return np.empty(0), np.empty((0, size // 2))
     blocks = np.lib.stride_tricks.sliding_window_view(sound, size)[::hop]
-    power = np.square(blocks).mean(1)
     spectrum = np.square(np.abs(np.fft.rfft(blocks * np.hanning(size).astype(np.float32), axis=1)))[:, 1:]
-    edges = np.linspace(0, spectrum.shape[1], 17).astype(int)[:-1]
-    bands = np.add.reduceat(spectrum, edges, axis=1) / size**2
-    return 10 * np.log10(power + 1e-12), 10 * np.log10(bands + 1e-12)
+    return np.square(blocks).mean(1), spectrum / size**2
 
 
 def _bridged(levels: np.ndarray, floor: float, high: float) -> list[tuple[int, int]]:

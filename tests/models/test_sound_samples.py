@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 import models
+from models.media.coughs import coughs
 from models.media.segment import segment
 from models.samples.sounds import FOLDER, Recipe, by_event, pcm
 
@@ -70,6 +71,8 @@ def test_several_coughs_can_be_chosen_and_the_choice_matters():
     item = Recipe(**entry["recipe"]).make()
     assert len(item.coughs) == 4
     assert len(segment(item.waveform, item.rate)) >= 4
+    found = [event.start for event in coughs(item.waveform, item.rate)]
+    assert all(min(abs(start - known) for start in found) < 0.04 for known, _ in item.coughs)
     whole, none = by_event(models.load(entry["model"]), item)
     assert min(whole) > 0.5 > max(none)
 
