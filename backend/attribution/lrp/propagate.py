@@ -68,23 +68,30 @@ def propagate(
         else:
             outputs = values[node.args[0]]
             arrived = {node.args[0]: start(outputs)}
-    total = float(arrived[order[-1].args[0]].sum())
-    steps = []
+    received: dict[fx.Node, Any] = {node: relevance.sum() for node, relevance in arrived.items()}
+    total = float(next(iter(received.values())))
+    walked: list[tuple[fx.Node, Any, Any, Any]] = []
     for node in reversed(order):
         if node.op != "call_module" or node not in arrived:
             continue
         relevance, output = arrived.pop(node), values.pop(node)
-        rule = rules[node.target]
-        shares = rule(layers[node.target], tuple(values[source] for source in node.args), output, relevance)
-        for source, share in zip(node.args, shares, strict=True):
+        inputs = tuple(values[source] for source in node.args)
+        passed = magnitude = 0.0
+        for source, share in zip(
+            node.args, rules[node.target](layers[node.target], inputs, output, relevance), strict=True
+        ):
+            if share is None:
+                continue
+            part = received[node] if share is relevance else share.sum()
+            passed, magnitude = passed + part, magnitude + share.abs().sum()
             arrived[source] = arrived[source] + share if source in arrived else share
-        passed, magnitude = (sum(float(size(share)) for share in shares) for size in (torch.sum, _absolute))
-        steps.append(Step(node.target, rule.name, float(relevance.sum()), passed, magnitude))
+            received[source] = received[source] + part if source in received else part
+        walked.append((node, received[node], passed, magnitude))
     at_input = next(
         (arrived[node] for node in order if node.op == "placeholder" and node in arrived), torch.zeros_like(x)
     )
-    return Relevance(at_input, outputs, total, tuple(steps))
-
-
-def _absolute(share: Tensor) -> Tensor:
-    return share.abs().sum()
+    steps = tuple(
+        Step(node.target, rules[node.target].name, *(float(number) for number in sums))
+        for node, *sums in walked
+    )
+    return Relevance(at_input, outputs, total, steps)

@@ -30,13 +30,23 @@ Every rule works on layers of a canonical network (`rewrite.py`), without hooks 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, cast
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from backend.attribution.lrp.layers import CONVOLUTIONS, Affine, Gate
+from backend.attribution.lrp.layers import CONVOLUTIONS, Add, Affine, Gate
+from backend.attribution.lrp.linear import (
+    SignedWeights,
+    apply,
+    geometry,
+    redistribute,
+    shift_of,
+    spread,
+    transposed,
+    weight_of,
+)
 
 STABILISER = 1e-6
 """For all denominators but those of the epsilon rule."""
@@ -44,80 +54,22 @@ ROUNDING = 1e-6
 """Leaks below this share of the relevance are not redistributed."""
 
 Tensors = tuple[Tensor, ...]
+Shares = tuple[Tensor | None, ...]
 Bias = Literal["share", "drop", "absorb"]
 
 
 class Rule(Protocol):
-    """(layer, inputs, output, relevance of the output) -> relevance of each input, in the inputs' shapes."""
+    """(layer, inputs, output, relevance of the output) -> relevance of each input, in the inputs' shapes; None for
+    an input that gets none."""
 
     name: ClassVar[str]
 
-    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors: ...
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Shares: ...
 
 
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
     """z moved away from zero by epsilon, to its own side."""
-    return z + torch.where(z < 0, -epsilon, epsilon)
-
-
-def apply(layer: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
-    """The layer's linear map with another weight and no bias."""
-    if not isinstance(layer, CONVOLUTIONS):
-        return nn.functional.linear(x, weight)
-    return torch.convolution(x, weight, None, *_geometry(layer))
-
-
-def transposed(layer: nn.Module, s: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """The transposed linear map W's, in the shape of the layer's input x."""
-    if not isinstance(layer, CONVOLUTIONS):
-        return s @ weight
-    return torch.ops.aten.convolution_backward(s, x, weight, None, *_geometry(layer), [True, False, False])[0]
-
-
-def _geometry(layer: nn.Module) -> tuple[list[int], list[int], list[int], bool, list[int], int]:
-    conv = cast(nn.Conv2d, layer)
-    return (
-        list(conv.stride),
-        cast(list[int], conv.padding),
-        list(conv.dilation),
-        conv.transposed,
-        list(conv.output_padding),
-        conv.groups,
-    )
-
-
-def _weight(layer: nn.Module) -> Tensor:
-    return cast(Tensor, layer.weight)
-
-
-def _shift(layer: nn.Module, output: Tensor) -> Tensor:
-    """The bias, shaped to be added to the output (zero where there is none)."""
-    bias = cast(Tensor | None, layer.bias)
-    if bias is None:
-        return output.new_zeros(())
-    return bias if isinstance(layer, nn.Linear) else bias.view(-1, *[1] * (output.ndim - 2))
-
-
-def redistribute(layer: nn.Module, relevance: Tensor, by: Tensor) -> Tensor:
-    """Redistributes the relevance of each output over its receptive field in proportion to `by` >= 0, in the
-    shape of the layer's input.
-
-    All weights are equal here, so channels are summed first: one channel per group instead of a full
-    convolution. Relevance whose receptive field sums to 0 is lost.
-    """
-    if not isinstance(layer, CONVOLUTIONS):
-        total = by.sum(-1, keepdim=True)
-        return by * torch.where(total > 0, relevance.sum(-1, keepdim=True) / total, 0.0)
-    groups = _geometry(layer)[-1]
-    kernel = by.new_ones(groups, 1, *cast(nn.Conv2d, layer).kernel_size)
-    field = by.unflatten(1, (groups, -1)).sum(2)
-    total = torch.convolution(field, kernel, None, *_geometry(layer))
-    received = relevance.unflatten(1, (groups, -1)).sum(2)
-    quotient = torch.where(total > 0, received / total, 0.0)
-    back = torch.ops.aten.convolution_backward(
-        quotient, field, kernel, None, *_geometry(layer), [True, False, False]
-    )[0]
-    return (by.unflatten(1, (groups, -1)) * back.unsqueeze(2)).flatten(1, 2)
+    return torch.copysign(z.new_tensor(epsilon), z).add_(z)
 
 
 @dataclass(frozen=True)
@@ -129,69 +81,75 @@ class Epsilon:
     bias: Bias = "share"
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
-        (x,), weight = inputs, _weight(layer)
+        (x,), weight = inputs, weight_of(layer)
         s = relevance / stabilised(
-            output - _shift(layer, output) if self.bias == "drop" else output, self.epsilon
+            output - shift_of(layer, output) if self.bias == "drop" else output, self.epsilon
         )
         share = x * transposed(layer, s, x, weight)
         if self.bias == "share" and layer.bias is not None:
-            share = share + redistribute(layer, s * _shift(layer, output), x.abs())
+            share = share + redistribute(layer, s * shift_of(layer, output), x.abs())
         return (share,)
 
 
 @dataclass(frozen=True)
 class ZPlus:
-    """Positive contributions only: positive weight on positive input, negative weight on negative input."""
+    """Positive contributions only: positive weight on positive input, negative weight on negative input.
+
+    rectified: the input is known to be without negative numbers (behind a ReLU), so half of the work is
+    nought. weights: the split weights, shared by the rules of one network.
+    """
 
     name: ClassVar[str] = "z+"
     bias: Bias = "share"
+    rectified: bool = False
+    weights: SignedWeights = field(default_factory=SignedWeights, repr=False, compare=False)
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
         (x,) = inputs
-        if bool(x.min() < 0):
-            return (_agreeing(layer, x.clamp(min=0), x.clamp(max=0), output, relevance, self.bias),)
-        return (
-            _agreeing(layer, x, None, output, relevance, self.bias),
-        )  # after a ReLU, half of the work is nought
+        if self.rectified or not bool((x < 0).any()):
+            parts = [(x, self.weights.positive(layer))]
+            return (_agreeing(layer, parts, output, relevance, self.bias),)
+        sides = x.clamp(min=0), x.clamp(max=0)
+        return (_both_sides(layer, *sides, self.weights, output, relevance, self.bias),)
+
+
+def _both_sides(
+    layer: nn.Module,
+    above: Tensor,
+    below: Tensor,
+    weights: SignedWeights,
+    output: Tensor,
+    relevance: Tensor,
+    bias: Bias,
+) -> Tensor:
+    """above . W+'s + below . W-'s with s = R / (W+ above + W- below), for above >= 0 and below <= 0. Where the
+    layer allows it both are channels of one convolution, twice as fast on three-channel inputs."""
+    if isinstance(layer, CONVOLUTIONS) and geometry(layer)[-1] == 1 and not geometry(layer)[3]:
+        parts = [(torch.cat([above, below], 1), weights.both(layer))]
+        return _agreeing(layer, parts, output, relevance, bias).unflatten(1, (2, -1)).sum(1)
+    parts = [(above, weights.positive(layer)), (below, weights.negative(layer))]
+    return _agreeing(layer, parts, output, relevance, bias)
 
 
 def _agreeing(
-    layer: nn.Module, above: Tensor, below: Tensor | None, output: Tensor, relevance: Tensor, bias: Bias
-) -> Tensor:
-    """above . W+'s + below . W-'s with s = R / (W+ above + W- below), for above >= 0 and below <= 0."""
-    weight = _weight(layer).clamp(min=0)
-    x = above
-    if (
-        below is not None
-        and isinstance(layer, CONVOLUTIONS)
-        and _geometry(layer)[-1] == 1
-        and not _geometry(layer)[3]
-    ):
-        # both halves as channels of one convolution: twice as fast on three-channel inputs
-        weight, x = torch.cat([weight, _weight(layer).clamp(max=0)], 1), torch.cat([above, below], 1)
-        found, unexplained = _divided(layer, [(x, weight)], output, relevance, bias)
-        share = found[0].unflatten(1, (2, -1)).sum(1)
-    else:
-        parts = (
-            [(above, weight)] if below is None else [(above, weight), (below, _weight(layer).clamp(max=0))]
-        )
-        found, unexplained = _divided(layer, parts, output, relevance, bias)
-        share = found[0] if below is None else found[0] + found[1]
-    if bias == "share" and bool(unexplained.abs().sum() > ROUNDING * relevance.abs().sum()):
-        share = share + redistribute(layer, unexplained, torch.ones_like(above))
-    return share
-
-
-def _divided(
     layer: nn.Module, parts: list[tuple[Tensor, Tensor]], output: Tensor, relevance: Tensor, bias: Bias
-) -> tuple[list[Tensor], Tensor]:
-    """R handed to several inputs, each with its own weights, by one common denominator; and what the
-    denominator could not carry."""
+) -> Tensor:
+    """Sum over the parts of x . W's with s = R / z and z the sum of Wx, for x and W of the same sign everywhere.
+
+    z + epsilon divides R, so what z cannot carry is R - sz = epsilon s.
+    """
     z = apply(layer, *parts[0])
     for part in parts[1:]:
-        z = z + apply(layer, *part)
-    s = relevance / stabilised(z + _shift(layer, output).clamp(min=0) if bias == "absorb" else z, STABILISER)
-    return [x * transposed(layer, s, x, weight) for x, weight in parts], relevance - s * z
+        z += apply(layer, *part)
+    if bias == "absorb":
+        z += shift_of(layer, output).clamp(min=0)
+    s = torch.div(relevance, z.clamp_(min=0).add_(STABILISER), out=z)
+    share = transposed(layer, s, *parts[0]).mul_(parts[0][0])
+    for x, weight in parts[1:]:
+        share += transposed(layer, s, x, weight).mul_(x)
+    if bias == "share" and bool(STABILISER * s.abs().sum() > ROUNDING * relevance.abs().sum()):
+        share += spread(layer, STABILISER * s, share)
+    return share
 
 
 @dataclass(frozen=True)
@@ -216,7 +174,7 @@ class Gamma:
 
     def _side(self, layer: nn.Module, x: Tensor, part: Tensor, up: bool) -> Tensor:
         """Relevance of the outputs on one side of zero."""
-        weight = _weight(layer)
+        weight = weight_of(layer)
         signed = bool(x.min() < 0)
         above = x.clamp(min=0) if signed else x
         agreeing = weight + self.gamma * (weight.clamp(min=0) if up else weight.clamp(max=0))
@@ -227,7 +185,7 @@ class Gamma:
                 x.clamp(max=0),
             )
             z = z + apply(layer, below, opposing)
-        shift = _shift(layer, part)
+        shift = shift_of(layer, part)
         shift = shift + self.gamma * (shift.clamp(min=0) if up else shift.clamp(max=0))
         s = part / stabilised(z if self.bias == "drop" else z + shift, STABILISER)
         share = above * transposed(layer, s, x, agreeing)
@@ -251,11 +209,12 @@ class ZBox:
     low: Tensor
     high: Tensor
     bias: Bias = "share"
+    weights: SignedWeights = field(default_factory=SignedWeights, repr=False)
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
         (x,) = inputs
         low, high = torch.minimum(self.low, x), torch.maximum(self.high, x)
-        return (_agreeing(layer, x - low, x - high, output, relevance, self.bias),)
+        return (_both_sides(layer, x - low, x - high, self.weights, output, relevance, self.bias),)
 
 
 @dataclass(frozen=True)
@@ -265,7 +224,7 @@ class Flat:
     name: ClassVar[str] = "flat"
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
-        return (redistribute(layer, relevance, torch.ones_like(inputs[0])),)
+        return (spread(layer, relevance, inputs[0]),)
 
 
 @dataclass(frozen=True)
@@ -292,11 +251,9 @@ class Signal:
 
     name: ClassVar[str] = "signal"
 
-    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
+    def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Shares:
         assert isinstance(layer, Gate)
-        return tuple(
-            relevance if index == layer.signal else torch.zeros_like(x) for index, x in enumerate(inputs)
-        )
+        return tuple(relevance if index == layer.signal else None for index in range(len(inputs)))
 
 
 @dataclass(frozen=True)
@@ -325,8 +282,11 @@ class Share:
         if self.absolute:
             inputs = tuple(x.abs() for x in inputs)
             output = layer(*inputs)
-        s = relevance / stabilised(output, STABILISER)
-        return tuple(x * g for x, g in zip(inputs, _pulled_back(layer, inputs, s), strict=True))
+        z = stabilised(output, STABILISER)
+        s = torch.div(relevance, z, out=z)
+        plain = isinstance(layer, Add) and all(x.shape == output.shape for x in inputs)
+        pulled = (s,) * len(inputs) if plain else _pulled_back(layer, inputs, s)
+        return tuple(x * g for x, g in zip(inputs, pulled, strict=True))
 
 
 def _pulled_back(layer: nn.Module, inputs: Tensors, s: Tensor) -> Tensors:
