@@ -29,6 +29,7 @@ from backend.attribution.lrp.layers import (
     Move,
     Normalise,
 )
+from backend.attribution.lrp.linear import SignedWeights
 from backend.attribution.lrp.rules import (
     Bias,
     Epsilon,
@@ -56,9 +57,10 @@ def rules_for(
     gamma: float = 0.25,
     input_rule: InputRule = "zB",
     bias: Bias = "share",
+    half: bool = False,
 ) -> Mapping[str, Rule]:
     """A rule for every step of a canonical network. bounds: lowest and highest possible input,
-    `[1, C, H, W]` each."""
+    `[1, C, H, W]` each. half: z+ and zB compute in bfloat16 where a layer gains by it."""
     steps = {str(node.target): node for node in network.graph.nodes if node.op == "call_module"}
     layers = {path: network.get_submodule(path) for path in steps}
     spatial = [
@@ -69,15 +71,16 @@ def rules_for(
     lower = set(spatial[: -(-len(spatial) // 2)])
     first = _first(network)
     shifted = _shifted(network) if bias == "share" else set()
+    weights = SignedWeights(half)
     boxes = _boxes(network, bounds, first) if input_rule == "zB" else {}
     rules: dict[str, Rule] = {}
     for path, layer in layers.items():
         if not isinstance(layer, WEIGHTED):
             rules[path] = _unweighted(layer, bias, steps[path] in shifted)
         elif steps[path] in first and input_rule != "same":
-            rules[path] = ZBox(*boxes[steps[path]], bias) if input_rule == "zB" else Flat()
+            rules[path] = ZBox(*boxes[steps[path]], bias, weights) if input_rule == "zB" else Flat()
         elif preset == "epsilon_plus" and path in spatial:
-            rules[path] = ZPlus(bias)
+            rules[path] = ZPlus(bias, weights)
         elif preset == "gamma_epsilon" and path in lower and steps[path] not in first:
             rules[path] = Gamma(gamma, bias)
         else:

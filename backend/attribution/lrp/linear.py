@@ -50,7 +50,8 @@ class SignedWeights:
     def _laid_out(self, layer: nn.Module, weight: Tensor) -> Tensor:
         if not isinstance(layer, nn.Conv2d):
             return weight
-        half = self.half and weight[0].numel() >= LEAST_FAN_IN
+        depthwise = 1 < layer.groups == layer.in_channels
+        half = self.half and weight[0].numel() >= LEAST_FAN_IN and not depthwise
         return weight.to(torch.bfloat16 if half else weight.dtype, memory_format=torch.channels_last)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, fx, nn
 
 from backend.attribution.lrp.layers import WEIGHTED, Affine, with_parameters
@@ -40,5 +41,7 @@ def merged(layer: nn.Module, affine: Affine) -> nn.Module:
         new = grouped.reshape(weight.shape)
     else:
         new = weight * affine.scale.view(-1, *[1] * (weight.ndim - 1))
+    if new.ndim == 4:
+        new = new.contiguous(memory_format=torch.channels_last)
     bias: Tensor | None = layer.bias  # type: ignore[assignment]
     return with_parameters(layer, new, affine.shift if bias is None else bias * affine.scale + affine.shift)

@@ -6,7 +6,7 @@ are cached for every model.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,11 +15,14 @@ from torch.nn import functional as F
 
 from app.core.errors import Incompatible
 from backend.attribution.lrp.composites import InputRule, Preset, rules_for
-from backend.attribution.lrp.propagate import Relevance, Step, propagate
+from backend.attribution.lrp.propagate import Relevance, Step, propagate, run_steps
 from backend.attribution.lrp.rewrite import canonical
-from backend.attribution.lrp.rules import Bias
+from backend.attribution.lrp.rules import Bias, Rule
 from backend.attribution.lrp.trace import WAY_OUT
+from backend.attribution.network.activations import activations_and_gradients
+from backend.attribution.network.bfloat16 import has_bfloat16
 from backend.attribution.network.cache import cached
+from backend.attribution.network.passes import AGREEMENT, one_thread, rank_correlation
 from backend.attribution.types import OK, Compatibility
 from models.model import Model
 from models.spec import InputSpec
@@ -29,6 +32,10 @@ TOLERANCE = 0.05
 GROWTH = 1000.0
 """A model is refused when sum|R| at the input exceeds this times sum|R| behind the classifier: positive and
 negative relevance that merely cancels."""
+SAME = 1e-4
+"""Largest difference, of the largest number, between a layer's output or gradient and that of its step."""
+DRIFT = 0.005
+"""bfloat16 may move the sum of a map by this share of the score."""
 
 
 @dataclass(frozen=True)
@@ -42,26 +49,115 @@ class Settings:
     bias: Bias = "share"
 
 
-def relevance(model: Model, x: Tensor, target: int, settings: Settings) -> Relevance:
-    """Relevance of every input number for the score of `target`. x: `[N, C, H, W]`. Raises Incompatible."""
-    network = canonical_of(model)
-    rules = rules_for(
-        network,
-        bounds(model.input, x),
-        settings.preset,
-        epsilon=settings.epsilon,
-        gamma=settings.gamma,
-        input_rule=settings.input_rule,
-        bias=settings.bias,
+@dataclass(eq=False)
+class Prepared:
+    """A canonical network and the rules of the latest settings, with the weights that they have split."""
+
+    network: fx.GraphModule
+    rules: dict[tuple[Settings, bool], Mapping[str, Rule]]
+
+
+def relevance(model: Model, x: Tensor, target: int, settings: Settings, *, half: bool = False) -> Relevance:
+    """Relevance of every input number for the score of `target`. x: `[N, C, H, W]`. half: z+ and zB walk back
+    in bfloat16. Raises Incompatible."""
+    prepared = _prepared(model)
+    return propagate(prepared.network, x, _score(model, target), _rules(model, prepared, settings, half))
+
+
+def relevance_and_gradient(
+    model: Model, x: Tensor, target: int, settings: Settings, step: str, *, half: bool = False
+) -> tuple[Relevance, Tensor, Tensor]:
+    """`relevance`, and from the same forward pass the output A of a step of the canonical network and dy_c/dA,
+    both `[N, C, h, w]`."""
+    prepared = _prepared(model)
+    values = run_steps(prepared.network, x, leaf=step)
+    activations, gradient = _slope(model, prepared.network, values, target, step)
+    rules = _rules(model, prepared, settings, half)
+    return propagate(prepared.network, x, _score(model, target), rules, values), activations, gradient
+
+
+def step_of(model: Model, layer: str) -> str | None:
+    """The step of the canonical network that computes what `layer` computes: the first whose output and gradient
+    on a fixed probe input are the layer's. None where there is none, as for a convolution whose batch norm was
+    merged into it."""
+    return cached(model, "lrp step of layer", layer, lambda: _find_step(model, layer))
+
+
+def _find_step(model: Model, layer: str) -> str | None:
+    network, x = canonical_of(model), probe_input(model)
+    wanted = activations_and_gradients(model, x, layer, 0)
+    plain = run_steps(network, x)
+    for node, value in plain.items():
+        if node.op == "call_module" and _close(value, wanted[0]):
+            values = run_steps(network, x, leaf=str(node.target))
+            if _close(_slope(model, network, values, 0, str(node.target))[1], wanted[1]):
+                return str(node.target)
+    return None
+
+
+def _close(actual: Tensor, expected: Tensor) -> bool:
+    return actual.shape == expected.shape and float((actual - expected).abs().max()) <= SAME * float(
+        expected.abs().max()
     )
-    return propagate(network, x, _score(model, target), rules)
+
+
+def _slope(
+    model: Model, network: fx.GraphModule, values: dict[fx.Node, Tensor], target: int, step: str
+) -> tuple[Tensor, Tensor]:
+    """(output of the step, d score of `target` / d output) from the graph that `run_steps` left."""
+    nodes = {node.target: node for node in network.graph.nodes}
+    activations, outputs = values[nodes[step]], values[nodes["output"].args[0]]
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(model.select(outputs, target).sum(), activations)
+    return activations.detach(), gradient
+
+
+def walks_in_half(model: Model, settings: Settings) -> bool:
+    """Whether LRP may walk back in bfloat16: where the device computes in it, and the map of a fixed probe input
+    ranks its cells as in float32 and adds up as well. The forward pass stays in float32."""
+    if settings.preset != "epsilon_plus" or not has_bfloat16(model.device):
+        return False
+    return cached(model, "lrp in bfloat16", settings, lambda: _agrees_in_half(model, settings))
+
+
+def _agrees_in_half(model: Model, settings: Settings) -> bool:
+    x = probe_input(model)
+    with torch.no_grad():
+        target = int(model.logits(x).argmax())
+    with one_thread():  # the answer must not depend on how sums are split
+        exact, rounded = (relevance(model, x, target, settings, half=half) for half in (False, True))
+    maps = [result.relevance.sum(1) for result in (exact, rounded)]
+    drift = abs(rounded.conservation - exact.conservation)
+    return drift <= DRIFT and rank_correlation(*maps) >= AGREEMENT
+
+
+def _rules(model: Model, prepared: Prepared, settings: Settings, half: bool) -> Mapping[str, Rule]:
+    if (settings, half) not in prepared.rules:
+        prepared.rules.clear()  # they hold split weights, as large as the network
+        example = torch.zeros(1, *model.input.shape, device=model.device)
+        prepared.rules[settings, half] = rules_for(
+            prepared.network,
+            bounds(model.input, example),
+            settings.preset,
+            epsilon=settings.epsilon,
+            gamma=settings.gamma,
+            input_rule=settings.input_rule,
+            bias=settings.bias,
+            half=half,
+        )
+    return prepared.rules[settings, half]
 
 
 def canonical_of(model: Model) -> fx.GraphModule:
     """The model's canonical network, built on first use. Raises Incompatible."""
-    return cached(
-        model, "canonical network", None, lambda: canonical(model.module, probe_input(model)), capacity=1
-    )
+    return _prepared(model).network
+
+
+def _prepared(model: Model) -> Prepared:
+    def prepare() -> Prepared:
+        return Prepared(canonical(model.module, probe_input(model)), {})
+
+    return cached(model, "canonical network", None, prepare, capacity=1)
 
 
 def verdict(model: Model, settings: Settings | None = None) -> Compatibility:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -50,48 +49,63 @@ class Relevance:
 
 @torch.no_grad()
 def propagate(
-    network: fx.GraphModule, x: Tensor, start: Callable[[Tensor], Tensor], rules: Mapping[str, Rule]
+    network: fx.GraphModule,
+    x: Tensor,
+    start: Callable[[Tensor], Tensor],
+    rules: Mapping[str, Rule],
+    values: dict[fx.Node, Tensor] | None = None,
 ) -> Relevance:
     """network: canonical. start: outputs `[N, K]` -> their relevance `[N, K]`. rules: by path of the layer,
-    one for every step.
+    one for every step. values: the answer of `run_steps` for x, used up here; None runs them.
 
     Relevance that meets at a tensor with several readers is added up.
     """
-    values: dict[fx.Node, Any] = {}
     order = list(network.graph.nodes)
     layers: dict[str, nn.Module] = dict(network.named_modules())
-    for node in order:
-        if node.op == "placeholder":
-            values[node] = x
-        elif node.op == "call_module":
-            values[node] = layers[node.target](*(values[source] for source in node.args))
-        else:
-            outputs = values[node.args[0]]
-            arrived = {node.args[0]: start(outputs)}
-    received: dict[fx.Node, Any] = {node: relevance.sum() for node, relevance in arrived.items()}
-    total = float(next(iter(received.values())))
-    walked: list[tuple[fx.Node, Any, Any, Any]] = []
+    values = run_steps(network, x) if values is None else values
+    final = order[-1].args[0]
+    outputs = values[final].detach()
+    relevance = start(outputs)
+    arrived: dict[fx.Node, Tensor] = {final: relevance}
+    received: dict[fx.Node, Tensor] = {final: relevance.sum()}
+    walked: list[tuple[str, tuple[Tensor, ...]]] = []
     for node in reversed(order):
         if node.op != "call_module" or node not in arrived:
             continue
         relevance, output = arrived.pop(node), values.pop(node)
         inputs = tuple(values[source] for source in node.args)
-        passed = magnitude = 0.0
-        for source, share in zip(
-            node.args, rules[node.target](layers[node.target], inputs, output, relevance), strict=True
-        ):
-            if share is None:
-                continue
-            part = received[node] if share is relevance else share.sum()
-            passed, magnitude = passed + part, magnitude + share.abs().sum()
-            arrived[source] = arrived[source] + share if source in arrived else share
-            received[source] = received[source] + part if source in received else part
-        walked.append((node, received[node], passed, magnitude))
+        shares = rules[node.target](layers[node.target], inputs, output, relevance)
+        passed, magnitude = relevance.new_zeros(()), relevance.new_zeros(())
+        for source, share in zip(node.args, shares, strict=True):
+            if share is not None:
+                part = received[node] if share is relevance else share.sum()
+                passed, magnitude = passed + part, magnitude + share.abs().sum()
+                arrived[source] = arrived[source] + share if source in arrived else share
+                received[source] = received[source] + part if source in received else part
+        walked.append((node.target, (received[node], passed, magnitude)))
     at_input = next(
         (arrived[node] for node in order if node.op == "placeholder" and node in arrived), torch.zeros_like(x)
     )
-    steps = tuple(
-        Step(node.target, rules[node.target].name, *(float(number) for number in sums))
-        for node, *sums in walked
-    )
-    return Relevance(at_input, outputs, total, steps)
+    steps = tuple(Step(path, rules[path].name, *(float(part) for part in sums)) for path, sums in walked)
+    return Relevance(at_input, outputs, float(received[final]), steps)
+
+
+@torch.no_grad()
+def run_steps(network: fx.GraphModule, x: Tensor, leaf: str | None = None) -> dict[fx.Node, Tensor]:
+    """The output of every step of a canonical network, maps channels-last.
+
+    leaf: path of a step whose output starts a graph, so that a gradient can be taken down to it.
+    """
+    layers: dict[str, nn.Module] = dict(network.named_modules())
+    values: dict[fx.Node, Tensor] = {}
+    graph = False
+    for node in network.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = x.to(memory_format=torch.channels_last) if x.ndim == 4 else x
+        elif node.op == "call_module":
+            with torch.set_grad_enabled(graph):
+                values[node] = layers[node.target](*(values[source] for source in node.args))
+            if node.target == leaf:
+                values[node] = values[node].detach().requires_grad_()
+                graph = True
+    return values

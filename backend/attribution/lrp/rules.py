@@ -95,18 +95,16 @@ class Epsilon:
 class ZPlus:
     """Positive contributions only: positive weight on positive input, negative weight on negative input.
 
-    rectified: the input is known to be without negative numbers (behind a ReLU), so half of the work is
-    nought. weights: the split weights, shared by the rules of one network.
+    weights: the split weights, shared by the rules of one network.
     """
 
     name: ClassVar[str] = "z+"
     bias: Bias = "share"
-    rectified: bool = False
     weights: SignedWeights = field(default_factory=SignedWeights, repr=False, compare=False)
 
     def __call__(self, layer: nn.Module, inputs: Tensors, output: Tensor, relevance: Tensor) -> Tensors:
         (x,) = inputs
-        if self.rectified or not bool((x < 0).any()):
+        if not bool((x < 0).any()):  # behind a ReLU half of the work is nought
             parts = [(x, self.weights.positive(layer))]
             return (_agreeing(layer, parts, output, relevance, self.bias),)
         sides = x.clamp(min=0), x.clamp(max=0)

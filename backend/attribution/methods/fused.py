@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from app.core.errors import Incompatible
 from backend.attribution.lrp.composites import Preset
-from backend.attribution.lrp.prepared import verdict
+from backend.attribution.lrp.prepared import relevance, relevance_and_gradient, step_of, verdict
+from backend.attribution.lrp.propagate import Relevance
 from backend.attribution.methods import METHODS, register
-from backend.attribution.methods.lrp import LrpParams, cost_of, propagated, summary_of
+from backend.attribution.methods.grad_cam import enlarged
+from backend.attribution.methods.grad_cam_pp import weighted
+from backend.attribution.methods.lrp import Arithmetic, LrpParams, checked, cost_of, settings_of, summary_of
+from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.types import (
     Attribution,
     Compatibility,
@@ -21,7 +28,6 @@ from backend.attribution.types import (
     Params,
     Progress,
     Stage,
-    silent,
 )
 from models.model import Model
 
@@ -82,7 +88,7 @@ class Fused(Method[FusedParams]):
     """C = min-max of Grad-CAM++; C' = clip(C - tau, 0, 1); L = mean over channels of LRP / max|.|; H =
     G_sigma * (L . C'), / max|H|.
 
-    C and L explain the same class at one input; one Grad-CAM++ and one LRP pass serve all stages. Stages:
+    C and L explain the same class at one input, from one forward pass of the network as LRP rewrites it. Stages:
     grad_cam_pp (C), denoised (C'), lrp (L), product (L . C'), fused (H).
 
     Our reading: the paper says "Grad-CAM is processed to remove noise, multiplied element-wise with LRP, then
@@ -107,17 +113,17 @@ class Fused(Method[FusedParams]):
         return verdict(model) if cam.ok else cam
 
     def cost(self, model: Model, params: FusedParams) -> Cost:
-        cam, lrp = METHODS[CAM].cost(model, METHODS[CAM].Params()), cost_of(params.preset)
-        return Cost(cam.forwards + lrp.forwards, cam.backwards + lrp.backwards)
+        lrp = cost_of(params.preset)  # its forward pass serves Grad-CAM++ too
+        return Cost(lrp.forwards, lrp.backwards + 1)
 
     def run(
         self, model: Model, x: Tensor, context: Context, params: FusedParams, report: Progress
     ) -> Attribution:
-        coarse = METHODS[CAM].run(model, x, context, METHODS[CAM].Params(), silent)
-        cam = min_max(coarse.values)
+        parents = _parents(model, x, context, LrpParams(preset=params.preset))
+        result = parents.lrp
+        cam = min_max(enlarged(parents.cam, (x.shape[-2], x.shape[-1])))
         denoised = np.clip(cam - params.tau, 0.0, 1.0)
         report(1, 2, denoised)
-        result = propagated(model, x, context.target, LrpParams(preset=params.preset))
         lrp = by_maximum(result.relevance[0].mean(0).cpu().numpy())
         product = lrp * denoised
         values = by_maximum(blurred(product, params.sigma))
@@ -128,9 +134,10 @@ class Fused(Method[FusedParams]):
         return Attribution(
             values=values,
             signed=not params.abs,
-            native=coarse.native,
+            native=(parents.cam.shape[0], parents.cam.shape[1]),
             gap=None,
-            forwards=cost.forwards,
+            plan=parents.arithmetic.plan,
+            forwards=cost.forwards + (0 if parents.shared else 1),
             backwards=cost.backwards,
             stages={
                 "grad_cam_pp": Stage("Grad-CAM++, 0 to 1", cam, signed=False),
@@ -142,10 +149,38 @@ class Fused(Method[FusedParams]):
             extras={
                 "conservation": extras["conservation"],
                 "lrp_gap": gap,
+                "precision": parents.arithmetic.precision,
                 "area": float((denoised > 0).mean()),
             },
             notes=(*notes, *_emptiness(cam, denoised, params.tau)),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Parents:
+    """cam: Grad-CAM++ `[h, w]`. lrp: with its map. shared: both from one forward pass."""
+
+    cam: Tensor
+    lrp: Relevance
+    arithmetic: Arithmetic
+    shared: bool
+
+
+def _parents(model: Model, x: Tensor, context: Context, params: LrpParams) -> _Parents:
+    """Both maps from one forward pass of the rewritten network, where it has the layer as a step; else the layer's
+    activations come from a pass of the module."""
+    if context.layer is None:
+        raise Incompatible("The fused map needs a layer with a spatial output.", field="layer")
+    arithmetic, settings = checked(model, params), settings_of(params)
+    step = step_of(model, context.layer)
+    if step is None:
+        activations, g = activations_and_gradients(model, x, context.layer, context.target)
+        lrp = relevance(model, x, context.target, settings, half=arithmetic.half)
+    else:
+        lrp, activations, g = relevance_and_gradient(
+            model, x, context.target, settings, step, half=arithmetic.half
+        )
+    return _Parents(weighted(activations, g), lrp, arithmetic, step is not None)
 
 
 def _emptiness(cam: np.ndarray, denoised: np.ndarray, tau: float) -> tuple[str, ...]:

@@ -17,6 +17,14 @@ from models.model import Model
 EPS = 1e-7
 
 
+def weighted(activations: Tensor, g: Tensor) -> Tensor:
+    """relu(sum_k w_k A_k) `[h, w]` of A and g `[1, C, h, w]`; the weights are the formula of the class below."""
+    below = 2 * g**2 + activations.sum((2, 3), keepdim=True) * g**3 + EPS
+    alpha = torch.where(below.abs() > torch.finfo(g.dtype).tiny, g**2 / below, 0.0)
+    weights = (alpha * torch.relu(g)).sum((2, 3))
+    return torch.relu(torch.einsum("nc,nchw->hw", weights, activations))
+
+
 @register
 class GradCamPlusPlus(Method[NoParams]):
     """relu(sum_k w_k A_k) with alpha_ij = g_ij^2 / (2 g_ij^2 + g_ij^3 sum_ab A_ab + 1e-7) and w_k = sum_ij
@@ -45,10 +53,7 @@ class GradCamPlusPlus(Method[NoParams]):
         if context.layer is None:
             raise Incompatible("Grad-CAM++ needs a layer with a spatial output.", field="layer")
         activations, g = activations_and_gradients(model, x, context.layer, context.target)
-        below = 2 * g**2 + activations.sum((2, 3), keepdim=True) * g**3 + EPS
-        alpha = torch.where(below.abs() > torch.finfo(g.dtype).tiny, g**2 / below, 0.0)
-        weights = (alpha * torch.relu(g)).sum((2, 3))
-        coarse = torch.relu(torch.einsum("nc,nchw->hw", weights, activations))
+        coarse = weighted(activations, g)
         values = enlarged(coarse, (x.shape[-2], x.shape[-1]))
         report(1, 1, values)
         return Attribution(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from app.core.errors import Incompatible
 from backend.attribution.lrp.composites import InputRule, Preset
-from backend.attribution.lrp.prepared import TOLERANCE, Settings, relevance, verdict
+from backend.attribution.lrp.prepared import TOLERANCE, Settings, relevance, verdict, walks_in_half
 from backend.attribution.lrp.propagate import Relevance
 from backend.attribution.lrp.rules import Bias
 from backend.attribution.methods import register
@@ -64,14 +65,29 @@ def cost_of(preset: Preset) -> Cost:
     return Cost(1, 1) if preset == "epsilon" else Cost(2, 1)
 
 
-def propagated(model: Model, x: Tensor, target: int, params: LrpParams) -> Relevance:
-    """Relevance under these parameters. Raises Incompatible for a preset that does not conserve relevance on
+@dataclass(frozen=True)
+class Arithmetic:
+    """How relevance walks back. half: z+ and zB in bfloat16. precision, plan: the same for the record."""
+
+    half: bool
+
+    @property
+    def precision(self) -> str:
+        return "float32, bfloat16 backward" if self.half else "float32"
+
+    @property
+    def plan(self) -> str:
+        return f"rewritten step by step, {'float32 forward, bfloat16 walk back' if self.half else 'float32'}"
+
+
+def checked(model: Model, params: LrpParams) -> Arithmetic:
+    """The arithmetic for these parameters. Raises Incompatible for a preset that does not conserve relevance on
     this model."""
     if params.bias == "share":  # the other two lose relevance by choice
         compatibility = verdict(model, Settings(preset=params.preset, input_rule=params.input_rule))
         if not compatibility.ok:
             raise Incompatible(compatibility.reason, field="params.preset")
-    return relevance(model, x, target, settings_of(params))
+    return Arithmetic(walks_in_half(model, settings_of(params)))
 
 
 def summary_of(result: Relevance) -> tuple[float, dict[str, Any], tuple[str, ...]]:
@@ -130,7 +146,8 @@ class Lrp(Method[LrpParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: LrpParams, report: Progress
     ) -> Attribution:
-        result = propagated(model, x, context.target, params)
+        arithmetic = checked(model, params)
+        result = relevance(model, x, context.target, settings_of(params), half=arithmetic.half)
         values: np.ndarray = result.relevance[0].sum(0).cpu().numpy()
         gap, extras, notes = summary_of(result)
         cost = self.cost(model, params)
@@ -140,7 +157,8 @@ class Lrp(Method[LrpParams]):
             signed=True,
             native=(values.shape[0], values.shape[1]),
             gap=gap,
-            extras=extras,
+            extras={**extras, "precision": arithmetic.precision},
+            plan=arithmetic.plan,
             notes=notes,
             forwards=cost.forwards,
             backwards=cost.backwards,

@@ -94,7 +94,7 @@ class Passes:
     def plan(self, kind: Kind) -> Plan:
         """The fastest way to run passes of this kind on this processor that is faithful to this network."""
         if kind not in self._plans:
-            with _undisturbed(self.model.module), _one_thread(), randomness.undisturbed():
+            with _undisturbed(self.model.module), one_thread(), randomness.undisturbed():
                 self._plans[kind] = self._choose(kind)
         return self._plans[kind]
 
@@ -334,11 +334,11 @@ def _agreement(actual: Tensor, expected: Tensor, kind: Kind, exact: bool) -> flo
         return float((actual - expected).abs().max() <= CLOSE * expected.abs().max().clamp(min=1e-6))
     if kind == "forward":  # what perturbation methods read is how a class's score moves from probe to probe
         actual, expected = actual - actual.mean(0), expected - expected.mean(0)
-        return _rank_correlation(actual, expected)
-    return min(_rank_correlation(a, b) for a, b in zip(actual, expected, strict=True))
+        return rank_correlation(actual, expected)
+    return min(rank_correlation(a, b) for a, b in zip(actual, expected, strict=True))
 
 
-def _rank_correlation(a: Tensor, b: Tensor) -> float:
+def rank_correlation(a: Tensor, b: Tensor) -> float:
     """Spearman's, of all elements; 1 for two constants."""
     ranks = torch.stack([t.flatten().argsort().argsort().double() for t in (a, b)])
     return 1.0 if a.numel() < 2 or float(b.max() - b.min()) == 0 else float(torch.corrcoef(ranks)[0, 1])
@@ -362,7 +362,7 @@ def _undisturbed(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Inside, torch uses one thread: sums are split among threads and round accordingly, and the choice of a
     plan must not depend on their number."""
     threads = torch.get_num_threads()

@@ -23,7 +23,8 @@ from tests import tiny
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch):
     """Ours is compared with others' float32."""
-    monkeypatch.setattr("backend.attribution.network.passes.has_bfloat16", lambda device: False)
+    for user in ("network.passes", "lrp.prepared"):
+        monkeypatch.setattr(f"backend.attribution.{user}.has_bfloat16", lambda device: False)
 
 
 @pytest.fixture(scope="module")

@@ -14,4 +14,5 @@ def half_precision() -> None:
 @pytest.fixture(autouse=True)
 def _full_precision(request, monkeypatch):
     if "half_precision" not in request.fixturenames:
-        monkeypatch.setattr("backend.attribution.network.passes.has_bfloat16", lambda device: False)
+        for user in ("network.passes", "lrp.prepared"):
+            monkeypatch.setattr(f"backend.attribution.{user}.has_bfloat16", lambda device: False)

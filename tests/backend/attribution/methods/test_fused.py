@@ -14,7 +14,8 @@ from torch.nn.modules.module import register_module_forward_hook
 import models
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import explain
-from backend.attribution.methods import METHODS
+from backend.attribution.lrp.prepared import step_of
+from backend.attribution.methods import METHODS, fused
 from backend.attribution.methods.fused import blurred, by_maximum, min_max
 from backend.attribution.types import Attribution
 from tests import tiny
@@ -88,12 +89,7 @@ def test_zero_wherever_grad_cam_is_below_the_threshold_before_the_blur() -> None
 
 
 def test_an_empty_cam_gives_zeros_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    cam = METHODS["grad_cam_pp"]
-
-    def nothing(*_args: object) -> Attribution:
-        return Attribution(np.zeros((tiny.SIZE, tiny.SIZE), np.float32), signed=False, native=(4, 4))
-
-    monkeypatch.setattr(cam, "run", nothing)
+    monkeypatch.setattr(fused, "weighted", lambda activations, _g: torch.zeros(activations.shape[2:]))
     result = explained("plain")
     assert not result.values.any()
     assert not result.stages["denoised"].values.any()
@@ -147,18 +143,45 @@ def test_the_rules_reach_lrp_and_only_lrp() -> None:
     assert not np.allclose(plus.stages["lrp"].values, epsilon.stages["lrp"].values)
 
 
-def test_it_costs_its_parents_and_nothing_more() -> None:
-    model, x = tiny.build("plain"), tiny.picture()
-    spent = [explain(model, x, method) for method in ("grad_cam_pp", "lrp", "fused")]
-    assert spent[2].forwards == spent[0].forwards + spent[1].forwards
-    assert spent[2].backwards == spent[0].backwards + spent[1].backwards
+@pytest.mark.parametrize("name", NAMES)
+def test_one_forward_pass_serves_both_parents(name: str) -> None:
+    """LRP and Grad-CAM++ read the same pass of the rewritten network; the module itself does not run."""
+    model, x = networks.build(name), tiny.picture()
+    explain(model, x, "fused", target=0)  # the verdict and the search for the layer's step come first
+    cam, lrp = (explain(model, x, method, target=0) for method in ("grad_cam_pp", "lrp"))
     calls = []
     handle = register_module_forward_hook(
         lambda module, *_: calls.append(1) if module is model.module else None
     )
-    explain(model, x, "fused", target=0)
+    result = explain(model, x, "fused", target=0)
     handle.remove()
-    assert len(calls) == spent[0].forwards  # LRP runs on its own canonical copy
+    assert not calls
+    assert result.forwards == lrp.forwards == cam.forwards + lrp.forwards - 1
+    assert result.backwards == cam.backwards + lrp.backwards
+    declared = METHODS["fused"].cost(model, METHODS["fused"].Params())
+    assert (declared.forwards, declared.backwards) == (result.forwards, result.backwards)
+
+
+def test_a_layer_that_the_rewrite_merged_away_is_read_from_the_module() -> None:
+    """A convolution in front of its batch norm is no step of the rewritten network: one forward pass more."""
+    model, x = networks.build("batch_normed"), tiny.picture()
+    layer = next(name for name, part in model.module.named_modules() if isinstance(part, torch.nn.Conv2d))
+    assert step_of(model, layer) is None
+    result = explain(model, x, "fused", target=0, layer=layer)
+    cam = explain(model, x, "grad_cam_pp", target=0, layer=layer)
+    np.testing.assert_allclose(result.stages["grad_cam_pp"].values, min_max(cam.values), atol=1e-6)
+    assert result.forwards == METHODS["fused"].cost(model, METHODS["fused"].Params()).forwards + 1
+
+
+@pytest.mark.parametrize("name", ["residual", "dense", "mobile"])
+def test_every_layer_of_the_picker_gives_the_grad_cam_it_gives_alone(name: str) -> None:
+    model, x = networks.build(name), tiny.picture()
+    for layer in model.offered_layers:
+        result = explain(model, x, "fused", target=1, layer=layer.name)
+        cam = explain(model, x, "grad_cam_pp", target=1, layer=layer.name)
+        np.testing.assert_allclose(
+            result.stages["grad_cam_pp"].values, min_max(cam.values), atol=1e-5, err_msg=layer.name
+        )
 
 
 def test_refused_where_lrp_is_refused() -> None:

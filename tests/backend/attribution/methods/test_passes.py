@@ -233,6 +233,8 @@ def test_the_map_names_its_plan_and_its_engine(method):
         "occlusion": words["forward"],
         "smooth_grad": words["gradient"],
         "integrated_gradients": words["gradient"],
+        "lrp": "rewritten step by step, float32",
+        "fused": "rewritten step by step, float32",
     }
     assert result.plan == expected.get(method, "as given, float32")
     assert result.engine

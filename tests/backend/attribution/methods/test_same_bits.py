@@ -16,6 +16,7 @@ import backend, models
 torch.set_num_threads(1)
 methods = {
     "smooth_grad": {"n_samples": 16}, "integrated_gradients": {"n_steps": 16}, "lime": {"n_samples": 64}, "rise": {"n_samples": 32},
+    "lrp": {}, "fused": {},
 }
 for name in ("shapes", "cnnexplain_synthetic"):
     model = models.load(name)
@@ -46,5 +47,5 @@ def test_other_processes_beside_a_busy_loop_give_the_same_bytes_as_this_one():
             exec(MAPS, {})
     finally:
         torch.set_num_threads(threads)
-    assert len(answers[0].splitlines()) == 8
+    assert len(answers[0].splitlines()) == 12
     assert set(answers) == {here.getvalue()}
