@@ -13,6 +13,7 @@ a time in a process.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -24,13 +25,15 @@ import torch
 from torch import Tensor, nn
 
 from app.core.errors import Incompatible
-from backend.attribution.network.passes import Passes
+from backend.attribution.network.passes import SMALL, Passes
 from backend.attribution.network.randomness import Stream
 from backend.attribution.types import Attribution, Context, Progress
 from models.model import Model
 
 ENGINE = f"captum {captum.__version__}"
 """Recorded as the engine of maps that Captum computed."""
+INNER_BYTES = 512 * 2**20
+"""Most that the layers of the images of one pass may take, all together."""
 
 
 class Forward:
@@ -127,6 +130,13 @@ class Forward:
         )
 
 
+def layer_of(model: Model, context: Context) -> nn.Module:
+    """The module of the chosen layer. Raises Incompatible where none is chosen."""
+    if context.layer is None:
+        raise Incompatible("This method needs a layer with a spatial output.", field="layer")
+    return model.module.get_submodule(context.layer)
+
+
 class LayerForward(Forward):
     """A `Forward` for Captum's layer algorithms, on the module as given.
 
@@ -135,12 +145,18 @@ class LayerForward(Forward):
     """
 
     def __init__(self, model: Model, context: Context, report: Progress, **arguments: Any) -> None:
-        if context.layer is None:
-            raise Incompatible("This method needs a layer with a spatial output.", field="layer")
+        self.layer = layer_of(model, context)
         super().__init__(model, context, report, exact=True, **arguments)
-        self.layer: nn.Module = model.module.get_submodule(context.layer)
 
     def __call__(self, x: Tensor) -> Tensor:
+        x = x.detach()  # nothing before the layer is kept for the backward pass
         scores = self.run.differentiable(x) if torch.is_grad_enabled() else self.run.scores(x)
         self._advance(x.shape[0])
         return scores
+
+    @staticmethod
+    def batch(model: Model) -> int:
+        """Images that a path method may hold at once (`internal_batch_size`): 3 to 8, so that what all layers give
+        fits into `INNER_BYTES`. It does not depend on the layer, so that the cost is known before one is chosen."""
+        image = 4 * sum(math.prod(layer.shape) for layer in model.layers)
+        return max(3, min(SMALL, INNER_BYTES // max(1, image)))
