@@ -29,13 +29,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="only this group of rows (may be given several times)",
     )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="FILE",
+        help="the bench.json of an earlier run: which ratios changed by more than the rounds differ",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from app.core.errors import BadParameter
-    from backend.bench import harness
+    from backend.bench import earlier, harness, report
+    from backend.bench.machine import machine
 
     groups = harness.groups()
     unknown = set(args.only or ()) - set(groups)
@@ -43,14 +50,20 @@ def run(args: argparse.Namespace) -> int:
         raise BadParameter(f"There is no such group of rows. There are: {', '.join(groups)}.", field="only")
     if args.rounds < 1:
         raise BadParameter("Measure at least one round.", field="rounds")
+    before = earlier.read(args.compare) if args.compare else None
     selected_groups = {name: module for name, module in groups.items() if not args.only or name in args.only}
-    report = harness.Report(machine=harness.machine())
+    result = harness.Report(machine=machine())
+    lines: list[str] = []
     with tqdm(selected_groups.items(), unit=" groups") as bar:
         setting = harness.Setting(rounds=args.rounds, quick=args.quick, tell=bar.set_postfix_str)
-        for name, module in bar:
+        for done, (name, module) in enumerate(bar, 1):
             bar.set_description(name)
-            harness.measure(name, module, setting, report)
-            harness.write(report, args.out)  # what was measured so far is kept when the next group is stopped
-    print("\n".join(harness.markdown(report)))
+            harness.measure(name, module, setting, result)
+            if before:
+                lines = list(earlier.compare(result, before, list(selected_groups)[:done]))
+            report.write(
+                result, args.out, lines
+            )  # what was measured so far stays when the next group is stopped
+    print("\n".join([*report.markdown(result), *lines]))
     print(f"\nWritten to {args.out}.")
     return 0

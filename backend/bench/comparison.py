@@ -3,10 +3,12 @@ another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import backend
+from backend.bench import captum_work as captum
+from backend.bench import other_work as other
 from backend.bench import peers
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
 from backend.bench.subject import NOISE, SEGMENTS, Subject, resnet_subject
@@ -16,14 +18,14 @@ ORDER = 30
 
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
-    """One row."""
+    """One row per peer."""
     subject = resnet_subject()
-    samples = peers.FEW if setting.quick else peers.SAMPLES
+    samples, copies = (peers.FEW, 16) if setting.quick else (peers.SAMPLES, peers.COPIES)
     methods: dict[str, dict[str, Any]] = {
         "grad_cam": {},
         "lime": {"n_samples": samples, "segments": SEGMENTS},
-        "smooth_grad": {"n_samples": peers.COPIES, "noise": NOISE},
-        "integrated_gradients": {"n_steps": peers.STEPS},
+        "smooth_grad": {"n_samples": copies, "noise": NOISE},
+        "integrated_gradients": {"n_steps": copies},
         "lrp": {},
         "fused": {},
     }
@@ -32,33 +34,54 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
         for key, params in methods.items():
             backend.explain(subject.model, subject.x, key, target=subject.target, **params)
 
-    def warm() -> None:
-        for key, params in methods.items():
-            short = params | ({"n_samples": peers.WARM} if key == "lime" else {})
-            backend.explain(subject.model, subject.x, key, target=subject.target, **short)
-
-    name = "lime and Captum one after another; LRP by Zennit"
     note = f"LIME with {samples:,} samples; their fused map takes one Grad-CAM and one LRP more."
     yield from contest(
-        "Six maps", ours, [Peer(name, lambda: _one_by_one(subject, samples), 5, note)], setting, warm=warm
+        "Six maps",
+        ours,
+        [
+            Peer("Captum over the engine; LRP by Zennit", lambda: _over_engine(subject, samples, copies)),
+            Peer(
+                "lime and Captum one after another; LRP by Zennit",
+                lambda: _as_used(subject, samples, copies),
+                5,
+                note,
+                amx=True,
+            ),
+        ],
+        setting,
     )
 
 
-def _one_by_one(subject: Subject, samples: int) -> tuple[Work, Work]:
-    """Captum has no LRP for this network (a ReLU module is used twice, sums are functional), so Zennit
-    stands in for it."""
-    cam, relevance = peers.captum_grad_cam(subject), peers.zennit(subject)
-    works = [
-        peers.captum_smooth_grad(subject),
-        peers.captum_integrated_gradients(subject),
-        cam,
-        relevance,
-        cam,
-        relevance,
-    ]
+def _over_engine(subject: Subject, samples: int, copies: int) -> Work:
+    cam, relevance = captum.grad_cam_over_engine(subject), other.zennit(subject)
+    return _in_turn(
+        [
+            cam,
+            captum.over_engine(subject, captum.lime(samples), samples),
+            captum.over_engine(subject, captum.smooth_grad(copies), copies),
+            captum.over_engine(subject, captum.integrated_gradients(copies), copies),
+            *(relevance, cam, relevance),
+        ]
+    )
 
-    def run(count: int) -> None:
-        for work in (peers.lime(subject, count), *works):
+
+def _as_used(subject: Subject, samples: int, copies: int) -> tuple[Work, Work]:
+    """Zennit stands in for Captum's LRP, whose relevance does not add up on this network."""
+    cam, relevance = captum.as_used(subject, captum.grad_cam), other.zennit(subject)
+    works = [
+        captum.as_used(subject, captum.smooth_grad(copies)),
+        captum.as_used(subject, captum.integrated_gradients(copies)),
+        *(cam, relevance, cam, relevance),
+    ]
+    return (
+        _in_turn([other.lime(subject, samples), *works]),
+        _in_turn([other.lime(subject, peers.WARM), *works]),
+    )
+
+
+def _in_turn(works: Sequence[Work]) -> Work:
+    def run() -> None:
+        for work in works:
             work()
 
-    return lambda: run(samples), lambda: run(peers.WARM)
+    return run

@@ -1,25 +1,20 @@
-"""Interleaved timing, the groups of rows, and a table in JSON and Markdown with the machine named."""
+"""Interleaved timing and the groups of rows."""
 
 from __future__ import annotations
 
 import importlib
-import json
-import math
 import os
 import pkgutil
-import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
 import psutil
-from tabulate import tabulate
+
+from backend.bench.machine import has_amx
 
 Work = Callable[[], Any]
 
@@ -30,7 +25,8 @@ class Row:
 
     ours, theirs: medians over the rounds, in `unit`. ratio: median over the rounds of theirs / ours (ours /
     floor for rows over a floor); None for a figure without a peer. low, high: range over the rounds of the
-    ratio, else of the figure. reached: None where no goal was set.
+    ratio, else of the figure. less: whether less is better. reached: None where no goal was set, or none
+    that holds on this machine.
     """
 
     work: str
@@ -44,6 +40,7 @@ class Row:
     reached: bool | None
     note: str = ""
     unit: str = "s"
+    less: bool = False
     group: str = ""
 
 
@@ -61,8 +58,9 @@ class Peer:
     left out).
 
     It may return two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours
-    should be, None where nothing was promised. times: what the work takes is multiplied by this, where a
-    share of it stands for the whole (the note says so).
+    should be, None where nothing was promised. amx: the goal was set for a processor with AMX; elsewhere the
+    floor is the goal. times: what the work takes is multiplied by this, where a share of it stands for the
+    whole (the note says so).
     """
 
     name: str
@@ -70,6 +68,7 @@ class Peer:
     goal: float | None = None
     note: str = ""
     times: float = 1.0
+    amx: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,9 +127,8 @@ def contest(
             setting.tell(f"{work}: round {number + 1} of {setting.rounds}, {peer.name}")
             times.append(peer.times * seconds(run))
     for (peer, _), times in zip(runners, their_times, strict=True):
-        yield versus(
-            work, peer.name, list(zip(our_times, times, strict=True)), goal=peer.goal, note=peer.note
-        )
+        pairs = list(zip(our_times, times, strict=True))
+        yield versus(work, peer.name, pairs, goal=peer.goal, note=peer.note, amx=peer.amx)
 
 
 def over_floor(
@@ -149,16 +147,27 @@ def over_floor(
     floor()
     pairs = [(seconds(ours), seconds(floor)) for _ in range(setting.rounds)]
     ratios = [a / b for a, b in pairs]
-    return _row(work, name, pairs, ratios, f"<= {most:g}", statistics.median(ratios) <= most, note)
+    row = _row(work, name, pairs, ratios, f"<= {most:g}", statistics.median(ratios) <= most, note)
+    return replace(row, less=True)
 
 
 def versus(
-    work: str, peer: str, pairs: Sequence[tuple[float, float]], *, goal: float | None, note: str = ""
+    work: str,
+    peer: str,
+    pairs: Sequence[tuple[float, float]],
+    *,
+    goal: float | None,
+    note: str = "",
+    amx: bool = False,
+    unit: str = "s",
 ) -> Row:
-    """Seconds of ours and theirs, round by round; theirs / ours should be at least `goal`."""
+    """Ours and theirs, round by round; theirs / ours should be at least `goal`, on AMX only where it is set
+    for that."""
     ratios = [b / a for a, b in pairs]
     target, reached = ("", None) if goal is None else (f">= {goal:g} x", statistics.median(ratios) >= goal)
-    return _row(work, peer, pairs, ratios, target, reached, note)
+    if target and amx and not has_amx():
+        target, reached = f"{target} on AMX; here: the floor", None
+    return replace(_row(work, peer, pairs, ratios, target, reached, note), unit=unit)
 
 
 def _row(
@@ -176,22 +185,13 @@ def _row(
     )
 
 
-def figure(work: str, values: Sequence[float], *, most: float, unit: str, note: str = "") -> Row:
-    """A figure with an upper bound: the median of `values` should stay below `most`."""
+def figure(
+    work: str, values: Sequence[float], *, unit: str, most: float | None = None, note: str = ""
+) -> Row:
+    """A figure, with an upper bound if any: the median of `values` should stay below `most`."""
     middle = statistics.median(values)
-    return Row(
-        work,
-        "",
-        middle,
-        None,
-        None,
-        min(values),
-        max(values),
-        f"<= {most:g} {unit}",
-        middle <= most,
-        note,
-        unit,
-    )
+    goal, reached = ("", None) if most is None else (f"<= {most:g} {unit}", middle <= most)
+    return Row(work, "", middle, None, None, min(values), max(values), goal, reached, note, unit, less=True)
 
 
 # -- groups ---------------------------------------------------------------------------------------------------------------------------
@@ -242,110 +242,3 @@ def _own_cpu_seconds() -> float:
     """Processor seconds of this process and of its ended children."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
-
-
-# -- the report -----------------------------------------------------------------------------------------------------------------------
-
-
-def machine() -> dict[str, Any]:
-    """The machine and library versions that the figures hold for."""
-    import torch
-
-    names = ("torch", "captum", "lime", "grad-cam", "zennit", "numpy", "scikit-image", "visual-tcav")
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "versions": {name: number for name in names if (number := _version(name))},
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    name = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
-    )
-    extras = [
-        label
-        for flag, label in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16"))
-        if flag in flags.split()
-    ]
-    return f"{name} ({', '.join(extras)})" if extras else name
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def write(report: Report, folder: Path) -> Path:
-    """`bench.json` and `bench.md` in `folder`; returns the Markdown file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bench.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
-    table = folder / "bench.md"
-    table.write_text("\n".join(markdown(report)) + "\n")
-    return table
-
-
-def markdown(report: Report) -> Iterable[str]:
-    """The tables people read, one per group."""
-    at = report.machine
-    yield (
-        f"Measured {at['time']} on {at['processor']}, {at['cores']} cores, {at['threads']} threads, "
-        f"Python {at['python']}, load {at['load']:.1f} at the start."
-    )
-    yield "Versions: " + ", ".join(f"{name} {number}" for name, number in at["versions"].items()) + "."
-    titles = {name: getattr(module, "TITLE", name) for name, module in groups().items()}
-    for name in dict.fromkeys(row.group for row in report.rows):
-        yield from ("", f"**{titles.get(name, name)}**", "")
-        yield from (
-            f"Other programs used {report.others.get(name, 0.0):.1f} of {at['cores']} cores meanwhile.",
-            "",
-        )
-        rows = [_cells(row) for row in report.rows if row.group == name]
-        yield tabulate(
-            rows,
-            ["work", "against", "ours", "theirs", "ratio (range)", "goal", ""],
-            tablefmt="github",
-            disable_numparse=True,
-        )
-    for line in report.left_out:
-        yield f"\nLeft out: {line}"
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    verdict = {True: "reached", False: "not reached", None: ""}[row.reached]
-    ours, theirs = (_figure(value, row.unit) for value in (row.ours, row.theirs))
-    span = (
-        f"{row.ratio:.2f} ({row.low:.2f} to {row.high:.2f})"
-        if row.ratio is not None
-        else f"({_figure(row.low, row.unit)} to {_figure(row.high, row.unit)})"
-    )
-    return (
-        row.work,
-        row.peer,
-        ours,
-        theirs,
-        span,
-        row.goal,
-        ". ".join(part for part in (verdict, row.note) if part),
-    )
-
-
-def _figure(value: float | None, unit: str) -> str:
-    """Three digits that count: 0.0123 s, 1.23 s, 123 MB."""
-    if value is None:
-        return ""
-    digits = 2 if value == 0 else 2 - math.floor(math.log10(abs(value)))
-    return f"{round(value, digits):.{max(0, digits)}f} {unit}"

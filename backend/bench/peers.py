@@ -1,191 +1,191 @@
-"""Ours against public implementations: same network, picture, class, number of samples, and for LIME the
-same segments."""
+"""Ours against public implementations: same network, picture, class, number of samples, and for the methods of
+segments the same segments. Captum twice: over the engine's passes, and as people use it."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
 from functools import partial
 from typing import Any
 
-import numpy as np
-import torch
-
 import backend
+from backend.attribution.methods import METHODS
+from backend.attribution.methods.occlusion import windows
+from backend.bench import captum_work as captum
+from backend.bench import other_work as other
+from backend.bench.captum_work import as_used, over_engine
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
 from backend.bench.subject import NOISE, SEGMENTS, Subject, resnet_subject
 
 TITLE = "Against public implementations (ResNet-18, 224 x 224): theirs / ours"
 ORDER = 20
-SAMPLES, FEW = 1000, 100
+SAMPLES, FEW = 1000, 64
 COPIES = STEPS = 50
-PART = 4
-"""The slowest peer, whose time is proportional to its samples, runs this share of them."""
+PART = 8
+"""A peer that is slow and whose time is proportional to its samples runs this share of them."""
 WARM = 32
 """Samples with which a slow peer is warmed up."""
+OVER_ENGINE = "Captum over the engine"
 
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
-    """LIME, SmoothGrad, integrated gradients, Grad-CAM, LRP."""
+    """One row per method and peer."""
     subject = resnet_subject()
     samples = FEW if setting.quick else SAMPLES
-    our_explain = partial(backend.explain, subject.model, subject.x, target=subject.target)
-    # The segments of ours are cut by the method from the same picture with the same settings: they are the
-    # ones handed to the peers.
-    our_lime = partial(our_explain, "lime", segments=SEGMENTS)
-    peers = [
-        Peer("lime", lambda: _both(subject, samples, lime), 4.5),
-        Peer(
-            "Captum Lime, 1 sample a pass (its default)",
-            lambda: _both(subject, samples // PART, partial(captum_lime, at_once=1)),
-            7,
-            f"Measured with {samples // PART:,} samples, times {PART}.",
-            PART,
-        ),
-        Peer(
-            "Captum Lime, 32 samples a pass",
-            lambda: _both(subject, samples, partial(captum_lime, at_once=32)),
-        ),
+    copies = 16 if setting.quick else COPIES
+    for method, name, params, peers in (
+        ("grad_cam", "Grad-CAM", {}, _grad_cam(subject)),
+        ("gradient", "Gradient", {}, _gradient(subject)),
+        ("guided_backprop", "Guided backpropagation", {}, _guided(subject)),
+        ("smooth_grad", f"SmoothGrad, {copies} copies", {"n_samples": copies, "noise": NOISE}, _smooth_grad(subject, copies)),
+        ("integrated_gradients", f"Integrated gradients, {copies} steps", {"n_steps": copies}, _integrated(subject, copies)),
+        ("lime", f"LIME, {samples:,} samples", {"n_samples": samples, "segments": SEGMENTS}, _lime(subject, samples)),
+        ("kernel_shap", f"Kernel SHAP, {samples:,} samples", {"n_samples": samples, "segments": SEGMENTS}, _shap(subject, samples)),
+        ("occlusion", "Occlusion", {}, _occlusion(subject, setting)),
+        ("lrp", "LRP", {}, _lrp(subject)),
+        ("fused", "Grad-CAM x LRP", {}, _fused(subject)),
+    ):  # fmt: skip
+        # The segments of ours are cut by the method from the same picture with the same settings: they are
+        # the ones handed to the peers.
+        ours = partial(backend.explain, subject.model, subject.x, method, target=subject.target, **params)
+        yield from contest(name, ours, peers, setting)
+
+
+def _grad_cam(subject: Subject) -> list[Peer]:
+    return [
+        Peer(OVER_ENGINE, lambda: captum.grad_cam_over_engine(subject)),
+        Peer("Captum LayerGradCam", lambda: as_used(subject, captum.grad_cam)),
+        Peer("grad-cam", lambda: other.grad_cam(subject)),
     ]
-    yield from contest(
-        f"LIME, {samples:,} samples",
-        partial(our_lime, n_samples=samples),
-        peers,
-        setting,
-        warm=partial(our_lime, n_samples=WARM),
-    )
-    peers = [Peer("Captum NoiseTunnel(Saliency)", lambda: captum_smooth_grad(subject), 8)]
-    yield from contest(
-        f"SmoothGrad, {COPIES} copies",
-        partial(our_explain, "smooth_grad", n_samples=COPIES, noise=NOISE),
-        peers,
-        setting,
-    )
-    peers = [Peer("Captum IntegratedGradients", lambda: captum_integrated_gradients(subject), 6)]
-    yield from contest(
-        f"Integrated gradients, {STEPS} steps",
-        partial(our_explain, "integrated_gradients", n_steps=STEPS),
-        peers,
-        setting,
-    )
-    peers = [
-        Peer("Captum LayerGradCam", lambda: captum_grad_cam(subject)),
-        Peer("grad-cam", lambda: grad_cam(subject)),
+
+
+def _gradient(subject: Subject) -> list[Peer]:
+    return [
+        Peer(OVER_ENGINE, lambda: over_engine(subject, captum.gradient, 1)),
+        Peer("Captum Saliency", lambda: as_used(subject, captum.gradient)),
     ]
-    yield from contest("Grad-CAM", partial(our_explain, "grad_cam"), peers, setting)
-    peers = [Peer("Zennit EpsilonPlusFlat", lambda: zennit(subject))]
-    yield from contest("LRP", partial(our_explain, "lrp"), peers, setting)
 
 
-def _both(subject: Subject, samples: int, make: Callable[[Subject, int], Work]) -> tuple[Work, Work]:
-    return make(subject, samples), make(subject, min(samples, WARM))
+def _guided(subject: Subject) -> list[Peer]:
+    return [
+        Peer(OVER_ENGINE, lambda: captum.guided_over_engine(subject), note="Saliency under our rule for ReLUs."),
+        Peer("Captum GuidedBackprop", lambda: as_used(subject, captum.guided_backprop)),
+    ]  # fmt: skip
 
 
-def lime(subject: Subject, samples: int, seed: int = 0) -> Work:
-    """The lime package with its defaults, for the one class, on the same segments; the work returns its
-    explanation."""
-    from lime.lime_image import LimeImageExplainer
-
-    picture = subject.model.input.denormalise(subject.x)[0].movedim(0, -1).double().numpy()  # type: ignore[attr-defined]
-
-    def scores(images: np.ndarray) -> np.ndarray:
-        x = torch.from_numpy(np.asarray(images)).movedim(-1, 1).float()
-        with torch.no_grad():
-            outputs: np.ndarray = subject.module(subject.model.input.normalise(x)).numpy()  # type: ignore[attr-defined]
-        return outputs
-
-    def run() -> Any:
-        with redirect_stderr(io.StringIO()):  # its progress bar cannot be turned off
-            return LimeImageExplainer(random_state=seed).explain_instance(
-                picture,
-                scores,
-                labels=(subject.target,),
-                top_labels=None,
-                hide_color=0,
-                num_samples=samples,
-                segmentation_fn=lambda _: subject.cut,
-            )
-
-    return run
+def _smooth_grad(subject: Subject, copies: int) -> list[Peer]:
+    algorithm = captum.smooth_grad(copies)
+    return [
+        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, copies)),
+        Peer("Captum NoiseTunnel(Saliency)", lambda: as_used(subject, algorithm), 5, amx=True),
+    ]
 
 
-def captum_lime(subject: Subject, samples: int, at_once: int) -> Work:
-    """Captum's Lime with its default surrogate and kernel."""
-    from captum.attr import Lime
-
-    cut, explainer = torch.from_numpy(subject.cut)[None, None], Lime(subject.module)
-    return lambda: explainer.attribute(
-        subject.x,
-        baselines=subject.black,
-        target=subject.target,
-        feature_mask=cut,
-        n_samples=samples,
-        perturbations_per_eval=at_once,
-    )
+def _integrated(subject: Subject, steps: int) -> list[Peer]:
+    algorithm = captum.integrated_gradients(steps)
+    return [
+        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, steps)),
+        Peer("Captum IntegratedGradients", lambda: as_used(subject, algorithm), 3, amx=True),
+    ]
 
 
-def captum_smooth_grad(subject: Subject) -> Work:
-    from captum.attr import NoiseTunnel, Saliency
-
-    explainer = NoiseTunnel(Saliency(subject.module))
-    return lambda: explainer.attribute(
-        subject.x.clone(),
-        nt_type="smoothgrad",
-        nt_samples=COPIES,
-        stdevs=subject.sigma,
-        target=subject.target,
-    )
+def _lime(subject: Subject, samples: int) -> list[Peer]:
+    return [
+        Peer("lime", lambda: _with_short(partial(other.lime, subject), samples), 4.5, amx=True),
+        _over_engine(subject, captum.lime, samples, goal=1),
+        _default(subject, "Lime", captum.lime, samples, goal=7),
+        _in_batches(subject, "Lime", captum.lime, samples),
+    ]
 
 
-def captum_integrated_gradients(subject: Subject) -> Work:
-    from captum.attr import IntegratedGradients
-
-    explainer = IntegratedGradients(subject.module)
-    return lambda: explainer.attribute(
-        subject.x, baselines=subject.black, target=subject.target, n_steps=STEPS
-    )
+def _shap(subject: Subject, samples: int) -> list[Peer]:
+    return [
+        _over_engine(subject, captum.kernel_shap, samples),
+        _default(subject, "KernelShap", captum.kernel_shap, samples),
+    ]
 
 
-def captum_grad_cam(subject: Subject) -> Work:
-    from captum.attr import LayerAttribution, LayerGradCam
+def _over_engine(
+    subject: Subject, algorithm: Callable[[int], captum.Algorithm], samples: int, goal: float | None = None
+) -> Peer:
+    # A shorter run that announces as many passes meets the same network.
+    def make() -> tuple[Work, Work]:
+        return (
+            over_engine(subject, algorithm(samples), samples),
+            over_engine(subject, algorithm(WARM), samples),
+        )
 
-    explainer = LayerGradCam(subject.module, subject.layer)
+    return Peer(OVER_ENGINE, make, goal)
+
+
+def _default(
+    subject: Subject,
+    name: str,
+    algorithm: Callable[[int], captum.Algorithm],
+    samples: int,
+    goal: float | None = None,
+) -> Peer:
+    share = samples // PART
+    note = f"Measured with {share:,} samples, times {PART}."
+
+    def make() -> tuple[Work, Work]:
+        return _with_short(lambda count: as_used(subject, algorithm(count)), share)
+
+    return Peer(f"Captum {name}, 1 sample a pass (its default)", make, goal, note, PART, amx=goal is not None)
+
+
+def _in_batches(
+    subject: Subject, name: str, algorithm: Callable[[int], captum.Algorithm], samples: int
+) -> Peer:
+    share = samples // 2
+    note = f"Measured with {share:,} samples, times 2."
+
+    def make() -> tuple[Work, Work]:
+        return _with_short(lambda count: as_used(subject, algorithm(count), at_once=32), share)
+
+    return Peer(f"Captum {name}, 32 samples a pass", make, None, note, 2)
+
+
+def _with_short(make: Callable[[int], Work], samples: int) -> tuple[Work, Work]:
+    return make(samples), make(min(samples, WARM))
+
+
+def _occlusion(subject: Subject, setting: Setting) -> list[Peer]:
+    """Captum as used moves its window in steps twice as wide and high: about a quarter of the work."""
+    params: Any = METHODS["occlusion"].Params()
     size = tuple(subject.x.shape[-2:])
-    # Captum differentiates from the input on, which it makes a leaf itself; a fresh copy keeps ours
-    # untouched.
-    return lambda: LayerAttribution.interpolate(
-        explainer.attribute(
-            subject.x.clone().requires_grad_(), target=subject.target, relu_attributions=True
+    window, step = (max(1, round(share * size[0])) for share in (params.window, params.stride))
+    count = len(windows(size, params))
+    wide = len(range(0, size[0] - window + 2 * step, 2 * step)) ** 2
+    note = f"Measured with {wide} of {count} windows, multiplied."
+    return [
+        Peer(OVER_ENGINE, lambda: over_engine(subject, captum.occlusion(window, step), count)),
+        Peer(
+            "Captum Occlusion, 1 window a pass (its default)",
+            lambda: as_used(subject, captum.occlusion(window, 2 * step)),
+            None,
+            note,
+            count / wide,
         ),
-        size,
-        "bilinear",
-    )
+    ]
 
 
-def grad_cam(subject: Subject) -> Work:
-    """On a copy whose weights take gradients, without which the package cannot work."""
-    import copy
-
-    from pytorch_grad_cam import GradCAM
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-    module = copy.deepcopy(subject.module).requires_grad_(True)
-    explainer = GradCAM(module, [module.get_submodule(subject.model.default_layer)])
-    return lambda: explainer(subject.x.clone(), [ClassifierOutputTarget(subject.target)])
+def _lrp(subject: Subject) -> list[Peer]:
+    return [
+        Peer("Zennit EpsilonPlusFlat", lambda: other.zennit(subject)),
+        Peer("Captum LRP", lambda: as_used(subject, captum.lrp), note=_captum_lrp_error(subject)),
+    ]
 
 
-def zennit(subject: Subject) -> Work:
-    """EpsilonPlusFlat with the canoniser for ResNets; the network is canonised and restored on every call,
-    as the package is used."""
-    from zennit.attribution import Gradient
-    from zennit.composites import EpsilonPlusFlat
-    from zennit.torchvision import ResNetCanonizer
+def _captum_lrp_error(subject: Subject) -> str:
+    """What tells that Captum's LRP is no LRP where branches are added: relevance should add up to the score."""
+    score = float(subject.model.logits(subject.x)[0, subject.target])
+    total = float(captum.lrp(captum.AsUsed(subject)).detach().sum())
+    return f"Its relevance adds up to {total / score:.3g} times the score."
 
-    start = torch.eye(1000)[[subject.target]]
 
-    def run() -> Any:
-        with Gradient(subject.module, EpsilonPlusFlat(canonizers=[ResNetCanonizer()])) as explainer:
-            return explainer(subject.x.clone(), start)
+def _fused(subject: Subject) -> list[Peer]:
+    def make() -> Work:
+        works = as_used(subject, captum.grad_cam), other.zennit(subject)
+        return lambda: [work() for work in works]
 
-    return run
+    return [Peer("Captum LayerGradCam and Zennit EpsilonPlusFlat", make)]

@@ -1,5 +1,5 @@
-"""Subject of the measurements: one ResNet-18 of torchvision at 224 x 224 with seeded random weights, one
-picture, one class, one segmentation.
+"""Subjects of the measurements: a ResNet-18 of torchvision at 224 x 224 with seeded random weights, or another
+network; one input, one class, one segmentation.
 
 Random weights cost what trained ones cost, and need no download. Ours and theirs get the same module, input,
 class and segments.
@@ -16,19 +16,21 @@ import torch
 from torch import Tensor, nn
 
 import models
+from backend.attribution.perturbation.removal import is_sound
 from backend.attribution.perturbation.segments import segments
 from models import Model
 
 ARCHITECTURE = "torchvision:resnet18"
-PICTURE = Path(models.__file__).parent / "samples" / "image_striped.png"
+SAMPLES = Path(models.__file__).parent / "samples"
+PICTURE, SOUND = SAMPLES / "image_striped.png", SAMPLES / "sound_wheeze.flac"
 SEGMENTS = 50
 NOISE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """x: `[1, 3, 224, 224]`. black: the same with its evidence removed. cut: `[224, 224]`, about 50
-    superpixels."""
+    """x: `[1, C, H, W]`. black: the same with its evidence removed. cut: `[H, W]`, about 50 superpixels or
+    tiles."""
 
     model: Model
     x: Tensor
@@ -58,11 +60,12 @@ def resnet_subject() -> Subject:
 
 
 def subject_of(model: Model) -> Subject:
-    """The picture, explained for the class that this model predicts."""
-    x = model.prepare(PICTURE)
+    """The picture or the recording, explained for the class that this model predicts."""
+    x = model.prepare(SOUND if is_sound(model) else PICTURE)
     with torch.no_grad():
         target = int(model.logits(x).argmax())
-    return Subject(model, x, model.input.baseline(x, "black"), target, segments(model, x, "slic", SEGMENTS))
+    cut = segments(model, x, "tiles" if is_sound(model) else "slic", SEGMENTS)
+    return Subject(model, x, model.input.baseline(x, model.input.baselines[0]), target, cut)
 
 
 def network(key: str) -> Model:

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from backend.bench import harness
+from backend.bench import harness, machine, report
 from backend.bench.harness import LeftOut, Peer, Row, Setting
 
 
@@ -71,15 +71,47 @@ def test_a_figure_is_held_against_its_bound():
     row = harness.figure("memory", [90.0, 120.0, 100.0], most=150, unit="MB")
     assert (row.ours, row.low, row.high, row.goal, row.reached) == (100.0, 90.0, 120.0, "<= 150 MB", True)
     assert harness.figure("memory", [151.0], most=150, unit="MB").reached is False
+    unbound = harness.figure("memory", [151.0], unit="MB")
+    assert (unbound.goal, unbound.reached) == ("", None)
+
+
+def test_a_goal_for_amx_holds_there_only(monkeypatch):
+    for amx, goal, reached in ((True, ">= 3 x", False), (False, ">= 3 x on AMX; here: the floor", None)):
+        monkeypatch.setattr(harness, "has_amx", lambda amx=amx: amx)
+        clock(monkeypatch, 1.0, 2.0)
+        (row,) = harness.contest(
+            "w", lambda: None, [Peer("p", lambda: lambda: None, 3, amx=True)], Setting(1)
+        )
+        assert (row.goal, row.reached) == (goal, reached)
+
+
+def test_the_processor_features_are_named_as_the_system_names_them(monkeypatch):
+    words = {"flags": ["fpu", "avx2", "avx512f", "avx512_bf16"]}
+    monkeypatch.setattr(machine, "_cpu_lines", lambda key: words.get(key, []))
+    assert machine.features.__wrapped__() == ["AVX512-BF16", "AVX512", "AVX2"]
+    words["flags"].append("amx_bf16")
+    assert machine.features.__wrapped__()[0] == "AMX"
+    words["flags"] = ["fpu"]
+    assert machine.features.__wrapped__() == []
 
 
 def test_groups_are_the_files_with_rows_in_their_order():
-    found = harness.groups()
-    assert set(found) >= {"floor", "peers", "comparison", "concepts", "service"}
-    assert "harness" not in found
-    orders = [module.ORDER for module in found.values()]
+    groups = harness.groups()
+    assert set(groups) >= {
+        "floor",
+        "stamp",
+        "peers",
+        "same_error",
+        "same_time",
+        "early_stop",
+        "comparison",
+        "concepts",
+        "service",
+    }
+    assert "harness" not in groups
+    orders = [module.ORDER for module in groups.values()]
     assert orders == sorted(orders)
-    assert all(module.TITLE for module in found.values())
+    assert all(module.TITLE for module in groups.values())
 
 
 def test_the_table_names_machine_rows_and_what_was_left_out(tmp_path):
@@ -88,16 +120,18 @@ def test_the_table_names_machine_rows_and_what_was_left_out(tmp_path):
     module = types.SimpleNamespace(
         rows=lambda setting: [row, LeftOut("Concepts against visual-tcav", "it is not installed."), memory]
     )
-    report = harness.Report(machine=harness.machine())
-    harness.measure("peers", module, Setting(), report)
-    text = " ".join(harness.write(report, tmp_path / "out").read_text().split())
+    result = harness.Report(machine=machine.machine())
+    harness.measure("peers", module, Setting(), result)
+    text = " ".join(report.write(result, tmp_path / "out").read_text().split())
     assert (
         "| LIME | lime | 1.00 s | 5.00 s | 5.00 (4.00 to 6.00) | >= 4.5 x | reached. Same segments. |" in text
     )
     assert "| Memory | | 0.0123 GB | | (0.0123 GB to 0.0123 GB) | <= 1 GB | reached |" in text
     assert "Left out: Concepts against visual-tcav: it is not installed." in text
-    kept = json.loads((tmp_path / "out" / "bench.json").read_text())
-    assert [(one["group"], one["ratio"]) for one in kept["rows"]] == [("peers", 5), ("peers", None)]
+    assert f"torch with {result.machine['threads']} threads" in text
+    assert all(feature in text for feature in result.machine["features"])
+    written = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert [(row["group"], row["ratio"]) for row in written["rows"]] == [("peers", 5), ("peers", None)]
 
 
 def test_what_other_programs_used_is_told_apart_from_ours(monkeypatch, tmp_path):
@@ -107,10 +141,10 @@ def test_what_other_programs_used_is_told_apart_from_ours(monkeypatch, tmp_path)
     # The module's own clock: other threads of this process go on asking the real one.
     monkeypatch.setattr(harness, "time", types.SimpleNamespace(monotonic=lambda: next(now)))
     row = harness.figure("Memory", [1.0], most=2, unit="MB")
-    report = harness.Report(machine={**harness.machine(), "cores": 4})
-    harness.measure("peers", types.SimpleNamespace(rows=lambda setting: [row]), Setting(), report)
-    assert report.others == {"peers": 2.0}
-    assert "Other programs used 2.0 of 4 cores meanwhile." in harness.write(report, tmp_path).read_text()
+    result = harness.Report(machine={**machine.machine(), "cores": 4})
+    harness.measure("peers", types.SimpleNamespace(rows=lambda setting: [row]), Setting(), result)
+    assert result.others == {"peers": 2.0}
+    assert "Other programs used 2.0 of 4 cores meanwhile." in report.write(result, tmp_path).read_text()
 
 
 def test_our_own_work_counts_as_ours():
@@ -121,7 +155,7 @@ def test_our_own_work_counts_as_ours():
 
 
 def test_figures_have_three_digits_that_count():
-    assert [harness._figure(value, "s") for value in (0.01234, 1.0, 123.456, 1234.5, None)] == [
+    assert [report.in_digits(value, "s") for value in (0.01234, 1.0, 123.456, 1234.5, None)] == [
         "0.0123 s",
         "1.00 s",
         "123 s",
