@@ -1,8 +1,9 @@
 """Bundled models: `weights/KEY.safetensors` and its card `weights/KEY.json`. Two new files are a new model;
 there is no list to edit.
 
-A card names its `architecture`, `title`, `labels`, `sha256`, `licence` and `command` (how it was made), a
-`temperature` if it was calibrated, and any figures to show. A card without `architecture` belongs to an
+A card names its `architecture`, `title`, `labels`, `sha256`, `licence` and either `command` (how this project
+trained it) or `source` (who did), a `temperature` if it was calibrated, in `default_for` the kinds of input it is
+chosen for unless somebody asks for another, and any figures to show. A card without `architecture` belongs to an
 experiment and is not listed.
 """
 
@@ -56,11 +57,12 @@ def spec_of(path: Path) -> ModelSpec:
         labels=tuple(card["labels"]),
         weights=path.with_suffix(".safetensors"),
         sha256=card["sha256"],
-        source=f"trained by this project: {card['command']}",
+        source=card.get("source") or f"trained by this project: {card['command']}",
         licence=card["licence"],
         paper=network.paper,
         default_layer=network.default_layer,
         temperature=card.get("temperature", 1.0),
+        default_for=tuple(card.get("default_for", ())),
         card=card,
     )
 

@@ -118,6 +118,8 @@ class ModelSpec:
     temperature: float = 1.0
     """Calibration: probabilities are softmax(logits / temperature). Maps always explain the logits
     themselves."""
+    default_for: tuple[Modality, ...] = ()
+    """Kinds of input that are given to this model unless another is asked for."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """JSON: data, split, figures with intervals, confounds, intended use."""
     ending: Ending | None = None

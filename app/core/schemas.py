@@ -280,6 +280,8 @@ class ModelInfo(BaseModel):
     available: bool = True
     reason: str = ""
     bundled: bool = True
+    default_for: list[Modality] = []
+    """Kinds of input that are given to this model unless another is asked for."""
     card: dict[str, Any] = {}
 
 

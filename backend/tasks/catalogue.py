@@ -141,6 +141,7 @@ def model_info(
         available=available,
         reason=reason,
         bundled=bundled,
+        default_for=list(spec.default_for),
         card=dict(spec.card),
     )
 

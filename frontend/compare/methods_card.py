@@ -223,13 +223,14 @@ def why_not(model: ModelInfo, modality: str | None) -> str:
 
 
 def choose_model(models: Sequence[ModelInfo], modality: str | None, *wishes: str | None) -> str | None:
-    """The first wish that can take the input, else the first model that can."""
+    """The first wish that can take the input, else the model such inputs are given to by default, else the first
+    that can."""
     usable = [
-        model.key
-        for model in models
-        if model.available and (modality is None or modality in model.modalities)
+        model for model in models if model.available and (modality is None or modality in model.modalities)
     ]
-    return next((wish for wish in wishes if wish in usable), usable[0] if usable else None)
+    usable.sort(key=lambda model: modality not in model.default_for)
+    keys = [model.key for model in usable]
+    return next((wish for wish in wishes if wish in keys), keys[0] if keys else None)
 
 
 def layer_options(layers: Iterable[LayerInfo]) -> list[dict[str, str]]:

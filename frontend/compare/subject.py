@@ -15,6 +15,8 @@ from frontend.compare import input_card, methods_card, prediction_card
 from frontend.ui import common
 from frontend.wiring import Trigger, wire
 
+OPENED = Trigger()
+
 
 def register(app: Dash, client: Client) -> None:
     """Samples, input card, choice of model, prediction."""
@@ -165,8 +167,10 @@ async def choose(
     model: str | None,
     window: dict[str, Any] | None,
     subject: dict[str, Any] | None,
+    trigger: Trigger = OPENED,
 ) -> dict[str, Any]:
-    """The models that take this input, the chosen one, and with it what is predicted."""
+    """The models that take this input, the chosen one, and with it what is predicted. A file of one's own is not
+    left to a model of generated inputs that a sample had brought along."""
     try:
         models = (await client.catalogue()).models
     except ApiProblem as refusal:
@@ -177,7 +181,11 @@ async def choose(
             "note": common.problem(refusal),
         }
     modality = data["modality"] if data else None
-    chosen = methods_card.choose_model(models, modality, model)
+    if trigger.id == "input-store" and data and not data.get("sample"):
+        model_asked = next((info.key for info in models if info.key == model and not made_up(info)), None)
+    else:
+        model_asked = model
+    chosen = methods_card.choose_model(models, modality, model_asked)
     now = subject_of(data, chosen, window)
     return {
         "models": methods_card.model_options(models, modality),
@@ -216,6 +224,11 @@ async def predict(
             prediction, target_of(target, prediction), model, sample, value
         ),
     }
+
+
+def made_up(model: ModelInfo) -> bool:
+    """Trained on generated inputs: what it says about any other means nothing."""
+    return bool(model.card.get("synthetic"))
 
 
 def subject_of(

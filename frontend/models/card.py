@@ -19,7 +19,7 @@ LONG = 12
 
 FIRST = ("caution", "confound", "limits")
 """Warnings come before everything else."""
-ELSEWHERE = ("title", "labels", "sha256", "licence")
+ELSEWHERE = ("title", "labels", "sha256", "licence", "source", "default_for")
 """Said by the network's own part already."""
 
 

@@ -152,6 +152,27 @@ def test_an_input_and_a_model_make_a_subject_once():
     assert run(subject.choose(api(), data, "cnnexplain", None, SUBJECT))["subject"] is no_update
 
 
+def test_a_photograph_of_ones_own_is_not_left_to_the_model_of_a_sample():
+    """It goes to the model that photographs are given to; a choice by hand and a sample's own model stand."""
+    drawn = canned.model("drawn", "Drawn", ["image"], ["a", "b"], card={"synthetic": True})
+    photos = canned.model("photos", "Photographs", ["image"], ["a", "b"], default_for=["image"])
+    server = api()
+    listed = [drawn, *canned.CATALOGUE.models, photos]
+    server.answers["catalogue"] = canned.CATALOGUE.model_copy(update={"models": listed})
+    own, sample = (
+        canned.PICTURE.model_copy(update={"sample": key}).model_dump() for key in (None, "striped")
+    )
+    dropped, chosen = Trigger("input-store", own), Trigger("model-select", "drawn")
+
+    def told(data: dict, model: str | None, trigger: Trigger) -> object:
+        return run(subject.choose(server, data, model, None, None, trigger))["model"]
+
+    assert told(own, None, dropped) == told(own, "drawn", dropped) == "photos"
+    assert told(own, "mine", dropped) is no_update
+    assert told(own, "drawn", chosen) is told(own, "drawn", Trigger()) is no_update
+    assert told(sample, "drawn", Trigger("input-store", sample)) is no_update
+
+
 def test_a_sample_opens_with_its_model():
     opened = run(subject.open_sample(api(), [1], Trigger({"type": "sample", "key": "drawer:cough_hum"}, 1)))
     sample = next(sample for sample in canned.SAMPLES if sample.key == "cough_hum")

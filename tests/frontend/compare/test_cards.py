@@ -122,6 +122,16 @@ def test_models_that_cannot_take_the_input_say_so():
     assert methods_card.choose_model(canned.CATALOGUE.models, "image", None, "mine") == "mine"
 
 
+def test_without_a_wish_the_model_for_that_kind_of_input_is_chosen():
+    photos = canned.model("photos", "Photographs", ["image"], ["a", "b"], default_for=["image"])
+    models = [*canned.CATALOGUE.models, photos]
+    assert methods_card.choose_model(models, "image") == "photos"
+    assert methods_card.choose_model(models, "image", "shapes") == "shapes"
+    assert (
+        methods_card.choose_model(models, "audio") == methods_card.choose_model(models, None) == "cnnexplain"
+    )
+
+
 def test_only_finished_maps_can_be_taken_along():
     runs = {"grad_cam": {"id": "a1"}, "lime": {"id": "b2"}}
     links = [
