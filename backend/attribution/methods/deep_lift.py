@@ -95,5 +95,6 @@ class DeepLIFT(Method[DeepLiftParams]):
             signed=True,
             gap=complete.gap,
             extras=complete.extras,
+            plan="rewritten step by step, float32",
             notes=complete.notes("compare it with integrated gradients"),
         )

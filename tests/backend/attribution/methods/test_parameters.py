@@ -22,10 +22,11 @@ QUICK = {"n_samples": 128, "n_steps": 12, "n_random": 20, "segments": 9}
 COMPANY: dict[tuple[str, str], dict[str, Any]] = {
     ("lrp", "gamma"): {"preset": "gamma_epsilon"},
     ("lime", "tolerance"): {"n_samples": 600},
+    ("internal_influence", "baseline"): {"layer": "1"},  # behind the last layer the networks are linear
 }
 """Parameters that speak only beside another one."""
-WORDS = {"concept": ("striped", "dotted"), "negatives": ("random", "dotted")}
-"""Two values of fields that take free text."""
+WORDS = {"concept": ("striped", "dotted"), "negatives": ("random", "dotted"), "feature_map": (0, 3)}
+"""Two values of fields that take free text, or the number of something."""
 
 
 @cache
@@ -45,7 +46,7 @@ def values(method: str, name: str) -> list[Any]:
         return list(field["enum"])
     if field["type"] == "boolean":
         return [False, True]
-    if field["type"] == "string":
+    if name in WORDS:
         return list(WORDS[name])
     middle = QUICK.get(name, field["default"])
     ends = [

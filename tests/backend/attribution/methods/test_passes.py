@@ -231,8 +231,9 @@ def test_the_map_names_its_plan_and_its_engine(method):
         "rise": words["forward"],
         "kernel_shap": words["forward"],
         "occlusion": words["forward"],
-        "smooth_grad": words["gradient"],
+        **dict.fromkeys(("smooth_grad", "smooth_grad_sq", "var_grad", "gradient_shap"), words["gradient"]),
         "integrated_gradients": words["gradient"],
+        "deep_lift": "rewritten step by step, float32",
         "lrp": "rewritten step by step, float32",
         "fused": "rewritten step by step, float32",
     }
