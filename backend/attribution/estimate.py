@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from backend.attribution.network.cache import cached
-from backend.attribution.network.passes import SMALL, Passes
+from backend.attribution.network.passes import Passes
+from backend.attribution.network.run import SMALL
 from backend.attribution.types import Method, Params
 from models.model import Model
 

@@ -17,7 +17,8 @@ from app.core.errors import BadParameter, Incompatible
 from backend.attribution.methods import METHODS
 from backend.attribution.network import randomness
 from backend.attribution.network.cache import steady
-from backend.attribution.network.passes import AS_GIVEN, plans_used
+from backend.attribution.network.plan import AS_GIVEN
+from backend.attribution.network.run import plans_used
 from backend.attribution.types import Attribution, Context, Method, Params, Progress, silent
 from models.model import Model
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from backend.attribution.network.captum_adapter import Forward, LayerForward
-from backend.attribution.network.passes import Kind
+from backend.attribution.network.plan import Kind
 from backend.attribution.network.rectifiers import guided
 from backend.attribution.types import Context, silent
 from backend.bench.harness import Work

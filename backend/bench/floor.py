@@ -12,7 +12,8 @@ from torch import Tensor
 import backend
 import models
 from backend.attribution.methods import METHODS
-from backend.attribution.network.passes import Passes, Plan
+from backend.attribution.network.passes import Passes
+from backend.attribution.network.plan import Plan
 from backend.bench.harness import Row, Setting, over_floor
 from backend.bench.subject import Subject, network, resnet_subject, subject_of
 

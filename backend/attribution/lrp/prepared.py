@@ -22,7 +22,8 @@ from backend.attribution.lrp.trace import WAY_OUT
 from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.network.bfloat16 import has_bfloat16
 from backend.attribution.network.cache import cached
-from backend.attribution.network.passes import AGREEMENT, one_thread, rank_correlation
+from backend.attribution.network.passes import AGREEMENT
+from backend.attribution.network.trials import one_thread, rank_correlation
 from backend.attribution.types import OK, Compatibility
 from models.model import Model
 from models.spec import InputSpec

@@ -128,6 +128,7 @@ class SmoothGrad(Method[SmoothGradParams]):
             context,
             report,
             passes=params.n_samples,
+            noise=sigma,
             partial=lambda: self._values(total / sums.n, params),
         )
         tunnel = NoiseTunnel(Saliency(forward))

@@ -101,6 +101,16 @@ def stamp(model: Model) -> str:
         return cache.stamp
 
 
+def architecture(model: Model) -> str:
+    """Hex digest of what decides the work of a pass: modules, code, settings, shapes; not the weights' values."""
+
+    def digest() -> str:
+        words = repr((tuple(model.input.shape), _Description().of(model.module)))
+        return hashlib.sha256(words.encode()).hexdigest()
+
+    return cached(model, "architecture", None, digest)
+
+
 def _read(model: Model) -> str:
     """The stamp: sha256 over the preprocessing, the modules' types, code, settings and hooks, and the checksums of
     every weight and buffer."""

@@ -25,8 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from app.core.errors import Incompatible
-from backend.attribution.network.passes import SMALL, Passes
+from backend.attribution.network.passes import Passes
 from backend.attribution.network.randomness import Stream
+from backend.attribution.network.run import SMALL
 from backend.attribution.types import Attribution, Context, Progress
 from models.model import Model
 
@@ -40,10 +41,10 @@ class Forward:
     """The explained logit as Captum's forward function: `[N, C, H, W]` -> `[N]`.
 
     passes: images that the method will send; small numbers run on the module as given, and so do methods that
-    look inside a layer (`exact`). total: of the progress, the passes unless given. partial: the map so far,
-    float32 `[H, W]`, or None while there is none. within: a context for each pass, e.g. another rule for the
-    ReLUs.
-
+    look inside a layer (`exact`). noise: standard deviation of the noise over which the method averages gradients,
+    in units of the input; single gradients then need not be exact. total: of the progress, the passes unless
+    given. partial: the map so far, float32 `[H, W]`, or None while there is none. within: a context for each pass,
+    e.g. another rule for the ReLUs.
     """
 
     def __init__(
@@ -54,12 +55,13 @@ class Forward:
         *,
         passes: int,
         exact: bool = False,
+        noise: float = 0.0,
         total: int | None = None,
         partial: Callable[[], np.ndarray | None] = lambda: None,
         within: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.model, self.context = model, context
-        self.run = Passes.of(model).run(context.target, 0 if exact else passes)
+        self.run = Passes.of(model).run(context.target, 0 if exact else passes, noise)
         self._gradients: Tensor | None = None
         self._report, self._partial, self._within = report, partial, within
         self._done, self._total = 0, passes if total is None else total

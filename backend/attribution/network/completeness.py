@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from backend.attribution.network.passes import Run
+from backend.attribution.network.run import Run
 
 WIDE = 0.05
 """Gap from which a map is called incomplete."""

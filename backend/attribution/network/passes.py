@@ -6,14 +6,19 @@ batches. The engine runs them on the first network of this list that gives the *
     bfloat16                    a copy with batch norm merged into the convolutions, channels-last, in half the bits (forward only)
     bfloat16 backward           the folded copy, forward in float32, gradients of the convolutions in bfloat16
     folded                      the copy in float32; same function
-    as given                    the model's own module, float32
+    as given                    the module as it is, float32
 
-The list is ordered by measured speed (docs/decisions.md), so the choice depends on no clock, only on the
-processor, the kind of pass and the network. bfloat16 is tried where the processor computes in it. A copy is
-used only if it agrees with the module on trial inputs (`AGREEMENT`), compared on one thread. The same request
-therefore gives the same bits in every process, beside any other work. Gradients
-of a bfloat16 forward pass are never used: rounding flips ReLUs, and on ResNet-18 the gradient map then
-correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to 1.
+bfloat16 is tried where the processor computes in it. A copy is used only if it agrees with the module on trial
+inputs (`AGREEMENT`), compared on one thread. The list is ordered by measured speed (docs/decisions.md); where a
+folder for measurements is set, those of this machine decide (`plan_store`), once for all its processes. No process
+chooses by a clock of its own, so the same request gives the same bits in every process, beside any other work.
+
+Gradients of a bfloat16 forward pass are not used for a single gradient: rounding flips ReLUs, and on ResNet-18 the
+gradient map then correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to
+1. A method that averages gradients of noisy copies says so (`noise`), and bfloat16 both ways is used where it adds
+at most `SHARE` of the variance that the copies have anyway.
+
+Long runs of forward passes go on with a fused network after their first images (`fused`), where it is faster.
 
 The batch size depends on the machine's memory, not on how much of it is free, for the same reason. On a CPU
 throughput is flat from about 16 images on.
@@ -23,31 +28,34 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import Literal
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from backend.attribution.network import randomness
+from backend.attribution.network import plan_store, randomness
 from backend.attribution.network.bfloat16 import backward_in_bfloat16, has_bfloat16
-from backend.attribution.network.cache import cached
+from backend.attribution.network.cache import architecture, cached
+from backend.attribution.network.fused import can_fuse, fills_quietly, fuse
+from backend.attribution.network.plan import AS_GIVEN, Kind, Plan
+from backend.attribution.network.run import FIRST, SMALL, Run
+from backend.attribution.network.trials import (
+    NoiseError,
+    Trial,
+    gradients,
+    noise_error,
+    outputs,
+    probe_inputs,
+    seconds,
+    undisturbed,
+)
 from models.model import Model
-
-Kind = Literal["forward", "gradient"]
 
 AGREEMENT = 0.99
 """Least rank correlation with the float32 module, of outputs over perturbed probes or of the gradient map."""
-CLOSE = 1e-3
-"""A float32 copy must agree to this share of the largest output or gradient."""
-SMALL = 8
-"""Fewer passes than this run on the module as given: choosing a copy would cost more than it saves."""
-AS_GIVEN = "as given, float32"
-"""Description of a run without this engine."""
 MAP_BYTES = 80 * 2**20
 """Most that one feature map of a batch may take on a CPU."""
 WORKER_BYTES, LEAST_BYTES = 500 * 2**20, 128 * 2**20
@@ -58,20 +66,17 @@ MOST = {"cpu": 32, "cuda": 256}
 CUDA_SHARE = 8
 """A batch on a GPU may take this part of its memory."""
 PROBES: dict[Kind, int] = {"forward": 8, "gradient": 2}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How passes of one kind are run. description: the same in words, for the record. agreement: rank
-    correlation with the module's float32 results."""
-
-    network: Callable[[Tensor], Tensor]
-    precision: str
-    description: str
-    dtype: torch.dtype
-    channels_last: bool
-    batch: int
-    agreement: float = 1.0
+CLEARLY = 1.1
+"""A way must be so many times as fast as one that stands before it to be taken instead."""
+SHARE = 0.1
+"""Of the variance that noisy copies have, bfloat16 may add this much."""
+DRAWS = 6
+"""Noisy copies on which that is measured."""
+FUSED_FROM = 400
+"""Forward passes of a run that is worth a fused network, where nothing was measured."""
+SERVES = 3
+"""Runs that a fused network is expected to serve before the worker lets the model go."""
+BOTH_WAYS = "folded, bfloat16 both ways"
 
 
 class Passes:
@@ -81,20 +86,28 @@ class Passes:
         self.model = model
         self._plans: dict[Kind, Plan] = {}
         self._folded: nn.Module | None = None
+        self._half: nn.Module | None = None
+        self._noise: dict[float, NoiseError | None] = {}
+        self._fused: dict[int, Plan | None] = {}
+        """By the number of threads, which is compiled in."""
 
     @classmethod
     def of(cls, model: Model) -> Passes:
         """The passes of this model, cached. A changed network gets new ones."""
         return cached(model, "passes", None, lambda: cls(model))
 
-    def run(self, target: int, passes: int) -> Run:
-        """passes: how many images the method will send; small numbers run on the module as given."""
-        return Run(self, target, exact=passes < SMALL)
+    def run(self, target: int, passes: int, noise: float = 0.0) -> Run:
+        """passes: how many images the method will send; small numbers run on the module as given.
+
+        noise: for a method that averages the gradients of noisy copies, the standard deviation of the noise, in
+        units of the input.
+        """
+        return Run(self, target, passes, noise)
 
     def plan(self, kind: Kind) -> Plan:
         """The fastest way to run passes of this kind on this processor that is faithful to this network."""
         if kind not in self._plans:
-            with _undisturbed(self.model.module), one_thread(), randomness.undisturbed():
+            with undisturbed(self.model.module), randomness.undisturbed():
                 self._plans[kind] = self._choose(kind)
         return self._plans[kind]
 
@@ -104,33 +117,137 @@ class Passes:
         return Plan(self.model.module, "float32", AS_GIVEN, torch.float32, False, SMALL)
 
     def _choose(self, kind: Kind) -> Plan:
-        probes = _probe_inputs(self.model, PROBES[kind])
         reference = self._plan(kind, self.model.module, "float32", AS_GIVEN, channels_last=False)
-        evaluate, parts = _outputs if kind == "forward" else _gradients, probes.split(reference.batch)
-        expected = torch.cat([evaluate(reference, part) for part in parts])
-        for plan in self._candidates(kind):
-            try:
-                actual = torch.cat([evaluate(plan, part) for part in parts])
-            except (RuntimeError, NotImplementedError):  # an operation that has no kernel for this type
-                continue
-            agreement = _agreement(actual, expected, kind, exact=plan.precision == "float32")
-            if agreement >= AGREEMENT:
-                return replace(plan, agreement=agreement)
-        return reference
+        trial = Trial(kind, reference, probe_inputs(self.model, PROBES[kind]))
+        ways, tried = self._ways(kind), dict[str, Plan | None]()
 
-    def _candidates(self, kind: Kind) -> Iterator[Plan]:
-        """Copies to try, the fastest first."""
-        if has_bfloat16(self.model.device):
-            if kind == "forward":
-                half = copy.deepcopy(self.folded).to(torch.bfloat16)
-                yield self._plan(kind, half, "bfloat16", "folded, bfloat16 forward", dtype=torch.bfloat16)
-            else:
-                network, description = (
-                    backward_in_bfloat16(self.folded),
-                    "folded, float32 forward, bfloat16 backward",
-                )
-                yield self._plan(kind, network, "float32, bfloat16 backward", description)
-        yield self._plan(kind, self.folded, "float32", "folded, float32")
+        def agreeing(way: str) -> Plan | None:
+            if way not in tried:
+                plan = ways[way]()
+                agreement = trial.agreement(plan)
+                tried[way] = replace(plan, agreement=agreement) if agreement >= AGREEMENT else None
+            return tried[way]
+
+        def measure() -> dict[str, float]:
+            return seconds({way: partial(trial.run, plan) for way in ways if (plan := agreeing(way))})
+
+        known = plan_store.measured(architecture(self.model), kind, measure) if len(ways) > 1 else {}
+        return next(filter(None, map(agreeing, _ordered(ways, known))), reference)
+
+    def _ways(self, kind: Kind) -> dict[str, Callable[[], Plan]]:
+        """Copies to try, by the words for them: the fastest first."""
+        folded = "folded, float32"
+        ways = {folded: lambda: self._plan(kind, self.folded, "float32", folded)}
+        if not has_bfloat16(self.model.device):
+            return ways
+        if kind == "forward":
+            way = "folded, bfloat16 forward"
+            return {way: lambda: self._plan(kind, self.half, "bfloat16", way, dtype=torch.bfloat16), **ways}
+        way, precision = "folded, float32 forward, bfloat16 backward", "float32, bfloat16 backward"
+        return {way: lambda: self._plan(kind, backward_in_bfloat16(self.folded), precision, way), **ways}
+
+    def noisy(self, noise: float, copies: int) -> Plan:
+        """The way to run gradients of so many noisy copies, which are averaged: bfloat16 both ways where that adds
+        little to the variance of the average.
+
+        noise: standard deviation in units of the input. The error is measured at the next smaller power of the
+        square root of 2.
+        """
+        usual, level = self.plan("gradient"), 2 ** (math.floor(2 * math.log2(noise)) / 2)
+        if level not in self._noise:
+            with undisturbed(self.model.module), randomness.undisturbed():
+                self._noise[level] = self._noise_error(level)
+        error = self._noise[level]
+        if error is None or error.share(copies) > SHARE:
+            return usual
+        if "noisy" not in self._plans:
+            both = self._both_ways()
+            probes = probe_inputs(self.model, PROBES["gradient"])
+            known = plan_store.measured(
+                architecture(self.model),
+                "noisy",
+                lambda: seconds(
+                    {
+                        way: partial(gradients, plan, probes)
+                        for way, plan in ((BOTH_WAYS, both), ("usual", usual))
+                    }
+                ),
+            )
+            self._plans["noisy"] = both if _ordered([BOTH_WAYS, "usual"], known)[0] == BOTH_WAYS else usual
+        return self._plans["noisy"]
+
+    def _both_ways(self) -> Plan:
+        return self._plan("gradient", self.half, "bfloat16", BOTH_WAYS, dtype=torch.bfloat16)
+
+    def _noise_error(self, noise: float) -> NoiseError | None:
+        if not has_bfloat16(self.model.device):
+            return None
+        exact = self._plan("gradient", self.folded, "float32", "folded, float32")
+        try:
+            return noise_error(exact, self._both_ways(), probe_inputs(self.model, 1), noise, DRAWS)
+        except (RuntimeError, NotImplementedError):  # an operation that has no kernel for this type
+            return None
+
+    def fused(self, planned: int) -> Plan | None:
+        """The fused network for a run of so many forward passes; None where it cannot be made, disagrees, is not
+        faster, or would not pay.
+
+        planned: passes of the run. Prepared at the first call that needs it (0.3 to 3 s).
+        """
+        eager = self.plan("forward")
+        if eager.network is not self._half or self.model.device.type != "cpu" or not can_fuse(self._half):
+            return None
+        if not plan_store.is_kept():
+            return self._prepared(eager) if planned >= FUSED_FROM else None
+        known = plan_store.measured(architecture(self.model), "fused", lambda: self._fused_seconds(eager))
+        gain = known["eager"] - known["fused"]
+        pays = (
+            known["eager"] >= CLEARLY * known["fused"]
+            and SERVES * gain * (planned - FIRST) >= known["prepare"]
+        )
+        return self._prepared(eager) if pays else None
+
+    def _prepared(self, eager: Plan) -> Plan | None:
+        threads = torch.get_num_threads()
+        if threads not in self._fused:
+            self._fused.clear()
+            with randomness.undisturbed():
+                self._fused[threads] = self._fuse(eager)
+        return self._fused[threads]
+
+    def _fuse(self, eager: Plan) -> Plan | None:
+        probes = eager.laid_out(probe_inputs(self.model, PROBES["forward"])[: eager.batch])
+        example = torch.rand(eager.batch, *self.model.input.shape, generator=torch.Generator().manual_seed(0))
+        graph = self.half
+        if not can_fuse(graph):
+            return None
+        try:
+            network = fuse(graph, eager.laid_out(example))
+            if not fills_quietly(network, probes):
+                return None
+        except Exception:  # the tracer and the compiler raise many types for what they do not know
+            return None
+        plan = replace(eager, network=network, description=f"fused, bfloat16 forward, batch {eager.batch}")
+        reference = self._plan("forward", self.model.module, "float32", AS_GIVEN, channels_last=False)
+        agreement = Trial("forward", reference, probes.float()).agreement(plan)
+        return replace(plan, agreement=agreement) if agreement >= AGREEMENT else None
+
+    def _fused_seconds(self, eager: Plan) -> dict[str, float]:
+        """Per image; to prepare, in all. A network that cannot be fused is never faster."""
+        started = time.perf_counter()
+        fused = self._prepared(eager)
+        prepare = time.perf_counter() - started
+        batch = probe_inputs(self.model, 1).repeat(eager.batch, 1, 1, 1)
+        plans = {"eager": eager, "fused": fused or eager}
+        return {
+            **{
+                way: s / eager.batch
+                for way, s in seconds(
+                    {way: partial(outputs, plan, batch) for way, plan in plans.items()}
+                ).items()
+            },
+            "prepare": prepare,
+        }
 
     def _plan(
         self,
@@ -144,6 +261,13 @@ class Passes:
     ) -> Plan:
         batch = self._batch(kind, network, dtype)
         return Plan(network, precision, f"{description}, batch {batch}", dtype, channels_last, batch)
+
+    @property
+    def half(self) -> nn.Module:
+        """The folded copy in bfloat16."""
+        if self._half is None:
+            self._half = copy.deepcopy(self.folded).to(torch.bfloat16)
+        return self._half
 
     @property
     def folded(self) -> nn.Module:
@@ -166,7 +290,7 @@ class Passes:
             math.prod(shape)
             for shape in (self.model.input.shape, *(layer.shape for layer in self.model.layers))
         )
-        saved = self._saved_bytes(network) if kind == "gradient" else 0
+        saved = self._saved_bytes(network, dtype) if kind == "gradient" else 0
         if device.type == "cuda":
             images = torch.cuda.mem_get_info(device)[1] / CUDA_SHARE / (saved + 4 * largest)
         else:
@@ -176,7 +300,7 @@ class Passes:
             )
         return int(2 ** math.floor(math.log2(max(1.0, min(images, MOST[device.type])))))
 
-    def _saved_bytes(self, network: nn.Module) -> int:
+    def _saved_bytes(self, network: nn.Module, dtype: torch.dtype = torch.float32) -> int:
         """Bytes that autograd saves per image for the backward pass, weights not counted."""
         sizes: dict[int, int] = {}
         weights = {
@@ -189,185 +313,13 @@ class Passes:
                 sizes[storage.data_ptr()] = storage.nbytes()
             return tensor
 
-        x = torch.zeros(1, *self.model.input.shape, device=self.model.device, requires_grad=True)
+        x = torch.zeros(1, *self.model.input.shape, device=self.model.device, dtype=dtype, requires_grad=True)
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
             network(x.clone())
         return sum(sizes.values())
 
 
-class Run:
-    """One method's use of the engine: the class explained, and the passes spent.
-
-    forwards, backwards: counted per image. precision: what the record shows.
-    """
-
-    def __init__(self, passes: Passes, target: int, exact: bool = False) -> None:
-        self.passes, self.target, self.model = passes, target, passes.model
-        self._exact = exact
-        self.forwards = self.backwards = 0
-        self._used: set[str] = set()
-
-    @property
-    def precision(self) -> str:
-        """`float32`, `bfloat16`, or `float32, bfloat16 backward`."""
-        return max(self._used, key=len, default="float32")
-
-    def plan(self, kind: Kind) -> Plan:
-        return self.passes.exact if self._exact else self.passes.plan(kind)
-
-    def _use(self, kind: Kind) -> Plan:
-        plan = self.plan(kind)
-        self._used.add(plan.precision)
-        used = _used_plans.get()
-        if used is not None:
-            used.setdefault(plan.description)
-        return plan
-
-    def batch(self, kind: Kind) -> int:
-        """Images per pass."""
-        return self.plan(kind).batch
-
-    def ready(self, x: Tensor, kind: Kind) -> Tensor:
-        """`x` in the network's type and memory layout, so that batches built from it need no conversion."""
-        plan = self.plan(kind)
-        return _in_layout_of(x.to(self.model.device), plan)
-
-    def scores(self, x: Tensor) -> Tensor:
-        """`x [N, C, H, W]` -> the explained logit, float32 `[N]`, in one batch. A network that works in
-        place may overwrite `x`."""
-        plan = self._use("forward")
-        self.forwards += x.shape[0]
-        with torch.inference_mode():
-            return self.model.select(plan.network(_in_layout_of(x, plan)).float(), self.target).clone()
-
-    def gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`x [N, C, H, W]` -> d logit / d x, float32 `[N, C, H, W]`, and the logits `[N]`."""
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_(True)
-            score = self.differentiable(leaf)
-            gradient = torch.autograd.grad(score.sum(), leaf)[0]
-        return gradient, score.detach()
-
-    def differentiable(self, x: Tensor, arrived: Callable[[Tensor], None] | None = None) -> Tensor:
-        """`x [N, C, H, W]` -> the explained logits, float32 `[N]`, with the graph back to `x` or to whatever
-        inside the network asks for a gradient.
-
-        arrived: called in the backward pass with d logit / d x, float32 `[N, C, H, W]`.
-        """
-        plan = self._use("gradient")
-        self.forwards += x.shape[0]
-        inner = x.clone()  # a network may overwrite its input, which a leaf does not allow
-        if arrived is not None:
-            inner.register_hook(arrived)
-        score = self.model.select(plan.network(_in_layout_of(inner, plan)), self.target).float()
-        score.register_hook(self._count_backward)
-        return score
-
-    def _count_backward(self, upstream: Tensor) -> None:
-        self.backwards += upstream.shape[0]
-
-    def exact_scores(self, x: Tensor) -> Tensor:
-        """The explained logit by the module as given, in float32: for the two ends of a path."""
-        self.forwards += x.shape[0]
-        with torch.no_grad():
-            return self.model.select(self.model.module(x.clone()), self.target)
-
-
-_used_plans: ContextVar[dict[str, None] | None] = ContextVar("taken", default=None)
-
-
-@contextmanager
-def plans_used() -> Iterator[dict[str, None]]:
-    """Collects the descriptions of the plans used inside, in the order of first use."""
-    used: dict[str, None] = {}
-    token = _used_plans.set(used)
-    try:
-        yield used
-    finally:
-        _used_plans.reset(token)
-
-
-def _probe_inputs(model: Model, n: int) -> Tensor:
-    """Trial inputs `[n, C, H, W]`: one smooth seeded picture, first whole, then with random parts replaced
-    by the baseline."""
-    generator = torch.Generator().manual_seed(0)
-    channels, height, width = model.input.shape
-    coarse = torch.rand(1, channels, 12, 12, generator=generator)
-    picture = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
-    picture = picture + 0.05 * torch.randn(1, channels, height, width, generator=generator)
-    normalise = getattr(
-        model.input, "normalise", None
-    )  # pictures: 0..1 to the network's scale; sound is 0..1 already
-    picture = normalise(picture) if normalise else picture
-    removed = model.input.baseline(picture)
-    visible = F.interpolate(
-        (torch.rand(n, 1, 6, 6, generator=generator) > 0.3).float(), size=(height, width), mode="nearest"
-    )
-    visible[0] = 1
-    return (picture * visible + removed * (1 - visible)).to(model.device)
-
-
-def _outputs(plan: Plan, probes: Tensor) -> Tensor:
-    with torch.inference_mode():
-        return plan.network(_in_layout_of(probes, plan)).float().clone()
-
-
-def _gradients(plan: Plan, probes: Tensor) -> Tensor:
-    """Gradients of the whole picture's largest logit, summed over channels: `[n, H, W]`."""
-    with torch.enable_grad():
-        leaf = _in_layout_of(probes, plan).detach().requires_grad_(True)
-        outputs = plan.network(leaf.clone())
-        return torch.autograd.grad(outputs[:, int(outputs[0].argmax())].sum(), leaf)[0].float().sum(1)
-
-
-def _agreement(actual: Tensor, expected: Tensor, kind: Kind, exact: bool) -> float:
-    """Rank correlation; 0 where the top class differs, or a float32 copy differs by more than rounding."""
-    if not torch.isfinite(actual).all():
-        return 0.0
-    if (
-        kind == "forward"
-        and actual.shape[1] > 1
-        and not torch.equal(actual.argmax(1)[:1], expected.argmax(1)[:1])
-    ):
-        return 0.0
-    if exact:
-        return float((actual - expected).abs().max() <= CLOSE * expected.abs().max().clamp(min=1e-6))
-    if kind == "forward":  # what perturbation methods read is how a class's score moves from probe to probe
-        actual, expected = actual - actual.mean(0), expected - expected.mean(0)
-        return rank_correlation(actual, expected)
-    return min(rank_correlation(a, b) for a, b in zip(actual, expected, strict=True))
-
-
-def rank_correlation(a: Tensor, b: Tensor) -> float:
-    """Spearman's, of all elements; 1 for two constants."""
-    ranks = torch.stack([t.flatten().argsort().argsort().double() for t in (a, b)])
-    return 1.0 if a.numel() < 2 or float(b.max() - b.min()) == 0 else float(torch.corrcoef(ranks)[0, 1])
-
-
-def _in_layout_of(x: Tensor, plan: Plan) -> Tensor:
-    return x.to(
-        plan.dtype, memory_format=torch.channels_last if plan.channels_last else torch.contiguous_format
-    )
-
-
-@contextmanager
-def _undisturbed(module: nn.Module) -> Iterator[None]:
-    """Restores the training flags, which tracing and trial runs change."""
-    flags = [(part, part.training) for part in module.modules()]
-    try:
-        yield
-    finally:
-        for part, training in flags:
-            part.training = training
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, torch uses one thread: sums are split among threads and round accordingly, and the choice of a
-    plan must not depend on their number."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _ordered(ways: Iterable[str], known: Mapping[str, float]) -> list[str]:
+    """The ways that are about as fast as the fastest first; within them and the others, the order as it is."""
+    fastest = min(known.values(), default=0.0)
+    return sorted(ways, key=lambda way: bool(known) and known.get(way, math.inf) > CLEARLY * fastest)

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from backend.attribution.network.passes import Run
+from backend.attribution.network.run import Run
 from backend.attribution.perturbation.segments import Segmentation
 from models.model import Model
 from models.spec import Baseline

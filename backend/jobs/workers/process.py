@@ -17,6 +17,7 @@ from typing import Any
 from app.core.errors import Cancelled, EvidentError, JobFailed, OutOfMemory, WorkerKilled
 from app.core.logs import quiet_libraries
 from app.core.settings import get_settings
+from backend.attribution.network import plan_store
 from backend.jobs.spool import Spool
 from backend.jobs.workers.protocol import TRIES, Group, Stored, WorkerConfig
 from backend.store.blobs import Blobs, full_disk
@@ -56,6 +57,7 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
     else:
         # Not the address space: torch and CUDA reserve far more than they ever touch.
         resource.setrlimit(resource.RLIMIT_DATA, (config.job_bytes, config.job_bytes))
+        plan_store.keep_in(config.data / "cache" / "plans")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for plugin in config.plugins:
         importlib.import_module(plugin)

@@ -13,7 +13,8 @@ from backend.attribution.lrp import prepared
 from backend.attribution.lrp.linear import LEAST_FAN_IN, SignedWeights, apply, transposed
 from backend.attribution.lrp.prepared import Settings, relevance, walks_in_half
 from backend.attribution.lrp.rules import ZPlus
-from backend.attribution.network.passes import AGREEMENT, rank_correlation
+from backend.attribution.network.passes import AGREEMENT
+from backend.attribution.network.trials import rank_correlation
 from tests import tiny
 from tests.backend.attribution.lrp import networks
 

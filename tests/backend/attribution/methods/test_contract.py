@@ -18,7 +18,8 @@ import backend
 import models
 from app.core.errors import BadParameter, Cancelled, Incompatible
 from backend.attribution.methods import METHODS
-from backend.attribution.network.passes import SMALL, Passes
+from backend.attribution.network.passes import Passes
+from backend.attribution.network.run import SMALL
 from tests.tiny import BUILDERS, build, picture
 
 PAIRS = [(method, name) for method in METHODS for name in BUILDERS]

@@ -18,6 +18,8 @@ from backend.attribution.methods import METHODS
 from backend.attribution.network import bfloat16
 from backend.attribution.network import passes as engine
 from backend.attribution.network.passes import AGREEMENT, Passes
+from backend.attribution.network.plan import Plan
+from backend.attribution.network.trials import NoiseError, noise_error
 from tests.tiny import BUILDERS, build, picture
 
 
@@ -203,6 +205,79 @@ def test_the_choice_follows_from_processor_and_network_alone(name, monkeypatch):
     assert {Passes(build(name)).plan(kind).description for kind in ("forward", "gradient")} == {
         "folded, float32, batch 32"
     }
+
+
+def test_what_rounding_adds_to_an_average_against_a_simulation():
+    """bias and noise of known size: E|mean of n rounded - mean of n exact|^2 over the variance of the mean."""
+    torch.manual_seed(0)
+    bias, rounding, sampling, cells = 0.02, 0.1, 0.7, 4000
+    error = NoiseError(bias**2, rounding**2, sampling**2)
+    for copies in (5, 50, 500):
+        added = (bias + rounding * torch.randn(copies, cells)).mean(0)
+        mean = (sampling * torch.randn(copies, cells)).mean(0)
+        assert error.share(copies) == pytest.approx(float((added**2).mean() / mean.var()), rel=0.15)
+    assert NoiseError(0.0, 0.0, 0.0).share(5) == float("inf")
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+def test_the_noise_error_is_found_again(bias):
+    """Exact: x^2 / 2, gradient x. Rounded: a gradient with a known offset and a known slope beside it."""
+
+    def plan(slope: float, offset: float) -> Plan:
+        def network(x):
+            return ((1 + slope) * x**2 / 2 + offset * x).sum((1, 2, 3))[:, None]
+
+        return Plan(network, "float32", "", torch.float32, channels_last=False, batch=4)
+
+    x = torch.zeros(1, 1, 64, 64)
+    error = noise_error(plan(0.0, 0.0), plan(0.1, bias), x, noise=0.5, draws=6)
+    assert error.sampling == pytest.approx(0.25, rel=0.05)
+    assert error.variance == pytest.approx(0.1**2 * 0.25, rel=0.05)
+    assert error.bias == pytest.approx(bias**2, abs=0.002)
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_noisy_copies_run_in_half_precision_both_ways_where_their_own_noise_is_larger(monkeypatch):
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: True)
+    passes = Passes(models.load("shapes"))
+    plan = passes.noisy(0.15, 50)
+    error = passes._noise[max(passes._noise)]
+    assert error.share(50) <= engine.SHARE
+    assert plan.description == "folded, bfloat16 both ways, batch 32"
+    run = passes.run(0, 50, noise=0.15)
+    assert run.plan("gradient") is plan
+    assert passes.run(0, 50).plan("gradient") is passes.plan("gradient") is not plan
+    assert passes.run(0, 2, noise=0.15).plan("gradient") == passes.exact
+    many = next(n for n in (10**k for k in range(9)) if error.share(n) > engine.SHARE)
+    assert passes.noisy(0.15, many) is passes.plan("gradient")
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_noise_that_vanishes_in_the_rounding_hides_nothing(monkeypatch):
+    """Without noise of its own a method keeps its exact gradients."""
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: True)
+    passes = Passes(models.load("shapes"))
+    assert passes.noisy(1e-7, 50) is passes.plan("gradient")
+    monkeypatch.setattr(engine, "has_bfloat16", lambda device: False)
+    assert Passes(models.load("shapes")).noisy(0.15, 50).precision == "float32"
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_smooth_grad_in_half_precision_is_as_near_to_many_copies_as_in_float32(monkeypatch):
+    model = models.load("shapes")
+    x = torch.rand(1, *model.input.shape, generator=torch.Generator().manual_seed(0))
+
+    def smooth(half: bool, copies: int, seed: int):
+        monkeypatch.setattr(engine, "has_bfloat16", lambda device: half)
+        fresh = models.load("shapes")
+        return backend.explain(fresh, x, "smooth_grad", target=0, n_samples=copies, seed=seed)
+
+    truth = smooth(False, 400, 1).values
+    half, full = smooth(True, 16, 2), smooth(False, 16, 2)
+    assert half.extras["precision"] == "bfloat16"
+    assert "both ways" in half.plan
+    errors = [float(((result.values - truth) ** 2).mean()) for result in (half, full)]
+    assert errors[0] <= 1.15 * errors[1]
 
 
 @pytest.mark.usefixtures("half_precision")

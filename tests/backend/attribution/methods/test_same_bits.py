@@ -15,7 +15,7 @@ import hashlib, torch
 import backend, models
 torch.set_num_threads(1)
 methods = {
-    "smooth_grad": {"n_samples": 16}, "integrated_gradients": {"n_steps": 16}, "lime": {"n_samples": 64}, "rise": {"n_samples": 32},
+    "smooth_grad": {"n_samples": 16}, "integrated_gradients": {"n_steps": 16}, "lime": {"n_samples": 512}, "rise": {"n_samples": 32},
     "lrp": {}, "fused": {},
 }
 for name in ("shapes", "cnnexplain_synthetic"):

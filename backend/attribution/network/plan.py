@@ -1,0 +1,49 @@
+"""A plan: one way to run passes on a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from models.model import Model
+
+Kind = Literal["forward", "gradient", "noisy"]
+"""What is asked of a pass: the score; the gradient; the gradient of a copy with noise, one of many to be averaged."""
+AS_GIVEN = "as given, float32"
+"""Description of a run without this engine."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How passes of one kind are run. description: the same in words, for the record. agreement: rank
+    correlation with the module's float32 results."""
+
+    network: Callable[[Tensor], Tensor]
+    precision: str
+    description: str
+    dtype: torch.dtype
+    channels_last: bool
+    batch: int
+    agreement: float = 1.0
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """`x` in the network's type and memory layout."""
+        return x.to(
+            self.dtype, memory_format=torch.channels_last if self.channels_last else torch.contiguous_format
+        )
+
+
+class Plans(Protocol):
+    """Where a run gets its plans from; `passes.Passes` says what each is."""
+
+    model: Model
+
+    @property
+    def exact(self) -> Plan: ...
+    def plan(self, kind: Kind) -> Plan: ...
+    def noisy(self, noise: float, copies: int) -> Plan: ...
+    def fused(self, planned: int) -> Plan | None: ...
