@@ -35,7 +35,7 @@ class Deconvolution(OnePass):
         "together with Grad-CAM."
     )
     signed: ClassVar[bool] = True
-    order: ClassVar[int] = 135
+    order: ClassVar[int] = 168
 
     def is_compatible(self, model: Model) -> Compatibility:
         return verdict(model, "Deconvolution")

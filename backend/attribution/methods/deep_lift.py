@@ -49,8 +49,8 @@ class DeepLIFT(Method[DeepLiftParams]):
     (f(x) - f(b)) / (x - b) in place of f' at each activation f (the Rescale rule).
 
     By Captum's `DeepLift`, on a copy of the network that it gets right (backend/attribution/lrp/rescale.py): on the
-    network itself it leaves shared, functional and in-place activations, those it does not know and overlapping
-    max pooling at the gradient or worse, without a word. What cannot be carried is refused by name. Completeness: the
+    network itself it refuses shared activations, and is wrong without a word on functional ones, those it does not
+    know, max pooling behind a ReLU or with overlap, and inputs of an activation that something else reads. What cannot be carried is refused by name. Completeness: the
     map adds up to y_c(x) - y_c(b); `gap` is the relative deviation. extras: score, baseline_score.
     """
 
@@ -67,7 +67,7 @@ class DeepLIFT(Method[DeepLiftParams]):
     )
     signed: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
-    order: ClassVar[int] = 65
+    order: ClassVar[int] = 160
     Params = DeepLiftParams
 
     def is_compatible(self, model: Model) -> Compatibility:

@@ -70,7 +70,7 @@ class GradientSHAP(Method[GradientShapParams]):
     )
     signed: ClassVar[bool] = True
     unit: ClassVar[str] = "points"
-    order: ClassVar[int] = 145
+    order: ClassVar[int] = 162
     Params = GradientShapParams
 
     def cost(self, model: Model, params: GradientShapParams) -> Cost:

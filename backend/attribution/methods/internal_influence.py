@@ -36,7 +36,7 @@ class InternalInfluence(Method[PathParams]):
     )
     signed: ClassVar[bool] = True
     uses_layer: ClassVar[bool] = True
-    order: ClassVar[int] = 152
+    order: ClassVar[int] = 172
     Params = PathParams
 
     def defaults(self, model: Model) -> dict[str, Any]:

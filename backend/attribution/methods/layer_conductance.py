@@ -49,7 +49,7 @@ class LayerConductance(Method[PathParams]):
     )
     signed: ClassVar[bool] = True
     uses_layer: ClassVar[bool] = True
-    order: ClassVar[int] = 151
+    order: ClassVar[int] = 170
     Params = PathParams
 
     def defaults(self, model: Model) -> dict[str, Any]:

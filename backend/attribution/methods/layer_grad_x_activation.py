@@ -66,7 +66,7 @@ class LayerGradXActivation(Method[NoParams]):
     signed: ClassVar[bool] = True
     uses_layer: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
-    order: ClassVar[int] = 150
+    order: ClassVar[int] = 174
     Params = NoParams
 
     def cost(self, model: Model, params: NoParams) -> Cost:

@@ -47,7 +47,7 @@ class NeuronGradient(Method[FeatureMapParams]):
     signed: ClassVar[bool] = True
     uses_layer: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
-    order: ClassVar[int] = 155
+    order: ClassVar[int] = 176
     Params = FeatureMapParams
 
     def cost(self, model: Model, params: FeatureMapParams) -> Cost:

@@ -35,7 +35,7 @@ class SmoothGradSquared(Method[NoiseParams]):
     )
     signed: ClassVar[bool] = False
     unit: ClassVar[str] = "copies"
-    order: ClassVar[int] = 140
+    order: ClassVar[int] = 164
     Params = NoiseParams
 
     def cost(self, model: Model, params: NoiseParams) -> Cost:

@@ -36,7 +36,7 @@ class VarGrad(Method[NoiseParams]):
     )
     signed: ClassVar[bool] = False
     unit: ClassVar[str] = "copies"
-    order: ClassVar[int] = 141
+    order: ClassVar[int] = 166
     Params = NoiseParams
 
     def cost(self, model: Model, params: NoiseParams) -> Cost:
