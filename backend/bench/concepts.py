@@ -17,7 +17,8 @@ from PIL import Image
 from torch import Tensor
 
 import backend
-from backend.attribution.concepts.attribution import POINTS
+from backend.attribution.concepts.attribution import POINTS, attribution_field
+from backend.attribution.concepts.significance import pseudo_concepts
 from backend.attribution.concepts.vectors import EPS, Activations, ConceptVector, vector_from
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
 from backend.bench.subject import Subject, resnet_subject
@@ -27,6 +28,7 @@ TITLE = "Concept attributions (ResNet-18, 224 x 224): theirs / ours"
 ORDER = 40
 LAYERS, N_CONCEPTS = ("layer2", "layer3", "layer4"), 9
 EXAMPLES = 10
+RANDOM, RANDOM_FEW = 1000, 50
 NEGATIVES = 5
 """Concepts with another seed whose examples together are the counter-examples; what they show does not
 matter for the time."""
@@ -62,6 +64,26 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
             ),
         ]
         yield from contest(f"Visual-TCAV, {len(layers)} layers x {n_concepts} concepts", ours, peers, setting)
+    yield from _random_concepts(subject, layers[-1], pictures["random"], setting)
+
+
+def _random_concepts(
+    subject: Subject, layer: str, counter_examples: np.ndarray, setting: Setting
+) -> Iterator[Row | LeftOut]:
+    """Drawing and scoring a thousand at once, against fifty one after another."""
+    many, few = (200, 10) if setting.quick else (RANDOM, RANDOM_FEW)
+    minus = Activations(subject.model, layer, prepared(subject, counter_examples))
+    field = attribution_field(subject.model, subject.x, layer, [subject.target])
+
+    def ours() -> None:
+        pseudo_concepts(minus, EXAMPLES, many).scores(field)
+
+    def one_by_one() -> None:
+        for seed in range(few):
+            pseudo_concepts(minus, EXAMPLES, 1, seed).scores(field)
+
+    peer = Peer(f"{few} random concepts, one by one", lambda: one_by_one, 1)
+    yield from contest(f"{many:,} random concepts of {layer}", ours, [peer], setting)
 
 
 def _pictures(n_concepts: int) -> dict[str, np.ndarray]:
@@ -75,11 +97,13 @@ def _pictures(n_concepts: int) -> dict[str, np.ndarray]:
     return {**sets, "random": np.concatenate([kind.make(EXAMPLES, seed=1000) for kind in kinds[:NEGATIVES]])}
 
 
+def prepared(subject: Subject, pictures: np.ndarray) -> Tensor:
+    return torch.cat([subject.model.prepare(picture) for picture in pictures])
+
+
 def _vectors(subject: Subject, layer: str, pictures: dict[str, np.ndarray]) -> list[ConceptVector]:
     activations = {
-        name: Activations(
-            subject.model, layer, torch.cat([subject.model.prepare(picture) for picture in images])
-        )
+        name: Activations(subject.model, layer, prepared(subject, images))
         for name, images in pictures.items()
     }
     minus = activations.pop("random")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 import psutil
+
+from backend.bench.subject import network
 
 BOOT_SECONDS = 120.0
 LONGEST = 900.0
@@ -43,6 +45,19 @@ class Server:
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
                 return dict(answer.raise_for_status().json())
             time.sleep(1.0)
+
+    def predict(self, input_id: str, model: str) -> None:
+        """Waits for the prediction, as the page does before it asks for maps."""
+        deadline = time.monotonic() + BOOT_SECONDS
+        while True:
+            answer = self.client.post("/api/v1/predictions", json={"input": input_id, "model": model})
+            if answer.status_code == httpx.codes.OK:
+                return
+            if answer.status_code not in (httpx.codes.ACCEPTED, httpx.codes.SERVICE_UNAVAILABLE):
+                answer.raise_for_status()
+            if time.monotonic() > deadline:
+                raise RuntimeError("no prediction came")
+            time.sleep(POLL)
 
     def explain(self, requests: Sequence[dict[str, Any]]) -> list[str]:
         """Posts them all and waits until the last has ended, on one stream of events. Raises RuntimeError
@@ -117,6 +132,19 @@ def serving(data: Path, workers: int, environment: dict[str, str] | None = None)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def write_weights(folder: Path, models: Iterable[str]) -> None:
+    """Seeded random weights as safetensors: nothing is downloaded."""
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    for key in models:
+        state = network(key).module.state_dict()
+        save_file(
+            {name: tensor.contiguous() for name, tensor in state.items()},
+            folder / f"{key.replace(':', '_')}.safetensors",
+        )
 
 
 def _until_ready(process: subprocess.Popen[bytes], client: httpx.Client, started: float) -> float:

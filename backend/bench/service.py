@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from backend.bench.harness import Row, Setting, figure, seconds, versus
-from backend.bench.server import Server, serving
-from backend.bench.subject import PICTURE, network
+from backend.bench.server import Server, serving, write_weights
+from backend.bench.subject import PICTURE
 
 TITLE = "The service: `evident serve` in processes of its own"
 ORDER = 50
@@ -27,23 +27,10 @@ def rows(setting: Setting) -> Iterator[Row]:
     """Five figures."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights"
-        _write_weights(weights)
+        write_weights(weights, (SMALL, LARGE))
         environment = {"EVIDENT_WEIGHTS": str(weights)}
         yield from _one_server(Path(folder) / "one", environment, setting)
         yield _two_workers(Path(folder), environment, setting)
-
-
-def _write_weights(folder: Path) -> None:
-    """Seeded random weights as safetensors: nothing is downloaded."""
-    from safetensors.torch import save_file
-
-    folder.mkdir()
-    for key in (SMALL, LARGE):
-        state = network(key).module.state_dict()
-        save_file(
-            {name: tensor.contiguous() for name, tensor in state.items()},
-            folder / f"{key.replace(':', '_')}.safetensors",
-        )
 
 
 def _one_server(data: Path, environment: dict[str, str], setting: Setting) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 from contextlib import redirect_stderr
 
 import numpy as np
@@ -16,7 +17,17 @@ from app import cli
 from backend.attribution.concepts.vectors import concept_vector
 from backend.attribution.perturbation.segments import segments
 from backend.bench import captum_work as captum
-from backend.bench import concepts, early_stop, floor, harness, other_work, peers, same_time, sampling
+from backend.bench import (
+    concepts,
+    early_stop,
+    first_pictures,
+    floor,
+    harness,
+    other_work,
+    peers,
+    same_time,
+    sampling,
+)
 from backend.bench.subject import Subject
 from tests import tiny
 
@@ -215,6 +226,26 @@ def test_early_stopping_counts_passes_and_names_the_error(subject, monkeypatch):
     assert rows["SmoothGrad"].theirs == 125
     assert rows["SmoothGrad"].ours < 125
     assert rows["SmoothGrad"].unit == "passes"
+
+
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        ({"id": "a", "state": "running", "progress": {"done": 0, "partial": 0}}, None),
+        ({"id": "a", "state": "queued", "progress": None}, None),
+        ({"id": "a", "state": "running", "progress": {"done": 5, "partial": 1}}, "a"),
+        ({"id": "a", "state": "done", "progress": {"partial": 0}}, "a"),
+    ],
+)
+def test_the_first_picture_is_seen_in_the_events(view, shown):
+    assert first_pictures.first_picture(f"data: {json.dumps(view)}") == shown
+    assert first_pictures.first_picture("event: change") is None
+    with pytest.raises(RuntimeError, match="failed"):
+        first_pictures.first_picture(f"data: {json.dumps(view | {'state': 'failed'})}")
+
+
+def test_no_two_pictures_of_the_rounds_are_the_same():
+    assert len({first_pictures.variant(number) for number in range(300)}) == 300
 
 
 def test_the_command_writes_both_files_compares_and_refuses(subject, tmp_path, monkeypatch, capsys):
