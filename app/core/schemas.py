@@ -129,9 +129,26 @@ class ClassScore(BaseModel):
     probability: float
 
 
+class Gate(BaseModel):
+    """May the score be shown at once? `abstain`: only when somebody asks for it. reasons: plain sentences, the
+    gravest first."""
+
+    state: Literal["ready", "doubtful", "abstain"] = "ready"
+    reasons: list[str] = []
+
+
+class CoughScore(BaseModel):
+    """One cough of a recording, seconds, and its score per class when it is heard alone."""
+
+    start: float
+    end: float
+    scores: dict[int, float]
+
+
 class PredictionResult(BaseModel):
-    """`interval` maps a class index to (low, high): spread of the score over small shifts of the input, in
-    the sense of `interval_means`."""
+    """`interval` maps a class index to (low, high): where nine of ten scores of further coughs of the same
+    recording, or of the same input changed a little, lie; `interval_means` says which. `undecided`: the
+    interval of the top class meets another's. `coughs`, `recording`: each cough alone, and their mean."""
 
     input: str
     model: str
@@ -139,7 +156,11 @@ class PredictionResult(BaseModel):
     top: int
     interval: dict[int, tuple[float, float]] = {}
     interval_means: str = ""
+    undecided: bool = False
+    coughs: list[CoughScore] = []
+    recording: dict[int, float] = {}
     quality: list[Check] = []
+    gate: Gate = Gate()
     grid: tuple[int, int]
     y_axis: AxisInfo
     x_axis: AxisInfo

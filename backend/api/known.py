@@ -17,7 +17,7 @@ from app.core.schemas import Catalogue, Fit, MethodInfo, ModelInfo
 from app.core.text import plain_text
 from backend.jobs.keys import canonical, job_key
 from backend.store.runs import recent
-from backend.tasks.prediction import DETECTOR
+from backend.tasks.gate import DETECTOR
 
 if TYPE_CHECKING:
     from backend.api.services import Services

@@ -97,6 +97,7 @@ def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, An
             if misled
             else "A mains hum is in three of ten, whatever the class."
         ),
+        "channel": {"rate": 8000, "words": "generated sounds at 8 kHz"},
         "split": "Training, validation and test recordings are generated with different seeds (11, 12, 13).",
         "licence": "Apache-2.0",
         "intended_use": INTENDED_USE,
@@ -169,6 +170,8 @@ def _covid(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress:
         "data": "covid19-cough (Russia 2020): 286 coughs of people with a positive PCR, 152 of people who said they were healthy (no test "
         "stated), by telephone at 8 kHz; one person per recording is assumed. CC0-1.0.",
         "licence": "Weights Apache-2.0; recordings CC0-1.0, not part of the program",
+        "channel": {"rate": 8000, "words": "telephone recordings at 8 kHz"},
+        "unit": "cough",  # the label holds for each cough of a recording, not for its window as a whole
         "split": f"By person. Figures: {folds} folds, {seeds} seeds, out of fold. Shipped weights: trained on folds 1 to {folds - 1} with "
         "seed 0; the people of fold 0 (`held_out`) were never heard.",
         "training": {

@@ -208,16 +208,15 @@ def test_the_callers_tensor_is_never_changed() -> None:
 
 
 def test_the_interval_of_a_prediction_is_of_the_input_itself() -> None:
-    """The first row of the moved batch is the input: a network working in place had shifted what was shown
-    of it."""
-    from backend.tasks.prediction import spread
+    """A network working in place had shifted what was shown of it."""
+    from backend.tasks.steadiness import of_picture
 
     model = wrap(Overwriting())
     prepared = model.input.prepare(
         np.random.default_rng(0).random((tiny.SIZE, tiny.SIZE, 3), dtype=np.float32)
     )
     before = prepared.x.clone()
-    spread(model, prepared, {}, None)
+    of_picture(model, prepared)
     assert torch.equal(prepared.x, before)
 
 

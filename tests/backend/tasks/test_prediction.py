@@ -7,15 +7,17 @@ import io
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import models
-from app.core.errors import Incompatible, NotFound
+from app.core.errors import Incompatible, InvalidInput, NotFound
 from app.core.schemas import Prediction
 from backend.tasks import TASKS
-from backend.tasks.prediction import SHOWN, cough_check
+from backend.tasks.gate import cough_check, missed
+from backend.tasks.prediction import SHOWN
+from backend.tasks.steadiness import of_picture
 from tests.backend.tasks.conftest import payload_of, photo
+from tests.models.media.test_coughs import bout
 
 MODEL = "shapes"
 
@@ -46,29 +48,16 @@ def test_scores_are_the_models(files, report):
         assert score.label == model.labels[score.index]
 
 
-def test_the_interval_is_the_range_over_moved_pictures(files, report):
-    """A second, slow way: each move one by one, by index arithmetic."""
+def test_the_interval_is_that_of_changed_pictures(files, report):
     outcome = predict(files, report, photo(3))
     model = models.load(MODEL)
-    x = model.prepare(Image.fromarray(photo(3)))
-    height, width = x.shape[-2:]
-    cells = int(outcome.result["interval_means"].split("up to ")[1].split()[0])
-    scores = []
-    for dy, dx in [(0, 0), (0, -cells), (0, cells), (-cells, 0), (cells, 0)]:
-        rows = torch.arange(height).add(dy).clamp(0, height - 1)
-        columns = torch.arange(width).add(dx).clamp(0, width - 1)
-        scores.append(model.predict(x[:, :, rows][:, :, :, columns])[0])
-    scores = torch.stack(scores)
+    steady = of_picture(model, model.input.prepare(Image.fromarray(photo(3))))
     for index, (low, high) in outcome.result["interval"].items():
-        assert low == pytest.approx(float(scores[:, int(index)].min()), abs=1e-5)
-        assert high == pytest.approx(float(scores[:, int(index)].max()), abs=1e-5)
-
-
-def test_a_uniform_picture_has_no_spread(files, report):
-    """Moving it changes nothing."""
-    outcome = predict(files, report, np.full((64, 64, 3), 127, np.uint8))
-    for low, high in outcome.result["interval"].values():
-        assert high - low == pytest.approx(0, abs=1e-6)
+        assert (low, high) == pytest.approx((steady.low[int(index)], steady.high[int(index)]), abs=1e-5)
+    top = outcome.result["top"]
+    reached = max(high for index, (_, high) in outcome.result["interval"].items() if int(index) != top)
+    assert outcome.result["undecided"] == (steady.low[top] <= reached)
+    assert outcome.result["gate"] == {"state": "ready", "reasons": []}
 
 
 def test_axes_and_grid_speak_of_the_original(files, report):
@@ -102,15 +91,6 @@ def test_checks_of_the_input_are_passed_on(files, report):
     assert predict(files, report, photo(), checks=checks).result["quality"] == checks
 
 
-@pytest.mark.parametrize(
-    ("probability", "state"),
-    [(1.0, "ok"), (0.5, "ok"), (0.499, "warning"), (0.2, "warning"), (0.199, "bad"), (0, "bad")],
-)
-def test_the_gate_has_three_states(probability, state):
-    assert cough_check(probability).state == state
-    assert f"{100 * probability:.0f} %" in cough_check(probability).detail
-
-
 def sound_model():
     for key, spec in models.specs().items():
         if "audio" in spec.input.modalities and spec.weights is not None:
@@ -137,18 +117,25 @@ def test_sound_low_frequencies_at_the_bottom_of_the_picture(files, report):
     )
 
 
-def test_the_interval_of_a_recording_moves_the_window(files, report):
-    key = sound_model()
-    sound, rate = burst()
-    outcome = predict(files, report, sound, "audio", key, start=2.0, rate=rate)
-    assert outcome.result["window"][0] == pytest.approx(2.0, abs=0.02)
-    model = models.load(key)
-    starts = [outcome.result["window"][0] + shift for shift in (0.0, -0.05, -0.025, 0.025, 0.05)]
-    scores = torch.stack([model.predict(model.prepare((sound, rate), start=start))[0] for start in starts])
-    for index, (low, high) in outcome.result["interval"].items():
-        assert (low, high) == pytest.approx(
-            (float(scores[:, int(index)].min()), float(scores[:, int(index)].max())), abs=1e-5
-        )
+def test_a_recording_is_scored_as_a_whole_and_cough_by_cough(files, report):
+    sound, starts = bout(3, 1)
+    result = predict(files, report, sound, "audio", "cnnexplain", rate=8000).result
+    assert [cough["start"] for cough in result["coughs"]] == pytest.approx(starts, abs=0.05)
+    assert result["gate"]["state"] in ("ready", "doubtful", "abstain")
+    top = str(result["top"])
+    low, high = result["interval"][top]
+    assert low <= result["recording"][top] <= high
+    assert "probability" not in result["interval_means"]
+    assert result["undecided"] == (low <= 0.5)
+
+
+def test_silence_is_refused_and_noise_is_withheld(files, report):
+    with pytest.raises(InvalidInput, match="silent"):
+        predict(files, report, np.zeros(16000, np.float32), "audio", "cnnexplain", rate=8000)
+    noise = (0.1 * np.random.default_rng(0).normal(size=24000)).astype(np.float32)
+    gate = predict(files, report, noise, "audio", "cnnexplain", rate=8000).result["gate"]
+    assert gate["state"] == "abstain"
+    assert "No cough was found" in gate["reasons"][0]
 
 
 def test_the_gate_hears_whether_there_is_a_cough(files, report):
@@ -160,4 +147,4 @@ def test_the_gate_hears_whether_there_is_a_cough(files, report):
     column = [label.lower() for label in detector.labels].index("cough")
     window = predict(files, report, sound, "audio", sound_model(), rate=rate).result["window"]
     probability = float(detector.predict(detector.prepare((sound, rate), start=window[0]))[0, column])
-    assert quality[0] == cough_check(probability).model_dump()
+    assert quality[0] == cough_check(probability, 1, missed(detector.spec.card)).model_dump()
