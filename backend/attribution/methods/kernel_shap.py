@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from math import comb, inf, isfinite, prod
+from math import comb
 from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
 from backend.attribution.methods import register
-from backend.attribution.network.passes import Passes
 from backend.attribution.perturbation.removal import (
     BaselineParam,
-    Removal,
     SamplesParam,
     SegmentationParam,
     SegmentsParam,
+    most_segments,
     segment_defaults,
     unsure,
 )
-from backend.attribution.perturbation.segments import grid, segments, to_cells
-from backend.attribution.perturbation.surrogate import ENOUGH, relative_error, robust_errors, too_few
+from backend.attribution.perturbation.segment_space import (
+    REFIT,
+    SegmentForward,
+    SegmentModel,
+    by_label,
+    fit_by_captum,
+)
+from backend.attribution.perturbation.segments import segments, to_cells
+from backend.attribution.perturbation.surrogate import ENOUGH, robust_errors, too_few
+from backend.attribution.tolerance import ToleranceParam, reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
 EXACT = 8
 """Up to this many segments all 2^S coalitions are scored."""
-REFIT = 100
 
 
 class KernelShapParams(Params):
@@ -34,6 +40,22 @@ class KernelShapParams(Params):
     segments: SegmentsParam = 50
     segmentation: SegmentationParam = "slic"
     baseline: BaselineParam = "black"
+    tolerance: ToleranceParam = 0.0
+
+
+class ConstrainedLeastSquares(SegmentModel):
+    """`solve` as Captum's interpretable model."""
+
+    def solve(self, on: np.ndarray, scores: np.ndarray) -> None:
+        shares, errors = solve(on, scores)
+        self.keep(shares, errors, enough=len(on) >= ENOUGH * on.shape[1] + 2)
+
+
+class Exact(SegmentModel):
+    """`shapley`, of all coalitions."""
+
+    def solve(self, on: np.ndarray, scores: np.ndarray) -> None:
+        self.keep(shapley(on, scores), np.zeros(on.shape[1]), enough=True)
 
 
 @register
@@ -41,10 +63,11 @@ class KernelShap(Method[KernelShapParams]):
     """phi_i = sum over coalitions without i of |z|! (S - |z| - 1)! / S! * (y(z + i) - y(z)); they add up to
     y(x) - y(baseline).
 
-    Up to 8 segments exactly. Above: coalitions drawn with the Shapley kernel, each with its complement, and
-    least squares under the constraint that the values add up (Covert and Lee 2021, arXiv 2012.01536); the
-    standard errors are cluster-robust, a pair one cluster. arrays: segments `[H, W]`, coefficients and errors
-    `[S]` (errors 0 where exact, none below 4 samples a segment).
+    Up to 8 segments exactly. Above by Captum's `LimeBase`, the frame of its Kernel SHAP, in segment space. Its
+    draws and its fit are replaced: coalitions come with their complements, and the constraint that the values
+    add up is kept exactly, not by a weight of 1e6 (Covert and Lee 2021, arXiv 2012.01536). The standard errors
+    are cluster-robust, a pair one cluster. arrays: segments `[H, W]`, coefficients and errors `[S]` (errors 0
+    where exact, none below 4 samples a segment).
     """
 
     key: ClassVar[str] = "kernel_shap"
@@ -68,61 +91,56 @@ class KernelShap(Method[KernelShapParams]):
     def cost(self, model: Model, params: KernelShapParams) -> Cost:
         """2^S passes for S <= 8 segments, `n_samples` for more. SLIC may return fewer segments than `params`
         asks for; the run is then cheaper."""
-        count = (
-            prod(grid(params.segments, *model.input.shape[1:]))
-            if params.segmentation == "tiles"
-            else params.segments
-        )
+        count = most_segments(model, params.segmentation, params.segments)
         return Cost(forwards=2**count if count <= EXACT else params.n_samples, backwards=0)
 
     def run(
         self, model: Model, x: Tensor, context: Context, params: KernelShapParams, report: Progress
     ) -> Attribution:
-        run = Passes.of(model).run(context.target, params.n_samples)
         labels = segments(model, x, params.segmentation, params.segments)
         count = int(labels.max()) + 1
         exact = count <= EXACT
         on = all_coalitions(count) if exact else coalitions(params.n_samples, count, context.seed)
-        removal = Removal(run, x, model.input.baseline(x, params.baseline))
-        scores, next_report = np.empty(0), REFIT
-        for part in removal.segment_scores(on, labels):
-            scores = np.append(scores, part)
-            ready = not exact and next_report <= len(scores) < len(on)
-            next_report = len(scores) + REFIT if ready else next_report
-            if len(scores) < len(on):
-                report(
-                    len(scores),
-                    len(on),
-                    to_cells(solve(on[: len(scores)], scores)[0], labels) if ready else None,
-                )
-        shares, errors = (shapley(on, scores), np.zeros(count)) if exact else solve(on, scores)
-        has_errors = exact or len(on) >= ENOUGH * count + 2
-        uncertainty = relative_error(errors, shares) if has_errors else inf
-        values = to_cells(shares, labels)
-        report(len(on), len(on), values)
-        return Attribution(
-            values=values,
+        fit = Exact() if exact else ConstrainedLeastSquares()
+
+        def partial() -> np.ndarray:
+            fit.solve(forward.rows, forward.scores)
+            return to_cells(fit.coefficients, labels)
+
+        forward = SegmentForward(
+            model,
+            x,
+            params.baseline,
+            by_label(labels, x.device),
+            context,
+            report,
+            passes=len(on),
+            partial=partial,
+            refit=len(on) if exact else REFIT,
+        )
+        fit_by_captum(forward, on, fit, lambda: reached(fit.uncertainty, params.tolerance))
+        done = len(forward.scores)
+        notes = unsure(fit.uncertainty, done) if fit.enough else (too_few(done, count, done - 2),)
+        return forward.attribution(
+            to_cells(fit.coefficients, labels),
             signed=True,
-            native=(labels.shape[0], labels.shape[1]),
-            stages={"error": Stage("Standard error", to_cells(errors, labels), False)}
-            if has_errors and not exact
+            stages={"error": Stage("Standard error", to_cells(fit.errors, labels), False)}
+            if fit.enough and not exact
             else {},
             extras={
-                "precision": run.precision,
                 "exact": exact,
                 "segments": count,
-                "score": float(scores[0]),
-                "baseline_score": float(scores[1]),
-                "uncertainty": uncertainty if isfinite(uncertainty) else None,
+                "samples": done,
+                "score": float(forward.scores[0]),
+                "baseline_score": float(forward.scores[1]),
+                "uncertainty": fit.uncertainty,
             },
             arrays={
                 "segments": labels.astype(np.int16),
-                "coefficients": shares.astype(np.float32),
-                **({"errors": errors.astype(np.float32)} if has_errors else {}),
+                "coefficients": fit.coefficients.astype(np.float32),
+                **({"errors": fit.errors.astype(np.float32)} if fit.enough else {}),
             },
-            forwards=run.forwards,
-            backwards=0,
-            notes=unsure(uncertainty, len(on)) if has_errors else (too_few(len(on), count, len(on) - 2),),
+            notes=(*stopped(done, len(on), fit.uncertainty, params.tolerance), *notes),
         )
 
 

@@ -10,23 +10,27 @@ from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.methods import register
-from backend.attribution.network.passes import Passes
 from backend.attribution.perturbation.removal import (
     BaselineParam,
-    Removal,
     SamplesParam,
     SegmentationParam,
     SegmentsParam,
     segment_defaults,
     unsure,
 )
+from backend.attribution.perturbation.segment_space import (
+    REFIT,
+    SegmentForward,
+    SegmentModel,
+    by_label,
+    fit_by_captum,
+)
 from backend.attribution.perturbation.segments import segments, to_cells
 from backend.attribution.perturbation.surrogate import Surrogate, draw, fit_surrogate, too_few
+from backend.attribution.tolerance import ToleranceParam, reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
-REFIT = 100
-"""Samples between two refits: the first picture comes after this many."""
 WEAK = 0.3
 """R2 below which the surrogate does not describe the model."""
 
@@ -48,13 +52,18 @@ class LimeParams(Params):
         title="Paired samples",
         description="Each sample comes with its opposite: the same error with fewer samples. Off: as in the paper.",
     )
-    tolerance: float = Field(
-        0.0,
-        ge=0.0,
-        le=1.0,
-        title="Stop early at",
-        description="Stop as soon as the standard error of the coefficients is below this share of their spread; 0 uses all samples.",
-    )
+    tolerance: ToleranceParam = 0.0
+
+
+class LocalModel(SegmentModel):
+    """`fit_surrogate` as Captum's interpretable model."""
+
+    def __init__(self, params: LimeParams) -> None:
+        self._width, self._pairs = params.kernel_width, params.antithetic
+
+    def solve(self, on: np.ndarray, scores: np.ndarray) -> None:
+        self.surrogate = fit_surrogate(on, scores, self._width, self._pairs)
+        self.keep(self.surrogate.coefficients, self.surrogate.errors, self.surrogate.enough)
 
 
 @register
@@ -93,55 +102,53 @@ class Lime(Method[LimeParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: LimeParams, report: Progress
     ) -> Attribution:
-        run = Passes.of(model).run(context.target, params.n_samples)
         labels = segments(model, x, params.segmentation, params.segments)
         count = int(labels.max()) + 1
         on = draw(params.n_samples, count, context.seed, params.antithetic)
-        removal = Removal(run, x, model.input.baseline(x, params.baseline))
-        scores = np.empty(len(on))
-        surrogate, done, next_fit = None, 0, REFIT
-        for part in removal.segment_scores(on, labels):
-            scores[done : done + len(part)] = part
-            done += len(part)
-            if done < next_fit and done < len(on):
-                report(done, len(on))
-                continue
-            next_fit = done + REFIT
-            surrogate = fit_surrogate(on[:done], scores[:done], params.kernel_width, params.antithetic)
-            if params.tolerance and surrogate.enough and surrogate.uncertainty <= params.tolerance:
-                break
-            if done < len(on):
-                report(done, len(on), to_cells(surrogate.coefficients, labels))
-        assert surrogate is not None
-        values = to_cells(surrogate.coefficients, labels)
-        report(len(on), len(on), values)
-        band = {"band": surrogate.band.astype(np.float32)} if surrogate.enough else {}
-        return Attribution(
-            values=values,
+        fit = LocalModel(params)
+
+        def partial() -> np.ndarray:
+            fit.solve(forward.rows, forward.scores)
+            return to_cells(fit.coefficients, labels)
+
+        forward = SegmentForward(
+            model,
+            x,
+            params.baseline,
+            by_label(labels, x.device),
+            context,
+            report,
+            passes=len(on),
+            partial=partial,
+            refit=REFIT,
+        )
+        fit_by_captum(forward, on, fit, lambda: reached(fit.uncertainty, params.tolerance))
+        surrogate, done, values = fit.surrogate, len(forward.scores), to_cells(fit.coefficients, labels)
+        band = {"band": surrogate.band.astype(np.float32)} if fit.enough else {}
+        return forward.attribution(
+            values,
             signed=True,
             native=labels.shape if params.segmentation == "slic" else _tile_shape(labels),
-            stages=_stages(surrogate, values, labels) if surrogate.enough else {},
+            stages=_stages(surrogate, values, labels) if fit.enough else {},
             extras={
                 "r2": surrogate.r2,
                 "intercept": surrogate.intercept,
                 "segments": count,
                 "samples": done,
-                "uncertainty": surrogate.uncertainty
-                if surrogate.enough and np.isfinite(surrogate.uncertainty)
-                else None,
-                "sure_segments": int(_sure(surrogate).sum()) if surrogate.enough else None,
-                "precision": run.precision,
+                "uncertainty": fit.uncertainty,
+                "sure_segments": int(_sure(surrogate).sum()) if fit.enough else None,
             },
             arrays={
                 "segments": labels.astype(np.int16),
                 "coefficients": surrogate.coefficients.astype(np.float32),
                 **band,
                 "samples": on[:done],
-                "scores": scores[:done].astype(np.float32),
+                "scores": forward.scores.astype(np.float32),
             },
-            forwards=run.forwards,
-            backwards=0,
-            notes=_notes(surrogate, done, count),
+            notes=(
+                *stopped(done, len(on), fit.uncertainty, params.tolerance),
+                *_notes(surrogate, done, count),
+            ),
         )
 
 

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from captum.attr import FeatureAblation
 from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.methods import register
-from backend.attribution.network.passes import Passes
-from backend.attribution.perturbation.removal import BaselineParam, Removal, baseline_defaults, chunks
+from backend.attribution.perturbation.removal import BaselineParam, baseline_defaults
+from backend.attribution.perturbation.segment_space import SegmentForward
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress
 from models.model import Model
 
@@ -39,7 +40,8 @@ class Occlusion(Method[OcclusionParams]):
     """values_ij = mean over the windows that cover cell ij of y_c(x) - y_c(x with the window replaced); 0
     for a cell that no window covers.
 
-    The last window of a row or column is cut off at the border, as in Captum.
+    By Captum's `FeatureAblation` with a window as a feature: its own `Occlusion` builds every covered image in
+    float32 in Python. The last window of a row or column is cut off at the border, as in Captum.
     """
 
     key: ClassVar[str] = "occlusion"
@@ -61,45 +63,57 @@ class Occlusion(Method[OcclusionParams]):
         return baseline_defaults(model)
 
     def cost(self, model: Model, params: OcclusionParams) -> Cost:
-        return Cost(forwards=1 + len(windows(model.input.shape[1:], params)), backwards=0)
+        rows, columns = (bands(side, params) for side in model.input.shape[1:])
+        return Cost(forwards=1 + len(rows) * len(columns), backwards=0)
 
     def run(
         self, model: Model, x: Tensor, context: Context, params: OcclusionParams, report: Progress
     ) -> Attribution:
-        places = windows((x.shape[-2], x.shape[-1]), params)
-        run = Passes.of(model).run(context.target, 1 + len(places))
-        removal = Removal(run, x, model.input.baseline(x, params.baseline))
-        whole = float(removal.scores(torch.ones(1, *x.shape[-2:], dtype=torch.bool, device=x.device)))
-        total, count = np.zeros(x.shape[-2:]), np.zeros(x.shape[-2:])
-        for part in chunks(len(places), run.batch("forward")):
-            keep = torch.ones(part.stop - part.start, *x.shape[-2:], dtype=torch.bool)
-            for mask, (rows, columns) in zip(keep, places[part], strict=True):
-                mask[rows, columns] = False
-            scores = removal.scores(keep.to(x.device)).double().cpu().numpy()
-            for score, (rows, columns) in zip(scores, places[part], strict=True):
-                total[rows, columns] += whole - score
-                count[rows, columns] += 1
-            report(part.stop, len(places), (total / count.clip(min=1)).astype(np.float32))
-        values = (total / count.clip(min=1)).astype(np.float32)
-        grid = (len({rows.start for rows, _ in places}), len({columns.start for _, columns in places}))
-        return Attribution(
-            values=values,
+        rows, columns = (bands(side, params).to(x.device) for side in x.shape[-2:])
+        count = len(rows) * len(columns)
+
+        def shown(windows: Tensor) -> Tensor:
+            taken = (~windows).float().view(-1, len(rows), len(columns))
+            return rows.T @ taken @ columns < 0.5
+
+        def partial() -> np.ndarray | None:
+            falls = forward.scores[0] - forward.scores[1:]
+            return mean_over_windows(falls, rows, columns) if len(falls) else None
+
+        forward = SegmentForward(
+            model, x, params.baseline, shown, context, report, passes=1 + count, partial=partial
+        )
+        falls = forward.attribute(
+            FeatureAblation(forward),
+            forward.everything(count),
+            baselines=0,
+            perturbations_per_eval=forward.batch,
+        )[0]
+        return forward.attribution(
+            mean_over_windows(falls.cpu().numpy(), rows, columns),
             signed=True,
-            native=grid,
-            extras={"precision": run.precision, "score": whole},
-            forwards=run.forwards,
-            backwards=0,
+            native=(len(rows), len(columns)),
+            extras={"score": float(forward.scores[0])},
         )
 
 
-def windows(size: tuple[int, ...], params: OcclusionParams) -> list[tuple[slice, slice]]:
-    """Rows and columns of every window, left to right and top to bottom."""
-    rows, columns = (_places(side, params) for side in size)
-    return [(row, column) for row in rows for column in columns]
-
-
-def _places(side: int, params: OcclusionParams) -> list[slice]:
+def bands(side: int, params: OcclusionParams) -> Tensor:
+    """Which cells along a side each place of the window covers, float32 `[places, side]` of 0 and 1."""
     length = max(1, round(params.window * side))
     step = min(length, max(1, round(params.stride * side)))
     count = -(-max(0, side - length) // step) + 1
-    return [slice(i * step, min(side, i * step + length)) for i in range(count)]
+    behind = torch.arange(side) - step * torch.arange(count)[:, None]
+    return ((behind >= 0) & (behind < length)).float()
+
+
+def mean_over_windows(falls: np.ndarray, rows: Tensor, columns: Tensor) -> np.ndarray:
+    """Mean for each cell of the values of the windows that cover it, float32 `[H, W]`; 0 where none does.
+
+    falls: of the first n windows, left to right and top to bottom. rows, columns: `bands`.
+    """
+    down, across = rows.cpu().double().numpy(), columns.cpu().double().numpy()
+    values, done = np.zeros((2, len(down) * len(across)))
+    values[: len(falls)], done[: len(falls)] = falls, 1
+    total, covering = (down.T @ part.reshape(len(down), len(across)) @ across for part in (values, done))
+    result: np.ndarray = (total / covering.clip(min=1)).astype(np.float32)
+    return result

@@ -21,8 +21,12 @@ from backend.attribution.perturbation.removal import (
     unsure,
 )
 from backend.attribution.perturbation.surrogate import relative_error
+from backend.attribution.tolerance import ToleranceParam, reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
+
+LEAST = 100
+"""Samples before a run may stop: a standard error of fewer is itself too uncertain."""
 
 
 class RiseParams(Params):
@@ -42,6 +46,7 @@ class RiseParams(Params):
         description="Probability that a coarse cell stays visible.",
     )
     baseline: BaselineParam = "black"
+    tolerance: ToleranceParam = 0.0
 
 
 @register
@@ -49,7 +54,7 @@ class Rise(Method[RiseParams]):
     """values = 1 / (n p) sum_i (y_i - mean y) (M_i - p): the covariance of the score with each cell's
     visibility, over p.
 
-    M_i: a random grid of cells (on with probability p), enlarged bilinearly and shifted at random, `[H, W]`
+    Own code, because Captum has no RISE. M_i: a random grid of cells (on with probability p), enlarged bilinearly and shifted at random, `[H, W]`
     in 0..1. Deviation: the paper weighs masks by a probability and adds up what is not negative; logits have
     no zero, so both are centred, which leaves the expectation's shape and makes the map signed. Standard
     error of a cell: that of the mean of (y_i - mean y) (M_i - p) / p over the n masks.
@@ -79,38 +84,70 @@ class Rise(Method[RiseParams]):
         run = Passes.of(model).run(context.target, params.n_samples)
         removal = Removal(run, x, model.input.baseline(x, params.baseline))
         generator = torch.Generator().manual_seed(context.seed)
-        size = (x.shape[-2], x.shape[-1])
-        sums = torch.zeros(2, 3, *size, dtype=torch.float64, device=x.device)
-        total, shift, values = 0.0, 0.0, np.zeros(size, np.float32)
-        for part in chunks(params.n_samples, run.batch("forward")):
+        size, n = (x.shape[-2], x.shape[-1]), params.n_samples
+        sums = Sums(size, params.visible, x.device)
+        for part in chunks(n, run.batch("forward")):
             masks = soft_masks(part.stop - part.start, params, size, generator).to(x.device)
-            scores = removal.scores(masks).double()
-            shift = float(scores[0]) if part.start == 0 else shift  # sums of small numbers do not cancel
-            sums += _moments(scores - shift, masks.double() - params.visible)
-            total += float((scores - shift).sum())
-            mean = total / part.stop
-            values = ((sums[0, 1] - mean * sums[0, 0]) / (part.stop * params.visible)).float().cpu().numpy()
-            report(part.stop, params.n_samples, values)
-        square = (sums[1, 2] - 2 * mean * sums[1, 1] + mean**2 * sums[1, 0]) / (
-            params.n_samples * params.visible**2
-        )
-        errors = (square.cpu().numpy() - values.astype(np.float64) ** 2).clip(
-            0
-        ) ** 0.5 / params.n_samples**0.5
-        uncertainty = relative_error(errors, values)
+            sums.add(masks, removal.scores(masks))
+            if sums.n == n or (sums.n >= LEAST and reached(sums.uncertainty, params.tolerance)):
+                break
+            report(sums.n, n, sums.values)
+        values, uncertainty = sums.values, sums.uncertainty
+        report(n, n, values)
         return Attribution(
             values=values,
             signed=True,
             native=(params.cells, params.cells),
-            stages={"error": Stage("Standard error", errors.astype(np.float32), False)},
-            extras={
-                "precision": run.precision,
-                "uncertainty": uncertainty if np.isfinite(uncertainty) else None,
-            },
+            stages={"error": Stage("Standard error", sums.errors.astype(np.float32), False)},
+            extras={"precision": run.precision, "samples": sums.n, "uncertainty": uncertainty},
             forwards=run.forwards,
             backwards=0,
-            notes=unsure(uncertainty, params.n_samples),
+            notes=(*stopped(sums.n, n, uncertainty, params.tolerance), *unsure(uncertainty, sums.n)),
         )
+
+
+class Sums:
+    """Sums over masks and scores, of which the map and its standard errors are made. n: masks so far.
+
+    `_sums[j - 1, k]` = sum_i y_i^k (M_i - p)^j, `[2, 3, H, W]`, with scores y counted from the first one: sums
+    of small numbers do not cancel.
+    """
+
+    def __init__(self, size: tuple[int, int], visible: float, device: torch.device) -> None:
+        self.n, self._visible = 0, visible
+        self._sums = torch.zeros(2, 3, *size, dtype=torch.float64, device=device)
+        self._total, self._first = 0.0, 0.0
+
+    def add(self, masks: Tensor, scores: Tensor) -> None:
+        """masks: `[n, H, W]`; scores: `[n]`."""
+        scores = scores.double()
+        self._first = self._first if self.n else float(scores[0])
+        self._sums += _moments(scores - self._first, masks.double() - self._visible)
+        self._total += float((scores - self._first).sum())
+        self.n += len(scores)
+
+    @property
+    def values(self) -> np.ndarray:
+        """float32 `[H, W]`."""
+        mean = self._total / self.n
+        values = (self._sums[0, 1] - mean * self._sums[0, 0]) / (self.n * self._visible)
+        result: np.ndarray = values.float().cpu().numpy()
+        return result
+
+    @property
+    def errors(self) -> np.ndarray:
+        """float64 `[H, W]`."""
+        mean = self._total / self.n
+        square = self._sums[1, 2] - 2 * mean * self._sums[1, 1] + mean**2 * self._sums[1, 0]
+        variance = (square / (self.n * self._visible**2)).cpu().numpy() - self.values.astype(np.float64) ** 2
+        result: np.ndarray = variance.clip(0) ** 0.5 / self.n**0.5
+        return result
+
+    @property
+    def uncertainty(self) -> float | None:
+        """Root mean square standard error over the standard deviation of the values; None for a flat map."""
+        relative = relative_error(self.errors, self.values)
+        return relative if np.isfinite(relative) else None
 
 
 def _moments(scores: Tensor, masks: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.network.run import Run
-from backend.attribution.perturbation.segments import Segmentation
+from backend.attribution.perturbation.segments import Segmentation, grid
 from models.model import Model
 from models.spec import Baseline
 
@@ -34,6 +35,8 @@ SegmentsParam = Annotated[
         description="About how many pieces the input is cut into; more are finer and need more samples.",
     ),
 ]
+CountedSegmentsParam = Annotated[SegmentsParam, Field(json_schema_extra={"scales_cost": True})]
+"""Segments of a method that sends passes for each of them."""
 SegmentationParam = Annotated[
     Segmentation,
     Field(
@@ -68,6 +71,11 @@ def segment_defaults(model: Model) -> dict[str, Any]:
     }
 
 
+def most_segments(model: Model, kind: Segmentation, n: int) -> int:
+    """How many segments there are at most: the exact number of tiles, while SLIC may return fewer than `n`."""
+    return prod(grid(n, *model.input.shape[1:])) if kind == "tiles" else n
+
+
 class Removal:
     """`x` with chosen cells replaced by a baseline; batches are built in the network's own type and layout
     and never stored.
@@ -99,17 +107,17 @@ class Removal:
             yield self.run.scores(self.batch(part[:, where])).double().cpu().numpy()
 
 
-def unsure(uncertainty: float, samples: int) -> tuple[str, ...]:
+def unsure(uncertainty: float | None, samples: int, unit: str = "samples") -> tuple[str, ...]:
     """A note when the standard errors are large compared with the differences within the map; none for a
     constant map.
 
     uncertainty: root mean square standard error over the standard deviation of the map's values.
     """
-    if not UNSURE < uncertainty < float("inf"):
+    if uncertainty is None or not UNSURE < uncertainty < float("inf"):
         return ()
     needed = samples * (uncertainty / UNSURE) ** 2
     return (
-        f"The standard error is {uncertainty:.0%} of the differences within the map: {samples} samples are few, try {needed:.0f}.",
+        f"The standard error is {uncertainty:.0%} of the differences within the map: {samples} {unit} are few, try {needed:.0f}.",
     )
 
 

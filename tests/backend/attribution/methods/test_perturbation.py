@@ -7,16 +7,17 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 import torch
-from captum.attr import Occlusion
+from captum.attr import FeatureAblation, KernelShap, Occlusion, ShapleyValueSampling
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import backend
 import models
 from backend.attribution.methods import kernel_shap, rise
-from backend.attribution.methods.occlusion import OcclusionParams, windows
+from backend.attribution.methods.occlusion import OcclusionParams, bands
 from backend.attribution.perturbation.segments import tiles
 from backend.attribution.perturbation.surrogate import draw, fit_surrogate, proximity, ridge
+from tests.backend.attribution.methods import own_loops
 from tests.tiny import build, picture
 
 INPUT = models.ImageInput(size=(32, 32))
@@ -316,6 +317,108 @@ def test_coalitions_follow_the_shapley_kernel():
     assert not on[1].any()
 
 
+# -- Captum in segment space ----------------------------------------------------------------------------------------------------------
+
+
+def near(actual: np.ndarray, expected: np.ndarray, share: float = 1e-5, of: float | None = None) -> None:
+    """Within a share of the largest value (or `of`) and the rounding of scores, which are below 1 here."""
+    largest = np.abs(expected).max() if of is None else of
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=share * largest + np.finfo(np.float32).eps)
+
+
+NETWORKS = ("plain", "residual", "mobile", "single_logit")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("segmentation", ["slic", "tiles"])
+def test_feature_ablation_is_its_loop_and_captums(name, segmentation):
+    model, x = build(name), picture()
+    ours = backend.explain(model, x, "feature_ablation", target=1, segments=20, segmentation=segmentation)
+    labels = ours.arrays["segments"].astype(int)
+    near(ours.values, own_loops.feature_ablation(model, x, labels, 1)[labels])
+    theirs = FeatureAblation(lambda images: model.select(model.module(images), 1)).attribute(
+        x, baselines=model.input.baseline(x), feature_mask=torch.from_numpy(labels)[None, None]
+    )
+    near(ours.values, theirs[0, 0].detach().numpy(), 2e-4)
+    assert ours.forwards == 2 + labels.max()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_shapley_sampling_is_its_loop_and_captums(name):
+    """The same seed draws the same orders."""
+    model, x = build(name), picture()
+    ours = backend.explain(model, x, "shapley_sampling", target=1, segments=12, n_orders=6, seed=5)
+    labels = ours.arrays["segments"].astype(int)
+    count = int(labels.max()) + 1
+    torch.manual_seed(5)
+    orders = [torch.randperm(count).tolist() for _ in range(6)]
+    added = own_loops.shapley_sampling(model, x, labels, 1, orders)
+    near(ours.arrays["coefficients"], added.mean(0))
+    near(ours.arrays["errors"], added.std(0, ddof=1) / 6**0.5, of=np.abs(ours.values).max())
+    torch.manual_seed(5)
+    theirs = ShapleyValueSampling(lambda images: model.select(model.module(images), 1)).attribute(
+        x, baselines=model.input.baseline(x), feature_mask=torch.from_numpy(labels)[None, None], n_samples=6
+    )
+    near(ours.values, theirs[0, 0].detach().numpy(), 2e-4)
+    assert ours.forwards == 1 + 6 * count
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kernel_shap_is_its_loop(name):
+    model, x = build(name), picture()
+    ours = backend.explain(model, x, "kernel_shap", target=1, segments=20, n_samples=200, seed=4)
+    labels = ours.arrays["segments"].astype(int)
+    on = kernel_shap.coalitions(200, labels.max() + 1, 4)
+    scores = own_loops.segment_scores(model, x, on, labels, 1)
+    near(ours.arrays["coefficients"], own_loops.kernel_shap(on, scores))
+
+
+def test_kernel_shap_is_captums():
+    """Which draws single coalitions: equal within its sampling error."""
+    model, x = build("batch_normed"), picture()
+    ours = backend.explain(model, x, "kernel_shap", target=1, segments=8, segmentation="tiles")
+    labels = ours.arrays["segments"].astype(int)
+    torch.manual_seed(0)
+    theirs = KernelShap(lambda images: model.select(model.module(images), 1)).attribute(
+        x,
+        baselines=model.input.baseline(x),
+        feature_mask=torch.from_numpy(labels)[None, None],
+        n_samples=4000,
+        perturbations_per_eval=100,
+    )
+    near(ours.values, theirs[0, 0].detach().numpy(), 0.15)
+
+
+@pytest.mark.parametrize("method", ["feature_ablation", "shapley_sampling"])
+def test_segments_of_a_linear_model_get_what_lies_in_them(method):
+    model, x = linear(), picture()
+    result = backend.explain(model, x, method, target=2, segments=25)
+    truth = segment_sums(model, x, result.arrays["segments"].astype(int), 2)
+    near(result.arrays["coefficients"], truth, 1e-4)
+    if method == "shapley_sampling":
+        assert result.extras["uncertainty"] < 1e-4
+
+
+def test_sampled_orders_add_up_and_approach_the_shapley_values():
+    model, x = build("batch_normed"), picture()
+    exact = backend.explain(model, x, "kernel_shap", target=1, segments=8, segmentation="tiles")
+    truth = exact.arrays["coefficients"]
+    distances = []
+    for n in (4, 400):
+        sampled = backend.explain(
+            model, x, "shapley_sampling", target=1, segments=8, segmentation="tiles", n_orders=n
+        )
+        shares = sampled.arrays["coefficients"].astype(float)
+        difference = exact.extras["score"] - exact.extras["baseline_score"]
+        assert shares.sum() == pytest.approx(difference, rel=1e-4)
+        assert sampled.extras["score"] - sampled.extras["baseline_score"] == pytest.approx(
+            difference, rel=1e-4
+        )
+        distances.append(np.sqrt(np.mean((shares - truth) ** 2)) / np.std(truth))
+    assert distances[1] < min(0.1, distances[0] / 3)
+    assert distances[1] == pytest.approx(sampled.extras["uncertainty"], rel=0.6)
+
+
 # -- occlusion and RISE ---------------------------------------------------------------------------------------------------------------
 
 
@@ -333,12 +436,19 @@ def test_occlusion_is_captums(window, stride):
     assert ours.forwards == 1 + ours.native[0] * ours.native[1]
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_occlusion_is_its_loop(name):
+    model, x = build(name), picture()
+    ours = backend.explain(model, x, "occlusion", target=1, window=7 / 32, stride=3 / 32)
+    near(ours.values, own_loops.occlusion(model, x, 7, 3, 1))
+
+
 def test_occlusion_windows_cover_every_cell():
     for size in ((32, 32), (64, 128), (7, 50), (224, 224)):
-        covered = np.zeros(size, int)
-        for rows, columns in windows(size, OcclusionParams()):
-            covered[rows, columns] += 1
-        assert covered.min() >= 1
+        down, across = (bands(side, OcclusionParams()) for side in size)
+        assert down.sum(0).min() >= 1
+        assert across.sum(0).min() >= 1
+        assert (down.shape[1], across.shape[1]) == size
 
 
 def test_occlusion_of_a_linear_model():
