@@ -26,13 +26,22 @@ def reached(uncertainty: float | None, tolerance: float) -> bool:
     return tolerance > 0 and uncertainty is not None and uncertainty <= tolerance
 
 
+STANDARD_ERROR = "the standard error is {share} of the map's spread"
+
+
 def stopped(
-    done: int, n: int, uncertainty: float | None, tolerance: float, unit: str = "samples"
+    done: int,
+    n: int,
+    uncertainty: float | None,
+    tolerance: float,
+    unit: str = "samples",
+    reason: str = STANDARD_ERROR,
 ) -> tuple[str, ...]:
-    """The note of a run that ended after `done` of `n` samples; none for a run that used all."""
+    """The note of a run that ended after `done` of `n` samples; none for a run that used all.
+
+    reason: what `uncertainty` says, with a place for the share.
+    """
     if done >= n or uncertainty is None:
         return ()
-    return (
-        f"Stopped after {done:,} of {n:,} {unit}: the standard error is {uncertainty:.1%} of the map's spread, "
-        f"{tolerance:.1%} was asked for.",
-    )
+    why = reason.format(share=f"{uncertainty:.1%}")
+    return (f"Stopped after {done:,} of {n:,} {unit}: {why}, {tolerance:.1%} was asked for.",)

@@ -10,10 +10,11 @@ from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.methods import register
-from backend.attribution.methods.smooth_grad import Moments, reached
+from backend.attribution.methods.smooth_grad import Moments
 from backend.attribution.network.captum_adapter import Forward
 from backend.attribution.network.completeness import completeness
 from backend.attribution.perturbation.removal import unsure
+from backend.attribution.tolerance import ToleranceParam, reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress
 from models.model import Model
 
@@ -37,13 +38,7 @@ class GradientShapParams(Params):
         title="Noise",
         description="Standard deviation of noise added to the input, as a share of its range; 0 adds none.",
     )
-    tolerance: float = Field(
-        0.0,
-        ge=0.0,
-        le=1.0,
-        title="Stop early at",
-        description="Stop as soon as the standard error of the map is below this share of its spread; 0 uses all points.",
-    )
+    tolerance: ToleranceParam = 0.0
 
 
 @register
@@ -102,5 +97,8 @@ class GradientSHAP(Method[GradientShapParams]):
             signed=True,
             gap=complete.gap,
             extras={**complete.extras, "samples": samples.n, "uncertainty": samples.uncertainty},
-            notes=unsure(samples.uncertainty or 0.0, samples.n) or complete.notes("use more points", CHANCE),
+            notes=(
+                *stopped(samples.n, params.n_samples, samples.uncertainty, params.tolerance, "points"),
+                *(unsure(samples.uncertainty, samples.n) or complete.notes("use more points", CHANCE)),
+            ),
         )

@@ -11,15 +11,16 @@ from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.methods import register
-from backend.attribution.methods.smooth_grad import reached
 from backend.attribution.network.captum_adapter import Forward
 from backend.attribution.perturbation.removal import BaselineParam, baseline_defaults, chunks
+from backend.attribution.tolerance import reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, silent
 from models.model import Model
 
 WIDE = 0.05
 """Completeness gap from which the map is called rough."""
 TINY = 1e-6
+DOUBLED = "the last doubling changed the map by {share} of its size"
 COARSEST = 8
 """Intervals of the first of the nested rules."""
 
@@ -118,7 +119,10 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
             signed=True,
             gap=gap,
             extras={"score": top, "baseline_score": bottom, "samples": done, "change": change},
-            notes=_notes(gap, top - bottom),
+            notes=(
+                *stopped(done, steps, change, params.tolerance, "steps", DOUBLED),
+                *_notes(gap, top - bottom),
+            ),
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from backend.attribution.methods import register
 from backend.attribution.network.captum_adapter import Forward
+from backend.attribution.tolerance import ToleranceParam, reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
@@ -40,13 +41,7 @@ class SmoothGradParams(NoiseParams):
         title="Sign",
         description="signed: positive cells raise the score when brightened. abs: only how strongly a cell counts.",
     )
-    tolerance: float = Field(
-        0.0,
-        ge=0.0,
-        le=1.0,
-        title="Stop early at",
-        description="Stop as soon as the standard error of the map is below this share of its spread; 0 uses all copies.",
-    )
+    tolerance: ToleranceParam = 0.0
 
 
 class Moments:
@@ -141,14 +136,10 @@ class SmoothGrad(Method[SmoothGradParams]):
             signed=params.sign == "signed",
             stages={"variance": Stage("Variance over the noisy copies", variance, False)},
             extras={"sigma": sigma, "samples": sums.n, "uncertainty": sums.uncertainty},
+            notes=stopped(sums.n, params.n_samples, sums.uncertainty, params.tolerance, "copies"),
         )
 
     @staticmethod
     def _values(mean: Tensor, params: SmoothGradParams) -> np.ndarray:
         values: np.ndarray = (mean if params.sign == "signed" else mean.abs())[0].sum(0).cpu().numpy()
         return values
-
-
-def reached(uncertainty: float | None, tolerance: float) -> bool:
-    """Whether a run may stop: the standard error asked for is reached. tolerance: 0 never stops."""
-    return tolerance > 0 and uncertainty is not None and uncertainty <= tolerance

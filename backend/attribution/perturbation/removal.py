@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from math import prod
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -98,13 +97,6 @@ class Removal:
         return torch.cat(
             [self.run.scores(self.batch(part)) for part in keep.split(self.run.batch("forward"))]
         )
-
-    def segment_scores(self, on: np.ndarray, labels: np.ndarray) -> Iterator[np.ndarray]:
-        """on: bool `[n, S]`, which segments stay; labels: `[H, W]`. Yields float64 scores batch by batch."""
-        where = torch.from_numpy(labels).to(self.x.device)
-        rows = torch.from_numpy(on).to(self.x.device)
-        for part in rows.split(self.run.batch("forward")):
-            yield self.run.scores(self.batch(part[:, where])).double().cpu().numpy()
 
 
 def unsure(uncertainty: float | None, samples: int, unit: str = "samples") -> tuple[str, ...]:

@@ -126,8 +126,8 @@ class SegmentModel(ABC):
         self.uncertainty = relative if enough and np.isfinite(relative) else None
 
     def fit(self, samples: Any) -> None:
-        """samples: Captum's data loader of one batch."""
-        on, scores, _ = next(iter(samples))
+        """samples: Captum's data loader. Its tensors are taken as they are: it would collect them row by row."""
+        on, scores, _ = samples.dataset.tensors
         self.solve(on.bool().cpu().numpy(), scores.double().cpu().numpy())
 
     def representation(self) -> Tensor:
@@ -139,7 +139,7 @@ def fit_by_captum(
 ) -> None:
     """Scores the samples `on`, bool `[n, S]`, and fits `model` to them. enough: asked between samples; the
     samples end when it is true."""
-    rows = torch.from_numpy(on).to(forward.model.device)
+    rows, weight = torch.from_numpy(on).to(forward.model.device), torch.ones(1)
 
     def draw(_: Tensor, **__: Any) -> Iterator[Tensor]:
         for row in rows.split(1):
@@ -150,7 +150,7 @@ def fit_by_captum(
     algorithm = LimeBase(
         forward,
         interpretable_model=model,
-        similarity_func=lambda *_, **__: 1.0,
+        similarity_func=lambda *_, **__: weight,
         perturb_func=draw,
         perturb_interpretable_space=True,
         from_interp_rep_transform=lambda row, *_, **__: row,

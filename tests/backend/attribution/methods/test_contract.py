@@ -23,8 +23,16 @@ from backend.attribution.network.run import SMALL
 from tests.tiny import BUILDERS, build, picture
 
 PAIRS = [(method, name) for method in METHODS for name in BUILDERS]
-QUICK = {"n_samples": 48, "n_steps": 12, "n_random": 20}
-STOCHASTIC = ("lime", "smooth_grad", "smooth_grad_sq", "var_grad", "gradient_shap", "rise", "kernel_shap")
+QUICK = {"n_samples": 48, "n_steps": 12, "n_random": 20, "n_orders": 3}
+STOCHASTIC = (
+    *("lime", "smooth_grad", "smooth_grad_sq", "var_grad", "gradient_shap"),
+    *("rise", "kernel_shap", "shapley_sampling"),
+)
+GRADUAL = (
+    *("lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"),
+    *("feature_ablation", "shapley_sampling"),
+)
+"""Send many batches and show the map so far."""
 
 
 @cache
@@ -195,9 +203,7 @@ def test_progress_grows_and_ends_at_its_total(pair):
     assert seen[-1][0] == seen[-1][1]
 
 
-@pytest.mark.parametrize(
-    "method", ["lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"]
-)
+@pytest.mark.parametrize("method", GRADUAL)
 def test_last_partial_map_is_the_result(method, monkeypatch):
     monkeypatch.setattr("backend.attribution.network.passes.MOST", {"cpu": 16, "cuda": 16})
     model, maps = build("plain"), []
@@ -264,6 +270,8 @@ def counted_passes(shape: tuple[int, ...]) -> Iterator[Counter]:
 @pytest.mark.parametrize("name", ["plain", "residual"])
 def test_declared_cost_is_what_is_spent(method, name):
     model = tiny(name)
+    fields = METHODS[method].Params.model_fields
+    tiled = {"segmentation": "tiles"} if "segmentation" in fields else {}  # SLIC may give fewer segments
     passes = Passes.of(model)
     (
         passes.plan("forward"),
@@ -271,16 +279,14 @@ def test_declared_cost_is_what_is_spent(method, name):
     )  # measuring is not the method's cost, nor is asking whether it fits
     assert METHODS[method].is_compatible(model).ok
     with counted_passes(model.input.shape) as counts:
-        result = explain(method, name)
-    settings = METHODS[method].Params(**quick(method))
+        result = explain(method, name, **tiled)
+    settings = METHODS[method].Params(**quick(method), **tiled)
     declared = METHODS[method].cost(model, settings)
     assert (result.forwards, result.backwards) == (declared.forwards, declared.backwards)
     assert (counts["forwards"], counts["backwards"]) == (declared.forwards, declared.backwards)
 
 
-@pytest.mark.parametrize(
-    "method", ["lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"]
-)
+@pytest.mark.parametrize("method", GRADUAL)
 def test_batch_size_does_not_change_the_map(method, monkeypatch):
     x, found = picture(), []
     for most in (64, 1, 7):
@@ -302,7 +308,7 @@ def test_form_can_be_drawn(method):
         if field.get("type") in ("integer", "number"):
             assert "minimum" in field, name
             assert "maximum" in field, name
-    for name in ("n_samples", "n_steps"):
+    for name in ("n_samples", "n_steps", "n_orders"):
         if name in schema.get("properties", {}):
             assert schema["properties"][name]["scales_cost"] is True
     assert METHODS[method].summary.endswith(".")

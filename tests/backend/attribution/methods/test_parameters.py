@@ -18,11 +18,14 @@ from backend.attribution.methods import METHODS
 from tests.tiny import build, picture
 
 FIELDS = [(key, name) for key, method in METHODS.items() for name in method.Params.model_fields]
-QUICK = {"n_samples": 128, "n_steps": 12, "n_random": 20, "segments": 9}
+QUICK = {"n_samples": 128, "n_steps": 12, "n_random": 20, "n_orders": 6, "segments": 9}
 COMPANY: dict[tuple[str, str], dict[str, Any]] = {
     ("lrp", "gamma"): {"preset": "gamma_epsilon"},
     ("lime", "tolerance"): {"n_samples": 600},
     ("internal_influence", "baseline"): {"layer": "1"},  # behind the last layer the networks are linear
+    ("kernel_shap", "tolerance"): {"n_samples": 600},
+    ("rise", "tolerance"): {"n_samples": 1200},
+    ("shapley_sampling", "tolerance"): {"n_orders": 60},
 }
 """Parameters that speak only beside another one."""
 WORDS = {"concept": ("striped", "dotted"), "negatives": ("random", "dotted"), "feature_map": (0, 3)}

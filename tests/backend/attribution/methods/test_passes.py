@@ -306,6 +306,8 @@ def test_the_map_names_its_plan_and_its_engine(method):
         "rise": words["forward"],
         "kernel_shap": words["forward"],
         "occlusion": words["forward"],
+        "feature_ablation": words["forward"],
+        "shapley_sampling": words["forward"],
         **dict.fromkeys(("smooth_grad", "smooth_grad_sq", "var_grad", "gradient_shap"), words["gradient"]),
         "integrated_gradients": words["gradient"],
         "deep_lift": "rewritten step by step, float32",
