@@ -48,7 +48,7 @@ class FeatureAblation(Method[FeatureAblationParams]):
     signed: ClassVar[bool] = True
     pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "pieces"
-    order: ClassVar[int] = 95
+    order: ClassVar[int] = 152
     Params = FeatureAblationParams
 
     def defaults(self, model: Model) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class ShapleySampling(Method[ShapleySamplingParams]):
     signed: ClassVar[bool] = True
     pieces: ClassVar[bool] = True
     unit: ClassVar[str] = "samples"
-    order: ClassVar[int] = 142
+    order: ClassVar[int] = 154
     Params = ShapleySamplingParams
 
     def defaults(self, model: Model) -> dict[str, Any]:

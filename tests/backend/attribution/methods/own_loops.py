@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 import models
-from backend.attribution.network.passes import SMALL, Passes
+from backend.attribution.network.passes import Passes
+from backend.attribution.network.run import SMALL
 
 
 def scorer(model: models.Model, x: Tensor, target: int) -> Callable[[np.ndarray], float]:
