@@ -9,7 +9,7 @@ from typing import Any
 
 import backend
 from backend.attribution.methods import METHODS
-from backend.attribution.methods.occlusion import windows
+from backend.attribution.methods.occlusion import bands
 from backend.bench import captum_work as captum
 from backend.bench import other_work as other
 from backend.bench.captum_work import as_used, over_engine
@@ -152,10 +152,10 @@ def _with_short(make: Callable[[int], Work], samples: int) -> tuple[Work, Work]:
 def _occlusion(subject: Subject, setting: Setting) -> list[Peer]:
     """Captum as used moves its window in steps twice as wide and high: about a quarter of the work."""
     params: Any = METHODS["occlusion"].Params()
-    size = tuple(subject.x.shape[-2:])
-    window, step = (max(1, round(share * size[0])) for share in (params.window, params.stride))
-    count = len(windows(size, params))
-    wide = len(range(0, size[0] - window + 2 * step, 2 * step)) ** 2
+    side = subject.x.shape[-1]  # of a square
+    window, step = (max(1, round(share * side)) for share in (params.window, params.stride))
+    count = len(bands(side, params)) ** 2
+    wide = len(range(0, side - window + 2 * step, 2 * step)) ** 2
     note = f"Measured with {wide} of {count} windows, multiplied."
     return [
         Peer(OVER_ENGINE, lambda: over_engine(subject, captum.occlusion(window, step), count)),
