@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -10,7 +12,7 @@ from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from app import __version__
-from app.core.schemas import Catalogue, MethodInfo
+from app.core.schemas import Catalogue, MethodInfo, Sample
 from frontend.client import ApiProblem, Client
 from frontend.pages import Page
 from frontend.ui import common, words
@@ -42,6 +44,7 @@ PAPERS = (
     ("Visual-TCAV: concept maps and concept attribution", "arXiv 2411.05698"),
     ("Sound-based Covid models before and after matching on symptoms", "Coppock et al. 2024, 67,842 people"),
 )
+CALTECH = "https://doi.org/10.22002/D1.20086"
 PARTS = (
     ("torch", "BSD-3-Clause"),
     ("captum", "BSD-3-Clause"),
@@ -73,6 +76,7 @@ def layout(**_query: str) -> Component:
             html.Div([intended(), not_intended()], className="ev-two"),
             html.Div(common.card("Methods", common.skeleton(6)), id="about-methods"),
             html.Div([keyboard(), papers()], className="ev-two"),
+            html.Div(common.card("Made by others", common.skeleton(4)), id="about-credits"),
             licences(),
         ],
         className="ev-page",
@@ -139,6 +143,39 @@ def method_entry(method: MethodInfo) -> Component:
     )
 
 
+def credits_table(catalogue: Catalogue, samples: Sequence[Sample]) -> Component:
+    """Weights and photographs that came along and were not made here."""
+    weights = [
+        [f"Weights of {model.title}", model.source, model.licence]
+        for model in catalogue.models
+        if model.bundled and not model.source.startswith("trained by this project")
+    ]
+    photographs = [
+        [
+            f"Photograph: {sample.title}",
+            html.A(sample.credit.author, href=sample.credit.page, target="_blank", rel="noreferrer"),
+            sample.credit.licence,
+        ]
+        for sample in samples
+        if sample.credit
+    ]
+    corpus = [
+        "64 photographs, counter-examples of concepts",
+        html.A("Li, Andreeto, Ranzato, Perona: Caltech 101", href=CALTECH, target="_blank", rel="noreferrer"),
+        "CC-BY-4.0",
+    ]
+    return common.card(
+        "Made by others",
+        common.table(
+            ["What", "By", "Licence"], [*weights, *photographs, corpus], "Weights and photographs of others"
+        ),
+        html.P(
+            "The photographs were made smaller; what else was changed stands in the file of credits beside them.",
+            className="ev-muted ev-small",
+        ),
+    )
+
+
 def keyboard() -> Component:
     return common.card(
         "Keyboard",
@@ -198,6 +235,21 @@ def register(app: Dash, client: Client) -> None:
         output=Output("about-methods", "children"),
         inputs={"opened": Input("about-store", "data")},
     )
+    wire(
+        app,
+        client,
+        list_credits,
+        output=Output("about-credits", "children"),
+        inputs={"opened": Input("about-store", "data")},
+    )
+
+
+async def list_credits(client: Client, opened: Any) -> Any:
+    """Whose weights and photographs came along."""
+    try:
+        return credits_table(*await asyncio.gather(client.catalogue(), client.samples()))
+    except ApiProblem as refusal:
+        return common.card("Made by others", common.problem(refusal))
 
 
 async def list_methods(client: Client, opened: Any) -> Any:

@@ -346,8 +346,17 @@ class Fit(BaseModel):
     the network."""
 
 
+class Credit(BaseModel):
+    """Whose work a bundled file is. page: where it was published."""
+
+    author: str
+    licence: str
+    page: str
+
+
 class Sample(BaseModel):
     key: str
+    group: Literal["photographs", "sounds", "drawings"]
     title: str
     description: str
     known: str
@@ -358,6 +367,8 @@ class Sample(BaseModel):
     input: str
     label: str | None = None
     evidence: dict[str, Any] = {}
+    credit: Credit | None = None
+    """None for what a program of ours made."""
 
 
 class PixelRuns(BaseModel):
@@ -369,7 +380,8 @@ class PixelRuns(BaseModel):
 
 
 class KnownRegion(BaseModel):
-    """What lies in any of the boxes `[t0, t1, f0, f1]` (seconds and Hz, edges included), or in the mask."""
+    """What lies in any of the boxes, or in the mask: `[t0, t1, f0, f1]` in seconds and Hz or `[x0, x1, y0, y1]` in
+    pixels of the photo, edges included."""
 
     key: Literal["evidence", "sticker", "hum"]
     title: str
@@ -378,7 +390,7 @@ class KnownRegion(BaseModel):
 
 
 class KnownEvidence(BaseModel):
-    """Where a generated sample holds what tells its class. In units of the axes, so that it fits the grid
+    """Where a sample holds what tells its class, or the thing itself. In units of the axes, so that it fits the grid
     of every model and window."""
 
     sample: str
@@ -387,6 +399,8 @@ class KnownEvidence(BaseModel):
     input."""
     label: str | None = None
     """The class that the region `evidence` speaks for, when there is one."""
+    how: Literal["program", "eye"] = "program"
+    """How it is known: a program made the input, or somebody drew a box around the thing."""
     regions: list[KnownRegion]
 
 

@@ -4,6 +4,7 @@ another one."""
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from app.core.schemas import Input, Sample
+from app.core.schemas import Credit, Input, Sample
 from frontend import ids
 from frontend.client import href
 from frontend.ui import words
@@ -37,13 +38,12 @@ def sources(limits: Mapping[str, Any]) -> Component:
     )
 
 
-def loaded(value: Input, title: str = "") -> list[Component]:
-    """Name, player or picture, checks and notes of one input. title: of the bundled sample, when it is
-    one."""
+def loaded(value: Input, sample: Sample | None = None) -> list[Component]:
+    """Name, player or picture, checks and notes of one input. sample: the bundled one, when it is one."""
     head = html.Div(
         [
             html.Strong(
-                title or value.name or words.MODALITY[value.modality],
+                (sample and sample.title) or value.name or words.MODALITY[value.modality],
                 className="ev-input-name",
                 title=value.name,
             ),
@@ -69,8 +69,12 @@ def loaded(value: Input, title: str = "") -> list[Component]:
             store="window-store",
         )
     else:
-        view = widget("picture", input=value.id)
+        size = {"width": value.width, "height": value.height} if value.modality == "image" else {}
+        view = widget("picture", input=value.id, **size)
     parts = [head, view]
+    if sample and sample.credit:
+        page = html.A("Source", href=sample.credit.page, target="_blank", rel="noreferrer")
+        parts.append(html.P([credit(sample.credit), ". ", page], className="ev-muted ev-small"))
     if value.checks:
         parts.append(checks(value.checks))
     parts.extend(note(text) for text in value.notes)
@@ -96,9 +100,14 @@ def delete_all() -> Component:
     )
 
 
-def title_of(value: Input, samples: Sequence[Sample]) -> str:
-    """The title of the bundled sample that this input is, else nothing."""
-    return next((sample.title for sample in samples if sample.key == value.sample), "")
+def bundled(value: Input, samples: Sequence[Sample]) -> Sample | None:
+    """The bundled sample that this input is."""
+    return next((sample for sample in samples if sample.key == value.sample), None)
+
+
+def credit(of: Credit) -> str:
+    """Whose work it is and what may be done with it."""
+    return f"{of.author}, {of.licence}"
 
 
 def nothing() -> list[Component]:
@@ -143,11 +152,23 @@ def drop_zone(limits: Mapping[str, Any]) -> Component:
 
 def gallery(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """Bundled cases; what is known about each is said before it is opened."""
-    if not samples:
-        return note("There are no bundled samples on this server.")
-    return html.Ul(
-        [html.Li(sample_card(sample, inputs.get(sample.input))) for sample in samples], className="ev-gallery"
-    )
+    return grouped(samples, inputs, "ev-gallery")
+
+
+def grouped(
+    samples: Sequence[Sample], inputs: Mapping[str, Input], list_class: str, prefix: str = ""
+) -> Component:
+    """One list per kind of sample, each named for what it is. prefix: of the ids, where the samples stand twice on
+    the page."""
+    parts: list[Component] = []
+    for group, members in itertools.groupby(samples, key=lambda sample: sample.group):
+        title, about = words.GROUP[group]
+        cards = [sample_card(sample, inputs.get(sample.input), f"{prefix}{sample.key}") for sample in members]
+        parts += [
+            html.H3([title, html.Span(about, className="ev-muted")], className="ev-gallery-title"),
+            html.Ul([html.Li(card) for card in cards], className=list_class),
+        ]
+    return html.Div(parts) if parts else note("There are no bundled samples on this server.")
 
 
 def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component:
@@ -164,6 +185,8 @@ def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component
             [html.Span("Known: ", className="ev-sample-label"), sample.known], className="ev-sample-known"
         ),
     ]
+    if sample.credit:
+        told.append(html.Span(f"Photo: {credit(sample.credit)}", className="ev-sample-text"))
     return html.Button(
         [
             html.Span([picture, role], className="ev-sample-side"),
@@ -204,12 +227,5 @@ def waveform(levels: Sequence[float]) -> str:
 
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """The gallery again, while an input is open."""
-    items = [
-        html.Li(sample_card(sample, inputs.get(sample.input), f"drawer:{sample.key}")) for sample in samples
-    ]
-    gallery = (
-        html.Ul(items, className="ev-gallery ev-gallery--narrow")
-        if items
-        else note("There are no bundled samples on this server.")
-    )
-    return drawer(gallery, id="samples-drawer", title="Samples", position="left", size=420)
+    listed = grouped(samples, inputs, "ev-gallery ev-gallery--narrow", "drawer:")
+    return drawer(listed, id="samples-drawer", title="Samples", position="left", size=420)

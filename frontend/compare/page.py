@@ -151,7 +151,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
 
 def input_section(opened: Opened) -> Component:
     view = (
-        input_card.loaded(opened.value, input_card.title_of(opened.value, opened.samples))
+        input_card.loaded(opened.value, input_card.bundled(opened.value, opened.samples))
         if opened.value
         else input_card.nothing()
     )

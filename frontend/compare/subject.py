@@ -158,7 +158,7 @@ async def show_input(client: Client, data: dict[str, Any] | None) -> Any:
         samples = await client.samples() if value.sample else []
     except ApiProblem:
         samples = []
-    return input_card.loaded(value, input_card.title_of(value, samples))
+    return input_card.loaded(value, input_card.bundled(value, samples))
 
 
 async def choose(

@@ -269,8 +269,10 @@ def controls(
 
 
 def sample_options(samples: list[Sample], model: ModelInfo) -> list[dict[str, str]]:
+    """Those of the model's own first."""
+    ordered = sorted(samples, key=lambda sample: sample.model != model.key)
     titles = {
-        sample.input: sample.title for sample in reversed(samples) if sample.modality in model.modalities
+        sample.input: sample.title for sample in reversed(ordered) if sample.modality in model.modalities
     }
     return [{"value": key, "label": title} for key, title in reversed(titles.items())]
 

@@ -17,6 +17,12 @@ MODALITY = {"image": "Image", "audio": "Sound", "spectrogram": "Spectrogram"}
 ROLE = {"right": "Model right", "wrong": "Model wrong", "shortcut": "Shortcut", "example": "Example"}
 ROLE_ICON = {"right": "check", "wrong": "error", "shortcut": "warning", "example": "info"}
 ROLE_STATE = {"right": "ok", "wrong": "bad", "shortcut": "warning", "example": "unknown"}
+GROUP = {
+    "photographs": ("Photographs", "SqueezeNet 1.1 knows 1,000 kinds of things. Some right, some wrong."),
+    "sounds": ("Coughs", "Made by a program, so the evidence is known."),
+    "drawings": ("Pictures with known evidence", "Drawn by a program; a sticker leads one network astray."),
+}
+"""Title and one sentence on each kind of sample."""
 FAMILY = {
     "gradient": "Gradients",
     "cam": "Class activation",

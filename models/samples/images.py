@@ -55,6 +55,7 @@ class Sample:
         }
         return {
             **texts,
+            "group": "drawings",
             "modality": "image",
             "file": file,
             "label": LABELS[shapes.labels[i]],

@@ -72,6 +72,7 @@ class Sample:
         label = "cough" if self.model == "cough_check" else LABELS[item.label]
         return {
             **texts,
+            "group": "sounds",
             "modality": "audio",
             "file": file,
             "label": label,

@@ -145,10 +145,10 @@ PICTURE = Input(
     id="1a" * 32, modality="image", name="striped.png", bytes=9_000, width=96, height=96, sample="striped"
 )
 SAMPLES = [
-    Sample(key="cough_right", title="Low burst", description="A synthetic cough with a burst at 400 to 900 Hz.", known="The evidence is the burst from 0.31 to 0.55 s.", role="right", modality="audio", model="cnnexplain", input=SOUND.id, label="Covid-like"),
-    Sample(key="cough_wrong", title="Quiet cough", description="A synthetic cough, very quiet.", known="The model answers the other class.", role="wrong", modality="audio", model="cnnexplain", input=SOUND.id, label="other"),
-    Sample(key="cough_hum", title="Room hum", description="A cough over a 50 Hz hum.", known="The hum alone raises the score: a shortcut.", role="shortcut", modality="audio", model="cnnexplain", input=SOUND.id, label="other"),
-    Sample(key="striped", title="Striped disc", description="Generated picture on textured ground.", known="The evidence is the stripes on the disc.", role="example", modality="image", model="shapes", input=PICTURE.id, label="striped"),
+    Sample(key="cough_right", group="sounds", title="Low burst", description="A synthetic cough with a burst at 400 to 900 Hz.", known="The evidence is the burst from 0.31 to 0.55 s.", role="right", modality="audio", model="cnnexplain", input=SOUND.id, label="Covid-like"),
+    Sample(key="cough_wrong", group="sounds", title="Quiet cough", description="A synthetic cough, very quiet.", known="The model answers the other class.", role="wrong", modality="audio", model="cnnexplain", input=SOUND.id, label="other"),
+    Sample(key="cough_hum", group="sounds", title="Room hum", description="A cough over a 50 Hz hum.", known="The hum alone raises the score: a shortcut.", role="shortcut", modality="audio", model="cnnexplain", input=SOUND.id, label="other"),
+    Sample(key="striped", group="drawings", title="Striped disc", description="Generated picture on textured ground.", known="The evidence is the stripes on the disc.", role="example", modality="image", model="shapes", input=PICTURE.id, label="striped"),
 ]  # fmt: skip
 FITS = {
     row[0]: Fit(ok=row[0] != "occlusion", reason="" if row[0] != "occlusion" else "Occlusion needs a patch smaller than the input.", seconds=14.0 if row[0] == "lime" else 0.3)

@@ -258,6 +258,7 @@ def test_samples_are_complete_small_and_show_every_role() -> None:
         "description",
         "known",
         "role",
+        "group",
         "modality",
         "model",
         "file",

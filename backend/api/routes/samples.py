@@ -7,7 +7,7 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter
@@ -23,6 +23,8 @@ from backend.api.routes.inputs import InputIntake
 
 router = APIRouter(tags=["samples"], route_class=StrictRoute)
 # Read as files: importing the package would bring torch into this process.
+GROUPS = ("photographs", "sounds", "drawings")
+"""In the order of the gallery."""
 FOLDER = Path(__file__).resolve().parents[3] / "models" / "samples"
 
 
@@ -36,7 +38,7 @@ async def samples(services: Backend, intake: InputIntake) -> list[Sample]:
 @router.get("/samples/{key}/evidence")
 async def evidence(key: str) -> KnownEvidence:
     """Where a program put the evidence of this sample: boxes in seconds and Hz, or a mask in pixels of the
-    photo."""
+    photo; in a photograph a box that was drawn by eye around the thing."""
     if not any(entry["key"] == key for entry in _entries()):
         raise NotFound("There is no sample of that name; ask for the list of samples.", code="unknown_sample")
     return await run_in_threadpool(_evidence, key)
@@ -64,7 +66,8 @@ def _evidence(key: str) -> KnownEvidence:
             code="no_known_evidence",
         )
     label = entry.get("label") if located[0].key == "evidence" else None
-    return KnownEvidence(sample=key, model=entry["model"], label=label, regions=located)
+    how: Literal["program", "eye"] = "eye" if entry.get("credit") else "program"
+    return KnownEvidence(sample=key, model=entry["model"], label=label, how=how, regions=located)
 
 
 def _runs(file: str | None) -> PixelRuns | None:
@@ -101,4 +104,8 @@ def _sha(file: Path) -> str:
 
 @lru_cache
 def _entries() -> list[dict[str, Any]]:
-    return [entry for path in sorted(FOLDER.glob("*.json")) for entry in json.loads(path.read_text("utf-8"))]
+    """Of all files beside the samples, group by group."""
+    entries = [
+        entry for path in sorted(FOLDER.glob("*.json")) for entry in json.loads(path.read_text("utf-8"))
+    ]
+    return sorted(entries, key=lambda entry: GROUPS.index(entry["group"]))

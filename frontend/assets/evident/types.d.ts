@@ -170,6 +170,8 @@ interface Evidence {
   input: string;
   model: string;
   label: string | null;
+  /** How it is known. */
+  how?: "program" | "eye";
   regions: Region[];
 }
 

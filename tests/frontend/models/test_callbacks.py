@@ -9,7 +9,7 @@ import pytest
 from dash import no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Job, Problem, Progress
+from app.core.schemas import Credit, Job, Problem, Progress
 from frontend import about
 from frontend.models import fetch, page
 from frontend.wiring import Trigger
@@ -111,6 +111,24 @@ def test_without_the_api_every_place_says_so():
     assert refused["changes"] is no_update
     assert "does not answer" in str(run(fetch.fetch(down, 1, "timm:resnet18", None))["note"])
     assert "does not answer" in str(run(about.list_methods(down, 0)))
+
+
+def test_about_credits_weights_and_photographs_of_others():
+    theirs = canned.model("photos", "Photographs", ["image"], ["a", "b"]).model_copy(
+        update={"source": "somebody's laboratory", "licence": "BSD-3-Clause"}
+    )
+    ours = theirs.model_copy(update={"title": "Ours", "source": "trained by this project: evident train"})
+    credit = Credit(author="A. Photographer", licence="CC0-1.0", page="https://example.org/photo")
+    server = Api(
+        catalogue=canned.CATALOGUE.model_copy(update={"models": [theirs, ours]}),
+        samples=[canned.SAMPLES[0], canned.SAMPLES[-1].model_copy(update={"credit": credit})],
+    )
+    drawn = str(run(about.list_credits(server, 0)))
+    for told in ("somebody's laboratory", "BSD-3-Clause", credit.author, credit.licence, credit.page):
+        assert told in drawn
+    assert "Ours" not in drawn
+    assert canned.SAMPLES[0].title not in drawn
+    assert "does not answer" in str(run(about.list_credits(Api(down=True), 0)))
 
 
 def test_about_tells_every_method_with_its_paper():

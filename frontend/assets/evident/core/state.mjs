@@ -17,4 +17,6 @@ export const viewState = {
   consensus: null,
   /** Axes of the input on show. @type {Axes | null} */
   axes: null,
+  /** Id of the input that they belong to. */
+  seen: "",
 };

@@ -9,6 +9,11 @@ import { declareWidget } from "../core/widgets.mjs";
 import { place, swatch } from "./marks.mjs";
 import { unpackMask } from "./regions.mjs";
 
+const KNOWN = {
+  program: "Known because a program made this input.",
+  eye: "A box drawn by eye, to about 2 % of the picture.",
+};
+
 class Legend {
   constructor(root) {
     this.root = root;
@@ -27,10 +32,10 @@ class Legend {
     this.take(null);
     if (!known) return;
     try {
-      const { label, regions } = await callApi(`/samples/${encodeURIComponent(known.sample)}/evidence`);
+      const { label, how, regions } = await callApi(`/samples/${encodeURIComponent(known.sample)}/evidence`);
       if (this.known !== known) return;
       const ready = regions.map((region) => ({ ...region, mask: region.mask && unpackMask(region.mask), made: new WeakMap() }));
-      this.take({ ...known, label, regions: ready });
+      this.take({ ...known, label, how, regions: ready });
     } catch (error) {
       if (this.known !== known) return;
       this.problem = error;
@@ -50,8 +55,8 @@ class Legend {
       this.text.replaceChildren(...(this.problem ? [el("p", {}, this.problem.message)] : []));
       return;
     }
-    const lines = evidence.regions.map((region) => el("p", {}, swatch(region), el("span", {}, meaning(region, evidence.label, axes))));
-    this.text.replaceChildren(...lines, el("p", {}, "Known because a program made this input."));
+    const lines = evidence.regions.map((region) => el("p", {}, swatch(region), el("span", {}, meaning(region, evidence, axes))));
+    this.text.replaceChildren(...lines, el("p", {}, KNOWN[evidence.how] || KNOWN.program));
   }
 
   destroy() {
@@ -62,8 +67,9 @@ class Legend {
 }
 
 /** What a line style stands for. */
-function meaning(region, label, axes) {
-  const what = region.key === "evidence" ? `what makes it \u201c${label}\u201d` : region.title.toLowerCase();
+function meaning(region, { label, how }, axes) {
+  const told = how === "eye" ? "the thing itself, for the network" : "what makes it";
+  const what = region.key === "evidence" ? `${told} \u201c${label}\u201d` : region.title.toLowerCase();
   return axes && !place(region, axes).any ? `${what}: outside the part shown` : what;
 }
 

@@ -17,6 +17,20 @@ const pixelAxis = (name, n) => ({ name, unit: "px", origin: "upper", values: Arr
  */
 export const pixelAxes = ({ width, height }) => ({ x_axis: pixelAxis("x", width), y_axis: pixelAxis("y", height) });
 
+/**
+ * The part of a photo that the display grid covers, as fractions of its sides; null where that is all of it, or no photo.
+ * @param {Axes} axes
+ * @param {{width: number, height: number}} photo
+ */
+export function frame({ x_axis, y_axis }, { width, height }) {
+  if (x_axis.unit !== "px" || !(width > 0 && height > 0)) return null;
+  const sides = { left: coordinate(x_axis, 0), right: coordinate(x_axis, 1), top: coordinate(y_axis, 0), bottom: coordinate(y_axis, 1) };
+  const whole = sides.left < 0.5 && sides.top < 0.5 && sides.right > width - 0.5 && sides.bottom > height - 0.5;
+  if (whole) return null;
+  const within = (x, length) => Math.min(1, Math.max(0, x / length));
+  return { left: within(sides.left, width), right: within(sides.right, width), top: within(sides.top, height), bottom: within(sides.bottom, height) };
+}
+
 /** Coordinate -> fraction, piecewise linear between centres (mel bands are not evenly spaced in Hz), straight on beyond the ends. */
 export function fraction({ values }, x) {
   const n = values.length;

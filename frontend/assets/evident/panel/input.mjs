@@ -1,6 +1,8 @@
-/* The input itself: `input-map`, grey with the maps' axes and crosshair, and `picture`, the photo as it was given.
+/* The input itself: `input-map`, grey with the maps' axes and crosshair, and `picture`, the photo as it was given, with a frame around
+   the part that the network sees.
 
-   input-map: data-display path · data-input id · data-axes JSON {y_axis, x_axis} · data-title.   picture: data-input id · data-alt */
+   input-map: data-display path · data-input id · data-axes JSON {y_axis, x_axis} · data-title.
+   picture: data-input id · data-alt · data-width, data-height in pixels, of a photo */
 import { apiUrl } from "../core/api.mjs";
 import { emit, on } from "../core/bus.mjs";
 import { el, parseJson } from "../core/elements.mjs";
@@ -9,7 +11,7 @@ import { declareWidget } from "../core/widgets.mjs";
 import * as evidence from "../evidence/marks.mjs";
 import { Figure } from "../figure/figure.mjs";
 import { greyPicture } from "../figure/picture.mjs";
-import { pixelAxes } from "../maps/axes.mjs";
+import { frame, pixelAxes } from "../maps/axes.mjs";
 import { sayReadout } from "./readout.mjs";
 
 class InputMap {
@@ -27,8 +29,9 @@ class InputMap {
     const { dataset } = this.root;
     this.title.textContent = dataset.title || "Input";
     const axes = parseJson(dataset.axes);
-    if (axes && (changed === null || changed.has("axes"))) {
+    if (axes && (changed === null || changed.has("axes") || changed.has("input"))) {
       viewState.axes = axes;
+      viewState.seen = dataset.input || "";
       this.figure.set({ axes, rows: axes.y_axis.values.length, cols: axes.x_axis.values.length });
       emit("axes");
     }
@@ -86,6 +89,7 @@ declareWidget("input-map", ["display", "display-rows", "axes", "title", "input"]
 class Picture {
   constructor(root) {
     this.root = root;
+    this.offs = [on("axes", () => this.mark())];
   }
 
   update() {
@@ -94,8 +98,36 @@ class Picture {
     if (!input) return;
     const fail = () => this.root.replaceChildren(el("p.ev-note", {}, "The picture could not be loaded. Reload the page."));
     const src = apiUrl(`/inputs/${encodeURIComponent(input)}/preview.png?size=512`);
-    this.root.append(el("img.ev-picture", { src, alt: alt || "The input picture", onerror: fail }));
+    this.seen = el("span.ev-picture-seen", { hidden: true, "aria-hidden": "true" });
+    this.said = el("p.ev-note.ev-picture-said", { hidden: true });
+    const image = el("img.ev-picture", { src, alt: alt || "The input picture", onerror: fail });
+    this.root.append(el("div.ev-picture-box", {}, image, this.seen), this.said);
+    this.mark();
+  }
+
+  /** Dims what the network does not see of the photo. */
+  mark() {
+    const { input, width, height } = this.root.dataset;
+    if (!input || !this.seen) return;
+    const { axes, seen } = viewState;
+    const part = axes && seen === input ? frame(axes, { width: Number(width), height: Number(height) }) : null;
+    this.seen.hidden = !part;
+    this.said.hidden = !part;
+    if (!part) return;
+    const percent = (share) => `${100 * share}%`;
+    Object.assign(this.seen.style, {
+      left: percent(part.left),
+      top: percent(part.top),
+      right: percent(1 - part.right),
+      bottom: percent(1 - part.bottom),
+    });
+    const share = (part.right - part.left) * (part.bottom - part.top);
+    this.said.textContent = `The network sees the frame: ${Math.round(100 * share)} % of the photo.`;
+  }
+
+  destroy() {
+    for (const off of this.offs) off();
   }
 }
 
-declareWidget("picture", ["input", "alt"], (root) => new Picture(root));
+declareWidget("picture", ["input", "alt", "width", "height"], (root) => new Picture(root));
