@@ -96,6 +96,12 @@ def test_the_look_changes_the_picture_without_asking_the_server(bench: Page, ser
     assert len(served.calls) == calls
 
 
+def test_the_colour_bar_names_what_a_map_explains_if_not_the_class(bench: Page, served: Site) -> None:
+    values, axes = np.linspace(-0.5, 0.5, 64, dtype=np.float32).reshape(8, 8), pixel_axes(8, 8)
+    root = show(bench, served, values, axes, extras={"explains": "feature map 3 of conv4"})
+    expect(bench.locator(f"#{root} .ev-bar")).to_contain_text("supports feature map 3 of conv4")
+
+
 def test_the_colour_bar_says_in_numbers_and_words_what_the_ends_mean(bench: Page, served: Site) -> None:
     root = show(bench, served, np.linspace(-0.5, 0.5, 64, dtype=np.float32).reshape(8, 8), pixel_axes(8, 8))
     bench.evaluate("evident.setLook({ scale: 'own' })")

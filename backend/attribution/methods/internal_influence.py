@@ -15,6 +15,13 @@ from backend.attribution.perturbation.removal import baseline_defaults
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Progress
 from models.model import Model
 
+EVEN = 1e-4
+"""A map whose values differ by less than this share of the largest is the same everywhere."""
+LINEAR = (
+    "The influence is the same everywhere: behind this layer the network only averages. Choose an earlier layer, or layer "
+    "conductance."
+)
+
 
 @register
 class InternalInfluence(Method[PathParams]):
@@ -56,4 +63,7 @@ class InternalInfluence(Method[PathParams]):
             n_steps=params.n_steps,
             internal_batch_size=LayerForward.batch(model),
         )
-        return of_layer(forward, influence, x)
+        cells = influence.sum(1)
+        largest = float(cells.abs().max())
+        even = largest > 0 and float(cells.max() - cells.min()) <= EVEN * largest
+        return of_layer(forward, influence, x, notes=(LINEAR,) if even else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from captum.attr import LayerActivation
 from captum.attr import NeuronGradient as CaptumNeuronGradient
@@ -31,7 +31,8 @@ class FeatureMapParams(Params):
 @register
 class NeuronGradient(Method[FeatureMapParams]):
     """values = sum over channels of da/dx; a the mean over its cells of one feature map of the chosen layer. The class
-    does not matter. By Captum's `NeuronGradient`. extras.feature_map: its number; extras.activation: a, where the
+    does not matter. By Captum's `NeuronGradient`. extras.explains: what the map explains, in words, which the page shows
+    in place of the class; extras.feature_map: its number; extras.activation: a, where the
     strongest was asked for. Raises BadParameter for a number that the layer does not have.
     """
 
@@ -56,7 +57,8 @@ class NeuronGradient(Method[FeatureMapParams]):
     def run(
         self, model: Model, x: Tensor, context: Context, params: FeatureMapParams, report: Progress
     ) -> Attribution:
-        forward, extras = Forward(model, context, report, passes=1, exact=True), {}
+        forward = Forward(model, context, report, passes=1, exact=True)
+        extras: dict[str, Any] = {}
         number, layer = params.feature_map, layer_of(model, context)
         if number == STRONGEST:
             looking = LayerForward(model, context, silent, passes=1)
@@ -75,4 +77,12 @@ class NeuronGradient(Method[FeatureMapParams]):
             algorithm, x, neuron_selector=lambda output: output[:, number].mean((1, 2))
         )
         forward.run.backwards += 1  # from the layer down: the score's own gradient is not asked for
-        return forward.attribution(gradient[0].sum(0), signed=True, extras={"feature_map": number, **extras})
+        return forward.attribution(
+            gradient[0].sum(0),
+            signed=True,
+            extras={
+                "explains": f"feature map {number} of {context.layer}",
+                "feature_map": number,
+                **extras,
+            },
+        )

@@ -100,9 +100,9 @@ export class MapPanel {
     return this.job ? this.job.record : null;
   }
 
-  /** Name of the class explained; before there is a record, from the page or from a finished map of the same class. */
+  /** Name of the class explained, or of what else a method explains; before there is a record, from the page or from a finished map of the same class. */
   get target() {
-    if (this.record) return this.record.target_label;
+    if (this.record) return this.record.extras?.explains ?? this.record.target_label;
     const { job } = this;
     const records = [...panels].map(({ record }) => record);
     return this.root.dataset.targetLabel || (job && records.find((record) => record?.target === job.request.target)?.target_label) || "";

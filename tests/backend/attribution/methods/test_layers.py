@@ -185,6 +185,8 @@ def test_neuron_gradient_by_hand(name, layer):
 
 def test_neuron_gradient_does_not_ask_for_the_class():
     model, x = build("residual"), picture()
+    first = backend.explain(model, x, "neuron_gradient", feature_map=3)
+    assert first.extras["explains"] == f"feature map 3 of {model.default_layer}"
     maps = [
         backend.explain(model, x, "neuron_gradient", target=target, feature_map=3).values for target in (0, 2)
     ]
@@ -197,3 +199,13 @@ def test_feature_map_that_the_layer_does_not_have_is_refused():
     with pytest.raises(BadParameter, match="12 feature maps, numbered from 0 to 11") as caught:
         backend.explain(build("plain"), picture(), "neuron_gradient", layer="4", feature_map=12)
     assert caught.value.field == "params.feature_map"
+
+
+def test_even_influence_says_why_and_what_to_do():
+    model, x = build("plain"), picture()
+    told = {
+        layer: backend.explain(model, x, "internal_influence", target=1, layer=layer, n_steps=4).notes
+        for layer in ("1", "4")
+    }
+    assert not any("same everywhere" in note for note in told["1"])
+    assert any("Choose an earlier layer" in note for note in told["4"])
