@@ -162,6 +162,8 @@ class Site:
             },
             "error": None,
             "attempts": 0,
+            "ahead": 0,
+            "started": None,
             "created": "2026-01-01T00:00:00Z",
             "finished": None,
             "estimate": None,
