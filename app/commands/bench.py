@@ -4,6 +4,9 @@ within one run."""
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NAME = "bench"
@@ -54,16 +57,31 @@ def run(args: argparse.Namespace) -> int:
     selected_groups = {name: module for name, module in groups.items() if not args.only or name in args.only}
     result = harness.Report(machine=machine())
     lines: list[str] = []
-    with tqdm(selected_groups.items(), unit=" groups") as bar:
+    with (
+        tempfile.TemporaryDirectory() as plans,
+        _plans_measured_in(Path(plans)),
+        tqdm(selected_groups.items(), unit=" groups") as bar,
+    ):
         setting = harness.Setting(rounds=args.rounds, quick=args.quick, tell=bar.set_postfix_str)
         for done, (name, module) in enumerate(bar, 1):
             bar.set_description(name)
             harness.measure(name, module, setting, result)
             if before:
                 lines = list(earlier.compare(result, before, list(selected_groups)[:done]))
-            report.write(
-                result, args.out, lines
-            )  # what was measured so far stays when the next group is stopped
+            # What was measured so far stays when the next group is stopped.
+            report.write(result, args.out, lines)
     print("\n".join([*report.markdown(result), *lines]))
     print(f"\nWritten to {args.out}.")
     return 0
+
+
+@contextmanager
+def _plans_measured_in(folder: Path) -> Iterator[None]:
+    """Inside, the engine measures which plans are fastest here, as a served program does, and starts afresh."""
+    from backend.attribution.network import plan_store
+
+    plan_store.keep_in(folder)
+    try:
+        yield
+    finally:
+        plan_store.keep_in(None)

@@ -58,7 +58,7 @@ def _over_engine(subject: Subject, samples: int, copies: int) -> Work:
         [
             cam,
             captum.over_engine(subject, captum.lime(samples), samples),
-            captum.over_engine(subject, captum.smooth_grad(copies), copies),
+            captum.over_engine(subject, captum.smooth_grad(copies), copies, noise=subject.sigma),
             captum.over_engine(subject, captum.integrated_gradients(copies), copies),
             *(relevance, cam, relevance),
         ]

@@ -3,7 +3,7 @@ batch, layout and precision that the engine has for this network. Three networks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,8 @@ import models
 from backend.attribution.methods import METHODS
 from backend.attribution.network.passes import Passes
 from backend.attribution.network.plan import Plan
-from backend.bench.harness import Row, Setting, over_floor
+from backend.attribution.network.run import LONG
+from backend.bench.harness import Row, Setting, over_floor, seconds
 from backend.bench.subject import Subject, network, resnet_subject, subject_of
 
 TITLE = "Cost over the floor: ours / bare passes"
@@ -32,6 +33,8 @@ NETWORKS: tuple[tuple[str, Callable[[], Subject], dict[str, int]], ...] = (
         {"n_samples": 24, "n_steps": 24, "lime": 500},
     ),
 )  # fmt: skip
+TRIALS = 3
+"""Batches in which the plans that the engine offers are compared."""
 FEW = 16
 """Passes in a quick run."""
 
@@ -60,7 +63,8 @@ def _over(name: str, subject: Subject, key: str, params: dict[str, Any], setting
     label = " ".join(
         [method.title, *(f"{value:,} {name.removeprefix('n_')}" for name, value in params.items())]
     )
-    bare, plans = floor(subject, cost.forwards, cost.backwards)
+    noise = subject.sigma if "noise" in method.Params.model_fields else 0.0
+    bare, plans = floor(subject, cost.forwards, cost.backwards, noise)
     return over_floor(
         f"{label}, {name}",
         lambda: backend.explain(subject.model, subject.x, key, target=subject.target, **params),
@@ -68,27 +72,61 @@ def _over(name: str, subject: Subject, key: str, params: dict[str, Any], setting
         setting,
         most=LEAST.get(key, MOST),
         name=BARE,
-        note=f"{cost.forwards:,} forward, {cost.backwards:,} backward in {plans}.",
+        note=f"{cost.forwards:,} forward, {cost.backwards:,} backward: {plans}.",
     )
 
 
-def floor(subject: Subject, forwards: int, backwards: int) -> tuple[Callable[[], None], str]:
+def floor(
+    subject: Subject, forwards: int, backwards: int, noise: float = 0.0
+) -> tuple[Callable[[], None], str]:
     """The loop of passes, and in words how it runs. Every backward pass has its forward pass; the rest are
-    forward only."""
+    forward only.
+
+    noise: for a method that averages gradients of noisy copies, its standard deviation.
+    """
     passes = Passes.of(subject.model)
-    work: list[Callable[[], None]] = []
+    works: list[Callable[[], None]] = []
     words = []
-    for number, kind in ((forwards - backwards, "forward"), (backwards, "gradient")):
-        if number > 0:
-            plan = passes.plan(kind)  # type: ignore[arg-type]
-            work.append(_loop(plan, subject, number, forward_only=kind == "forward"))
-            words.append(f"{plan.precision}, batch {min(plan.batch, number)}")
+    if forwards > backwards:
+        number = forwards - backwards
+        plan, work = _fastest(subject, _forward_plans(passes, number), number, forward_only=True)
+        works.append(work)
+        words.append(f"{plan.description}, used with {min(plan.batch, number)}")
+    if backwards:
+        plan, work = _fastest(subject, _gradient_plans(passes, backwards, noise), backwards, forward_only=False)  # fmt: skip
+        works.append(work)
+        words.append(f"{plan.description}, used with {min(plan.batch, backwards)}")
 
     def run() -> None:
-        for part in work:
-            part()
+        for work in works:
+            work()
 
     return run, " and ".join(dict.fromkeys(words))
+
+
+def _forward_plans(passes: Passes, number: int) -> list[Plan]:
+    fused = passes.fused(number) if number >= LONG else None
+    return [passes.exact, passes.plan("forward"), *([fused] if fused else [])]
+
+
+def _gradient_plans(passes: Passes, number: int, noise: float) -> list[Plan]:
+    noisy = [passes.noisy(noise, number)] if noise > 0 else []
+    return [passes.exact, passes.plan("gradient"), *noisy]
+
+
+def _fastest(
+    subject: Subject, plans: Sequence[Plan], number: int, *, forward_only: bool
+) -> tuple[Plan, Callable[[], None]]:
+    """The plan that takes the least time an image, and the loop of `number` passes with it."""
+
+    def per_image(plan: Plan) -> float:
+        images = min(plan.batch, number)
+        batch = _loop(plan, subject, images, forward_only=forward_only)
+        batch()
+        return min(seconds(batch) for _ in range(TRIALS)) / images
+
+    best = plans[0] if len(plans) == 1 else min(plans, key=per_image)
+    return best, _loop(best, subject, number, forward_only=forward_only)
 
 
 def _loop(plan: Plan, subject: Subject, number: int, *, forward_only: bool) -> Callable[[], None]:

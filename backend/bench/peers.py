@@ -75,7 +75,7 @@ def _guided(subject: Subject) -> list[Peer]:
 def _smooth_grad(subject: Subject, copies: int) -> list[Peer]:
     algorithm = captum.smooth_grad(copies)
     return [
-        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, copies)),
+        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, copies, noise=subject.sigma)),
         Peer("Captum NoiseTunnel(Saliency)", lambda: as_used(subject, algorithm), 5, amx=True),
     ]
 

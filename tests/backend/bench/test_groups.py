@@ -15,6 +15,7 @@ import torch
 import backend
 from app import cli
 from backend.attribution.concepts.vectors import concept_vector
+from backend.attribution.network.plan import Plan
 from backend.attribution.perturbation.segments import segments
 from backend.bench import captum_work as captum
 from backend.bench import (
@@ -22,6 +23,7 @@ from backend.bench import (
     early_stop,
     first_pictures,
     floor,
+    forwards,
     harness,
     other_work,
     peers,
@@ -52,6 +54,10 @@ def tiny_subject():
     return Subject(model, x, model.input.baseline(x, "black"), target, segments(model, x, "slic", 50))
 
 
+def plan(batch, network=None, description="folded, float32"):
+    return Plan(network, "float32", description, torch.float32, True, batch)
+
+
 def test_the_floor_runs_exactly_the_declared_passes(subject, monkeypatch):
     batches = []
 
@@ -59,15 +65,54 @@ def test_the_floor_runs_exactly_the_declared_passes(subject, monkeypatch):
         batches.append((len(x), x.requires_grad))
         return subject.module(x.float())
 
-    plans = {
-        "forward": floor.Plan(network, "float32", "folded, float32, batch 16", torch.float32, True, 16),
-        "gradient": floor.Plan(network, "float32", "folded, float32, batch 4", torch.float32, True, 4),
-    }
-    monkeypatch.setattr(floor.Passes, "plan", lambda self, kind: plans[kind])
+    monkeypatch.setattr(floor, "_forward_plans", lambda passes, number: [plan(16, network)])
+    monkeypatch.setattr(floor, "_gradient_plans", lambda passes, number, noise: [plan(4, network)])
     run, words = floor.floor(subject, 50, 10)
     run()
     assert batches == [(16, False), (16, False), (8, False), (4, True), (4, True), (2, True)]
-    assert words == "float32, batch 16 and float32, batch 4"
+    assert words == "folded, float32, used with 16 and folded, float32, used with 4"
+
+
+def test_the_floor_takes_the_fastest_of_the_engines_plans_per_image(subject, monkeypatch):
+    def network(pause):
+        return lambda x: (clock.__setitem__(0, clock[0] + pause), subject.module(x.float()))[1]
+
+    def seconds(work):
+        before = clock[0]
+        work()
+        return clock[0] - before
+
+    clock = [0.0]
+    monkeypatch.setattr(floor, "seconds", seconds)
+    slow, fast = plan(1, network(1.0), "slow"), plan(16, network(3.0), "fast in large batches")
+    for number, best in ((16, fast), (2, slow)):
+        taken, _ = floor._fastest(subject, [slow, fast], number, forward_only=True)
+        assert taken is best
+
+
+def test_the_floor_knows_what_long_and_noisy_runs_may_use(subject, monkeypatch):
+    fused, noisy = plan(16, description="fused"), plan(16, description="both ways")
+    monkeypatch.setattr(floor.Passes, "fused", lambda self, planned: fused)
+    monkeypatch.setattr(floor.Passes, "noisy", lambda self, noise, copies: noisy)
+    passes = floor.Passes.of(subject.model)
+    assert fused in floor._forward_plans(passes, 1000)
+    assert fused not in floor._forward_plans(passes, 10)
+    assert noisy in floor._gradient_plans(passes, 50, 0.1)
+    assert noisy not in floor._gradient_plans(passes, 50, 0.0)
+
+
+def test_forward_passes_are_counted_per_image_and_unfused_networks_named(subject, monkeypatch):
+    monkeypatch.setattr(forwards, "seconds", lambda work: (work(), 0.1)[1])
+    module = subject.module
+    monkeypatch.setattr(forwards, "network", lambda key: subject.model)
+    monkeypatch.setattr(forwards.Passes, "plan", lambda self, kind: plan(4, module))
+    monkeypatch.setattr(forwards.Passes, "exact", plan(2, module, "as given, float32"))
+    for fused, expected in ((None, ["as given, float32"]), (plan(8, module, "fused"), ["folded, float32", "as given, float32"])):  # fmt: skip
+        monkeypatch.setattr(forwards.Passes, "fused", lambda self, planned, fused=fused: fused)
+        rows = [row for row in forwards.rows(harness.Setting(1, quick=True)) if isinstance(row, harness.Row)]
+        assert [row.peer for row in rows] == expected * 2
+        assert rows[0].ratio == pytest.approx(2.0)
+        assert rows[0].note.startswith("80 against 40" if fused else "40 against 20")
 
 
 def striped(seed, n):
@@ -245,7 +290,8 @@ def test_the_first_picture_is_seen_in_the_events(view, shown):
 
 
 def test_no_two_pictures_of_the_rounds_are_the_same():
-    assert len({first_pictures.variant(number) for number in range(300)}) == 300
+    numbers = (0, 1, 2, 255, 256, 257, 512)
+    assert len({first_pictures.variant(number) for number in numbers}) == len(numbers)
 
 
 def test_the_command_writes_both_files_compares_and_refuses(subject, tmp_path, monkeypatch, capsys):
