@@ -44,8 +44,8 @@ test: .venv/installed-test browser check ## the whole suite, real browser includ
 	$(NODE) --test --test-reporter=spec tests/frontend/evident/*.test.mjs
 	$(BIN)/python -m pytest
 
-bench: .venv/installed-test ## cost over the floor and against public implementations
-	$(BIN)/evident bench
+bench: .venv/installed-test ## cost over the floor and against public implementations (ARGS="--only peers --compare FILE")
+	$(BIN)/evident bench $(ARGS)
 
 clean: ## remove what was installed and computed here
 	rm -rf .venv node_modules build *.egg-info data .pytest_cache .mypy_cache .ruff_cache

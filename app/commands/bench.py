@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NAME = "bench"
-HELP = "Measure each method over its floor and against lime, Captum, grad-cam and Zennit; write a table (Markdown and JSON)."
+HELP = "Measure each method over its floor and against lime, Captum, grad-cam and Zennit, and an earlier run; write a table (Markdown and JSON)."
 
 
 def add(parser: argparse.ArgumentParser) -> None:
