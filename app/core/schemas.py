@@ -22,6 +22,7 @@ JobKind = Literal[
     "model",
     "fetch",
     "catalogue",
+    "speed",
     "concept_examples",
     "concept_analysis",
     "pack",

@@ -96,13 +96,18 @@ async def model(services: Services, key: str, start: bool = False) -> KnownModel
 
 
 async def expected_fits(services: Services, described: KnownModel) -> dict[str, Fit]:
-    """Its fits with the seconds that its last runs on this server took."""
-    digest = described.info.digest
+    """Its fits with the seconds measured on what runs use, if they were, and corrected by what its last runs
+    on this server took."""
+    key, digest = described.info.key, described.info.digest
     if digest is None:
         return dict(described.fits)
+    speed = await services.speed(key, digest)
+    fits = {
+        name: fit.model_copy(update={"seconds": speed.get(name, fit.seconds)})
+        for name, fit in described.fits.items()
+    }
     conditions = services.jobs.queue.conditions
-    runs = await services.store.run(recent, services.store, described.info.key, digest, conditions)
-    return corrected(described.fits, runs)
+    return corrected(fits, await services.store.run(recent, services.store, key, digest, conditions))
 
 
 async def prediction_key(services: Services, request: dict[str, Any], predictor: KnownModel) -> str:

@@ -46,6 +46,7 @@ class Services:
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits, conditions(settings))
         self._descriptions: dict[str, tuple[str, dict[str, Any]]] = {}
         self._preload = preload
+        self._measured: set[str] = set()
         self.preparations: list[Callable[[], Awaitable[None]]] = []
         """Called once the catalogue is there: work whose results read-only requests expect."""
         self._background: list[asyncio.Task[None]] = []
@@ -129,6 +130,30 @@ class Services:
         info, _ = await self.model(model_key, start=False)
         stored = StoredInput(id=row.id, modality=row.modality, meta=row.meta, blobs=row.blobs)
         return ModelOnInput(input=stored, start=start, model=model_key, upload=upload, digest=info["digest"])
+
+    async def get_ready(self, source: ModelSource, title: str) -> None:
+        """Measures how fast a model runs here, once per start: the worker that does has its network and the
+        copies of it ready for what is asked next. Never fails for the sake of it."""
+        if not self._preload:
+            return
+        key = self._speed_key(source.model, source.digest)
+        payload = ModelSource(model=source.model, upload=source.upload, digest=source.digest).as_json()
+        with suppress(EvidentError):
+            row = await self.jobs.submit("speed", payload, key=key, title=f"Measure {title}")
+            if row.state == "done" and key not in self._measured:  # at an earlier start, by another worker
+                await self.jobs.recompute(key)
+            self._measured.add(key)
+
+    async def speed(self, key: str, digest: str) -> dict[str, float]:
+        """Expected seconds by method, as `get_ready` measured them; empty before it has."""
+        with suppress(NotFound):
+            row = await self.store.run(self.jobs.queue.get, self._speed_key(key, digest))
+            seconds: dict[str, float] = (row.result or {}).get("seconds", {})
+            return seconds
+        return {}
+
+    def _speed_key(self, key: str, digest: str | None) -> str:
+        return job_key("speed", {"model": key, "conditions": self.jobs.queue.conditions}, digest)
 
     async def fetch(self, key: str, client: str) -> JobRow:
         """Starts fetching a published network, or returns the job that does or did."""

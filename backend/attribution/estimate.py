@@ -18,6 +18,8 @@ from models.model import Model
 
 LEAST_SECONDS, MOST_REPEATS = 0.02, 50
 """Shorter timings are repeated until they add up to this many seconds, at most so many times."""
+REPEATS, ENOUGH_SECONDS = 3, 0.5
+"""Timings at least, unless they have taken so many seconds."""
 OVERHEAD = 1.1
 """Duration of a run over that of its passes: the bound that the benchmark checks."""
 
@@ -25,14 +27,14 @@ OVERHEAD = 1.1
 def profile(model: Model, passes: int = SMALL) -> dict[str, float]:
     """Seconds per image of a forward pass (`forward`) and of the gradient on top of it (`backward`), measured
     at the precision and batch size of runs of so many passes. Fewer than `SMALL` are measured on the module as
-    given, which takes a quarter of the time: no copies are made and compared."""
+    given, one image at a time as they run: no copies are made and compared."""
     return cached(model, "seconds", passes < SMALL, lambda: _profile(model, passes))
 
 
 def _profile(model: Model, passes: int) -> dict[str, float]:
     run = Passes.of(model).run(0, passes)
-    forward = _seconds(model, run.scores, run.batch("forward"))
-    both = _seconds(model, run.gradients, run.batch("gradient"))
+    forward = _seconds(model, run.scores, run.batch("forward") if passes >= SMALL else 1)
+    both = _seconds(model, run.gradients, run.batch("gradient") if passes >= SMALL else 1)
     return {"forward": forward, "backward": max(0.0, both - forward)}
 
 
@@ -41,7 +43,9 @@ def _seconds(model: Model, work: Callable[[Tensor], Any], batch: int) -> float:
     x = torch.zeros(batch, *model.input.shape, device=model.device)
     work(x)
     timings: list[float] = []
-    while len(timings) < 3 or (sum(timings) < LEAST_SECONDS and len(timings) < MOST_REPEATS):
+    while (len(timings) < REPEATS and sum(timings) < ENOUGH_SECONDS) or (
+        sum(timings) < LEAST_SECONDS and len(timings) < MOST_REPEATS
+    ):
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
         start = time.perf_counter()

@@ -101,7 +101,10 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
     if job.error is not None:  # a refused model leaves nothing, its title and labels included
         await services.jobs.forget([row.key], kinds=("model",))
         raise from_problem(job.error)
-    return _answer((await known.model(services, row.key, start=True)).info, 201)
+    info = (await known.model(services, row.key, start=True)).info
+    source = uploaded(row).model_copy(update={"digest": info.digest})
+    await services.get_ready(source, info.title)
+    return _answer(info, 201)
 
 
 async def _checked(services: Backend, key: str) -> JobRow:
@@ -144,7 +147,7 @@ async def remove(key: str, services: Backend) -> None:
         raise Conflict(f"{described.info.title} came with the program and cannot be deleted.", code="bundled")
     await services.store.run(services.store.delete_model, key)
     await services.store.run(runs.forget, services.store, key)
-    await services.jobs.forget([key], kinds=("model", "catalogue"))
+    await services.jobs.forget([key], kinds=("model", "catalogue", "speed"))
 
 
 def _row(file: Upload) -> ModelRow:

@@ -31,7 +31,9 @@ async def predict(body: PredictionRequest, services: Backend, client: Client) ->
         title=f"Prediction by {model.info.title}",
         client=client,
     )
-    return _view(await services.jobs.wait(key, WAIT))
+    row = await services.jobs.wait(key, WAIT)
+    await services.get_ready(payload, model.info.title)
+    return _view(row)
 
 
 @router.get(

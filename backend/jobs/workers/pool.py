@@ -10,9 +10,9 @@ tells of every death: the pipe ends, the sentinel fires.
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import signal
 import threading
+from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +58,50 @@ class Item:
     lane: Lane
     future: Future[Stored] = field(default_factory=Future)
     cancelled: bool = False
+
+    @property
+    def model(self) -> str | None:
+        """The model that it is about."""
+        return self.payload.get("model")
+
+
+class Line:
+    """Waiting tasks of one group, the first first. A task goes to a free worker that has its network and the
+    copies made of it already, if there is one, else to any."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item | None] = deque()
+        self._free: list[Slot] = []
+        self._changed = threading.Condition()
+
+    def put(self, item: Item | None) -> None:
+        """None is an end for whoever takes it."""
+        with self._changed:
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def get(self, slot: Slot, seconds: float) -> Item | None:
+        """The slot's next task; None when there is none for so long."""
+        with self._changed:
+            self._free.append(slot)
+            self._changed.wait_for(lambda: self._next(slot) is not None, seconds)
+            self._free.remove(slot)
+            number = self._next(slot)
+            self._changed.notify_all()  # what was left to this slot is anybody's now
+            if number is None:
+                return None
+            item = self._items[number]
+            del self._items[number]
+            return item
+
+    def _next(self, slot: Slot) -> int | None:
+        """Place of the first task that no other free slot is better for."""
+        for number, item in enumerate(self._items):
+            model = item and item.model
+            known_elsewhere = any(model in other.models for other in self._free if other is not slot)
+            if model in slot.models or not known_elsewhere:
+                return number
+        return None
 
 
 class Worker:
@@ -127,11 +171,11 @@ class Slot:
     """A place for one worker, and the thread that feeds it; a worker with which anything went wrong is
     replaced."""
 
-    def __init__(
-        self, group: Group, waiting: queue.SimpleQueue[Item | None], config: WorkerConfig, spool: Spool
-    ) -> None:
+    def __init__(self, group: Group, waiting: Line, config: WorkerConfig, spool: Spool) -> None:
         self.group, self.waiting, self.config, self.spool = group, waiting, config, spool
         self.stopping = False
+        self.models: set[str] = set()
+        """What its worker has worked with."""
         self._ready = self._warm = False
         self._worker: Worker | None = None
         self._current: Item | None = None
@@ -163,10 +207,9 @@ class Slot:
         while not self.stopping:
             with suppress(DiedError):  # a job will find out, and try again
                 self._open()
-            with suppress(queue.Empty):
-                item = self.waiting.get(timeout=CHECK_SECONDS)
-                if item is not None and item.future.set_running_or_notify_cancel():
-                    self._finish(item)
+            item = self.waiting.get(self, CHECK_SECONDS)
+            if item is not None and item.future.set_running_or_notify_cancel():
+                self._finish(item)
         self._discard()
 
     def _open(self) -> Worker:
@@ -191,6 +234,7 @@ class Slot:
     def _discard(self) -> None:
         with self._lock:
             worker, self._worker, self._ready, self._warm = self._worker, None, False, False
+            self.models = set()
         if worker is not None:
             worker.close()
 
@@ -214,6 +258,8 @@ class Slot:
             try:
                 worker = self._open()
                 self._current = item
+                if item.model is not None:
+                    self.models = {*self.models, item.model}
                 return worker.ask((item.task_key, item.payload, item.job_id, item.lane), seconds)
             except TimeoutError:
                 self._discard()
@@ -243,9 +289,7 @@ class LocalEngine:
         """workers: 0 leaves computing to others, and only decodes."""
         self.capacity: dict[Group, int] = {"compute": workers, "short": min(1, workers), "decode": 1}
         self._spool = Spool(config.data / "spool")
-        self._queues: dict[Group, queue.SimpleQueue[Item | None]] = {
-            group: queue.SimpleQueue() for group in self.capacity
-        }
+        self._queues = {group: Line() for group in self.capacity}
         self._slots = [
             Slot(group, self._queues[group], config, self._spool)
             for group, number in self.capacity.items()

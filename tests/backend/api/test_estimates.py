@@ -84,6 +84,23 @@ def test_the_next_estimate_and_its_lane_move_at_once(
     client.delete(f"/explanations/{long['id']}")
 
 
+def test_choosing_a_model_has_it_measured_as_it_will_run(
+    client: httpx.Client, server: Running, photo: str
+) -> None:
+    """A prediction asks for it; what it finds is what the page says before anything ran."""
+    client.post("/predictions", json={"input": photo, "model": "tiny"}).raise_for_status()
+    digest = client.get("/models/tiny").json()["digest"]
+    key = server.services._speed_key("tiny", digest)
+    queue = server.services.jobs.queue
+    while queue.get(key).active:
+        time.sleep(0.05)
+    row = queue.get(key)
+    assert (row.kind, row.state, row.client) == ("speed", "done", "")
+    assert fits(client)["layered"]["seconds"] == row.result["seconds"]["layered"]
+    assert fits(client)["fitless"]["seconds"] is None
+    assert key not in {job["id"] for job in client.get("/jobs").json()}, "nobody asked for it"
+
+
 def test_a_run_that_stopped_early_counts_by_the_passes_it_spent(
     client: httpx.Client, server: Running, photo: str
 ) -> None:

@@ -56,6 +56,7 @@ for method in METHODS:
     run("explanation", input=picture, **shapes, method=method, target=0, layer=None, params=params, seed=0, start=None)
 run("prediction", input=picture, **shapes, start=None)
 run("prediction", input=sound, model="cough_check", upload=None, start=None)
+run("speed", **shapes)
 run("concept_examples", ref="striped")
 run("concept_examples", ref="hum")
 one = [{"input": picture, "start": None}]
