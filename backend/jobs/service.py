@@ -45,6 +45,7 @@ class Jobs:
         self.queue = Queue(store, limits, conditions)
         self.errands = Errands(engine, spool, limits, self.queue.owner)
         self._running: dict[str, tuple[Group, asyncio.Task[None]]] = {}
+        self._unwanted: set[str] = set()
         self._signals: dict[str, set[asyncio.Event]] = {}
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -111,6 +112,8 @@ class Jobs:
         if row.state == "done" and not await self.store.run(self._intact, key):
             await self.store.run(self.queue.requeue, key)
             row = replace(await self.get(key), fresh=True)
+        if row.fresh:
+            self._unwanted.discard(key)
         self._signal(key)
         return await self._with_progress(row)
 
@@ -197,10 +200,14 @@ class Jobs:
         if row.state == "queued" and not await self.store.run(self.queue.cancel_waiting, key, problem):
             row = await self.get(key)
         if row.state == "running":
-            self.spool.cancel(key)
-            self.engine.cancel(key)
+            self._unwanted.add(key)
+            self._stop(key)
         self._signal(key)
         return await self.get(key)
+
+    def _stop(self, key: str) -> None:
+        self.spool.cancel(key)
+        self.engine.cancel(key)
 
     async def delete(self, key: str) -> None:
         """Stops the job if it is active, and removes its row and every byte it left. Raises NotFound."""
@@ -257,6 +264,8 @@ class Jobs:
                 with full_disk():
                     self.spool.open(row.key)
                 future = self.engine.submit(row.kind, row.payload, row.key, lane)
+                if row.key in self._unwanted:  # stopped after the claim, before there was anything to stop
+                    self._stop(row.key)
             except (
                 Exception
             ) as error:  # it has not begun: it waits until the disk or the cluster is there again
@@ -288,6 +297,7 @@ class Jobs:
             )
         finally:
             del self._running[row.key]
+            self._unwanted.discard(row.key)
             self._wake.set()
 
     async def _end(self, key: str, outcome: Stored | EvidentError) -> None:

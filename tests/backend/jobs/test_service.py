@@ -239,3 +239,24 @@ def test_the_dispatcher_survives_a_database_that_fails_for_a_moment(backend, mon
     key, _ = backend.submit("toy_echo")
     assert backend.finished(key).state == "done"
     assert faults == []
+
+
+def test_a_stop_that_comes_between_the_claim_and_the_start_is_heeded(backend, monkeypatch):
+    """The worker's folder is made anew after it, and the engine does not know the job yet."""
+    claim = backend.jobs.queue.claim
+
+    def claimed_and_stopped(group):
+        claimed = claim(group)
+        if claimed is not None and claimed[0].kind == "toy_echo":
+            stopping = asyncio.run_coroutine_threadsafe(backend.jobs.cancel(claimed[0].key), backend.loop)
+            stopping.result(20)
+        return claimed
+
+    monkeypatch.setattr(backend.jobs.queue, "claim", claimed_and_stopped)
+    key, _ = backend.submit("toy_echo", steps=600, nap=0.1)
+    row = backend.finished(key, 20)
+    assert (row.state, row.error["code"]) == ("cancelled", "cancelled")
+    monkeypatch.undo()
+    again, row = backend.submit("toy_echo", key=key)
+    assert row.fresh
+    assert backend.finished(again).state == "done"
