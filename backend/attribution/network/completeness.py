@@ -15,11 +15,12 @@ TINY = 1e-6
 
 @dataclass(frozen=True)
 class Completeness:
-    """total: sum of the map. score: y(x). baseline_score: y(b), the mean over several baselines."""
+    """total: sum of the map. score: y(x). baseline_score: y(b), the mean over several baselines. of: what y is."""
 
     total: float
     score: float
     baseline_score: float
+    of: str = "score"
 
     @property
     def gap(self) -> float:
@@ -29,14 +30,16 @@ class Completeness:
 
     @property
     def extras(self) -> dict[str, float]:
-        return {"score": self.score, "baseline_score": self.baseline_score}
+        return {self.of: self.score, f"baseline_{self.of}": self.baseline_score}
 
     def notes(self, remedy: str, wide: float = WIDE) -> tuple[str, ...]:
         """remedy: what makes a wide gap smaller, e.g. `use more steps`."""
         if abs(self.score - self.baseline_score) < TINY:
-            return ("The model scores the baseline like this input: there is no difference to share out.",)
+            return (
+                f"The {self.of} of the baseline is that of this input: there is no difference to share out.",
+            )
         if self.gap > wide:
-            return (f"The map misses {self.gap:.0%} of the difference in score: {remedy}.",)
+            return (f"The map misses {self.gap:.0%} of the difference in {self.of}: {remedy}.",)
         return ()
 
 

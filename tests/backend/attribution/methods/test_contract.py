@@ -30,7 +30,7 @@ STOCHASTIC = (
 )
 GRADUAL = (
     *("lime", "smooth_grad", "integrated_gradients", "rise", "kernel_shap", "occlusion"),
-    *("feature_ablation", "shapley_sampling"),
+    *("feature_ablation", "shapley_sampling", "smooth_grad_sq", "var_grad"),
 )
 """Send many batches and show the map so far."""
 

@@ -70,7 +70,7 @@ def test_layer_path_methods_by_hand(name, layer):
     )
 
 
-@pytest.mark.parametrize("method", LAYER[1:])
+@pytest.mark.parametrize("method", [*LAYER[1:], "neuron_integrated_gradients"])
 def test_images_held_at_once_do_not_change_the_result(method, monkeypatch):
     """One batch, the fewest that Captum can do with, and an odd number; the passes spent are those declared."""
     model, x, results = build("residual"), picture(), []
@@ -82,7 +82,8 @@ def test_images_held_at_once_do_not_change_the_result(method, monkeypatch):
         results.append(result)
     for other in results[1:]:
         close(other.values, torch.from_numpy(np.array(results[0].values)), 1e-5)
-        close(other.arrays["channels"], torch.from_numpy(np.array(results[0].arrays["channels"])), 1e-5)
+        if "channels" in other.arrays:
+            close(other.arrays["channels"], torch.from_numpy(np.array(results[0].arrays["channels"])), 1e-5)
 
 
 def test_large_layers_are_sent_in_smaller_batches(monkeypatch):
@@ -152,8 +153,9 @@ def test_behind_the_layer_linear(method):
 # -- feature maps ---------------------------------------------------------------------------------------------------------------------
 
 
-def by_hook(model: models.Model, layer: str, x: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """Means of the layer's maps at its last call `[C]`, and the gradient of one of them at the input."""
+def by_hook(model: models.Model, layer: str, x: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Means of the layer's maps at its last call `[C]`, the gradient of one of them at the input summed over
+    channels `[H, W]`, and as it is `[C, H, W]`."""
     outputs: list[Tensor] = []
 
     def keep(module, inputs, output):
@@ -164,14 +166,15 @@ def by_hook(model: models.Model, layer: str, x: Tensor, number: int) -> tuple[Te
     model.module(leaf.clone())
     handle.remove()
     means = outputs[0][0].mean((1, 2))
-    return means.detach(), torch.autograd.grad(means[number], leaf)[0][0].sum(0)
+    (gradient,) = torch.autograd.grad(means[number], leaf)
+    return means.detach(), gradient[0].sum(0), gradient[0]
 
 
 @pytest.mark.parametrize(("name", "layer"), EVERY)
 def test_neuron_gradient_by_hand(name, layer):
     model, x = build(name), picture()
     strongest = backend.explain(model, x, "neuron_gradient", layer=layer)
-    means, gradient = by_hook(model, layer, x, int(strongest.extras["feature_map"]))
+    means, gradient, _ = by_hook(model, layer, x, int(strongest.extras["feature_map"]))
     close(strongest.values, gradient)
     assert strongest.extras["feature_map"] == int(means.argmax())
     assert strongest.extras["activation"] == pytest.approx(float(means.max()), rel=1e-4, abs=1e-7)
@@ -181,6 +184,36 @@ def test_neuron_gradient_by_hand(name, layer):
         ).values,
         by_hook(model, layer, x, int(means.argsort()[-2]))[1],
     )
+
+
+@pytest.mark.parametrize(("name", "layer"), EVERY)
+def test_neuron_integrated_gradients_by_hand(name, layer):
+    """One point of the path at a time, by a hook of the test's own."""
+    model, x, n = build(name), picture(), 5
+    result = backend.explain(model, x, "neuron_integrated_gradients", layer=layer, n_steps=n)
+    start, number = model.input.baseline(x), result.extras["feature_map"]
+    alphas, weights = np.polynomial.legendre.leggauss(n)
+    expected = sum(
+        weight
+        / 2
+        * by_hook(model, layer, start + float(alpha + 1) / 2 * (x - start), number)[2]
+        * (x - start)[0]
+        for alpha, weight in zip(alphas, weights, strict=True)
+    )
+    close(result.values, expected.sum(0).float())
+    here, there = (float(by_hook(model, layer, end, number)[0][number]) for end in (x, start))
+    assert result.extras["activation"] == pytest.approx(here, rel=1e-4, abs=1e-7)
+    assert result.extras["baseline_activation"] == pytest.approx(there, rel=1e-4, abs=1e-7)
+    assert result.gap == pytest.approx(
+        abs(float(expected.sum()) - (here - there)) / abs(here - there), abs=1e-3
+    )
+
+
+def test_neuron_integrated_gradients_become_complete_with_more_steps():
+    model, x = build("residual"), picture()
+    rough, fine = (backend.explain(model, x, "neuron_integrated_gradients", n_steps=n) for n in (2, 100))
+    assert fine.gap < 0.01 < rough.gap
+    assert fine.notes == ()
 
 
 def test_neuron_gradient_does_not_ask_for_the_class():
@@ -195,9 +228,10 @@ def test_neuron_gradient_does_not_ask_for_the_class():
     assert not np.array_equal(maps[0], other)
 
 
-def test_feature_map_that_the_layer_does_not_have_is_refused():
+@pytest.mark.parametrize("method", ["neuron_gradient", "neuron_integrated_gradients"])
+def test_feature_map_that_the_layer_does_not_have_is_refused(method):
     with pytest.raises(BadParameter, match="12 feature maps, numbered from 0 to 11") as caught:
-        backend.explain(build("plain"), picture(), "neuron_gradient", layer="4", feature_map=12)
+        backend.explain(build("plain"), picture(), method, layer="4", feature_map=12)
     assert caught.value.field == "params.feature_map"
 
 
