@@ -10,8 +10,8 @@ from app.core.schemas import ClassScore, Input, ModelInfo, Prediction, Sample
 from frontend.ui import words
 from frontend.ui.common import aria, checks, hidden, icon
 
-SHOWN = 3
-"""Bars; every other class and its score is in the list of classes to explain."""
+SHOWN, SHOWN_OF_MANY, MANY = 3, 5, 12
+"""Bars, of a few classes and of many; the list of classes to explain holds more."""
 
 
 def prediction_view(
@@ -22,8 +22,9 @@ def prediction_view(
     return [left, html.Div(remarks(prediction, model, sample, value), className="ev-prediction-words")]
 
 
-def ranked(prediction: Prediction, most: int = SHOWN) -> list[ClassScore]:
-    """Highest scores first."""
+def ranked(prediction: Prediction) -> list[ClassScore]:
+    """The classes with a bar, highest scores first."""
+    most = SHOWN_OF_MANY if len(prediction.classes) > MANY else SHOWN
     return sorted(prediction.classes, key=lambda score: -score.probability)[:most]
 
 
@@ -33,7 +34,7 @@ def bars(prediction: Prediction) -> Component:
         bar(score, prediction.interval.get(score.index), score.index == prediction.top)
         for score in ranked(prediction)
     ]
-    return html.Div(rows, className="ev-scores")
+    return html.Div(rows, className="ev-scores ev-scores--many" if len(rows) > SHOWN else "ev-scores")
 
 
 def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> Component:
@@ -88,7 +89,7 @@ def picker(prediction: Prediction, target: int) -> Component:
                 value=str(target),
                 size="xs",
                 allowDeselect=False,
-                searchable=len(options) > 12,
+                searchable=len(options) > MANY,
                 limit=200,
                 comboboxProps={"width": 240, "position": "bottom-end"},
                 **aria(label="Class to explain"),

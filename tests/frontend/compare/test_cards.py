@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from app.core.schemas import ExplanationRequest, Fit
+from app.core.schemas import ClassScore, ExplanationRequest, Fit
 from frontend import ids
 from frontend.compare import input_card, methods_card, panels, prediction_card, receipt, side
 from frontend.compare import page as compare
@@ -111,6 +111,20 @@ def test_a_check_of_the_input_is_not_told_twice():
     told = prediction_card.remarks(prediction, canned.CATALOGUE.models[0], None, canned.SOUND)
     assert "window 0.31" in texts(told)
     assert "cough found" not in texts(told)
+
+
+def test_of_a_thousand_classes_the_five_likeliest_have_bars_and_the_list_can_be_searched():
+    scores = [
+        ClassScore(index=i, label=f"thing {i}", logit=-float(i), probability=2.0 ** -(i + 1))
+        for i in range(20)
+    ]
+    many = canned.prediction().model_copy(update={"classes": scores[::-1], "top": 0, "interval": {}})
+    assert [score.index for score in prediction_card.ranked(many)] == [0, 1, 2, 3, 4]
+    assert len(prediction_card.bars(many).children) == 5
+    assert len(prediction_card.ranked(canned.prediction())) == 2
+    select = prediction_card.picker(many, 0).children[1]
+    assert select.searchable
+    assert [option["value"] for option in select.data] == [str(i) for i in range(20)]
 
 
 def test_models_that_cannot_take_the_input_say_so():
