@@ -50,6 +50,10 @@ from backend.attribution.lrp.linear import (
 
 STABILISER = 1e-6
 """For all denominators but those of the epsilon rule."""
+FAINT = 1e-2
+"""Denominators smaller than this on average get a smaller epsilon."""
+LEAST = 1e-18
+"""Least share of epsilon, so that relevance over a layer of zeros stays finite."""
 ROUNDING = 1e-6
 """Leaks below this share of the relevance are not redistributed."""
 
@@ -68,8 +72,16 @@ class Rule(Protocol):
 
 
 def stabilised(z: Tensor, epsilon: float) -> Tensor:
-    """z moved away from zero by epsilon, to its own side."""
-    return torch.copysign(z.new_tensor(epsilon), z).add_(z)
+    """z moved away from zero by epsilon, to its own side. See `stabiliser`."""
+    return torch.copysign(stabiliser(z.abs(), epsilon), z).add_(z)
+
+
+def stabiliser(sizes: Tensor, epsilon: float = STABILISER) -> Tensor:
+    """epsilon for denominators of these sizes (>= 0, `[N, ...]`), `[N, 1, ...]`: in proportion to their mean where
+    that is below `FAINT`. Where activations fade (deep networks, new weights) a fixed epsilon would absorb all
+    that there is; in a network scaled down the map stays the same."""
+    mean = sizes.mean(tuple(range(1, sizes.ndim)), keepdim=True)
+    return epsilon * (mean / FAINT).clamp(LEAST, 1.0)
 
 
 @dataclass(frozen=True)
@@ -141,13 +153,20 @@ def _agreeing(
         z += apply(layer, *part)
     if bias == "absorb":
         z += shift_of(layer, output).clamp(min=0)
-    s = torch.div(relevance, z.clamp_(min=0).add_(STABILISER), out=z)
+    epsilon = stabiliser(z.clamp_(min=0))
+    s = torch.div(relevance, z.add_(epsilon), out=z)
     share = transposed(layer, s, *parts[0]).mul_(parts[0][0])
     for x, weight in parts[1:]:
         share += transposed(layer, s, x, weight).mul_(x)
-    if bias == "share" and bool(STABILISER * s.abs().sum() > ROUNDING * relevance.abs().sum()):
-        share += spread(layer, STABILISER * s, share)
+    if bias == "share" and _leaks(s, epsilon, relevance):
+        share += spread(layer, epsilon * s, share)
     return share
+
+
+def _leaks(s: Tensor, epsilon: Tensor, relevance: Tensor) -> bool:
+    """Whether epsilon s is a part of the relevance worth handing on."""
+    lost = epsilon * s.abs().sum(tuple(range(1, s.ndim)), keepdim=True)
+    return bool(lost.sum() > ROUNDING * relevance.abs().sum())
 
 
 @dataclass(frozen=True)
