@@ -58,11 +58,14 @@ class Prepared:
     rules: dict[tuple[Settings, bool], Mapping[str, Rule]]
 
 
-def relevance(model: Model, x: Tensor, target: int, settings: Settings, *, half: bool = False) -> Relevance:
+def relevance(
+    model: Model, x: Tensor, target: int, settings: Settings, *, half: bool = False, magnitudes: bool = True
+) -> Relevance:
     """Relevance of every input number for the score of `target`. x: `[N, C, H, W]`. half: z+ and zB walk back
-    in bfloat16. Raises Incompatible."""
+    in bfloat16. magnitudes: of the steps, for `growth`. Raises Incompatible."""
     prepared = _prepared(model)
-    return propagate(prepared.network, x, _score(model, target), _rules(model, prepared, settings, half))
+    rules = _rules(model, prepared, settings, half)
+    return propagate(prepared.network, x, _score(model, target), rules, magnitudes=magnitudes)
 
 
 def relevance_and_gradient(
@@ -74,7 +77,8 @@ def relevance_and_gradient(
     values = run_steps(prepared.network, x, leaf=step)
     activations, gradient = _slope(model, prepared.network, values, target, step)
     rules = _rules(model, prepared, settings, half)
-    return propagate(prepared.network, x, _score(model, target), rules, values), activations, gradient
+    result = propagate(prepared.network, x, _score(model, target), rules, values, magnitudes=False)
+    return result, activations, gradient
 
 
 def step_of(model: Model, layer: str) -> str | None:

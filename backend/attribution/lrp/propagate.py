@@ -17,7 +17,8 @@ class Step:
     """Relevance at one layer, as sums: `received` at its output, `passed` on to its inputs; their difference
     is the leak.
 
-    magnitude: sum of the absolute values passed on, which tells cancelling parts from small ones.
+    magnitude: sum of the absolute values passed on, which tells cancelling parts from small ones; 0 where not
+    asked for.
     """
 
     layer: str
@@ -54,9 +55,12 @@ def propagate(
     start: Callable[[Tensor], Tensor],
     rules: Mapping[str, Rule],
     values: dict[fx.Node, Tensor] | None = None,
+    *,
+    magnitudes: bool = True,
 ) -> Relevance:
     """network: canonical. start: outputs `[N, K]` -> their relevance `[N, K]`. rules: by path of the layer,
     one for every step. values: the answer of `run_steps` for x, used up here; None runs them.
+    magnitudes: False leaves them out, a pass over every map less.
 
     Relevance that meets at a tensor with several readers is added up.
     """
@@ -75,11 +79,12 @@ def propagate(
         relevance, output = arrived.pop(node), values.pop(node)
         inputs = tuple(values[source] for source in node.args)
         shares = rules[node.target](layers[node.target], inputs, output, relevance)
-        passed, magnitude = relevance.new_zeros(()), relevance.new_zeros(())
+        passed = magnitude = relevance.new_zeros(())
         for source, share in zip(node.args, shares, strict=True):
             if share is not None:
                 part = received[node] if share is relevance else share.sum()
-                passed, magnitude = passed + part, magnitude + share.abs().sum()
+                passed = passed + part
+                magnitude = magnitude + share.abs().sum() if magnitudes else magnitude
                 arrived[source] = arrived[source] + share if source in arrived else share
                 received[source] = received[source] + part if source in received else part
         walked.append((node.target, (received[node], passed, magnitude)))

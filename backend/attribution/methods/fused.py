@@ -175,7 +175,7 @@ def _parents(model: Model, x: Tensor, context: Context, params: LrpParams) -> _P
     step = step_of(model, context.layer)
     if step is None:
         activations, g = activations_and_gradients(model, x, context.layer, context.target)
-        lrp = relevance(model, x, context.target, settings, half=arithmetic.half)
+        lrp = relevance(model, x, context.target, settings, half=arithmetic.half, magnitudes=False)
     else:
         lrp, activations, g = relevance_and_gradient(
             model, x, context.target, settings, step, half=arithmetic.half

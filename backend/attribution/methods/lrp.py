@@ -147,7 +147,9 @@ class Lrp(Method[LrpParams]):
         self, model: Model, x: Tensor, context: Context, params: LrpParams, report: Progress
     ) -> Attribution:
         arithmetic = checked(model, params)
-        result = relevance(model, x, context.target, settings_of(params), half=arithmetic.half)
+        result = relevance(
+            model, x, context.target, settings_of(params), half=arithmetic.half, magnitudes=False
+        )
         values: np.ndarray = result.relevance[0].sum(0).cpu().numpy()
         gap, extras, notes = summary_of(result)
         cost = self.cost(model, params)

@@ -18,6 +18,7 @@ from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import explain
 from backend.attribution.lrp import prepared
 from backend.attribution.lrp.prepared import Settings, canonical_of, growth, relevance, verdict
+from backend.attribution.lrp.table import load
 from backend.attribution.methods import METHODS
 from backend.attribution.methods.lrp import LrpParams
 from tests import tiny
@@ -119,6 +120,23 @@ def test_what_cannot_be_traced_is_refused_before_running() -> None:
         explain(model, torch.rand(1, 3, 16, 16), "lrp")
 
 
+@pytest.mark.parametrize("preset", ["epsilon_plus", "gamma_epsilon", "epsilon"])
+def test_activations_that_fade_keep_the_map(preset: str) -> None:
+    """The same function with its inner numbers a billionth: an epsilon of fixed size absorbed all the relevance,
+    and networks whose activations fade (MobileNet, EfficientNet, GoogLeNet with new weights) were refused."""
+    torch.manual_seed(0)
+    first, middle, last = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, bias=False), nn.Linear(8, 2)
+    parts = (first, nn.ReLU(), middle, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
+    maps = []
+    for scale in (1.0, 1e-9):
+        with torch.no_grad():
+            first.weight.mul_(scale), first.bias.mul_(scale), last.weight.div_(scale)  # type: ignore[union-attr]
+        model = models.wrap(nn.Sequential(*parts).eval(), ["a", "b"], models.ImageInput(size=(16, 16)))
+        assert verdict(model, Settings(preset=preset)).ok
+        maps.append(explain(model, tiny.picture()[..., :16, :16], "lrp", target=0, preset=preset).values)
+    np.testing.assert_allclose(maps[1], maps[0], atol=1e-3 * float(np.abs(maps[0]).max()))
+
+
 class Deaf(nn.Module):
     """Its last features are zero for every input in bounds: the score is the classifier's bias, and no
     input explains it."""
@@ -204,6 +222,14 @@ def test_architectures_conserve_or_are_refused_with_the_layer_named(key: str) ->
     assert explain(model, networks.photo(64), "lrp").extras["conservation"] == pytest.approx(
         1.0, abs=prepared.TOLERANCE
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["torchvision:mobilenet_v2", "torchvision:googlenet", "timm:efficientnet_b0"])
+def test_architectures_with_new_weights_conserve(key: str) -> None:
+    """Batch norm as it starts, so that activations fade by many orders of magnitude."""
+    answer = verdict(load(key))
+    assert answer.ok, answer.reason
 
 
 @pytest.mark.slow
