@@ -145,6 +145,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
             data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None)},
         ),
         dcc.Store(id="wish-store", data={"layer": view.layer}),
+        dcc.Store(id="asked-store", storage_type="session"),
         *(dcc.Store(id=name) for name in STORES),
     ]
 

@@ -2,24 +2,99 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
 from app.core.schemas import ClassScore, Input, ModelInfo, Prediction, Sample
 from frontend.ui import words
-from frontend.ui.common import aria, checks, hidden, icon
+from frontend.ui.common import action, aria, checks, hidden, icon
 
 SHOWN, SHOWN_OF_MANY, MANY = 3, 5, 12
 """Bars, of a few classes and of many; the list of classes to explain holds more."""
 
 
 def prediction_view(
-    prediction: Prediction, target: int, model: ModelInfo, sample: Sample | None, value: Input | None
+    prediction: Prediction,
+    target: int,
+    model: ModelInfo,
+    sample: Sample | None,
+    value: Input | None,
+    asked: bool = False,
 ) -> list[Component]:
-    """Left the bars and the class picker, right the words."""
-    left = html.Div([bars(prediction), picker(prediction, target)], className="ev-prediction-bars")
-    return [left, html.Div(remarks(prediction, model, sample, value), className="ev-prediction-words")]
+    """Left the bars and the class picker, right the words. asked: somebody wants the score that the gate
+    withholds."""
+    withheld = prediction.gate.state == "abstain" and not asked
+    if withheld:
+        left = [withheld_score(prediction), picker(prediction, target, withheld=True)]
+    else:
+        left = [bars(prediction), *beside(prediction, model), picker(prediction, target)]
+    right = remarks(prediction, model, sample, value, withheld)
+    return [html.Div(left, className="ev-prediction-bars"), html.Div(right, className="ev-prediction-words")]
+
+
+def withheld_score(prediction: Prediction) -> Component:
+    """In place of the bars: why there is none, and the way to it."""
+    return html.Div(
+        [
+            html.Strong([icon("warning"), " Score withheld"]),
+            *(html.P(reason, className="ev-remark") for reason in prediction.gate.reasons),
+            action("Show the score anyway", id="score-ask"),
+        ],
+        className="ev-withheld",
+    )
+
+
+def beside(prediction: Prediction, model: ModelInfo) -> list[Component]:
+    """What belongs to the bars: whether they decide, the coughs one by one, and how good the model is at all."""
+    lines: list[Component] = []
+    if prediction.undecided:
+        meets = (
+            "its interval reaches the middle"
+            if len(prediction.classes) == 2
+            else "the intervals of the first classes meet"
+        )
+        lines.append(html.P([icon("help"), f" Undecided: {meets}."], className="ev-small"))
+    if len(prediction.coughs) > 1:
+        lines.append(cough_by_cough(prediction))
+    figure = own_auc(model.card)
+    if figure is not None:
+        low, high = figure.get("low"), figure.get("high")
+        within = f" ({low:.2f}–{high:.2f})" if low is not None and high is not None else ""
+        said = f"The model's own AUC {figure['value']:.2f}{within}; 0.5 is a coin toss"
+        lines.append(html.P(said, className="ev-muted ev-small", title=figure["label"]))
+    return lines
+
+
+def cough_by_cough(prediction: Prediction) -> Component:
+    """One score per cough, heard alone, and one for the recording."""
+    top = prediction.top
+    scores = [
+        html.Span(
+            [html.Span(f"{number} ", className="ev-muted"), f"{cough.scores[top]:.2f}"],
+            className="ev-cough-score",
+            title=f"Cough {number}, {cough.start:.2f} to {cough.end:.2f} s, heard alone",
+        )
+        for number, cough in enumerate(prediction.coughs, 1)
+    ]
+    mean = prediction.recording.get(top)
+    whole = [] if mean is None else [html.Span(f"all together {mean:.2f}", className="ev-cough-score")]
+    return html.P(
+        [html.Span(f"{label_of(prediction, top)}, cough by cough: ", className="ev-muted"), *scores, *whole],
+        className="ev-small ev-cough-scores",
+    )
+
+
+def own_auc(card: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The first AUC that the card states, as {label, value, low, high}."""
+    for title, rows in card.items():
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, dict) and "value" in row and "AUC" in f"{title} {row.get('label', '')}":
+                return row
+    return None
 
 
 def ranked(prediction: Prediction) -> list[ClassScore]:
@@ -29,9 +104,11 @@ def ranked(prediction: Prediction) -> list[ClassScore]:
 
 
 def bars(prediction: Prediction) -> Component:
-    """One row per class: name, bar with interval, score."""
+    """One row per class: name, bar with interval, score. No class stands out of an undecided prediction, nor of
+    one that was shown on request only."""
+    decided = not prediction.undecided and prediction.gate.state != "abstain"
     rows = [
-        bar(score, prediction.interval.get(score.index), score.index == prediction.top)
+        bar(score, prediction.interval.get(score.index), decided and score.index == prediction.top)
         for score in ranked(prediction)
     ]
     return html.Div(rows, className="ev-scores ev-scores--many" if len(rows) > SHOWN else "ev-scores")
@@ -56,7 +133,7 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
         [
             html.Span(score.label, className="ev-score-label", title=score.label),
             html.Span(parts, className="ev-score-track", role="img", **aria(label=spoken)),
-            html.Strong(f"{score.probability:.2f}", className="ev-score-value"),
+            html.Span(f"{score.probability:.2f}", className="ev-score-value"),
             html.Span(
                 f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "",
                 className="ev-muted ev-score-range",
@@ -66,9 +143,9 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
     )
 
 
-def picker(prediction: Prediction, target: int) -> Component:
+def picker(prediction: Prediction, target: int, withheld: bool = False) -> Component:
     """Which class the maps explain."""
-    scored = len(prediction.classes) > SHOWN
+    scored = len(prediction.classes) > SHOWN and not withheld
     options = [
         {
             "value": str(score.index),
@@ -78,11 +155,7 @@ def picker(prediction: Prediction, target: int) -> Component:
     ]
     return html.Div(
         [
-            html.Span(
-                [words.SCORE, hidden(f". Interval: {prediction.interval_means}")],
-                className="ev-muted ev-small",
-                title=f"Interval: {prediction.interval_means}" if prediction.interval_means else None,
-            ),
+            html.Span() if withheld else how_made(prediction),
             dmc.Select(
                 id="target-select",
                 data=options,
@@ -99,8 +172,24 @@ def picker(prediction: Prediction, target: int) -> Component:
     )
 
 
+def how_made(prediction: Prediction) -> Component:
+    """What the number is, and unfolded what its interval is over."""
+    means = prediction.interval_means
+    return html.Details(
+        [
+            html.Summary(words.SCORE, title=f"Interval: {means}" if means else None),
+            html.P(f"Interval: {means}." if means else "It has no interval."),
+        ],
+        className="ev-muted ev-small ev-how",
+    )
+
+
 def remarks(
-    prediction: Prediction, model: ModelInfo, sample: Sample | None, value: Input | None
+    prediction: Prediction,
+    model: ModelInfo,
+    sample: Sample | None,
+    value: Input | None,
+    withheld: bool = False,
 ) -> list[Component]:
     """What is known: about the sample, the fit of the input to the model, and the model itself."""
     lines: list[Component] = []
@@ -122,13 +211,17 @@ def remarks(
     lines += [
         html.P([icon("warning"), f" {check.label}: {check.detail}"], className="ev-remark ev-remark--warning")
         for check in new
-        if check.state in {"warning", "bad"}
+        if check.state in {"warning", "bad"} and not (withheld and check.detail in prediction.gate.reasons)
     ]
     caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
     if isinstance(caution, str) and caution:
         lines.append(html.P([icon("warning"), f" {caution}"], className="ev-remark ev-remark--warning"))
     if not lines:
-        sentence = f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. Maps show which parts of the input spoke for or against the class above."
+        highest = (
+            f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. "
+        )
+        told = "" if withheld or prediction.undecided else highest
+        sentence = f"{told}Maps show which parts of the input spoke for or against the class above."
         lines.append(html.P([sentence, hidden(value.name) if value else ""], className="ev-remark"))
     return lines
 

@@ -91,11 +91,32 @@ def register(app: Dash, client: Client) -> None:
         predict,
         output={"answer": Output("answer-store", "data"), "card": Output("prediction-card", "children")},
         inputs={"subject": Input("subject-store", "data")},
-        state={"target": State("target-store", "data"), "data": State("input-store", "data")},
+        state={
+            "target": State("target-store", "data"),
+            "data": State("input-store", "data"),
+            "asked": State("asked-store", "data"),
+        },
         running=[
             (Output("prediction-card", "aria-busy"), "true", "false"),
             (Output("panels", "aria-busy"), "true", "false"),
         ],
+    )
+    wire(
+        app,
+        client,
+        show_score,
+        output={
+            "asked": Output("asked-store", "data"),
+            "card": Output("prediction-card", "children", allow_duplicate=True),
+        },
+        inputs={"clicks": Input("score-ask", "n_clicks")},
+        state={
+            "answer": State("answer-store", "data"),
+            "target": State("target-store", "data"),
+            "data": State("input-store", "data"),
+            "asked": State("asked-store", "data"),
+        },
+        prevent_initial_call=True,
     )
 
 
@@ -196,7 +217,11 @@ async def choose(
 
 
 async def predict(
-    client: Client, subject: dict[str, Any] | None, target: dict[str, Any] | None, data: dict[str, Any] | None
+    client: Client,
+    subject: dict[str, Any] | None,
+    target: dict[str, Any] | None,
+    data: dict[str, Any] | None,
+    asked: list[str] | None = None,
 ) -> dict[str, Any]:
     """The prediction, which methods fit the model, and what is known about the input."""
     if not subject or not data:
@@ -221,9 +246,36 @@ async def predict(
     return {
         "answer": answer,
         "card": prediction_card.prediction_view(
-            prediction, target_of(target, prediction), model, sample, value
+            prediction, target_of(target, prediction), model, sample, value, value.id in (asked or [])
         ),
     }
+
+
+async def show_score(
+    client: Client,
+    clicks: int | None,
+    answer: dict[str, Any] | None,
+    target: dict[str, Any] | None,
+    data: dict[str, Any] | None,
+    asked: list[str] | None,
+) -> dict[str, Any]:
+    """The score that the gate withheld; it is remembered that it was asked for, for this input."""
+    if not clicks or not answer or not data:
+        raise PreventUpdate
+    prediction, value = Prediction.model_validate(answer["prediction"]), EvidentInput.model_validate(data)
+    try:
+        model, samples = await asyncio.gather(client.model(prediction.model), client.samples())
+    except ApiProblem as refusal:
+        return {"asked": no_update, "card": common.problem(refusal)}
+    card = prediction_card.prediction_view(
+        prediction,
+        target_of(target, prediction),
+        model,
+        sample_of(samples, value, model),
+        value,
+        asked=True,
+    )
+    return {"asked": [*(asked or []), value.id], "card": card}
 
 
 def made_up(model: ModelInfo) -> bool:

@@ -100,6 +100,31 @@ def test_another_cough_of_the_recording_is_predicted_on_its_own(site, page):
     ] == pytest.approx(3.5, abs=0.05)
 
 
+def test_the_score_of_white_noise_is_withheld_until_asked_for_and_nothing_sums_its_maps_up(site, page):
+    noise = 0.1 * np.random.default_rng(0).normal(size=48_000).clip(-5, 5)
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((noise * 32767).astype("<i2").tobytes())
+    page.goto(f"{site}/?model=cnnexplain")
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
+    drop(page, "noise.wav", buffer.getvalue(), "audio/wav")
+    card, summary = page.locator("#prediction-card"), page.locator(".ev-summary-card")
+    expect(card).to_contain_text("Score withheld", timeout=SLOW)
+    expect(card).to_contain_text("No cough was found")
+    expect(page.locator(".ev-score")).to_have_count(0)
+    expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
+    expect(summary).to_be_hidden()
+    page.get_by_role("button", name="Show the score anyway").click()
+    expect(page.locator(".ev-score")).to_have_count(2)
+    expect(page.locator(".ev-score--top")).to_have_count(0)
+    expect(summary).to_be_visible()
+    page.reload()
+    expect(page.locator(".ev-score")).to_have_count(2, timeout=SLOW)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "content", "words"),
     [

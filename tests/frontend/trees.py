@@ -7,6 +7,7 @@ from functools import cache
 
 from dash.development.base_component import Component
 
+from app.core.schemas import Gate
 from frontend import about, shell
 from frontend.client import silent
 from frontend.compare import input_card, methods_card, panels, prediction_card
@@ -65,6 +66,13 @@ def trees() -> dict[str, Component | list[Component]]:
             *input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
             input_card.delete_all(),
         ],
+        "withheld": prediction_card.prediction_view(
+            prediction.model_copy(update={"gate": Gate(state="abstain", reasons=["No cough was found."])}),
+            1,
+            model,
+            None,
+            canned.SOUND,
+        ),
         "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
         "concepts": [
             concepts.layout(),

@@ -9,6 +9,7 @@ import pytest
 from dash import no_update
 from dash.exceptions import PreventUpdate
 
+from app.core.schemas import Gate
 from frontend.compare import maps, numbers, params, subject
 from frontend.ui import words
 from frontend.wiring import Trigger
@@ -135,6 +136,21 @@ def test_without_the_api_every_card_says_so_and_what_stands_stays():
     assert "does not answer" in str(run(numbers.show(down, {"id": "a" * 64}))["body"])
     with pytest.raises(PreventUpdate):
         run(maps.list_layers(down, SUBJECT, None, None))
+
+
+def test_a_withheld_score_is_remembered_for_its_input():
+    gate = Gate(state="abstain", reasons=["No cough was found."])
+    withheld = canned.prediction().model_copy(update={"gate": gate})
+    server = Api(predict=withheld, fits=canned.FITS, model=canned.CATALOGUE.models[0], samples=canned.SAMPLES)
+    data = canned.SOUND.model_dump()
+    first = run(subject.predict(server, SUBJECT, None, data, ["another"]))
+    assert "score-ask" in str(first["card"])
+    shown = run(subject.show_score(server, 1, first["answer"], None, data, ["another"]))
+    assert shown["asked"] == ["another", canned.SOUND.id]
+    assert "score-ask" not in str(shown["card"])
+    assert "score-ask" not in str(run(subject.predict(server, SUBJECT, None, data, shown["asked"]))["card"])
+    with pytest.raises(PreventUpdate):
+        run(subject.show_score(server, None, first["answer"], None, data, []))
 
 
 def test_the_layer_of_the_address_is_chosen_when_the_model_has_it():

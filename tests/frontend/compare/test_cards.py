@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from app.core.schemas import ClassScore, ExplanationRequest, Fit
+from app.core.schemas import ClassScore, CoughScore, ExplanationRequest, Fit, Gate
 from frontend import ids
 from frontend.compare import input_card, methods_card, panels, prediction_card, receipt, side
 from frontend.compare import page as compare
@@ -90,6 +90,72 @@ def test_bars_say_their_numbers_too():
     bars = prediction_card.bars(canned.prediction())
     assert "Covid-like: score 0.81, interval 0.72 to 0.88" in texts(bars)
     assert texts(bars).index("Covid-like") < texts(bars).index("other")
+
+
+def shown(prediction, asked: bool = False):
+    return prediction_card.prediction_view(
+        prediction, prediction.top, canned.CATALOGUE.models[0], None, canned.SOUND, asked
+    )
+
+
+def bold(tree) -> bool:
+    return any("ev-score--top" in (getattr(part, "className", None) or "") for part in parts(tree))
+
+
+WITHHELD = canned.prediction().model_copy(
+    update={"gate": Gate(state="abstain", reasons=["No cough was found."])}
+)
+COUGHS = [CoughScore(start=0.2 * i, end=0.2 * i + 0.1, scores={0: 0.3, 1: 0.7}) for i in range(3)]
+
+
+def test_a_withheld_score_is_nowhere_until_it_is_asked_for():
+    before = shown(WITHHELD)
+    assert "No cough was found." in texts(before)
+    assert "0.81" not in texts(before)
+    assert any(getattr(part, "id", None) == "score-ask" for part in parts(before))
+    assert any(getattr(part, "id", None) == "target-select" for part in parts(before))
+    after = shown(WITHHELD, asked=True)
+    assert "0.81" in texts(after)
+    assert not any(getattr(part, "id", None) == "score-ask" for part in parts(after))
+
+
+def test_no_class_is_bold_where_nothing_is_decided():
+    assert bold(shown(canned.prediction()))
+    undecided = canned.prediction().model_copy(update={"undecided": True})
+    assert "Undecided: its interval reaches the middle" in texts(shown(undecided))
+    assert not bold(shown(undecided))
+    assert not bold(shown(WITHHELD, asked=True)), "asked for is not vouched for"
+    for tree in (shown(canned.prediction()), shown(undecided)):
+        values = [part for part in parts(tree) if getattr(part, "className", None) == "ev-score-value"]
+        assert values
+        assert {type(part).__name__ for part in values} == {"Span"}, "bold comes from the class alone"
+
+
+def test_coughs_are_listed_with_the_score_of_the_recording():
+    prediction = canned.prediction().model_copy(update={"coughs": COUGHS, "recording": {0: 0.34, 1: 0.66}})
+    said = texts(shown(prediction))
+    assert "cough by cough" in said
+    assert "all together 0.66" in said
+    assert said.count("0.70") == 3
+    assert "cough by cough" not in texts(shown(prediction.model_copy(update={"coughs": COUGHS[:1]})))
+
+
+def test_the_model_s_own_auc_stands_beside_the_bars():
+    row = {"label": "By person", "value": 0.63, "low": 0.57, "high": 0.69}
+    model = canned.CATALOGUE.models[0].model_copy(update={"card": {"AUC, side by side": [row]}})
+    prediction = canned.prediction()
+    view = prediction_card.prediction_view(prediction, 1, model, None, canned.SOUND)
+    assert "AUC 0.63 (0.57–0.69); 0.5 is a coin toss" in texts(view)
+    assert (
+        prediction_card.own_auc({"figures": [{"label": "Sensitivity", "value": 0.8}], "title": "AUC"}) is None
+    )
+    assert prediction_card.own_auc({"rows": [{"label": "AUC without hum", "value": 0.9}]})["value"] == 0.9
+
+
+def test_a_score_is_never_called_a_probability():
+    said = texts(shown(canned.prediction()))
+    assert "Model score, not a probability" in said
+    assert said.count("probability") == 1
 
 
 def test_known_facts_are_only_told_for_the_sample_s_own_model():
