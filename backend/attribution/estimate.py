@@ -12,7 +12,8 @@ from torch import Tensor
 
 from backend.attribution.network.cache import cached
 from backend.attribution.network.passes import Passes
-from backend.attribution.network.run import SMALL
+from backend.attribution.network.run import FIRST, LONG, SMALL
+from backend.attribution.network.trials import probe_inputs
 from backend.attribution.types import Method, Params
 from models.model import Model
 
@@ -24,18 +25,37 @@ OVERHEAD = 1.1
 """Duration of a run over that of its passes: the bound that the benchmark checks."""
 
 
-def profile(model: Model, passes: int = SMALL) -> dict[str, float]:
+def profile(model: Model, passes: int = SMALL, noise: float = 0.0) -> dict[str, float]:
     """Seconds per image of a forward pass (`forward`) and of the gradient on top of it (`backward`), measured
     at the precision and batch size of runs of so many passes. Fewer than `SMALL` are measured on the module as
-    given, one image at a time as they run: no copies are made and compared."""
-    return cached(model, "seconds", passes < SMALL, lambda: _profile(model, passes))
+    given, one image at a time as they run: no copies are made and compared.
+
+    noise: see `Cost`. What long runs go on with after their first images is prepared by this.
+    """
+    level = noise if passes >= SMALL else 0.0
+    seconds: dict[str, float] = cached(
+        model, "seconds", (passes < SMALL, level), lambda: _profile(model, min(passes, LONG - 1), level)
+    )
+    if passes < LONG:
+        return seconds
+    later: float = cached(model, "seconds", "later", lambda: _later(model, passes))
+    share = FIRST / passes
+    return {**seconds, "forward": share * seconds["forward"] + (1 - share) * later}
 
 
-def _profile(model: Model, passes: int) -> dict[str, float]:
-    run = Passes.of(model).run(0, passes)
+def _profile(model: Model, passes: int, noise: float) -> dict[str, float]:
+    spread = float(probe_inputs(model, 1).max() - probe_inputs(model, 1).min()) if noise else 0.0
+    run = Passes.of(model).run(0, passes, noise * spread)
     forward = _seconds(model, run.scores, run.batch("forward") if passes >= SMALL else 1)
     both = _seconds(model, run.gradients, run.batch("gradient") if passes >= SMALL else 1)
     return {"forward": forward, "backward": max(0.0, both - forward)}
+
+
+def _later(model: Model, passes: int) -> float:
+    """Seconds per image of a forward pass after the first images of a long run."""
+    run = Passes.of(model).run(0, passes)
+    run.forwards = FIRST
+    return _seconds(model, run.scores, run.batch("forward"))
 
 
 def _seconds(model: Model, work: Callable[[Tensor], Any], batch: int) -> float:
@@ -59,6 +79,7 @@ def _seconds(model: Model, work: Callable[[Tensor], Any], batch: int) -> float:
 def estimate(
     method: Method[Any], model: Model, params: Params, seconds: Mapping[str, float] | None = None
 ) -> float:
-    """Seconds with these parameters. seconds: `profile` of the model, measured when it is None."""
-    cost, seconds = method.cost(model, params), seconds or profile(model)
+    """Seconds with these parameters. seconds: `profile` of the model; None measures it as this run would be."""
+    cost = method.cost(model, params)
+    seconds = seconds or profile(model, cost.forwards + cost.backwards, cost.noise)
     return OVERHEAD * (cost.forwards * seconds["forward"] + cost.backwards * seconds["backward"])

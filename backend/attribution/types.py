@@ -100,10 +100,14 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Cost:
-    """Passes that a run needs, counted per input image: basis of the estimate and of the benchmark."""
+    """Passes that a run needs, counted per input image: basis of the estimate and of the benchmark.
+
+    noise: of the noisy copies whose gradients the run averages, as a share of the input's range.
+    """
 
     forwards: int
     backwards: int
+    noise: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -146,8 +146,9 @@ def model_info(
     )
 
 
-def fit(method: Method[Any], model: Model, seconds: Mapping[str, float]) -> Fit:
-    """May it run, with which defaults, and for how long. seconds: `profile` of the model."""
+def fit(method: Method[Any], model: Model, seconds: Mapping[str, float] | None) -> Fit:
+    """May it run, with which defaults, and for how long. seconds: `profile` of the model; None measures it as
+    each method's runs are."""
     from app.core.errors import BadParameter, where
     from backend.attribution.estimate import estimate
     from backend.attribution.explain import resolve_params

@@ -31,7 +31,6 @@ class Speed(Task[ModelSource, SpeedResult]):
     Payload = ModelSource
 
     def compute(self, payload: ModelSource, files: Blobs, report: Report) -> Outcome[SpeedResult]:
-        from backend.attribution.estimate import profile
         from backend.attribution.methods import METHODS
         from backend.tasks.catalogue import fit
         from backend.tasks.models import model_of
@@ -40,8 +39,7 @@ class Speed(Task[ModelSource, SpeedResult]):
         seconds: dict[str, float] = {}
         for done, method in enumerate(methods):
             report(done, len(methods), unit="methods")
-            usual = fit(method, model, profile(model, passes=1))
-            if usual.seconds is not None:
-                passes = usual.forwards + usual.backwards
-                seconds[method.key] = fit(method, model, profile(model, passes)).seconds or usual.seconds
+            expected = fit(method, model, None).seconds
+            if expected is not None:
+                seconds[method.key] = expected
         return Outcome(SpeedResult(seconds=seconds))

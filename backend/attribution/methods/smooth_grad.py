@@ -112,7 +112,7 @@ class SmoothGrad(Method[SmoothGradParams]):
     Params = SmoothGradParams
 
     def cost(self, model: Model, params: SmoothGradParams) -> Cost:
-        return Cost(forwards=params.n_samples, backwards=params.n_samples)
+        return Cost(forwards=params.n_samples, backwards=params.n_samples, noise=params.noise)
 
     def run(
         self, model: Model, x: Tensor, context: Context, params: SmoothGradParams, report: Progress

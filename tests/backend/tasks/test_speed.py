@@ -15,7 +15,7 @@ from backend.tasks.payloads import ModelSource
 def test_each_method_by_the_copies_that_it_runs_on(files, report, monkeypatch):
     """A clock that knows only this: as given an image costs a second, on the copies a hundredth."""
 
-    def profile(model, passes):
+    def profile(model, passes, noise=0.0):
         return {"forward": 1.0, "backward": 1.0} if passes < SMALL else {"forward": 0.01, "backward": 0.01}
 
     monkeypatch.setattr(estimate, "profile", profile)
@@ -34,7 +34,7 @@ def test_the_worker_has_the_copies_ready(files, report):
     fitting = {method.key for method in METHODS.values() if method.is_compatible(model).ok}
     assert set(result["seconds"]) <= fitting
     assert min(result["seconds"].values()) > 0
-    assert set(Passes.of(model)._plans) == {"forward", "gradient"}
+    assert set(Passes.of(model)._plans) >= {"forward", "gradient"}
 
 
 def test_a_single_pass_is_measured_one_image_at_a_time(monkeypatch):
@@ -45,5 +45,5 @@ def test_a_single_pass_is_measured_one_image_at_a_time(monkeypatch):
     monkeypatch.setattr(estimate, "_seconds", lambda model, work, batch: batches.append(batch) or 0.5)
     estimate.profile(model, passes=1)
     assert batches == [1, 1]
-    estimate.profile(model, passes=1000)
+    estimate.profile(model, passes=100)
     assert batches[2:] == [Passes.of(model).plan(kind).batch for kind in ("forward", "gradient")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from backend.attribution.methods import METHODS
 from backend.attribution.network import bfloat16
 from backend.attribution.network import passes as engine
 from backend.attribution.network.passes import AGREEMENT, Passes
-from backend.attribution.network.plan import Plan
+from backend.attribution.network.plan import AS_GIVEN, Plan
+from backend.attribution.network.run import FIRST, plans_used
 from backend.attribution.network.trials import NoiseError, noise_error
 from tests.tiny import BUILDERS, build, picture
 
@@ -361,12 +363,46 @@ def test_estimate_is_passes_times_measured_seconds():
     seconds = profile(model)
     assert set(seconds) == {"forward", "backward"}
     lime, smooth = METHODS["lime"], METHODS["smooth_grad"]
-    few, many = (estimate(lime, model, lime.Params(n_samples=n)) for n in (100, 1000))
+    few, many = (estimate(lime, model, lime.Params(n_samples=n), seconds) for n in (100, 1000))
     assert many == pytest.approx(10 * few)
     assert many == pytest.approx(1000 * seconds["forward"], rel=0.3)
-    assert estimate(smooth, model, smooth.Params(n_samples=10)) == pytest.approx(
+    assert estimate(smooth, model, smooth.Params(n_samples=10), seconds) == pytest.approx(
         10 * sum(seconds.values()), rel=0.3
     )
+
+
+def test_each_run_is_estimated_by_the_network_it_goes_on_with(monkeypatch):
+    """On a clock that knows the networks: eager 2, as given 8, fused 1 a pass; noisy gradients 3, others 6."""
+    from backend.attribution import estimate as module
+
+    model = build("plain")
+    passes = Passes.of(model)
+    kinds = ("forward", "gradient")
+    passes._plans = {kind: replace(passes.plan(kind), description=kind) for kind in kinds}
+    fused = replace(passes.plan("forward"), description="fused")
+    noisy = replace(passes.plan("gradient"), description="noisy")
+    monkeypatch.setattr(passes, "fused", lambda planned: fused)
+    monkeypatch.setattr(passes, "noisy", lambda noise, copies: noisy)
+    known = {"forward": 2.0, "gradient": 6.0, "fused": 1.0, "noisy": 3.0, AS_GIVEN: 8.0}
+
+    def seconds(model, work, batch):
+        with plans_used() as used:
+            work(torch.zeros(batch, *model.input.shape))
+        (plan,) = used
+        return known[plan]
+
+    monkeypatch.setattr(module, "_seconds", seconds)
+    lime, smooth, gradients = METHODS["lime"], METHODS["smooth_grad"], METHODS["integrated_gradients"]
+
+    def expected(method, **params):
+        return estimate(method, model, method.Params(**params)) / module.OVERHEAD
+
+    assert expected(lime, n_samples=100) == pytest.approx(200)
+    assert expected(lime, n_samples=1000) == pytest.approx(2 * FIRST + 1000 - FIRST)
+    assert expected(smooth, n_samples=50) == pytest.approx(3 * 50)
+    points = gradients.cost(model, gradients.Params(n_steps=50))
+    assert expected(gradients, n_steps=50) == pytest.approx(2 * points.forwards + 4 * points.backwards)
+    assert expected(METHODS["gradient"]) == pytest.approx(8)
 
 
 def test_code_that_reads_the_weights_of_a_convolution_itself() -> None:
