@@ -18,7 +18,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="few samples: shows that everything runs, not how fast"
     )
     parser.add_argument(
-        "--rounds", type=int, default=3, help="times that ours and theirs are measured in turn (default 3)"
+        "--rounds",
+        type=int,
+        help="times that ours and theirs are measured in turn (default 3; with --quick 1)",
     )
     parser.add_argument(
         "--out",
@@ -51,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     unknown = set(args.only or ()) - set(groups)
     if unknown:
         raise BadParameter(f"There is no such group of rows. There are: {', '.join(groups)}.", field="only")
-    if args.rounds < 1:
+    rounds = args.rounds if args.rounds is not None else 1 if args.quick else 3
+    if rounds < 1:
         raise BadParameter("Measure at least one round.", field="rounds")
     before = earlier.read(args.compare) if args.compare else None
     selected_groups = {name: module for name, module in groups.items() if not args.only or name in args.only}
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         _plans_measured_in(Path(plans)),
         tqdm(selected_groups.items(), unit=" groups") as bar,
     ):
-        setting = harness.Setting(rounds=args.rounds, quick=args.quick, tell=bar.set_postfix_str)
+        setting = harness.Setting(rounds=rounds, quick=args.quick, tell=bar.set_postfix_str)
         for done, (name, module) in enumerate(bar, 1):
             bar.set_description(name)
             harness.measure(name, module, setting, result)

@@ -30,7 +30,7 @@ NETWORKS: tuple[tuple[str, Callable[[], Subject], dict[str, int]], ...] = (
     (
         "ResNet-50",
         lambda: subject_of(network("torchvision:resnet50")),
-        {"n_samples": 24, "n_steps": 24, "lime": 500},
+        {"n_samples": 16, "n_steps": 16, "lime": 300},
     ),
 )  # fmt: skip
 TRIALS = 3

@@ -23,7 +23,7 @@ LONG_RUN = 100_000
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     """Two rows per architecture."""
-    for name in ARCHITECTURES[:2] if setting.quick else ARCHITECTURES:
+    for name in ARCHITECTURES[2:3] if setting.quick else ARCHITECTURES:
         setting.tell(name)
         passes = Passes.of(network(f"torchvision:{name}"))
         eager = passes.plan("forward")

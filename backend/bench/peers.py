@@ -20,8 +20,8 @@ TITLE = "Against public implementations (ResNet-18, 224 x 224): theirs / ours"
 ORDER = 20
 SAMPLES, FEW = 1000, 64
 COPIES = STEPS = 50
-PART = 8
-"""A peer that is slow and whose time is proportional to its samples runs this share of them."""
+SHARE, PART = 4, 8
+"""Slow peers whose time is proportional to their samples run a quarter of them, the slowest an eighth."""
 WARM = 32
 """Samples with which a slow peer is warmed up."""
 OVER_ENGINE = "Captum over the engine"
@@ -90,7 +90,7 @@ def _integrated(subject: Subject, steps: int) -> list[Peer]:
 
 def _lime(subject: Subject, samples: int) -> list[Peer]:
     return [
-        Peer("lime", lambda: _with_short(partial(other.lime, subject), samples), 4.5, amx=True),
+        _share_of("lime", partial(other.lime, subject), samples, SHARE, goal=4.5),
         _over_engine(subject, captum.lime, samples, goal=1),
         _default(subject, "Lime", captum.lime, samples, goal=7),
         _in_batches(subject, "Lime", captum.lime, samples),
@@ -124,25 +124,28 @@ def _default(
     samples: int,
     goal: float | None = None,
 ) -> Peer:
-    share = samples // PART
-    note = f"Measured with {share:,} samples, times {PART}."
+    def make(count: int) -> Work:
+        return as_used(subject, algorithm(count))
 
-    def make() -> tuple[Work, Work]:
-        return _with_short(lambda count: as_used(subject, algorithm(count)), share)
-
-    return Peer(f"Captum {name}, 1 sample a pass (its default)", make, goal, note, PART, amx=goal is not None)
+    return _share_of(f"Captum {name}, 1 sample a pass (its default)", make, samples, PART, goal)
 
 
 def _in_batches(
     subject: Subject, name: str, algorithm: Callable[[int], captum.Algorithm], samples: int
 ) -> Peer:
-    share = samples // 2
-    note = f"Measured with {share:,} samples, times 2."
+    def make(count: int) -> Work:
+        return as_used(subject, algorithm(count), at_once=32)
 
-    def make() -> tuple[Work, Work]:
-        return _with_short(lambda count: as_used(subject, algorithm(count), at_once=32), share)
+    return _share_of(f"Captum {name}, 32 samples a pass", make, samples, SHARE)
 
-    return Peer(f"Captum {name}, 32 samples a pass", make, None, note, 2)
+
+def _share_of(
+    name: str, make: Callable[[int], Work], samples: int, part: int, goal: float | None = None
+) -> Peer:
+    """A peer that runs a share of the samples, multiplied up. The goals are those for AMX."""
+    share = samples // part
+    note = f"Measured with {share:,} samples, times {part}."
+    return Peer(name, lambda: _with_short(make, share), goal, note, part, amx=goal is not None)
 
 
 def _with_short(make: Callable[[int], Work], samples: int) -> tuple[Work, Work]:

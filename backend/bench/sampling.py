@@ -140,7 +140,7 @@ def _smooth_grad(name: str, subject: Subject, exact: int, copies: int = 50) -> R
         values: np.ndarray = gradient.detach()[0].sum(0).double().numpy()
         return values
 
-    ladder = tuple(n for n in (8, 12, 16, 20, 24, 28, 32, 36, 40, 44, copies) if n <= copies)
+    ladder = tuple(n for n in (8, 16, 24, 32, 40, copies) if n <= copies)
     reference = Reference(*(theirs(exact // 2, seed, at_once=16) for seed in (1000, 1001)))
     peer = "Captum NoiseTunnel(Saliency)"
     return Race(f"SmoothGrad, {name}", "copies", peer, copies, ours, theirs, reference, ladder, 8, amx=True)

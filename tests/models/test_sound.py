@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import librosa
+import numba
 import numpy as np
 import pytest
 import soundfile
@@ -79,9 +80,10 @@ def test_bundled_weights_meet_the_filters_they_were_trained_with(monkeypatch):
         np.testing.assert_allclose(np.concatenate(now), np.concatenate(before), atol=1e-5)
 
 
-def test_features_equal_librosa():
+def test_features_equal_librosa(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)  # it would compile for a quarter of a minute
     wave = chirps(at=0.5)[: SPEC.samples]
-    # librosa's own pieces; its melspectrogram does just this, after compiling for half a minute
+    # librosa's own pieces; its melspectrogram does just this
     spectrum = (
         np.abs(librosa.stft(wave.astype(np.float64), n_fft=512, hop_length=128, window="hann", center=False))
         ** 2
