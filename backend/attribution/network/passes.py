@@ -29,6 +29,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -86,7 +87,7 @@ class Passes:
         self.model = model
         self._plans: dict[Kind, Plan] = {}
         self._folded: nn.Module | None = None
-        self._half: nn.Module | None = None
+        self._half: weakref.ref[nn.Module] | None = None
         self._noise: dict[float, NoiseError | None] = {}
         self._fused: dict[int, Plan | None] = {}
         """By the number of threads, which is compiled in."""
@@ -195,7 +196,7 @@ class Passes:
         planned: passes of the run. Prepared at the first call that needs it (0.3 to 3 s).
         """
         eager = self.plan("forward")
-        if eager.network is not self._half or self.model.device.type != "cpu" or not can_fuse(self._half):
+        if eager.dtype != torch.bfloat16 or self.model.device.type != "cpu" or not can_fuse(eager.network):
             return None
         if not plan_store.is_kept():
             return self._prepared(eager) if planned >= FUSED_FROM else None
@@ -218,7 +219,7 @@ class Passes:
     def _fuse(self, eager: Plan) -> Plan | None:
         probes = eager.laid_out(probe_inputs(self.model, PROBES["forward"])[: eager.batch])
         example = torch.rand(eager.batch, *self.model.input.shape, generator=torch.Generator().manual_seed(0))
-        graph = self.half
+        graph = eager.network
         if not can_fuse(graph):
             return None
         try:
@@ -265,9 +266,11 @@ class Passes:
     @property
     def half(self) -> nn.Module:
         """The folded copy in bfloat16."""
-        if self._half is None:
-            self._half = copy.deepcopy(self.folded).to(torch.bfloat16)
-        return self._half
+        half = self._half() if self._half else None
+        if half is None:  # kept by the plans that use it, and by nothing else
+            half = copy.deepcopy(self.folded).to(torch.bfloat16)
+            self._half = weakref.ref(half)
+        return half
 
     @property
     def folded(self) -> nn.Module:
