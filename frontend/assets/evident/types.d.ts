@@ -171,7 +171,7 @@ interface Evidence {
   model: string;
   label: string | null;
   /** How it is known. */
-  how?: "program" | "eye";
+  how: "program" | "eye";
   regions: Region[];
 }
 

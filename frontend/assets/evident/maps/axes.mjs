@@ -28,7 +28,12 @@ export function frame({ x_axis, y_axis }, { width, height }) {
   const whole = sides.left < 0.5 && sides.top < 0.5 && sides.right > width - 0.5 && sides.bottom > height - 0.5;
   if (whole) return null;
   const within = (x, length) => Math.min(1, Math.max(0, x / length));
-  return { left: within(sides.left, width), right: within(sides.right, width), top: within(sides.top, height), bottom: within(sides.bottom, height) };
+  return {
+    left: within(sides.left, width),
+    right: within(sides.right, width),
+    top: within(sides.top, height),
+    bottom: within(sides.bottom, height),
+  };
 }
 
 /** Coordinate -> fraction, piecewise linear between centres (mel bands are not evenly spaced in Hz), straight on beyond the ends. */
