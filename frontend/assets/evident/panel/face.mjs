@@ -77,7 +77,8 @@ export class PanelFace {
         record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
       return conserved + words.duration(record.seconds);
     }
-    if (state === "running" && job) return [words.count({ ...job.progress, unit: "" }), words.left(job.progress)].filter(Boolean).join(" · ");
+    if (state === "running" && job)
+      return [words.count({ ...job.progress, unit: "" }), words.left(job.progress)].filter(Boolean).join(" · ");
     if (state === "queued") return words.waiting(job);
     return "";
   }
