@@ -40,8 +40,9 @@ class Occlusion(Method[OcclusionParams]):
     """values_ij = mean over the windows that cover cell ij of y_c(x) - y_c(x with the window replaced); 0
     for a cell that no window covers.
 
-    By Captum's `FeatureAblation` with a window as a feature: its own `Occlusion` builds every covered image in
-    float32 in Python. The last window of a row or column is cut off at the border, as in Captum.
+    By Captum's `FeatureAblation` with a window as a feature. Its own `Occlusion` builds every covered image in
+    float32, which is no faster (5 % more processor time on a ResNet-18), and has no map before the last window.
+    The last window of a row or column is cut off at the border, as there.
     """
 
     key: ClassVar[str] = "occlusion"
