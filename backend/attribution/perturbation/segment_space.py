@@ -24,8 +24,9 @@ from backend.attribution.types import Attribution, Context, Progress
 from models.model import Model
 from models.spec import Baseline
 
-REFIT = 100
-"""Samples between two maps of a surrogate: the first picture comes after this many."""
+REFIT = 96
+"""Samples between two maps of a surrogate: the first picture comes after this many, three batches of 32 (100 were
+four)."""
 
 
 class SegmentForward(Forward):
