@@ -126,14 +126,23 @@ def walks_in_half(model: Model, settings: Settings) -> bool:
 
 
 def _agrees_in_half(model: Model, settings: Settings) -> bool:
-    x = probe_input(model)
-    with torch.no_grad():
-        target = int(model.logits(x).argmax())
-    with one_thread():  # the answer must not depend on how sums are split
-        exact, rounded = (relevance(model, x, target, settings, half=half) for half in (False, True))
+    exact, rounded = _trial(model, settings), _probed(model, settings, half=True)
     maps = [result.relevance.sum(1) for result in (exact, rounded)]
     drift = abs(rounded.conservation - exact.conservation)
     return drift <= DRIFT and rank_correlation(*maps) >= AGREEMENT
+
+
+def _trial(model: Model, settings: Settings) -> Relevance:
+    """Of the predicted class of the probe input, in float32: what the verdict and bfloat16 are judged by."""
+    return cached(model, "lrp trial", settings, lambda: _probed(model, settings, half=False), capacity=1)
+
+
+def _probed(model: Model, settings: Settings, *, half: bool) -> Relevance:
+    x = probe_input(model)
+    with one_thread():  # no judgement may depend on how sums are split
+        with torch.no_grad():
+            target = int(model.logits(x).argmax())
+        return relevance(model, x, target, settings, half=half)
 
 
 def _rules(model: Model, prepared: Prepared, settings: Settings, half: bool) -> Mapping[str, Rule]:
@@ -179,10 +188,7 @@ def _verdict(model: Model, settings: Settings) -> Compatibility:
 
 
 def _judge(model: Model, settings: Settings) -> Compatibility:
-    x = probe_input(model)
-    with torch.no_grad():
-        target = int(model.logits(x).argmax())
-    result = relevance(model, x, target, settings)
+    result = _trial(model, settings)
     if growth(result) <= GROWTH and abs(result.conservation - 1) <= TOLERANCE:
         return OK
     step = _leakiest_step(result)

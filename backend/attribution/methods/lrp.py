@@ -83,11 +83,12 @@ class Arithmetic:
 def checked(model: Model, params: LrpParams) -> Arithmetic:
     """The arithmetic for these parameters. Raises Incompatible for a preset that does not conserve relevance on
     this model."""
+    tried = Settings(preset=params.preset, input_rule=params.input_rule)
     if params.bias == "share":  # the other two lose relevance by choice
-        compatibility = verdict(model, Settings(preset=params.preset, input_rule=params.input_rule))
+        compatibility = verdict(model, tried)
         if not compatibility.ok:
             raise Incompatible(compatibility.reason, field="params.preset")
-    return Arithmetic(walks_in_half(model, settings_of(params)))
+    return Arithmetic(walks_in_half(model, tried))
 
 
 def summary_of(result: Relevance) -> tuple[float, dict[str, Any], tuple[str, ...]]:
