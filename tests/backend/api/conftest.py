@@ -33,6 +33,8 @@ from tests.models.media.encoders import image, npy, picture, sndfile, tone
 
 CANARY = "CANARY7f3a"
 """A word that hostile inputs carry and that must appear in no answer and no log line."""
+NOWHERE = "0" * 64
+"""An id of nothing."""
 
 
 @dataclass
@@ -219,12 +221,18 @@ def grid(client: httpx.Client) -> str:
     return upload(client, npy(np.random.default_rng(0).uniform(-60, 0, size=(40, 50)).astype(np.float32)))
 
 
+def explain(
+    client: httpx.Client, input: str, model: str = "tiny", method: str = "ramp", **more: Any
+) -> httpx.Response:
+    return client.post("/explanations", json={"input": input, "model": model, "method": method, **more})
+
+
 def finished(client: httpx.Client, id: str) -> dict[str, Any]:
     """The explanation once it has ended."""
     deadline = time.monotonic() + 60
     while True:
-        found = client.get(f"/explanations/{id}").json()
-        if found["state"] not in ("queued", "running"):
-            return found
+        explanation = client.get(f"/explanations/{id}").json()
+        if explanation["state"] not in ("queued", "running"):
+            return explanation
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -11,6 +11,9 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
+FREE_TEXT = "any text is a possible id, and an impossible one is 404"
+"""Why a route has no 422 in its table."""
+
 
 def api_routes(app: Any) -> list[tuple[str, APIRoute]]:
     """Path as the API knows it, and route, of the application mounted at /api."""
