@@ -22,7 +22,7 @@ COMPUTING = (
     "backend/attribution",
     "backend/tasks",
     "app/core/concept_results.py",
-    "app/core/schemas.py",
+    "app/core/schemas",
 )
 """Packages and files whose code decides a result, numbers or form; routes, pages and the store do not. A test
 runs every kind of job and holds what it loads against this list."""

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.core.schemas import Catalogue
-from backend.api import known
+from backend.api import lookup
 from backend.api.http.context import Backend
 from backend.api.http.strict import StrictRoute
 from models.media.sniff import EXTENSIONS
@@ -24,4 +24,4 @@ async def limits(services: Backend) -> dict[str, Any]:
 @router.get("/catalogue")
 async def catalogue(services: Backend) -> Catalogue:
     """Everything there is to choose from; nothing in a client needs to name a model or a method."""
-    return await known.catalogue(services)
+    return await lookup.catalogue(services)

@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from app.core.concept_results import ConceptAnalysisResult
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
-from backend.api import known
+from backend.api import lookup
 from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.http.events import follow
 from backend.api.http.strict import StrictRoute
@@ -38,7 +38,7 @@ COLUMNS = (
 )
 async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Client) -> Response:
     """202 when this starts the work, 200 when it is known. Concepts are named by their `ref`."""
-    model = await known.model(services, body.model)
+    model = await lookup.model(services, body.model)
     model.require_available()
     layers = {layer.name for layer in model.info.layers}
     if any(name not in layers for name in body.layers):

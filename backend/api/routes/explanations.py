@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 from app.core.errors import BadParameter, Incompatible, NotFound
 from app.core.schemas import Explanation, ExplanationRequest, Record
-from backend.api import known
+from backend.api import lookup
 from backend.api.http.context import ID, Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.http.events import follow
 from backend.api.http.strict import StrictRoute
@@ -35,12 +35,12 @@ SHORT_SECONDS = 1.0
 async def explain(body: ExplanationRequest, services: Backend, client: Client) -> Response:
     """202 when this starts the work, 200 when it is known (waiting, running or done). Posting twice is
     harmless."""
-    method = await known.method(services, body.method)
-    model = await known.model(services, body.model)
+    method = await lookup.method(services, body.method)
+    model = await lookup.model(services, body.model)
     source = await services.source(body.input, body.model, body.start)
     model.require_available()
     model.require_modality(source.input.modality)
-    fit = (await known.expected_fits(services, model))[body.method]
+    fit = (await lookup.expected_fits(services, model))[body.method]
     if not fit.ok:
         raise Incompatible(fit.reason, field="method")
     layer = _layer(body.layer, model, method.uses_layer)
@@ -78,7 +78,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
 
-def _layer(name: str | None, model: known.KnownModel, uses_layer: bool) -> str | None:
+def _layer(name: str | None, model: lookup.KnownModel, uses_layer: bool) -> str | None:
     """The layer to explain: the model's default when the request names none; None for methods without a
     layer."""
     if not uses_layer:
@@ -266,11 +266,11 @@ async def _prepared(row: JobRow, services: Backend) -> Any:
     import numpy as np
 
     request = row.payload["request"]
-    model = await known.model(services, request["model"])
+    model = await lookup.model(services, request["model"])
     prediction_request = {"input": request["input"], "model": request["model"], "start": request["start"]}
     try:
         path = await services.jobs.file_path(
-            await known.prediction_key(services, prediction_request, model), "display"
+            await lookup.prediction_key(services, prediction_request, model), "display"
         )
         return np.load(io.BytesIO(await bytes_of(path, "picture")), allow_pickle=False)
     except NotFound:

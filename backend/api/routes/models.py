@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from app.core.errors import Conflict, ModelRejected, NotFound
 from app.core.schemas import Fit, Job, ModelInfo, ModelRequest
 from app.core.text import plain_text
-from backend.api import known
+from backend.api import lookup
 from backend.api.http.context import Backend, Client
 from backend.api.http.errors import from_validation
 from backend.api.http.forms import Upload, display_name, receive, require_text
@@ -51,14 +51,14 @@ _FORM = {
 @router.get("/models/{key}")
 async def model(key: str, services: Backend) -> ModelInfo:
     """The card: where it comes from, what it answers, its layers, its honest figures."""
-    return (await known.model(services, key)).info
+    return (await lookup.model(services, key)).info
 
 
 @router.get("/models/{key}/compatibility")
 async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
     """Per method whether it fits, why not, the defaults that depend on the model, and the seconds it will
     take."""
-    return await known.expected_fits(services, await known.model(services, key))
+    return await lookup.expected_fits(services, await lookup.model(services, key))
 
 
 @router.post(
@@ -83,7 +83,7 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
         )
         row = _row(file)
         if row.key in {model.key for model in await services.store.run(services.store.models)}:
-            return _answer((await known.model(services, row.key, start=True)).info, 200)
+            return _answer((await lookup.model(services, row.key, start=True)).info, 200)
         payload = uploaded(row).as_json()
         key = job_key("model", payload, row.digest)
         await services.jobs.submit(
@@ -101,7 +101,7 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
     if job.error is not None:  # a refused model leaves nothing, its title and labels included
         await services.jobs.forget([row.key], kinds=("model",))
         raise from_problem(job.error)
-    info = (await known.model(services, row.key, start=True)).info
+    info = (await lookup.model(services, row.key, start=True)).info
     source = uploaded(row).model_copy(update={"digest": info.digest})
     await services.get_ready(source, info.title)
     return _answer(info, 201)
@@ -137,7 +137,7 @@ async def _fetch(body: bytes, services: Backend, client: str) -> Response:
 @router.delete("/models/{key}", status_code=204)
 async def remove(key: str, services: Backend) -> None:
     """Only uploaded models can be deleted."""
-    described = await known.model(services, key)
+    described = await lookup.model(services, key)
     if key.startswith(ZOO) and not described.info.bundled:
         with suppress(NotFound):  # not one of the folder of weights
             await services.jobs.delete(fetch_key(key))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from app.core.errors import NotFound
 from app.core.schemas import Job, Prediction, PredictionRequest
-from backend.api import known
+from backend.api import lookup
 from backend.api.http.context import Backend, Client, bytes_of, job_of_kind
 from backend.api.http.strict import StrictRoute
 from backend.jobs.service import from_problem
@@ -19,11 +19,11 @@ WAIT = 10.0
 @router.post("/predictions", response_model=None, responses={200: {"model": Prediction}, 202: {"model": Job}})
 async def predict(body: PredictionRequest, services: Backend, client: Client) -> Response:
     """The prediction, or 202 with the job when it takes longer than ten seconds."""
-    model = await known.model(services, body.model)
+    model = await lookup.model(services, body.model)
     payload = await services.source(body.input, body.model, body.start)
     model.require_available()
     model.require_modality(payload.input.modality)
-    key = await known.prediction_key(services, body.model_dump(), model)
+    key = await lookup.prediction_key(services, body.model_dump(), model)
     await services.jobs.submit(
         "prediction",
         payload.as_json(),

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 import models
 from app.core.errors import Conflict, EvidentError
 from app.core.settings import Settings
-from backend.api import known
+from backend.api import lookup
 from backend.api.services import Services
 from backend.jobs.keys import job_key
 from backend.store import InputRow
@@ -85,7 +85,7 @@ class Server:
         """Record and map, asked for as the route asks."""
 
         async def ask():
-            model = await known.model(self.services, KEY, start=True)
+            model = await lookup.model(self.services, KEY, start=True)
             request = {
                 "method": "grad_cam",
                 "target": 0,
@@ -194,5 +194,7 @@ def test_a_card_changed_alone_changes_the_key():
         "source": "",
         "licence": "",
     }
-    one, other = (known.KnownModel(known.ModelInfo(**info, card={"temperature": t}), {}) for t in (1.0, 2.0))
+    one, other = (
+        lookup.KnownModel(lookup.ModelInfo(**info, card={"temperature": t}), {}) for t in (1.0, 2.0)
+    )
     assert one.identity != other.identity
