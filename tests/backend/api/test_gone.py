@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import sqlite3
 import time
 import zipfile
@@ -41,8 +42,8 @@ def marked(seed: int) -> bytes:
 
 
 def places_of(folder: Path, *words: bytes) -> list[str]:
-    """Files of the data folder whose name or bytes hold one of the words. A file that goes meanwhile holds
-    none."""
+    """Files of the data folder whose name or bytes hold one of the words. A file or folder that goes meanwhile
+    holds none."""
 
     def holds(path: Path) -> bool:
         try:
@@ -51,7 +52,8 @@ def places_of(folder: Path, *words: bytes) -> list[str]:
             return False
         return any(word in content for word in words)
 
-    return [str(path) for path in folder.rglob("*") if path.is_file() and holds(path)]
+    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return [str(path) for path in files if path.is_file() and holds(path)]
 
 
 @pytest.fixture
