@@ -9,25 +9,21 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import torch
+from psutil import virtual_memory
 from torch import Tensor, nn
 
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
-from models import naming, outputs, rewriting
 from models.catalogue import MODELS
 from models.model import Model, check_labels
 from models.spec import InputSpec, ModelSpec
-from models.weights_file import brief, check_weights, load_weights, read, tensors
+from models.trial import convolutional, is_memory, ready, too_large_for_memory
+from models.weights_file import check_weights, load_weights, read, tensors
 
 HUB = ("timm", "torchvision")
-UNNAMED = (
-    "The last activation or sum is a function call that could not be given a name, so no layer holds it: the default layer is the nearest "
-    "one that has a name."
-)
 
 
 def specs() -> Mapping[str, ModelSpec]:
@@ -62,8 +58,8 @@ def load(key: str, device: torch.device | str = "cpu", weights: str | Path | Non
     with torch.random.fork_rng(devices=[]):
         module = spec.build()
     load_weights(module, state)
-    model = _ready(Model(spec, module, digest, device))
-    return _convolutional(model) if key.partition(":")[0] in HUB else model
+    model = ready(Model(spec, module, digest, device))
+    return convolutional(model) if key.partition(":")[0] in HUB else model
 
 
 def weights_state(key: str) -> tuple[object, ...]:
@@ -111,13 +107,7 @@ def wrap(
     """
     if not isinstance(module, nn.Module):
         raise ModelRejected("A model must be a torch.nn.Module.", field="model")
-    try:
-        own = copy.deepcopy(module).float()
-    except RuntimeError:
-        raise ModelRejected(
-            "The network could not be copied because it holds tensors of a running computation; save and load its state_dict first.",
-            field="model",
-        ) from None
+    own = _copied(module)
     own.zero_grad(set_to_none=True)
     spec = ModelSpec(
         key=key,
@@ -128,7 +118,22 @@ def wrap(
         default_layer=default_layer,
         temperature=temperature,
     )
-    return _ready(Model(spec, own, digest_of(own.state_dict()), device))
+    return ready(Model(spec, own, digest_of(own.state_dict()), device))
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A float32 copy. Raises ModelRejected, before memory runs short and the system ends the process."""
+    if sum(4 * tensor.numel() for tensor in module.state_dict().values()) > virtual_memory().available:
+        raise too_large_for_memory()
+    try:
+        return copy.deepcopy(module).float()
+    except (RuntimeError, MemoryError) as error:
+        if is_memory(error):
+            raise too_large_for_memory() from error
+        raise ModelRejected(
+            "The network could not be copied because it holds tensors of a running computation; save and load its state_dict first.",
+            field="model",
+        ) from error
 
 
 def architecture(key: str, classes: int) -> tuple[nn.Module, InputSpec]:
@@ -173,7 +178,7 @@ def from_file(
         labels=tuple(str(label) for label in labels),
         source="uploaded",
     )
-    return _convolutional(_ready(Model(spec, module, digest, device)))
+    return convolutional(ready(Model(spec, module, digest, device)))
 
 
 def _outputs(key: str, state: Mapping[str, Tensor], labels: int) -> int:
@@ -196,17 +201,6 @@ def _outline(key: str, classes: int) -> dict[str, Tensor]:
         return _untrained(key, classes)[0].state_dict()
 
 
-def _convolutional(model: Model) -> Model:
-    """The model itself. Raises ModelRejected for a network that is not convolutional (vision transformers)."""
-    if model.structure.convolutional:
-        return model
-    raise ModelRejected(
-        "This network is not a convolutional one (it has no feature maps to look at, as a vision transformer); choose a CNN.",
-        code="not_convolutional",
-        field="model",
-    )
-
-
 def digest_of(state: Mapping[str, Tensor]) -> str:
     """sha256 over names, types, shapes and values, hex."""
     sha = hashlib.sha256()
@@ -215,52 +209,3 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
         sha.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
         sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
     return sha.hexdigest()
-
-
-@torch.no_grad()
-def _ready(model: Model) -> Model:
-    """Checks every model: finite weights, a forward pass that works, finite outputs, one label per output.
-    Raises ModelRejected."""
-    for name, tensor in model.module.state_dict().items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelRejected(
-                f"The weights hold numbers that are not finite (NaN or infinite), first in {brief(name)}.",
-                field="file",
-            )
-    shape = (1, *model.input.shape)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
-    trials = (torch.zeros_like(noise), noise)
-    overwritten = False
-    for trial in trials:
-        copied = trial.clone()
-        try:
-            out = model.module(copied)
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError):
-            raise ModelRejected(
-                f"The network cannot work on an input of {list(shape[1:])} (channels, height, width).",
-                field="model",
-            ) from None
-        if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != 1:
-            raise ModelRejected(
-                "The network must return one row of logits per input, a tensor [N, classes].", field="model"
-            )
-        if not torch.isfinite(out).all():
-            raise ModelRejected("The network's outputs are not finite on a trial input.", field="model")
-        overwritten |= copied._version != 0 or not torch.equal(copied, trial)
-    check_labels(model.labels, out.shape[1])
-    return _as_explained(model, trials, overwritten)
-
-
-def _as_explained(model: Model, trials: Sequence[Tensor], overwritten: bool) -> Model:
-    """Edits our copy of the network so that it returns logits, leaves the caller's input unchanged, and has a
-    module whose output is the tensor to explain by default."""
-    ending = outputs.remove_ending(model.module, trials)
-    if overwritten:
-        rewriting.copy_input_first(model.module)
-    if ending is not None:
-        model.spec = replace(model.spec, ending=ending, card={**model.spec.card, "outputs": ending.note})
-    if model.spec.default_layer is None and not naming.name_last_step(
-        model.module, model.input.shape, model.device
-    ):
-        model.spec = replace(model.spec, card={**model.spec.card, "layers": UNNAMED})
-    return model

@@ -136,6 +136,29 @@ class Pair(nn.Module):
         return x, x
 
 
+class WithAge(nn.Module):
+    def forward(self, picture: Tensor, age: Tensor) -> Tensor:
+        return picture.mean((2, 3)) * age
+
+
+class Greedy(nn.Module):
+    """Asks for a petabyte, as torch does when an activation does not fit."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.empty(1 << 48).sum() + x.mean((2, 3))
+
+
+class NotANumber(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log(-1 - x.mean((2, 3)).abs())
+
+
+class Asserting(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        assert x.shape[-1] == 224, "wrong size"
+        return x.mean((2, 3))
+
+
 @pytest.mark.parametrize(
     ("module", "labels", "words"),
     [
@@ -146,7 +169,12 @@ class Pair(nn.Module):
         (broken(float("inf")), ["a", "b", "c"], "not finite"),
         (nn.Sequential(nn.Conv2d(1, 3, 3)), ["a"], "cannot work on an input"),
         (nn.Conv2d(3, 3, 3), ["a", "b", "c"], "one row of logits"),
-        (Pair(), ["a", "b"], "one row of logits"),
+        (Pair(), ["a", "b"], "returns a tuple of 2"),
+        (WithAge(), ["a", "b", "c"], "takes 2 inputs (picture, age)"),
+        (Greedy(), ["a", "b", "c"], "more memory than there is"),
+        (nn.Linear(1 << 22, 1 << 22, device="meta"), ["a"], "more memory than there is"),
+        (NotANumber(), ["a", "b", "c"], "outputs are not finite"),
+        (Asserting(), ["a", "b", "c"], "cannot work on an input of [3, 32, 32]"),
         ("a network", ["a"], "torch.nn.Module"),
     ],
 )
