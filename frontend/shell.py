@@ -140,12 +140,12 @@ def help_button() -> Component:
 
 def banner() -> Component:
     """Stands on every page and cannot be closed."""
-    return html.Div(
+    return html.Aside(
         [
             icon("warning"),
             html.P([html.Strong(words.BANNER_LEAD), " ", html.Span(words.BANNER)], title=words.BANNER_FULL),
             html.Span([dmc.Anchor("Intended use", href="/about")], className="ev-banner-links"),
         ],
         className="ev-banner",
-        role="note",
+        **aria(label="What this is for"),
     )

@@ -25,8 +25,9 @@ def aria(**named: str) -> dict[str, Any]:
 
 
 def drawer(children: Any, **attributes: Any) -> Component:
-    """A panel from the side; its close button is a picture and needs a name."""
-    return dmc.Drawer(children, closeButtonProps=aria(label="Close"), **attributes)
+    """A panel from the side. Its close button is a picture and needs a name; it stays inside the page's own landmark,
+    or its heading would pass for a second banner."""
+    return dmc.Drawer(children, closeButtonProps=aria(label="Close"), withinPortal=False, **attributes)
 
 
 def icon(name: str) -> Component:
