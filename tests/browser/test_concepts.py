@@ -10,11 +10,11 @@ from typing import Literal
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from models.synthetic.concepts import CONCEPTS
+from tests.browser.axe import violations
 
 pytestmark = pytest.mark.browser
 SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
@@ -229,12 +229,7 @@ def test_a_finished_analysis_passes_the_accessibility_rules(
     page.emulate_media(color_scheme=scheme)
     opened(page, f"{site}/concepts?analysis={finished(site)[0]}")
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
-    violations = (
-        Axe()
-        .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
-        .response["violations"]
-    )
-    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in violations] == []
+    assert violations(page) == []
 
 
 def test_a_finished_analysis_fits_a_phone(phone: Page, site: str) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from models.spec import Axis
 from models.synthetic import coughs, shapes
+from tests.browser.axe import violations
 from tests.browser.widgets import scenes
 from tests.browser.widgets.scenes import wait_frames
 from tests.browser.widgets.server import Site, pixel_axes, record, sound_axes
@@ -307,12 +307,7 @@ def test_the_box_switches_the_outlines_and_travels_in_the_link(site: str, page: 
     drawn = "() => evident.finishedPanels().map((panel) => panel.figure.marks.length).join()"
     page.wait_for_function(f"() => ({drawn})() === '2,2,2'", timeout=SLOW)
     assert "evidence" not in page.url
-    violations = (
-        Axe()
-        .run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
-        .response["violations"]
-    )
-    assert [f"{item['id']}: {item['nodes'][0]['html'][:160]}" for item in violations] == []
+    assert violations(page) == []
     box.uncheck()
     page.wait_for_function(f"() => ({drawn})() === '0,0,0'")
     expect(page.locator(".ev-known:visible")).to_have_count(3)
