@@ -13,7 +13,8 @@ from typing import Any
 from app.core.errors import EvidentError, JobFailed, NotFound, where
 from app.core.settings import Settings
 from backend.jobs.keys import WEIGHTS, canonical, conditions, files_in, job_key
-from backend.jobs.service import Jobs, from_problem
+from backend.jobs.problems import from_problem
+from backend.jobs.service import Jobs
 from backend.jobs.workers import Spool, create_engine
 from backend.store import Blobs, JobRow, ModelRow, Store
 from backend.tasks.catalogue import CataloguePayload
@@ -71,8 +72,6 @@ class Services:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        self.jobs.stopping = True
-        await self.store.run(self.engine.stop)
         await self.jobs.stop()
         self.store.close()
 

@@ -20,7 +20,7 @@ from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival
 from backend.jobs.errands import Errand, unreadable
 from backend.jobs.keys import job_key
-from backend.jobs.service import from_problem
+from backend.jobs.problems import from_problem
 from backend.store import concepts as rows
 from backend.store.concepts import ConceptRow
 from backend.tasks.bundle import PackPayload, UnpackPayload

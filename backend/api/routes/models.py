@@ -20,7 +20,7 @@ from backend.api.http.forms import Upload, display_name, receive, require_text
 from backend.api.http.strict import StrictRoute, loads
 from backend.api.services import ZOO, fetch_key, uploaded
 from backend.jobs.keys import canonical, job_key
-from backend.jobs.service import from_problem
+from backend.jobs.problems import from_problem
 from backend.store import JobRow, ModelRow, runs
 
 router = APIRouter(tags=["models"], route_class=StrictRoute)

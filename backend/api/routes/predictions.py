@@ -9,7 +9,7 @@ from app.core.schemas import Job, Prediction, PredictionRequest
 from backend.api import lookup
 from backend.api.http.context import Backend, Client, bytes_of, job_of_kind
 from backend.api.http.strict import StrictRoute
-from backend.jobs.service import from_problem
+from backend.jobs.problems import from_problem
 from backend.store import JobRow
 
 router = APIRouter(tags=["predictions"], route_class=StrictRoute)

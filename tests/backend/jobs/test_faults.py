@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import threading
+import time
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import NoSpace, StorageUnavailable
-from backend.jobs import queue, service
+from backend.jobs import dispatcher, queue, service
+from backend.jobs.queue import Queue
 from backend.jobs.workers import WorkerConfig, process
+from backend.store import Store
 from tests.backend.jobs.conftest import Backend
 
 
@@ -19,7 +23,8 @@ from tests.backend.jobs.conftest import Backend
 def backend(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queue, "LEASE", 1.0)
-        patch.setattr(service, "HEARTBEAT", 0.1)
+        patch.setattr(dispatcher, "HEARTBEAT", 0.1)
+        patch.setattr(dispatcher, "POLL", 0.1)
         patch.setattr(service, "POLL", 0.1)
         with Backend(tmp_path_factory.mktemp("data")) as backend:
             yield backend
@@ -121,6 +126,34 @@ def test_long_work_does_not_hold_up_short_work(backend):
         backend.run(backend.jobs.cancel(other))
     for other in long:
         backend.finished(other)
+
+
+def test_free_workers_share_short_work(backend):
+    """More short jobs than short workers: the others do not stand idle."""
+    number = sum(backend.services.engine.capacity[group] for group in ("compute", "short"))
+    keys = [backend.submit("toy_short", steps=200, nap=0.05)[0] for _ in range(number)]
+    backend.until(lambda: _all_running(backend, keys))
+    for key in keys:
+        backend.run(backend.jobs.cancel(key))
+    assert {backend.finished(key).state for key in keys} == {"cancelled"}
+
+
+def test_a_claim_under_way_at_the_stop_is_given_back(tmp_path, monkeypatch):
+    """Its thread goes on, whatever becomes of the coroutine that waits for it."""
+    with Backend(tmp_path) as backend:
+        claim, claiming = backend.jobs.queue.claim, threading.Event()
+
+        def slow(line):
+            claiming.set()
+            time.sleep(0.5)
+            return claim(line)
+
+        monkeypatch.setattr(backend.jobs.queue, "claim", slow)
+        key, _ = backend.submit("toy_echo", steps=200, nap=0.05)
+        claiming.wait(20)
+    store = Store(backend.settings.database_url, tmp_path)
+    assert Queue(store, backend.settings.limits).get(key).state == "queued"
+    store.close()
 
 
 async def _all_running(backend, keys):

@@ -234,7 +234,7 @@ def test_who_is_dead():
 
 
 def test_the_lease_outlasts_several_heartbeats():
-    from backend.jobs.service import HEARTBEAT
+    from backend.jobs.dispatcher import HEARTBEAT
 
     assert 3 * HEARTBEAT < LEASE <= 10
 

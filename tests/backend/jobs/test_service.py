@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -187,9 +188,9 @@ def test_a_damaged_result_is_computed_again(backend, tmp_path, harm, by):
 
 
 def test_too_many_jobs_of_one_client_are_refused_in_plain_words(backend):
-    keys = [backend.submit("toy_echo", steps=40, nap=0.05)[0] for _ in range(2)]
-    backend.until(lambda: running(backend, keys[1]))
-    keys += [backend.submit("toy_echo", client="greedy", nap=0.01)[0] for _ in range(20)]
+    busy = [backend.submit("toy_echo", steps=6000, nap=0.05)[0] for _ in range(2)]
+    backend.until(lambda: running(backend, busy[1]))
+    keys = [backend.submit("toy_echo", client="greedy")[0] for _ in range(20)]
     with pytest.raises(Busy, match="20 jobs waiting"):
         backend.submit("toy_echo", client="greedy")
     assert backend.submit("toy_echo", client="greedy", key=keys[-1])[1].fresh is False  # known: no new work
@@ -197,6 +198,8 @@ def test_too_many_jobs_of_one_client_are_refused_in_plain_words(backend):
     with pytest.raises(Busy, match="server"):
         backend.submit("toy_echo", client="late")
     own, _ = backend.submit("toy_echo", client="")
+    for key in busy:
+        backend.run(backend.jobs.cancel(key))
     for key in (*keys, *others, own):
         assert backend.finished(key).state == "done"
 
@@ -243,16 +246,21 @@ def test_the_dispatcher_survives_a_database_that_fails_for_a_moment(backend, mon
 
 def test_a_stop_that_comes_between_the_claim_and_the_start_is_heeded(backend, monkeypatch):
     """The worker's folder is made anew after it, and the engine does not know the job yet."""
-    claim = backend.jobs.queue.claim
+    claim, lines = backend.jobs.queue.claim, []
 
-    def claimed_and_stopped(group):
-        claimed = claim(group)
+    def claimed_and_stopped(line):
+        lines.append(line)
+        claimed = claim(line)
         if claimed is not None and claimed[0].kind == "toy_echo":
             stopping = asyncio.run_coroutine_threadsafe(backend.jobs.cancel(claimed[0].key), backend.loop)
             stopping.result(20)
         return claimed
 
+    async def no_earlier_claim_is_under_way():
+        return len(lines) > 1
+
     monkeypatch.setattr(backend.jobs.queue, "claim", claimed_and_stopped)
+    backend.until(no_earlier_claim_is_under_way)
     key, _ = backend.submit("toy_echo", steps=600, nap=0.1)
     row = backend.finished(key, 20)
     assert (row.state, row.error["code"]) == ("cancelled", "cancelled")
@@ -260,3 +268,26 @@ def test_a_stop_that_comes_between_the_claim_and_the_start_is_heeded(backend, mo
     again, row = backend.submit("toy_echo", key=key)
     assert row.fresh
     assert backend.finished(again).state == "done"
+
+
+def test_a_stop_is_for_one_run_of_a_job(backend):
+    """A stop that comes when the run has just ended does not meet the next one."""
+    key, _ = backend.submit("toy_echo", steps=600, nap=0.1)
+    backend.until(lambda: running(backend, key))
+    late = backend.run(backend.jobs.get(key))
+    backend.run(backend.jobs.cancel(key))
+    assert backend.finished(key).state == "cancelled"
+    backend.jobs.dispatcher.stop_job(late)
+    backend.submit("toy_echo", key=key)
+    assert backend.finished(key).state == "done"
+
+
+def test_a_job_is_stopped_that_the_engine_has_not_begun(backend, monkeypatch):
+    """Its workers are still starting: the future itself is cancelled."""
+    future = Future()
+    monkeypatch.setattr(backend.jobs.engine, "submit", lambda *_: future)
+    monkeypatch.setattr(backend.jobs.engine, "cancel", lambda _: future.cancel())
+    key, _ = backend.submit("toy_echo")
+    backend.until(lambda: running(backend, key))
+    backend.run(backend.jobs.cancel(key))
+    assert backend.finished(key, 6).state == "cancelled"

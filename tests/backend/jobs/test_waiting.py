@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from backend.jobs.service import _wait_at_most
+from backend.jobs.signals import wait_at_most
 
 
 def test_a_cancellation_that_meets_the_event_is_not_lost() -> None:
@@ -14,7 +14,7 @@ def test_a_cancellation_that_meets_the_event_is_not_lost() -> None:
         async def loop() -> None:
             while True:
                 event.clear()
-                await _wait_at_most(event, 30.0)
+                await wait_at_most(event, 30.0)
 
         task = asyncio.create_task(loop())
         await asyncio.sleep(0.01)
@@ -31,7 +31,7 @@ def test_a_cancellation_that_meets_the_event_is_not_lost() -> None:
 def test_it_waits_no_longer_than_it_may() -> None:
     async def scene() -> bool:
         event = asyncio.Event()
-        await _wait_at_most(event, 0.01)
+        await wait_at_most(event, 0.01)
         return event.is_set()
 
     assert asyncio.run(scene()) is False

@@ -1,0 +1,186 @@
+"""The dispatcher: feeds the engine from the job table, and writes what came of each job to its row."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from app.core.errors import Cancelled, EvidentError, JobFailed, NoSpace, NotFound, StorageUnavailable, where
+from backend.jobs.problems import as_problem
+from backend.jobs.queue import LEASE, Queue
+from backend.jobs.signals import Signals, wait_at_most
+from backend.jobs.spool import Spool
+from backend.jobs.workers import Engine, Lost, Stored
+from backend.jobs.workers.protocol import Group
+from backend.store import JobRow, Store
+from backend.store.blobs import full_disk
+from backend.tasks import Lane
+
+log = logging.getLogger("evident.jobs")
+
+POLL = 1.0
+"""Seconds between looks at the table, for what other processes did; our own changes are signalled at once."""
+ACCEPT_TRIES = 3
+"""How often a result that the table does not take for no known reason is offered to it."""
+HEARTBEAT = LEASE / 4
+
+
+class Dispatcher:
+    """Runs the jobs that this process has claimed. Never blocks the event loop."""
+
+    def __init__(self, store: Store, queue: Queue, engine: Engine, spool: Spool, signals: Signals) -> None:
+        self.store, self.queue, self.engine, self.spool, self.signals = store, queue, engine, spool, signals
+        self._running: dict[str, tuple[Group, asyncio.Task[None]]] = {}
+        self._unwanted: dict[str, float | None] = {}
+        """When a run was started that is to be stopped; a later run of the same job has another time."""
+        self._loops: list[asyncio.Task[None]] = []
+        self.stopping = False
+
+    async def start(self) -> None:
+        """Requeues the jobs of a dead predecessor, then begins."""
+        await self.store.run(self.queue.reclaim)
+        self._loops = [asyncio.create_task(self._dispatch()), asyncio.create_task(self._heartbeat())]
+
+    async def stop(self) -> None:
+        """Ends the workers and requeues what they ran, so that the next start resumes it at once."""
+        self.stopping = True
+        self.signals.wake.set()
+        await self.store.run(self.engine.stop)
+        if self._loops:
+            # Not cancelled: a claim under way would go on in its thread, and nobody would give the job back.
+            await asyncio.wait([self._loops[0]])
+        followers = [task for _, task in self._running.values()]
+        for task in (*self._loops, *followers):
+            task.cancel()
+        await asyncio.gather(*self._loops, *followers, return_exceptions=True)
+        await self.store.run(self.queue.reclaim, include_own=True)
+
+    def stop_job(self, row: JobRow) -> None:
+        """Asks the engine to stop this run of a job, which may not have reached the engine yet."""
+        self._unwanted[row.key] = row.started
+        self._stop_run(row.key)
+
+    def _stop_run(self, key: str) -> None:
+        self.spool.cancel(key)
+        self.engine.cancel(key)
+
+    async def _dispatch(self) -> None:
+        """Gives the engine as many jobs as it has room for; the others wait in the table, where order can
+        change."""
+        while not self.stopping:
+            self.signals.wake.clear()
+            try:
+                for group in self.engine.capacity:
+                    await self._feed(group, group)
+                await self._feed("compute", "short")  # short work never waits beside a free worker
+            except Exception as error:
+                log.warning(
+                    "the dispatcher could not read the job table; it tries again: %s", type(error).__name__
+                )
+                await asyncio.sleep(POLL)
+            await wait_at_most(self.signals.wake, POLL)
+
+    async def _feed(self, workers: Group, line: Group) -> None:
+        """Gives jobs of one line to workers of one group, until either has no more."""
+        while (
+            not self.stopping
+            and sum(group == workers for group, _ in self._running.values()) < self.engine.capacity[workers]
+        ):
+            claimed = await self.store.run(self.queue.claim, line)
+            if claimed is None:
+                return
+            row, lane = claimed
+            runs_in: Lane = lane if workers == line else "interactive"
+            self._running[row.key] = (workers, asyncio.create_task(self._follow(row, runs_in)))
+            self.signals.send(row.key)
+
+    async def _follow(self, row: JobRow, lane: Lane) -> None:
+        """Runs one claimed job in the engine and writes its outcome to its row."""
+        try:
+            try:
+                with full_disk():
+                    self.spool.open(row.key)
+                future = self.engine.submit(row.kind, row.payload, row.key, lane)
+                # Stopped after the claim, before there was anything to stop:
+                if self._unwanted.get(row.key) == row.started:
+                    self._stop_run(row.key)
+            except (
+                Exception
+            ) as error:  # it has not begun: it waits until the disk or the cluster is there again
+                log.warning("a job could not be started; it waits: %s", type(error).__name__)
+                await asyncio.sleep(POLL)
+                await self.store.run(self.queue.give_back, row.key)
+                return
+            try:
+                outcome: Stored | EvidentError | None = await asyncio.wrap_future(future)
+            except EvidentError as error:
+                outcome = error
+            except (
+                Lost,
+                asyncio.CancelledError,
+            ):  # the engine forgot it, or had not begun it when it was stopped
+                if self.stopping:
+                    return
+                outcome = Cancelled("The job was stopped.") if self.spool.cancelled(row.key) else None
+            except Exception as error:
+                log.error("the engine failed: %s", where(error))
+                outcome = JobFailed("The job failed because of a fault in the program; see the server's log.")
+            if outcome is None:
+                await self.store.run(self.queue.give_back, row.key)
+            else:
+                await self._end(row.key, outcome)
+        except (
+            StorageUnavailable,
+            NoSpace,
+        ) as fault:  # nobody renews its lease from here on: it will be taken up again
+            log.warning(
+                "a job could not be given back; it waits for its lease to run out: %s", fault.instance_code
+            )
+        finally:
+            del self._running[row.key]
+            self._unwanted.pop(row.key, None)
+            self.signals.wake.set()
+
+    async def _end(self, key: str, outcome: Stored | EvidentError) -> None:
+        tries, mistakes = self.spool.starts(key), 0
+        while True:
+            try:
+                if isinstance(outcome, Stored):
+                    accepted = await self.store.run(
+                        self.queue.finish, key, outcome, tries, self.spool.made(key)
+                    )
+                else:
+                    accepted = await self.store.run(self.queue.fail, key, as_problem(outcome), tries)
+                break
+            except NotFound:  # its files went, with somebody else's hand: once more
+                await self.store.run(self.queue.give_back, key)
+                return
+            except (
+                StorageUnavailable,
+                NoSpace,
+            ) as fault:  # the result is safe on disk, so keep trying while we live
+                log.warning("a result could not be written; trying again: %s", fault.instance_code)
+            except Exception as error:  # a mistake of ours does not go away by itself
+                mistakes += 1
+                log.error("a result could not be accepted: %s", where(error))
+                if mistakes > ACCEPT_TRIES:
+                    outcome = JobFailed(
+                        "The job failed because its result could not be stored; see the server's log."
+                    )
+            await asyncio.sleep(POLL)
+        if accepted or not await self.store.run(
+            self.queue.active, [key]
+        ):  # else another server has taken it over, and its folder with it
+            self.spool.remove(key)
+        self.signals.send(key)
+
+    async def _heartbeat(self) -> None:
+        """Renews our leases and requeues the jobs of dead processes."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await self.store.run(self.queue.renew, list(self._running))
+                if await self.store.run(self.queue.reclaim):
+                    self.signals.wake.set()
+            except Exception as error:
+                log.warning("no sign of life could be written; trying again: %s", type(error).__name__)
