@@ -17,6 +17,7 @@ from psutil import virtual_memory
 from torch import Tensor, nn
 
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
+from models import own
 from models.catalogue import MODELS
 from models.model import Model, check_labels
 from models.spec import InputSpec, ModelSpec
@@ -35,12 +36,14 @@ def specs() -> Mapping[str, ModelSpec]:
 
 
 def load(key: str, device: torch.device | str = "cpu", weights: str | Path | None = None) -> Model:
-    """A network of the catalogue, or `timm:NAME` / `torchvision:NAME`, ready to be explained.
+    """A network of the catalogue, of the operator's own file, or `timm:NAME` / `torchvision:NAME`, ready to be explained.
 
     weights: a safetensors file to use instead of the bundled or downloaded ones. Bundled weights are checked
     against their sha256. Raises NotFound (key), WeightsUnavailable (missing, damaged, offline), ModelRejected
     (weights that do not fit).
     """
+    if weights is None and own.has(key):
+        return own.load(key, device)
     spec, path = _locate(key, weights)
     if path is None:
         raise WeightsUnavailable(
@@ -67,6 +70,8 @@ def weights_state(key: str) -> tuple[object, ...]:
     nothing. Raises NotFound."""
     from models import hub
 
+    if own.has(key):
+        return own.state()
     spec, path = (None, hub.at_hand(key)) if key.partition(":")[0] in HUB else _locate(key, None)
     if path is None or not path.is_file():
         return (spec, path)
@@ -81,11 +86,11 @@ def _locate(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path | Non
 
     if key.partition(":")[0] in HUB:
         return hub.resolve(key, weights)
-    own = key not in MODELS and key in architectures.ARCHITECTURES
-    spec = architectures.ARCHITECTURES[key].spec() if own else MODELS[key]
+    untrained = key not in MODELS and key in architectures.ARCHITECTURES
+    spec = architectures.ARCHITECTURES[key].spec() if untrained else MODELS[key]
     if weights is not None:
         return spec, Path(weights)
-    return spec, hub.local_file(key) if own else spec.weights
+    return spec, hub.local_file(key) if untrained else spec.weights
 
 
 def wrap(
@@ -107,18 +112,18 @@ def wrap(
     """
     if not isinstance(module, nn.Module):
         raise ModelRejected("A model must be a torch.nn.Module.", field="model")
-    own = _copied(module)
-    own.zero_grad(set_to_none=True)
+    copied = _copied(module)
+    copied.zero_grad(set_to_none=True)
     spec = ModelSpec(
         key=key,
         title=title,
-        build=lambda: copy.deepcopy(own),
+        build=lambda: copy.deepcopy(copied),
         input=input,
         labels=tuple(str(label) for label in labels),
         default_layer=default_layer,
         temperature=temperature,
     )
-    return ready(Model(spec, own, digest_of(own.state_dict()), device))
+    return ready(Model(spec, copied, digest_of(copied.state_dict()), device))
 
 
 def _copied(module: nn.Module) -> nn.Module:

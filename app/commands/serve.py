@@ -23,6 +23,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", help="folder of the database, uploads and caches (default ./data)")
     parser.add_argument(
+        "--models", help="a Python file of your own: its functions that return models.wrap(...) are models"
+    )
+    parser.add_argument(
+        "--inputs", help="a folder for the gallery: one folder of files a class, or files and labels.csv"
+    )
+    parser.add_argument(
         "--part",
         choices=("all", "api", "ui"),
         default="all",
@@ -43,13 +49,15 @@ def run(args: argparse.Namespace) -> int:
 
     overrides = {
         name: value
-        for name in ("host", "port", "workers", "data")
+        for name in ("host", "port", "workers", "data", "models", "inputs")
         if (value := getattr(args, name)) is not None
     }
     settings = load_settings(**overrides)
     check_exposure(settings)
     _check(settings, args.part)
     listener = _listen(settings)
+    if settings.models is not None and args.part != "ui":
+        _check_models(settings)
     print(
         f"Evident is starting at http://{settings.host}:{settings.port} (Ctrl+C stops it)",
         file=sys.stderr,
@@ -97,6 +105,15 @@ def _check(settings: Settings, part: str) -> None:
     from backend.api.startup import check_start
 
     check_start(settings)
+
+
+def _check_models(settings: Settings) -> None:
+    """Raises ModelRejected: what is wrong with the operator's file, and where."""
+    from backend.jobs.workers.own_models import check_own_models
+
+    keys = check_own_models(settings)
+    assert settings.models is not None
+    print(f"{settings.models.name} holds {', '.join(keys)}", file=sys.stderr, flush=True)
 
 
 def _listen(settings: Settings) -> socket.socket:

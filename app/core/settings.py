@@ -88,6 +88,10 @@ class Settings(BaseSettings):
     weights: Path | None = None
     """A folder of local `.safetensors` files (`timm:resnet18.safetensors`, ...) looked at before any
     download."""
+    models: Path | None = None
+    """A Python file with the operator's own models (`evident serve --models`). It is run, in every worker."""
+    inputs: Path | None = None
+    """A folder of the operator's own files for the gallery (`evident serve --inputs`)."""
     limits: Limits = Limits()
 
     @field_validator("allowed_hosts", "trusted_proxies", mode="before")
@@ -101,6 +105,12 @@ class Settings(BaseSettings):
             if re.match(r'\s*\[\s*["\]]', value)
             else [name.strip() for name in value.split(",") if name.strip()]
         )
+
+    @field_validator("models", "inputs")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        """Workers may have another working folder."""
+        return None if value is None else value.expanduser().resolve()
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 from app.core.errors import EvidentError, JobFailed, NotFound, where
 from app.core.settings import Settings
-from backend.jobs.keys import WEIGHTS, canonical, conditions, files_in, job_key
+from backend.jobs.keys import WEIGHTS, canonical, conditions, files_in, job_key, python_files
 from backend.jobs.problems import from_problem
 from backend.jobs.service import Jobs
 from backend.jobs.workers import Spool, create_engine
@@ -46,7 +47,7 @@ class Services:
         self.engine = create_engine(settings, plugins, preload)
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits, conditions(settings))
         self._descriptions: dict[str, tuple[str, dict[str, Any]]] = {}
-        self._preload = preload
+        self._preload, self._started = preload, uuid4().hex
         self._measured: set[str] = set()
         self.preparations: list[Callable[[], Awaitable[None]]] = []
         """Called once the catalogue is there: work whose results read-only requests expect."""
@@ -90,19 +91,22 @@ class Services:
     # Models and methods
 
     async def catalogue(self, start: bool = True) -> dict[str, Any]:
-        """`app.core.schemas.Catalogue` as JSON: bundled models first, then those at hand on this machine,
-        uploaded and fetched ones.
+        """`app.core.schemas.Catalogue` as JSON: the operator's own models first, then bundled ones, those at hand on
+        this machine, uploaded and fetched ones.
 
         start: compute missing descriptions now; a read-only request (False) waits for somebody else's job.
         """
         base = await self._describe(None, start)
         others = [ModelSource(model=key) for key in base["more"]]
         others += [uploaded(row) for row in await self.store.run(self.store.models)]
-        found = [one for source in others if (one := await self._describe_or_none(source, start)) is not None]
-        models = [
-            *base["catalogue"]["models"],
-            *(info for one in found for info in one["catalogue"]["models"]),
+        found = [
+            one
+            for source in others
+            if (one := await self._describe_or_none(source, start, base["own"])) is not None
         ]
+        asked_for = [info for one in found for info in one["catalogue"]["models"]]
+        own = [info for info in asked_for if info["key"] in base["own"]]
+        models = [*own, *base["catalogue"]["models"], *(info for info in asked_for if info not in own)]
         listed = {info["key"] for info in models}
         models += [
             row.result["info"]
@@ -186,7 +190,7 @@ class Services:
             return ModelSource(model=key)
         with suppress(NotFound):
             return uploaded(await self.store.run(self.store.model, key))
-        names = ", ".join(sorted(base["fits"]))
+        names = ", ".join([*base["own"], *sorted(base["fits"])])
         raise NotFound(
             f"There is no model of that name. There are: {names}.", code="unknown_model", field="model"
         )
@@ -208,7 +212,11 @@ class Services:
         return described[1]
 
     def _weight_files(self) -> list[list[Any]]:
-        return files_in(WEIGHTS, self.settings.weights)
+        """Changes when weights do, or the operator's file of models; that file may read others, so what it makes is
+        looked at anew at every start."""
+        files = files_in(WEIGHTS, self.settings.weights)
+        own = python_files(self.settings.models)
+        return [*files, *own, [self._started]] if own else files
 
     async def _compute(
         self, key: str, payload: dict[str, Any], start: bool = True, again: bool = False
@@ -228,11 +236,17 @@ class Services:
             raise _not_ready()
         return row.result
 
-    async def _describe_or_none(self, source: ModelSource, start: bool) -> dict[str, Any] | None:
+    async def _describe_or_none(
+        self, source: ModelSource, start: bool, own: list[str]
+    ) -> dict[str, Any] | None:
+        """None for a model that cannot be described. Raises JobFailed (`not_ready`) for one of the operator's own:
+        a list without them would make the page choose another."""
         try:
             return await self._describe(source, start)
-        except EvidentError:
-            log.warning("a model at hand could not be described and is left out of the catalogue")
+        except EvidentError as error:
+            if error.instance_code == "not_ready" and source.model in own:
+                raise
+            log.warning("a model at hand is left out of the catalogue: %s", error.detail)
             return None
 
     async def _prepare(self) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -73,13 +74,21 @@ def conditions(settings: Settings) -> str:
 def files_in(*folders: Path | None) -> list[list[Any]]:
     """Path, size, time and inode of every file in these folders; the list changes when a file is added,
     replaced or removed."""
+    there = [folder for folder in folders if folder is not None and folder.is_dir()]
+    return _fingerprints(path for folder in there for path in folder.iterdir())
+
+
+def python_files(file: Path | None) -> list[list[Any]]:
+    """The same of the operator's file of models and the Python files beside it, which it may import."""
+    return [] if file is None else _fingerprints({file, *file.parent.glob("*.py")})
+
+
+def _fingerprints(paths: Iterable[Path]) -> list[list[Any]]:
     fingerprints: list[list[Any]] = []
-    for folder in folders:
-        if folder is not None and folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                with suppress(FileNotFoundError):
-                    stat = path.stat()
-                    fingerprints.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
+    for path in sorted(paths):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            fingerprints.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
     return fingerprints
 
 

@@ -37,12 +37,13 @@ class Described(BaseModel):
 
 
 class CatalogueResult(BaseModel):
-    """fits: by model and method. more: keys of models at hand whose libraries are slow to import, to be asked
-    for one by one."""
+    """fits: by model and method. own: keys of the operator's models. more: these, and models at hand whose libraries
+    are slow to import; to be asked for one by one."""
 
     catalogue: Catalogue
     fits: dict[str, dict[str, Fit]]
     more: list[str]
+    own: list[str] = []
 
 
 @register
@@ -60,11 +61,13 @@ class CatalogueTask(Task[CataloguePayload, CatalogueResult]):
 
         methods = list(METHODS.values())
         more: list[str] = []
+        own: list[str] = []
         if payload.model is not None:
             entries = [describe(ModelSource(model=payload.model, upload=payload.upload), files, methods)]
         else:
             specs = models.specs()
             more = [key for key in specs if ":" in key]
+            own = own_keys()
             bundled = [spec for key, spec in specs.items() if key not in more]
             entries = []
             for done, spec in enumerate(bundled):
@@ -76,7 +79,19 @@ class CatalogueTask(Task[CataloguePayload, CatalogueResult]):
             architectures=architectures(),
         )
         fits = {entry.info.key: entry.fits for entry in entries}
-        return Outcome(CatalogueResult(catalogue=catalogue, fits=fits, more=more))
+        return Outcome(CatalogueResult(catalogue=catalogue, fits=fits, more=[*own, *more], own=own))
+
+
+def own_keys() -> list[str]:
+    """Keys of the operator's models; none while his file cannot be read, so that the others are listed still."""
+    from app.core.errors import EvidentError
+    from models import own
+
+    try:
+        return own.keys()
+    except EvidentError as error:
+        log.error("the file of models cannot be read: %s", error.detail)
+        return []
 
 
 def describe_bundled(spec: ModelSpec, files: Blobs, methods: Sequence[Method[Any]]) -> Described:
@@ -97,8 +112,9 @@ def describe_bundled(spec: ModelSpec, files: Blobs, methods: Sequence[Method[Any
 def describe(source: ModelSource, files: Blobs, methods: Sequence[Method[Any]]) -> Described:
     """An uploaded model or a published one. Raises NotFound, WeightsUnavailable, ModelRejected."""
     from backend.tasks.models import model_of
+    from models import own
 
-    return _with_fits(model_of(source, files), methods, bundled=False)
+    return _with_fits(model_of(source, files), methods, bundled=own.has(source.model))
 
 
 def _with_fits(model: Model, methods: Sequence[Method[Any]], bundled: bool) -> Described:

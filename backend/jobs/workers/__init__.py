@@ -13,13 +13,22 @@ from backend.jobs.workers.protocol import Engine, Lost, Stored, WorkerConfig
 if TYPE_CHECKING:
     from app.core.settings import Settings
 
-__all__ = ["Engine", "Lost", "Spool", "Stored", "WorkerConfig", "as_environment", "create_engine"]
+__all__ = [
+    "Engine",
+    "Lost",
+    "Spool",
+    "Stored",
+    "WorkerConfig",
+    "as_environment",
+    "create_engine",
+    "worker_config",
+]
 
 
-def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> Engine:
-    """The engine that the settings name."""
+def worker_config(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> WorkerConfig:
+    """What a worker process of these settings is told."""
     limits = settings.limits
-    config = WorkerConfig(
+    return WorkerConfig(
         data=settings.data.resolve(),
         threads=settings.threads or max(1, (os.cpu_count() or 1) // settings.workers),
         job_seconds=limits.job_seconds,
@@ -30,6 +39,11 @@ def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bo
         plugins=plugins,
         preload=preload,
     )
+
+
+def create_engine(settings: Settings, plugins: tuple[str, ...] = (), preload: bool = True) -> Engine:
+    """The engine that the settings name."""
+    config = worker_config(settings, plugins, preload)
     if settings.engine == "dask":
         from backend.jobs.workers.cluster import DaskEngine
 

@@ -10,6 +10,7 @@ import signal
 import threading
 import traceback
 import uuid
+from collections.abc import Mapping
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from typing import Any
@@ -49,8 +50,7 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
     os.environ.pop(
         "EVIDENT_DATABASE", None
     )  # a password may be in it, and no task has business with the tables
-    os.environ.update(config.environment)
-    get_settings.cache_clear()
+    adopt(config.environment)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(config.data / "cache" / "numba"))
     if group == "decode":
         resource.setrlimit(resource.RLIMIT_AS, (config.decode_bytes, config.decode_bytes))
@@ -61,6 +61,12 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for plugin in config.plugins:
         importlib.import_module(plugin)
+
+
+def adopt(environment: Mapping[str, str]) -> None:
+    """Makes `get_settings()` here what it is in the server."""
+    os.environ.update(environment)
+    get_settings.cache_clear()
 
 
 def die_with_parent() -> None:
@@ -113,7 +119,8 @@ def _preload(threads: int) -> None:
 
 
 _one_at_a_time = threading.Lock()
-_set_up_for: set[str] = set()
+_set_up_for: dict[str, dict[str, str]] = {}
+"""Data folder -> the server's settings that this process last worked under."""
 
 
 def execute_remote(
@@ -124,7 +131,11 @@ def execute_remote(
     with _one_at_a_time:
         if str(config.data) not in _set_up_for:
             set_up_process(config, "compute")
-            _set_up_for.add(str(config.data))
+        elif _set_up_for[str(config.data)] != config.environment:  # the server was started again
+            for name in _set_up_for[str(config.data)]:
+                os.environ.pop(name, None)
+            adopt(config.environment)
+        _set_up_for[str(config.data)] = dict(config.environment)
         return execute(config, task_key, payload, job_id, lane)
 
 
