@@ -47,11 +47,8 @@ def check_own_models(settings: Settings) -> list[str]:
 
 def _check(pipe: Connection, config: WorkerConfig) -> None:
     set_up_worker(config, "compute")
-    import torch
-
     from models import own
 
-    torch.set_num_threads(config.threads)
     try:
         pipe.send((own.check(), ""))
     except own.OwnFault as fault:
