@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import Future
+from typing import cast
 
 from app.core.errors import Cancelled, EvidentError, JobFailed, NoSpace, NotFound, StorageUnavailable, where
 from backend.jobs.problems import as_problem
@@ -90,45 +92,27 @@ class Dispatcher:
             if claimed is None:
                 return
             row, lane = claimed
-            runs_in: Lane = lane if workers == line else "interactive"
-            self._running[row.key] = (workers, asyncio.create_task(self._follow(row, runs_in)))
+            runs_in = cast(Lane, lane) if workers == line else "interactive"
+            _, earlier = self._running.get(row.key, (workers, None))
+            self._running[row.key] = (workers, asyncio.create_task(self._follow(row, runs_in, earlier)))
             self.signals.send(row.key)
 
-    async def _follow(self, row: JobRow, lane: Lane) -> None:
-        """Runs one claimed job in the engine and writes its outcome to its row."""
+    async def _follow(self, row: JobRow, lane: Lane, earlier: asyncio.Task[None] | None) -> None:
+        """Runs one claimed job in the engine and writes its outcome to its row. earlier: a run of the same job
+        that is being tidied up."""
         try:
-            try:
-                with full_disk():
-                    self.spool.open(row.key)
-                future = self.engine.submit(row.kind, row.payload, row.key, lane)
-                # Stopped after the claim, before there was anything to stop:
-                if self._unwanted.get(row.key) == row.started:
-                    self._stop_run(row.key)
-            except (
-                Exception
-            ) as error:  # it has not begun: it waits until the disk or the cluster is there again
-                log.warning("a job could not be started; it waits: %s", type(error).__name__)
-                await asyncio.sleep(POLL)
-                await self.store.run(self.queue.give_back, row.key)
-                return
-            try:
-                outcome: Stored | EvidentError | None = await asyncio.wrap_future(future)
-            except EvidentError as error:
-                outcome = error
-            except (
-                Lost,
-                asyncio.CancelledError,
-            ):  # the engine forgot it, or had not begun it when it was stopped
-                if self.stopping:
+            if earlier is not None:
+                await asyncio.wait([earlier])
+                if not await self.store.run(self.queue.active, [row.key]):  # that one has ended it after all
                     return
-                outcome = Cancelled("The job was stopped.") if self.spool.cancelled(row.key) else None
-            except Exception as error:
-                log.error("the engine failed: %s", where(error))
-                outcome = JobFailed("The job failed because of a fault in the program; see the server's log.")
-            if outcome is None:
-                await self.store.run(self.queue.give_back, row.key)
-            else:
+            future = await self._begin(row, lane)
+            if future is None:
+                return
+            outcome = await self._outcome(row.key, future)
+            if outcome is not None:
                 await self._end(row.key, outcome)
+            elif not self.stopping:
+                await self.store.run(self.queue.give_back, row.key)
         except (
             StorageUnavailable,
             NoSpace,
@@ -137,9 +121,41 @@ class Dispatcher:
                 "a job could not be given back; it waits for its lease to run out: %s", fault.instance_code
             )
         finally:
-            del self._running[row.key]
-            self._unwanted.pop(row.key, None)
+            if self._running[row.key][1] is asyncio.current_task():
+                del self._running[row.key]
+            if self._unwanted.get(row.key) == row.started:
+                del self._unwanted[row.key]
             self.signals.wake.set()
+
+    async def _begin(self, row: JobRow, lane: Lane) -> Future[Stored] | None:
+        """Hands a job to the engine; None when it could not, and the job waits again."""
+        try:
+            with full_disk():
+                self.spool.open(row.key)
+            future = self.engine.submit(row.kind, row.payload, row.key, lane)
+            # Stopped after the claim, before there was anything to stop:
+            if self._unwanted.get(row.key) == row.started:
+                self._stop_run(row.key)
+            return future
+        except Exception as error:  # until the disk or the cluster is there again
+            log.warning("a job could not be started; it waits: %s", type(error).__name__)
+            await asyncio.sleep(POLL)
+            await self.store.run(self.queue.give_back, row.key)
+            return None
+
+    async def _outcome(self, key: str, future: Future[Stored]) -> Stored | EvidentError | None:
+        """What the engine makes of a job; None when it forgot it."""
+        try:
+            return await asyncio.wrap_future(future)
+        except EvidentError as error:
+            return error
+        except (Lost, asyncio.CancelledError):
+            # The scheduler went away; or the job was stopped before a worker had begun it.
+            stopped = not self.stopping and self.spool.cancelled(key)
+            return Cancelled("The job was stopped.") if stopped else None
+        except Exception as error:
+            log.error("the engine failed: %s", where(error))
+            return JobFailed("The job failed because of a fault in the program; see the server's log.")
 
     async def _end(self, key: str, outcome: Stored | EvidentError) -> None:
         tries, mistakes = self.spool.starts(key), 0

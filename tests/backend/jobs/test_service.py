@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import Future
 
 import numpy as np
@@ -291,3 +292,28 @@ def test_a_job_is_stopped_that_the_engine_has_not_begun(backend, monkeypatch):
     backend.until(lambda: running(backend, key))
     backend.run(backend.jobs.cancel(key))
     assert backend.finished(key, 6).state == "cancelled"
+
+
+def test_a_job_that_is_started_again_at_once_keeps_its_folder(backend, monkeypatch):
+    """The earlier run is being tidied up when the next one is claimed."""
+    fail, claim, claimed_again = backend.jobs.queue.fail, backend.jobs.queue.claim, threading.Event()
+    key, _ = backend.submit("toy_echo", steps=600, nap=0.1)
+    backend.until(lambda: running(backend, key))
+
+    def slow_answer(*args):
+        ended = fail(*args)
+        claimed_again.wait(20)
+        return ended
+
+    def claimed(line):
+        taken = claim(line)
+        if taken is not None:
+            claimed_again.set()
+        return taken
+
+    monkeypatch.setattr(backend.jobs.queue, "fail", slow_answer)
+    monkeypatch.setattr(backend.jobs.queue, "claim", claimed)
+    backend.run(backend.jobs.cancel(key))
+    assert backend.finished(key).state == "cancelled"
+    backend.submit("toy_echo", key=key, steps=5, nap=0.1)
+    assert backend.finished(key).state == "done"
