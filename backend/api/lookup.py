@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.core.cost import corrected
@@ -34,7 +35,7 @@ class KnownModel:
     info: ModelInfo
     fits: Mapping[str, Fit]
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Part of job keys: sha256 over the model's whole description (weights, labels, card, ...)."""
         return hashlib.sha256(canonical(self.info.model_dump(mode="json")).encode()).hexdigest()
@@ -91,8 +92,13 @@ async def model(services: Services, key: str, start: bool = False) -> KnownModel
             code="unknown_model",
             field="model",
         )
-    info, fits = await _soon(services.model(plain_text(key), start=start))
-    return KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
+    description = await _soon(services.model(plain_text(key), start=start))
+    last, known = services.known_models.get(key, (None, None))
+    if known is None or last != description:
+        info, fits = description
+        known = KnownModel(ModelInfo(**info), {name: Fit(**fit) for name, fit in fits.items()})
+        services.known_models[key] = description, known
+    return known
 
 
 async def expected_fits(services: Services, described: KnownModel) -> dict[str, Fit]:
@@ -122,9 +128,9 @@ async def prediction_key(services: Services, request: dict[str, Any], predictor:
 
 async def method(services: Services, key: str) -> MethodInfo:
     """Raises NotFound with the nearest key, Busy while starting."""
-    methods = {info.key: info for info in (await catalogue(services)).methods}
+    methods = {info["key"]: info for info in await _soon(services.methods())}
     if key in methods:
-        return methods[key]
+        return MethodInfo(**methods[key])
     near = difflib.get_close_matches(key[:100], methods, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(methods)}."
     raise NotFound(f"There is no method of that name. {hint}", code="unknown_method", field="method")

@@ -24,6 +24,8 @@ from backend.tasks.payloads import ModelOnInput, ModelSource, StoredInput, Uploa
 
 log = logging.getLogger("evident")
 
+Description = tuple[dict[str, Any], dict[str, dict[str, Any]]]
+"""A model and how each method fits it, as JSON."""
 ZOO = ("timm:", "torchvision:")
 """Model keys that are not listed but may be asked for by name."""
 CATALOGUE_SECONDS = 120.0
@@ -47,6 +49,9 @@ class Services:
         self.engine = create_engine(settings, plugins, preload)
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits, conditions(settings))
         self._descriptions: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.known_models: dict[str, tuple[Description, Any]] = {}
+        """`lookup.KnownModel` by key, with the description it was made of: a network with a thousand labels takes
+        milliseconds to validate and to hash."""
         self._preload, self._started = preload, uuid4().hex
         self._measured: set[str] = set()
         self.preparations: list[Callable[[], Awaitable[None]]] = []
@@ -115,7 +120,13 @@ class Services:
         ]
         return {**base["catalogue"], "models": models}
 
-    async def model(self, key: str, start: bool = True) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    async def methods(self) -> list[dict[str, Any]]:
+        """`app.core.schemas.MethodInfo` of each method as JSON. Starts nothing."""
+        base = await self._describe(None, start=False)
+        methods: list[dict[str, Any]] = base["catalogue"]["methods"]
+        return methods
+
+    async def model(self, key: str, start: bool = True) -> Description:
         """`app.core.schemas.ModelInfo` of a model, and per method its `app.core.schemas.Fit`. Raises
         NotFound, WeightsUnavailable, ModelRejected."""
         base = await self._describe(None, start)
@@ -165,7 +176,7 @@ class Services:
             "fetch", payload, key=fetch_key(key), title=f"Fetch {key}", client=client
         )
 
-    async def _published(self, key: str) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    async def _published(self, key: str) -> Description:
         """A published network that was fetched. Raises NotFound, which says how to."""
         with suppress(NotFound):
             row = await self.jobs.get(fetch_key(key))

@@ -74,8 +74,12 @@ def conditions(settings: Settings) -> str:
 def files_in(*folders: Path | None) -> list[list[Any]]:
     """Path, size, time and inode of every file in these folders; the list changes when a file is added,
     replaced or removed."""
-    there = [folder for folder in folders if folder is not None and folder.is_dir()]
-    return _fingerprints(path for folder in there for path in folder.iterdir())
+    entries: list[os.DirEntry[str]] = []
+    for folder in folders:
+        if folder is not None and folder.is_dir():
+            with os.scandir(folder) as there:  # asked at every request: ten times as fast as pathlib
+                entries += there
+    return _fingerprints(entries)
 
 
 def python_files(file: Path | None) -> list[list[Any]]:
@@ -83,12 +87,12 @@ def python_files(file: Path | None) -> list[list[Any]]:
     return [] if file is None else _fingerprints({file, *file.parent.glob("*.py")})
 
 
-def _fingerprints(paths: Iterable[Path]) -> list[list[Any]]:
+def _fingerprints(files: Iterable[os.DirEntry[str] | Path]) -> list[list[Any]]:
     fingerprints: list[list[Any]] = []
-    for path in sorted(paths):
+    for file in sorted(files, key=os.fspath):
         with suppress(FileNotFoundError):
-            stat = path.stat()
-            fingerprints.append([str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino])
+            stat = file.stat()
+            fingerprints.append([os.fspath(file), stat.st_size, stat.st_mtime_ns, stat.st_ino])
     return fingerprints
 
 

@@ -92,7 +92,8 @@ class Jobs:
         if row.state == "done" and not await self.store.run(self._intact, key):
             await self.store.run(self.queue.requeue, key)
             row = replace(await self.get(key), fresh=True)
-        self.signals.send(key)
+        if row.fresh:
+            self.signals.send(key)
         return await self._with_progress(row)
 
     async def get(self, key: str) -> JobRow:

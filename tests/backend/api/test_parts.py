@@ -319,11 +319,23 @@ def test_a_bug_is_a_500_with_an_id_and_a_log_line_without_words(
 
 
 def test_the_web_process_needs_no_torch() -> None:
-    """What `evident serve --part api` imports before a request: no torch, no scipy, no librosa."""
+    """What `evident serve --part api` imports before a request, and for a picture of a map: no torch, no scipy,
+    no librosa, no matplotlib."""
     code = (
         "import sys; from app.core.settings import Settings; from backend.api import create_api, health_router; from backend.api.services import Services;"
-        "import app.web.guard, backend.rendering.overlay, backend.rendering.listen;"
-        "print([name for name in ('torch', 'captum', 'scipy', 'librosa', 'skimage', 'soundfile', 'av', 'dash') if name in sys.modules])"
+        "import numpy as np, app.web.guard, backend.rendering.listen; from backend.rendering.overlay import Look, draw;"
+        "draw(None, np.ones((8, 8)), Look());"
+        "print([name for name in ('torch', 'captum', 'scipy', 'librosa', 'skimage', 'soundfile', 'av', 'dash', 'matplotlib') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_worker_answers_before_it_loads_what_serves_requests() -> None:
+    """Three of them start at once, beside the web process that waits for them."""
+    code = (
+        "import sys, backend.jobs.workers.process;"
+        "print([name for name in ('torch', 'numpy', 'sqlalchemy', 'fastapi', 'backend.tasks') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert found.stdout.strip() == "[]"
