@@ -73,6 +73,7 @@ def record(
     from datetime import UTC, datetime
 
     from backend.attribution.methods import METHODS
+    from backend.attribution.quality import quality_of
     from backend.tasks.models import axis_info, versions
 
     y_size, x_size = result.values.shape
@@ -99,6 +100,7 @@ def record(
         ],
         extras=dict(result.extras),
         notes=[*prepared.notes, *result.notes],
+        quality=quality_of(result),
         seconds=result.seconds,
         forwards=result.forwards,
         backwards=result.backwards,

@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 
 from app.core.schemas import Explanation, Record
 from frontend.ui import figures, words
-from frontend.ui.common import aria, facts, note
+from frontend.ui.common import aria, facts, icon, note
 
 DRAWN = ("coefficients", "band", "errors")
 """What a method may have kept beside its map that is drawn here."""
@@ -35,6 +35,7 @@ def receipt(
     ]
     return html.Div(
         [
+            *quality(record),
             facts(numbers(record)),
             *notes,
             *drawn,
@@ -42,6 +43,20 @@ def receipt(
             facts(conditions(record)),
         ]
     )
+
+
+def quality(record: Record) -> list[Component]:
+    """What the method measured about its map, each with what it means."""
+    return [
+        html.P(
+            [
+                html.Strong([icon(words.QUALITY_ICON[said.state]), f" {said.figure} {said.word}. "]),
+                said.meaning,
+            ],
+            className="ev-remark ev-remark--warning" if said.state == "poor" else "ev-remark",
+        )
+        for said in record.quality
+    ]
 
 
 def of_map(values: np.ndarray | None, pieces: bool = True) -> list[tuple[str, go.Figure]]:

@@ -17,6 +17,7 @@ MODALITY = {"image": "Image", "audio": "Sound", "spectrogram": "Spectrogram"}
 ROLE = {"right": "Model right", "wrong": "Model wrong", "shortcut": "Shortcut", "example": "Example"}
 ROLE_ICON = {"right": "check", "wrong": "error", "shortcut": "warning", "example": "info"}
 ROLE_STATE = {"right": "ok", "wrong": "bad", "shortcut": "warning", "example": "unknown"}
+QUALITY_ICON = {"good": "check", "fair": "info", "poor": "warning"}
 GROUP = {
     "photographs": ("Photographs", "SqueezeNet 1.1 knows 1,000 kinds of things. Some right, some wrong."),
     "sounds": ("Coughs", "Made by a program, so the evidence is known."),

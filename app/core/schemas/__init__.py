@@ -16,7 +16,14 @@ from app.core.schemas.concepts import (
     ExampleRef,
     ExamplesRequest,
 )
-from app.core.schemas.explanations import ArrayInfo, Explanation, ExplanationRequest, Record, StageInfo
+from app.core.schemas.explanations import (
+    ArrayInfo,
+    Explanation,
+    ExplanationRequest,
+    Quality,
+    Record,
+    StageInfo,
+)
 from app.core.schemas.inputs import (
     AxisInfo,
     Check,
@@ -81,6 +88,7 @@ __all__ = [
     "PredictionResult",
     "Problem",
     "Progress",
+    "Quality",
     "Record",
     "Request",
     "Sample",

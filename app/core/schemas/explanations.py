@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -38,6 +38,18 @@ class ArrayInfo(BaseModel):
     shape: list[int]
 
 
+class Quality(BaseModel):
+    """One figure on how well a map answers its own question, not on whether the network is right. figure, word: as the
+    panel shows them ("R² 0.71", "fair"). meaning: one plain sentence, with the thresholds."""
+
+    key: str
+    value: float | None
+    figure: str
+    state: Literal["good", "fair", "poor"]
+    word: str
+    meaning: str
+
+
 class Record(BaseModel):
     """Result with the conditions it holds under. A map without its conditions is not shown."""
 
@@ -60,6 +72,8 @@ class Record(BaseModel):
     arrays: list[ArrayInfo] = []
     extras: dict[str, Any] = Field({})
     notes: list[str] = []
+    quality: list[Quality] = []
+    """What the method measured about its map, the gravest first; empty where nothing can be said."""
     seconds: float
     forwards: int
     backwards: int

@@ -36,14 +36,20 @@ def native_stage(values: Tensor, layer: str | None) -> dict[str, Stage]:
 
 
 def grad_cam(forward: LayerForward, x: Tensor) -> Tensor:
-    """relu(sum_k w_k A_k) at the layer's resolution `[h, w]`, by Captum's `LayerGradCam`."""
-    return forward.attribute(LayerGradCam(forward, forward.layer), x, relu_attributions=True)[0, 0]
+    """relu(sum_k w_k A_k) at the layer's resolution `[h, w]`."""
+    return weighted_sum(forward, x).relu()
+
+
+def weighted_sum(forward: LayerForward, x: Tensor) -> Tensor:
+    """sum_k w_k A_k, before what speaks against the class is cut off, `[h, w]`; by Captum's `LayerGradCam`."""
+    return forward.attribute(LayerGradCam(forward, forward.layer), x)[0, 0]
 
 
 @register
 class GradCam(Method[NoParams]):
     """relu(sum_k w_k A_k) with w_k = mean_ij dy_c/dA_k; A_k are the feature maps of the chosen layer, y_c the
     logit. By Captum's `LayerGradCam`.
+    extras.clipped: share of sum |sum_k w_k A_k| that the relu cuts off.
 
     On a network that ends in global average pooling and a linear layer this is CAM up to a constant factor.
     """
@@ -69,10 +75,12 @@ class GradCam(Method[NoParams]):
         self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
     ) -> Attribution:
         forward = LayerForward(model, context, report, passes=1)
-        coarse = grad_cam(forward, x)
+        signed = weighted_sum(forward, x)
+        coarse, whole = signed.relu(), float(signed.abs().sum())
         return forward.attribution(
             enlarged(coarse, (x.shape[-2], x.shape[-1])),
             signed=False,
             native=tuple(coarse.shape),
             stages=native_stage(coarse, context.layer),
+            extras={"clipped": float((coarse - signed).sum()) / whole} if whole else {},
         )

@@ -13,11 +13,12 @@ from torch import Tensor
 from backend.attribution.methods import register
 from backend.attribution.network.captum_adapter import Forward
 from backend.attribution.perturbation.removal import BaselineParam, baseline_defaults, chunks
+from backend.attribution.quality import MEASURES
 from backend.attribution.tolerance import reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, silent
 from models.model import Model
 
-WIDE = 0.05
+WIDE = MEASURES["completeness"].good
 """Completeness gap from which the map is called rough."""
 TINY = 1e-6
 DOUBLED = "the last doubling changed the map by {share} of its size"

@@ -27,11 +27,12 @@ from backend.attribution.perturbation.segment_space import (
 )
 from backend.attribution.perturbation.segments import segments, to_cells
 from backend.attribution.perturbation.surrogate import Surrogate, draw, fit_surrogate, too_few
+from backend.attribution.quality import MEASURES
 from backend.attribution.tolerance import ToleranceParam, reached, stopped
 from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
 from models.model import Model
 
-WEAK = 0.3
+WEAK = MEASURES["fit"].fair
 """R2 below which the surrogate does not describe the model."""
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from backend.attribution.network.run import Run
+from backend.attribution.quality import MEASURES
 
-WIDE = 0.05
+WIDE = MEASURES["completeness"].good
 """Gap from which a map is called incomplete."""
 TINY = 1e-6
 

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from backend.attribution.network.run import Run
 from backend.attribution.perturbation.segments import Segmentation, grid
+from backend.attribution.quality import MEASURES
 from models.model import Model
 from models.spec import Baseline
 
-UNSURE = 0.5
+UNSURE = MEASURES["standard_error"].fair
 """A map gets a note when its standard error exceeds this share of its values' standard deviation."""
 BaselineParam = Annotated[
     Baseline,

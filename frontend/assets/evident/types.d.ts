@@ -83,6 +83,14 @@ interface ExplanationRequest {
   start: number | null;
 }
 
+/** One figure on how well a map answers its own question; the gravest comes first in a record. */
+interface Quality {
+  figure: string;
+  state: "good" | "fair" | "poor";
+  word: string;
+  meaning: string;
+}
+
 interface Stage {
   name: string;
   title: string;
@@ -108,6 +116,7 @@ interface ExplanationRecord extends Axes {
   stages: Stage[];
   extras: { [name: string]: unknown };
   notes: string[];
+  quality: Quality[];
   seconds: number;
   forwards: number;
   backwards: number;

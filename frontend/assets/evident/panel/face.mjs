@@ -7,6 +7,7 @@ import * as describe from "../maps/describe.mjs";
 import * as words from "../maps/words.mjs";
 import { Listen } from "../sound/listen.mjs";
 import { PanelMenu } from "./menu.mjs";
+import { QualityMark } from "./quality.mjs";
 
 const CHIPS = {
   failed: ["bad", "error", "failed"],
@@ -23,6 +24,7 @@ export class PanelFace {
     this.panel = panel;
     this.heading = el("h3.ev-map-title");
     this.chip = el("span.ev-chip", { hidden: true });
+    this.mark = new QualityMark(panel, () => this.menu.numbers());
     this.meta = el("span.ev-map-meta");
     this.stop = el("button.ev-link", { type: "button", hidden: true, onclick: () => panel.stop() }, "stop");
     this.menu = new PanelMenu(panel);
@@ -32,7 +34,7 @@ export class PanelFace {
     this.bar = new Bar();
     this.known = el("div.ev-known", { hidden: true });
     this.listen = new Listen(panel);
-    const head = el("header.ev-map-head", {}, this.heading, this.chip, this.meta, this.stop, this.menu.node);
+    const head = el("header.ev-map-head", {}, this.heading, this.chip, this.mark.node, this.meta, this.stop, this.menu.node);
     const body = el("div.ev-map-body", {}, panel.figure.node, this.message);
     this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, this.bar.node, this.known, this.listen.node);
   }
@@ -47,6 +49,7 @@ export class PanelFace {
     this.node.setAttribute("aria-label", `${panel.title} map`);
     this.node.dataset.state = panel.state;
     this.chipOf();
+    this.mark.refresh();
     this.meta.textContent = this.metaText();
     this.meta.title = this.metaTitle();
     this.stop.hidden = !["running", "queued"].includes(panel.state) || !panel.job;
@@ -72,11 +75,7 @@ export class PanelFace {
 
   metaText() {
     const { state, job, record } = this.panel;
-    if (state === "done" && record) {
-      const conserved =
-        record.gap === null || record.gap === undefined ? "" : `kept ${(100 * Math.max(0, 1 - record.gap)).toFixed(1)} % · `;
-      return conserved + words.duration(record.seconds);
-    }
+    if (state === "done" && record) return words.duration(record.seconds);
     if (state === "running" && job)
       return [words.count({ ...job.progress, unit: "" }), words.left(job.progress)].filter(Boolean).join(" · ");
     if (state === "queued") return words.waiting(job);
@@ -85,10 +84,8 @@ export class PanelFace {
 
   metaTitle() {
     const { state, job, record } = this.panel;
-    if (state === "done" && record) {
-      const conserved = record.gap === null || record.gap === undefined ? "" : "Kept: the share of the score the map's cells add up to. ";
-      return `${conserved}${record.forwards} forward and ${record.backwards} backward passes`;
-    }
+    if (state === "done" && record)
+      return `Computing time. The network was asked ${words.integer(record.forwards)} times (${words.integer(record.backwards)} of them with its gradient).`;
     return state === "running" && job ? words.count(job.progress) : "";
   }
 
