@@ -113,6 +113,27 @@ def test_many_running_maps_leave_connections_for_the_rest_of_the_page(bench: Pag
     assert len(served.asked("GET", "/events")) == 2
 
 
+def test_a_finished_map_shows_its_quality_in_its_head_the_gravest_first(bench: Page, served: Site) -> None:
+    values = np.eye(4, dtype=np.float32)
+    said = [
+        {"key": "fit", "value": 0.31, "figure": "R² 0.31", "state": "poor", "word": "poor", "meaning": "One."},
+        {"key": "standard_error", "value": 0.1, "figure": "error 10 %", "state": "good", "word": "good", "meaning": "Two."},
+    ]  # fmt: skip
+    axes = pixel_axes(4, 4)
+    served.put("judged", values, record=record(values, axes, quality=said))
+    served.put("unjudged", values, record=record(values, axes, quality=[]))
+    judged, unjudged = (
+        scenes.add(bench, "map", explanation=key, title="LIME", key=key) for key in ("judged", "unjudged")
+    )
+    mark = bench.locator(f"#{judged} .ev-quality")
+    expect(mark).to_have_text("R² 0.31poor")
+    expect(mark).to_have_attribute("title", "R² 0.31 poor: One.\nerror 10 % good: Two.")
+    expect(bench.locator(f"#{unjudged} .ev-map")).to_have_attribute("data-state", "done")
+    expect(bench.locator(f"#{unjudged} .ev-quality")).to_be_hidden()
+    mark.click()
+    assert told(bench, "numbers-store")[-1]["data"]["id"] == "judged"
+
+
 def test_a_failed_map_says_why_and_can_be_tried_again(bench: Page, served: Site) -> None:
     error = {
         "title": "Not enough memory",

@@ -108,6 +108,7 @@ def record(values: np.ndarray, axes: dict[str, Any], **changed: Any) -> dict[str
         "engine": "",
         "extras": {},
         "notes": [],
+        "quality": [],
         "seconds": 0.31,
         "forwards": 1,
         "backwards": 1,
