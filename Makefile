@@ -42,7 +42,7 @@ check: .venv/installed-test node_modules/installed ## lint, types, import rules
 
 test: .venv/installed-test browser check ## the whole suite, real browser included
 	$(NODE) --test --test-reporter=spec tests/frontend/evident/*.test.mjs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: .venv/installed-test ## cost over the floor and against public implementations (ARGS="--only peers --compare FILE")
 	$(BIN)/evident bench $(ARGS)

@@ -43,8 +43,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the whole session: while it is open its event loop counts as running, also for tests of other
+    folders in the same process."""
     path = provide.installed()
     assert path, "no browser: run make test, which provides one"
     with sync_playwright() as playwright:

@@ -81,3 +81,12 @@ def shapley_sampling(
             after = score(shown[labels])
             row[i], before = after - before, after
     return added
+
+
+def near(actual: np.ndarray, expected: np.ndarray, share: float = 1e-5, of: float | None = None) -> None:
+    """Within a share of the largest value (or `of`) and the rounding of scores, which are below 1 here."""
+    largest = np.abs(expected).max() if of is None else of
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=share * largest + np.finfo(np.float32).eps)
+
+
+NETWORKS = ("plain", "residual", "mobile", "single_logit")
