@@ -314,6 +314,12 @@ def _is_users(file: Path) -> bool:
     return not inside and not ours_too
 
 
+def users_modules() -> list[ModuleType]:
+    """Imported modules that belong to no installed package."""
+    files = {name: _file_of(name) for name in list(sys.modules)}
+    return [sys.modules[name] for name, file in files.items() if file is not None and _is_users(file)]
+
+
 def _fingerprint(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()

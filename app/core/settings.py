@@ -88,13 +88,15 @@ class Settings(BaseSettings):
     weights: Path | None = None
     """A folder of local `.safetensors` files (`timm:resnet18.safetensors`, ...) looked at before any
     download."""
+    frame_ancestors: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may show this one in a frame (`http://localhost:*`: a notebook); none by default."""
     models: Path | None = None
     """A Python file with the operator's own models (`evident serve --models`). It is run, in every worker."""
     inputs: Path | None = None
     """A folder of the operator's own files for the gallery (`evident serve --inputs`)."""
     limits: Limits = Limits()
 
-    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "frame_ancestors", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """A JSON list, or names with commas between."""
@@ -111,6 +113,14 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         """Workers may have another working folder."""
         return None if value is None else value.expanduser().resolve()
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """They become part of a header."""
+        if any(not re.fullmatch(r"[A-Za-z][\w.+-]*:(//[\w.*-]+(:(\d+|\*))?)?", origin) for origin in value):
+            raise ValueError("each must be an origin, as http://localhost:*")
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

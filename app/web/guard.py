@@ -198,12 +198,13 @@ class Guard:
             if is_api
             else self._page_policy(),
             "x-content-type-options": "nosniff",
-            "x-frame-options": "DENY",
             "referrer-policy": "no-referrer",
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
             "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
         }
+        if is_api or not self.settings.frame_ancestors:  # this older header knows no list of origins
+            headers["x-frame-options"] = "DENY"
         if is_api:
             headers["cache-control"] = "no-store"
         elif scope["path"].startswith("/assets/"):
@@ -216,10 +217,11 @@ class Guard:
         # Asked for every time: Dash adds inline scripts of its own when it serves its first page.
         scripts = " ".join(["'self'", *self._hashes()])
         # Mantine and plotly write style attributes and style elements at run time.
+        frames = " ".join(self.settings.frame_ancestors) or "'none'"
         return (
             f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
             "media-src 'self' blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
-            "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+            f"base-uri 'self'; form-action 'self'; frame-ancestors {frames}"
         )
 
 

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 import models
 from app.cli import _commands, _parser, main
-from app.core.settings import Settings
+from app.core.settings import Settings, get_settings
+from models import own
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "models" / "samples"
@@ -61,7 +63,7 @@ def test_contributings_method_keeps_every_promise(tmp_path):
 
 
 def test_readmes_python(tmp_path, monkeypatch):
-    (code,) = blocks(README, "python")
+    code = blocks(README, "python")[0]
     monkeypatch.chdir(tmp_path)
     waveform, rate = soundfile.read(SAMPLES / "sound_wheeze.flac")
     soundfile.write("cough.wav", waveform, rate)
@@ -83,6 +85,26 @@ def test_readmes_python(tmp_path, monkeypatch):
     assert names["out"].maps.shape[0] == 1
     assert names["out"].maps.ndim == 3
     assert names["out"].scores.shape == (1, 2)
+
+
+def test_readmes_file_of_models(tmp_path, monkeypatch):
+    """With weights beside it, as it says."""
+    (code,) = [block for block in blocks(README, "python") if block.startswith("# my_models.py")]
+    path = tmp_path / "my_models.py"
+    path.write_text(code)
+    head = nn.Linear(16, 2)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Identity(), nn.Identity(), head)
+    save_file(net.state_dict(), tmp_path / "cats_and_dogs.safetensors")
+    monkeypatch.setenv("EVIDENT_MODELS", str(path))
+    get_settings.cache_clear()
+    try:
+        assert own.check() == ["cats_and_dogs"]
+        loaded = models.load("cats_and_dogs")
+        assert torch.equal(loaded.module[4].weight, head.weight)
+    finally:
+        own._read_files.clear()
+        monkeypatch.undo()
+        get_settings.cache_clear()
 
 
 def documented_commands() -> list[list[str]]:
