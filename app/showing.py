@@ -36,8 +36,6 @@ from urllib.parse import quote
 from app.core.errors import InvalidInput, ModelRejected
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from models import InputSpec, Model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,7 +100,7 @@ class Shown:
 
 
 def show(
-    model: nn.Module | Model,
+    model: Any,
     inputs: str | Path | Sequence[Any] | None = None,
     labels: Sequence[str] | None = None,
     *,
@@ -187,7 +185,7 @@ def _written(model: Model, title: str | None, folder: Path) -> tuple[str, Path]:
     return key, file
 
 
-def _unbuilt() -> nn.Module:
+def _unbuilt() -> Any:
     raise ModelRejected("A network of another session cannot be built again.")
 
 
