@@ -3,12 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from app.showing import show
-
-__all__ = ["__version__", "show"]
+from typing import Any
 
 __version__ = "0.1.0"
 

@@ -50,7 +50,13 @@ from models.own import unpacked
 
 {key} = unpacked(Path(__file__).with_name("network.pickle"), "{sha256}")
 '''
-SERVE = "import sys; sys.path.append({root!r}); from app.showing import serve; sys.exit(serve())"
+SERVE = """
+import sys
+sys.path.append({root!r})
+from app import cli, showing
+showing.end_with_session()
+sys.exit(cli.main(["serve", *sys.argv[1:]]))
+"""
 
 
 class Shown:
@@ -135,9 +141,8 @@ def show(
     return shown
 
 
-def serve() -> int:
-    """The server's process: `evident serve` that ends when the session that started it does."""
-    from app.cli import main
+def end_with_session() -> None:
+    """In the server's process: ends it when the session that started it does."""
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1):  # not sys.stdin, whose lock would be held when the process ends
@@ -145,7 +150,6 @@ def serve() -> int:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="session-watch").start()
-    return main(["serve", *sys.argv[1:]])
 
 
 # The network
