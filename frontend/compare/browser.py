@@ -11,7 +11,7 @@ LOOK = ("look-opacity", "look-top", "look-sign", "look-scale", "look-colours")
 
 
 def register(app: Dash, _client: Client) -> None:
-    """Level, look, staleness, permalink, announcements."""
+    """Level, look, what is withheld, staleness, permalink, announcements."""
 
     def function(name: str) -> ClientsideFunction:
         return ClientsideFunction("evident", name)
@@ -29,6 +29,12 @@ def register(app: Dash, _client: Client) -> None:
         Output("evidence-row", "hidden"),
         Output("evidence", "data-known"),
         Input("answer-store", "data"),
+    )
+    app.clientside_callback(
+        function("withheld"),
+        Output("prediction-card", "data-withheld"),
+        Input("answer-store", "data"),
+        Input("asked-store", "data"),
     )
     outlined = Input("look-evidence", "checked")
     app.clientside_callback(function("outlined"), Output("evidence-row", "data-outlined"), outlined)

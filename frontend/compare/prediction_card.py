@@ -29,7 +29,7 @@ def prediction_view(
     withholds."""
     withheld = prediction.gate.state == "abstain" and not asked
     if withheld:
-        left = [withheld_score(prediction), picker(prediction, target, withheld=True)]
+        left = [withheld_score(prediction)]
     else:
         left = [bars(prediction), *beside(prediction, model), picker(prediction, target)]
     right = remarks(prediction, model, sample, value, withheld)
@@ -37,7 +37,7 @@ def prediction_view(
 
 
 def withheld_score(prediction: Prediction) -> Component:
-    """In place of the bars: why there is none, and the way to it."""
+    """In place of the bars and the class: why there are none, and the way to them."""
     return html.Div(
         [
             html.Strong([icon("warning"), " Score withheld"]),
@@ -70,21 +70,30 @@ def beside(prediction: Prediction, model: ModelInfo) -> list[Component]:
 
 
 def cough_by_cough(prediction: Prediction) -> Component:
-    """One score per cough, heard alone, and one for the recording."""
+    """One score per cough, heard alone, and one for the recording. A press on one marks it in the recording and plays
+    it alone."""
     top = prediction.top
     scores = [
-        html.Span(
+        html.Button(
             [html.Span(f"{number} ", className="ev-muted"), f"{cough.scores[top]:.2f}"],
             className="ev-cough-score",
-            title=f"Cough {number}, {cough.start:.2f} to {cough.end:.2f} s, heard alone",
+            type="button",
+            title=f"Cough {number}, {cough.start:.2f} to {cough.end:.2f} s: press to hear it. The score is the model's for this cough alone.",
+            **aria(
+                label=f"Hear cough {number}, {cough.start:.2f} to {cough.end:.2f} s, score {cough.scores[top]:.2f}",
+                pressed="false",
+            ),
+            **{"data-start": f"{cough.start:.4f}", "data-end": f"{cough.end:.4f}"},
         )
         for number, cough in enumerate(prediction.coughs, 1)
     ]
     mean = prediction.recording.get(top)
     whole = [] if mean is None else [html.Span(f"all together {mean:.2f}", className="ev-cough-score")]
-    return html.P(
+    return html.Div(
         [html.Span(f"{label_of(prediction, top)}, cough by cough: ", className="ev-muted"), *scores, *whole],
         className="ev-small ev-cough-scores",
+        role="group",
+        **aria(label="Cough by cough"),
     )
 
 
@@ -143,9 +152,9 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
     )
 
 
-def picker(prediction: Prediction, target: int, withheld: bool = False) -> Component:
+def picker(prediction: Prediction, target: int) -> Component:
     """Which class the maps explain."""
-    scored = len(prediction.classes) > SHOWN and not withheld
+    scored = len(prediction.classes) > SHOWN
     options = [
         {
             "value": str(score.index),
@@ -155,7 +164,7 @@ def picker(prediction: Prediction, target: int, withheld: bool = False) -> Compo
     ]
     return html.Div(
         [
-            html.Span() if withheld else how_made(prediction),
+            how_made(prediction),
             dmc.Select(
                 id="target-select",
                 data=options,
@@ -213,9 +222,11 @@ def remarks(
         for check in new
         if check.state in {"warning", "bad"} and not (withheld and check.detail in prediction.gate.reasons)
     ]
-    caution = model.card.get("caution") or model.card.get("confound") or model.card.get("limits")
+    caution, limits = model.card.get("caution") or model.card.get("confound"), model.card.get("limits")
     if isinstance(caution, str) and caution:
         lines.append(html.P([icon("warning"), f" {caution}"], className="ev-remark ev-remark--warning"))
+    elif isinstance(limits, str) and limits:
+        lines.append(html.P([icon("info"), f" {limits}"], className="ev-remark ev-muted"))
     if not lines:
         highest = (
             f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. "

@@ -259,6 +259,25 @@ def test_the_playhead_runs_over_every_map_and_loops_over_the_window(bench: Page,
     assert max(heard) < 1.9
 
 
+def test_a_cough_is_heard_alone_and_marked_and_nothing_else_moves(bench: Page) -> None:
+    root = player(bench)
+    bench.evaluate(
+        """() => { window.heard = []; window.marked = [];
+          evident.on('playhead', (s) => s !== null && heard.push(s)); evident.on('heard', (part) => marked.push(part));
+          document.body.insertAdjacentHTML('beforeend', '<button class="ev-cough-score" data-start="2.6" data-end="2.9">0.70</button>'); }"""
+    )
+    score = bench.get_by_role("button", name="0.70")
+    score.click()
+    expect(score).to_have_attribute("aria-pressed", "true")
+    expect(score).to_have_attribute("aria-pressed", "false")
+    assert bench.evaluate("marked") == [[2.6, 2.9], None]
+    heard = bench.evaluate("heard")
+    assert min(heard) >= 2.59
+    assert max(heard) < 3.4, "it ends with the cough, not with the recording"
+    assert bench.evaluate("id => evident.widgetOf(document.getElementById(id)).audio.paused", root)
+    assert told(bench, "window-store") == []
+
+
 def test_a_recording_that_cannot_be_played_says_so(bench: Page) -> None:
     player(bench, input="missing")
     expect(bench.get_by_role("alert")).to_contain_text("could not be played")

@@ -13,9 +13,11 @@ import "./sound/player.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
 import { listenForKeys } from "./keyboard.mjs";
+import { listenForCoughs } from "./sound/coughs.mjs";
 import { startWidgets } from "./core/widgets.mjs";
 
 export * from "./dash/callbacks.mjs";
 
+listenForCoughs();
 listenForKeys();
 startWidgets();

@@ -113,8 +113,11 @@ def test_a_withheld_score_is_nowhere_until_it_is_asked_for():
     assert "No cough was found." in texts(before)
     assert "0.81" not in texts(before)
     assert any(getattr(part, "id", None) == "score-ask" for part in parts(before))
-    assert any(getattr(part, "id", None) == "target-select" for part in parts(before))
+    assert not any(label in texts(before) for label in ("Covid-like", "other")), (
+        "the class is withheld with it"
+    )
     after = shown(WITHHELD, asked=True)
+    assert any(getattr(part, "id", None) == "target-select" for part in parts(after))
     assert "0.81" in texts(after)
     assert not any(getattr(part, "id", None) == "score-ask" for part in parts(after))
 
@@ -136,8 +139,24 @@ def test_coughs_are_listed_with_the_score_of_the_recording():
     said = texts(shown(prediction))
     assert "cough by cough" in said
     assert "all together 0.66" in said
-    assert said.count("0.70") == 3
+    assert said.count("score 0.70") == 3
     assert "cough by cough" not in texts(shown(prediction.model_copy(update={"coughs": COUGHS[:1]})))
+    pressed = [part for part in parts(shown(prediction)) if "data-start" in part.to_plotly_json()["props"]]
+    assert [(type(part).__name__, getattr(part, "data-start")) for part in pressed] == [
+        ("Button", "0.0000"),
+        ("Button", "0.2000"),
+        ("Button", "0.4000"),
+    ]
+
+
+def test_what_a_model_is_worth_is_said_calmly_and_what_misleads_is_not():
+    model = canned.CATALOGUE.models[0]
+    classes = {
+        key: {part.className for part in parts(view) if "Known." in texts(part) and "remark" in (getattr(part, "className", None) or "")}
+        for key in ("limits", "caution")
+        for view in [prediction_card.prediction_view(canned.prediction(), 1, model.model_copy(update={"card": {key: "Known."}}), None, canned.SOUND)]
+    }  # fmt: skip
+    assert classes == {"limits": {"ev-remark ev-muted"}, "caution": {"ev-remark ev-remark--warning"}}
 
 
 def test_the_model_s_own_auc_stands_beside_the_bars():

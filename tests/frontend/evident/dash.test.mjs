@@ -89,6 +89,16 @@ test("the address of Concepts holds the ticked concepts only", () => {
   assert.equal(conceptsQuery(null, [], null, null, null, null, null, [], refs), "");
 });
 
+test("the page names no class while the gate withholds the score, until it was asked for for this input", () => {
+  const kept = { subject: { input: "in1" }, prediction: { gate: { state: "abstain" } } };
+  const open = { subject: { input: "in1" }, prediction: { gate: { state: "doubtful" } } };
+  assert.deepEqual(
+    [callbacks.withheld(kept, null), callbacks.withheld(kept, ["in2"]), callbacks.withheld(kept, ["in1"]), callbacks.withheld(open, null)],
+    ["1", "1", "", ""],
+  );
+  assert.equal(callbacks.withheld(null, null), "");
+});
+
 test("small callbacks answer properties, or nothing where nothing is to change", () => {
   assert.deepEqual(callbacks.percent(70, 20), ["70 %", "20 %"]);
   assert.deepEqual(callbacks.navigation("/about", [{ path: "/" }, { path: "/about" }]), ["false", "page"]);

@@ -69,7 +69,7 @@ class Agreement {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.show(), 60);
     };
-    this.offs = ["maps", "look", "axes"].map((name) => on(name, later));
+    this.offs = ["maps", "look", "axes", "withheld"].map((name) => on(name, later));
     this.offs.push(on("agreement", () => this.toggle()));
   }
 
@@ -174,7 +174,7 @@ class Agreement {
 
   /** Tells the panels to draw (or drop) the outline, only when it changed. */
   publish() {
-    const next = this.on && this.consensus ? this.consensus : null;
+    const next = this.on && !viewState.withheld && this.consensus ? this.consensus : null;
     if (next === null && !viewState.consensus) return;
     viewState.consensus = next;
     this.outline.setAttribute("aria-pressed", String(Boolean(next)));

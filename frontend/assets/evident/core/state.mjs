@@ -17,6 +17,8 @@ export const viewState = {
   consensus: null,
   /** Axes of the input on show. @type {Axes | null} */
   axes: null,
+  /** The score is withheld: nothing on the page names the class that it would be for. */
+  withheld: false,
   /** Id of the input that they belong to. */
   seen: "",
 };

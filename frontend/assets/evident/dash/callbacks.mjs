@@ -1,4 +1,6 @@
 /* The clientside callbacks of the pages, by the names that frontend/**.py wires. State comes in, properties go out. */
+import { emit } from "../core/bus.mjs";
+import { viewState } from "../core/state.mjs";
 import { outlineEvidence } from "../evidence/marks.mjs";
 import { setLook } from "../panel/look.mjs";
 
@@ -32,6 +34,13 @@ export const mode = (input) => (input ? "ev-compare" : "ev-compare ev-compare--e
 
 /** Whether the row of the known evidence is hidden, and whose evidence it is. */
 export const known = (answer) => (answer?.known ? [false, JSON.stringify(answer.known)] : [true, ""]);
+
+/** While the gate withholds the score, maps do not name their class, and nothing says where they agree. asked: inputs whose score was asked for. */
+export function withheld(answer, asked) {
+  viewState.withheld = answer?.prediction.gate?.state === "abstain" && !(asked || []).includes(answer.subject.input);
+  emit("withheld");
+  return viewState.withheld ? "1" : "";
+}
 
 export const remove = (clicks) => (clicks ? null : noUpdate());
 

@@ -29,7 +29,7 @@ export function composePicture(panel) {
     context.fillText(text, x, y, WIDTH - 2 * MARGIN);
   };
   write(panel.face.heading.textContent, MARGIN, 28, { size: 16, weight: 650, colour: colours.ink });
-  write(subtitle(record), MARGIN, 46);
+  write(subtitle(record, panel.target), MARGIN, 46);
   const drawn = el("canvas", { width: place.width * SCALE, height: place.height * SCALE });
   const inner = drawn.getContext("2d");
   inner.scale(SCALE, SCALE);
@@ -45,9 +45,9 @@ export function composePicture(panel) {
   return canvas;
 }
 
-function subtitle(record) {
+function subtitle(record, target) {
   if (!record) return "Not finished";
-  const parts = [record.target_label, record.model, `weights ${record.weights_sha256.slice(0, 12)}`, record.layer, `seed ${record.seed}`];
+  const parts = [target, record.model, `weights ${record.weights_sha256.slice(0, 12)}`, record.layer, `seed ${record.seed}`];
   return parts.filter(Boolean).join(" \u00b7 ");
 }
 

@@ -69,6 +69,7 @@ export class MapPanel {
       on("look", () => this.later()),
       on("original", () => this.later()),
       on("consensus", () => this.later()),
+      on("withheld", () => this.later()),
       on("axes", () => this.later()),
       on("evidence", () => this.later()),
       on("largest", () => viewState.look.scale === "raw" && this.later()),
@@ -102,6 +103,7 @@ export class MapPanel {
 
   /** Name of the class explained, or of what else a method explains; before there is a record, from the page or from a finished map of the same class. */
   get target() {
+    if (viewState.withheld) return "";
     if (this.record) return this.record.extras?.explains ?? this.record.target_label;
     const { job } = this;
     const records = [...panels].map(({ record }) => record);

@@ -26,6 +26,8 @@ class Player {
   peaks = [];
   /** The part the model looks at. @type {[number, number] | null} */
   window = null;
+  /** A cough that was asked for: played alone, and marked. @type {[number, number] | null} */
+  alone = null;
 
   constructor(root) {
     this.root = root;
@@ -55,6 +57,7 @@ class Player {
     this.offs = [
       on("theme", () => this.draw()),
       on("play", () => this.toggle()),
+      on("hear", (part) => this.hear(part)),
       on("sound", (who) => who !== this && this.audio.pause()),
       // masked sound played from a map moves this playhead too
       on("playhead", (seconds) => this.place(seconds === null ? this.audio.currentTime : seconds)),
@@ -104,6 +107,23 @@ class Player {
     return this.loop.getAttribute("aria-pressed") === "true" ? this.window : null;
   }
 
+  /** Plays one part alone and marks it; null ends that. @param {[number, number] | null} part */
+  hear(part) {
+    if (!this.alone && !part) return;
+    this.audio.pause();
+    this.lone(part);
+    if (!part) return;
+    [this.audio.currentTime] = part;
+    this.toggle();
+  }
+
+  /** @param {[number, number] | null} part */
+  lone(part) {
+    this.alone = part;
+    this.draw();
+    emit("heard", part);
+  }
+
   async toggle() {
     const { audio } = this;
     if (!audio.paused) {
@@ -112,8 +132,8 @@ class Player {
     }
     emit("sound", this);
     this.problem.hidden = true;
-    const { repeated } = this;
-    if (repeated && (audio.currentTime < repeated[0] || audio.currentTime >= repeated[1])) [audio.currentTime] = repeated;
+    const { repeated, alone } = this;
+    if (!alone && repeated && (audio.currentTime < repeated[0] || audio.currentTime >= repeated[1])) [audio.currentTime] = repeated;
     audio.playbackRate = this.slow.getAttribute("aria-pressed") === "true" ? 0.5 : 1;
     try {
       await audio.play();
@@ -125,11 +145,13 @@ class Player {
 
   tick() {
     if (this.audio.paused || !this.root.isConnected) {
+      if (this.alone) this.lone(null);
       emit("playhead", null);
       return;
     }
-    const { repeated } = this;
-    if (repeated && this.audio.currentTime >= repeated[1]) [this.audio.currentTime] = repeated;
+    const { repeated, alone } = this;
+    if (alone && this.audio.currentTime >= alone[1]) this.audio.pause();
+    else if (!alone && repeated && this.audio.currentTime >= repeated[1]) [this.audio.currentTime] = repeated;
     emit("playhead", this.audio.currentTime);
     this.clock();
     requestAnimationFrame(() => this.tick());
@@ -227,6 +249,12 @@ class Player {
       context.fillRect(x(this.window[0]), 0, x(this.window[1]) - x(this.window[0]), HEIGHT);
     }
     this.drawPeaks(context, width, colours);
+    if (this.alone) {
+      const [from, to] = this.alone;
+      context.strokeStyle = colours.accent;
+      context.lineWidth = 2;
+      context.strokeRect(x(from), 1, Math.max(3, x(to) - x(from)), HEIGHT - 2);
+    }
     this.drawCoughs(context, x, colours);
     this.describe();
     this.clock();
