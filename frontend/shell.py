@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from frontend.client import API
 from frontend.pages import pages
 from frontend.ui import words
-from frontend.ui.common import aria, hidden, icon
+from frontend.ui.common import aria, hidden, icon, widget
 
 INDEX = f"""<!DOCTYPE html>
 <html lang="en">
@@ -72,6 +72,7 @@ def shell() -> Component:
                 header(),
                 banner(),
                 html.Main(dash.page_container, id="content", tabIndex=-1),
+                widget("tour"),
                 html.Div(id="live", role="status", className="ev-visually-hidden", **aria(live="polite")),
                 html.Div(id="notice", role="alert"),
             ],

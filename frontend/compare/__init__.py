@@ -1,6 +1,6 @@
 """The Compare page: an input, its prediction, and maps of it side by side."""
 
-from frontend.compare import browser, maps, numbers, page, params, subject
+from frontend.compare import browser, maps, numbers, page, params, subject, welcome
 from frontend.pages import Page
 
-PAGE = Page("/", "Compare", page.layout, (page, subject, maps, params, numbers, browser), order=10)
+PAGE = Page("/", "Compare", page.layout, (page, subject, maps, params, numbers, browser, welcome), order=10)

@@ -16,7 +16,7 @@ from app.core.schemas import Credit, Input, Sample
 from frontend import ids
 from frontend.client import href
 from frontend.ui import words
-from frontend.ui.common import action, aria, checks, chip, drawer, hidden, icon, note, widget
+from frontend.ui.common import action, checks, chip, drawer, hidden, icon, note, widget
 
 
 def sources(limits: Mapping[str, Any]) -> Component:
@@ -122,9 +122,8 @@ def nothing() -> list[Component]:
 
 def drop_zone(limits: Mapping[str, Any]) -> Component:
     """The large way in; the widget itself states formats, limits, and where the file goes."""
-    return html.Section(
+    return html.Div(
         [
-            html.H2("Drop a cough recording, a photo or a spectrogram", className="ev-start-title"),
             widget(
                 "upload",
                 store="input-store",
@@ -145,25 +144,31 @@ def drop_zone(limits: Mapping[str, Any]) -> Component:
                 className="ev-start-more",
             ),
         ],
-        className="ev-card ev-start-drop",
-        **aria(label="Bring an input"),
+        className="ev-start-drop",
     )
 
 
 def gallery(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
-    """Bundled cases; what is known about each is said before it is opened."""
-    return grouped(samples, inputs, "ev-gallery")
+    """Bundled cases, each with its kind."""
+    return grouped(samples, inputs, "ev-gallery", brief=True)
 
 
 def grouped(
-    samples: Sequence[Sample], inputs: Mapping[str, Input], list_class: str, prefix: str = ""
+    samples: Sequence[Sample],
+    inputs: Mapping[str, Input],
+    list_class: str,
+    prefix: str = "",
+    brief: bool = False,
 ) -> Component:
     """One list per kind of sample, each named for what it is. prefix: of the ids, where the samples stand twice on
     the page."""
     parts: list[Component] = []
     for group, members in itertools.groupby(samples, key=lambda sample: sample.group):
         title, about = words.GROUP[group]
-        cards = [sample_card(sample, inputs.get(sample.input), f"{prefix}{sample.key}") for sample in members]
+        cards = [
+            sample_card(sample, inputs.get(sample.input), f"{prefix}{sample.key}", brief)
+            for sample in members
+        ]
         parts += [
             html.H3([title, html.Span(about, className="ev-muted")], className="ev-gallery-title"),
             html.Ul([html.Li(card) for card in cards], className=list_class),
@@ -171,29 +176,35 @@ def grouped(
     return html.Div(parts) if parts else note("There are no bundled samples on this server.")
 
 
-def sample_card(sample: Sample, value: Input | None, key: str = "") -> Component:
-    """One case as a button. `key`: its id, where the same sample stands twice on the page."""
+def sample_card(sample: Sample, value: Input | None, key: str = "", brief: bool = False) -> Component:
+    """One case as a button. `key`: its id, where the same sample stands twice on the page. brief: name, kind and credit;
+    what is known about it is told when it is open."""
     picture = html.Span(
         html.Img(src=thumbnail(sample, value), alt="", className=f"ev-thumb ev-thumb--{sample.modality}"),
         className="ev-thumb-box",
     )
     role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
-    told = [
-        html.Span(sample.title, className="ev-sample-title"),
-        html.Span(sample.description, className="ev-sample-text"),
-        html.Span(
-            [html.Span("Known: ", className="ev-sample-label"), sample.known], className="ev-sample-known"
-        ),
-    ]
-    if sample.credit:
-        told.append(html.Span(f"Photo: {credit(sample.credit)}", className="ev-sample-text"))
+    title = html.Span(sample.title, className="ev-sample-title")
+    credits = (
+        [html.Span(f"Photo: {credit(sample.credit)}", className="ev-sample-text")] if sample.credit else []
+    )
+    if brief:
+        parts = [picture, html.Span([title, role, *credits], className="ev-sample-words")]
+    else:
+        known = [html.Span("Known: ", className="ev-sample-label"), sample.known]
+        told = [
+            title,
+            html.Span(sample.description, className="ev-sample-text"),
+            html.Span(known, className="ev-sample-known"),
+            *credits,
+        ]
+        side = html.Span([picture, role], className="ev-sample-side")
+        parts = [side, html.Span(told, className="ev-sample-words")]
     return html.Button(
-        [
-            html.Span([picture, role], className="ev-sample-side"),
-            html.Span(told, className="ev-sample-words"),
-        ],
+        parts,
         id=ids.sample(key or sample.key),
-        className="ev-sample",
+        className="ev-sample ev-sample--brief" if brief else "ev-sample",
+        title=f"{sample.description} {sample.known}" if brief else None,
         n_clicks=0,
         type="button",
     )

@@ -19,7 +19,7 @@ from dash.exceptions import PreventUpdate
 from app.core.schemas import Catalogue, Sample
 from app.core.schemas import Input as EvidentInput
 from frontend.client import ApiProblem, Client
-from frontend.compare import input_card, look_card, methods_card, panels, side
+from frontend.compare import input_card, look_card, methods_card, panels, side, welcome
 from frontend.compare.address import View, read
 from frontend.ui import common
 from frontend.wiring import wire
@@ -114,13 +114,17 @@ def body(opened: Opened, view: View) -> Component:
                 ],
                 className="ev-column ev-column--left",
             ),
-            html.Div([start(opened), *centre()], className="ev-column ev-column--centre"),
+            html.Div(
+                [welcome.start(opened.samples, opened.inputs, opened.limits), *centre()],
+                className="ev-column ev-column--centre",
+            ),
             html.Div([side.readout_card(), side.agreement_card()], className="ev-column ev-column--right"),
             input_card.samples_drawer(opened.samples, opened.inputs),
             methods_card.params_drawer(),
             numbers_drawer(),
         ],
         id="compare",
+        **{"data-chosen": "1" if view.model else "0"},
         className="ev-compare" if opened.value else "ev-compare ev-compare--empty",
     )
 
@@ -180,24 +184,6 @@ def methods(opened: Opened, view: View) -> Component:
         methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked),
         ticked,
         view.seed,
-    )
-
-
-def start(opened: Opened) -> Component:
-    """The empty state: a drop zone and bundled cases."""
-    return html.Div(
-        [
-            input_card.drop_zone(opened.limits),
-            html.Section(
-                [
-                    html.H2("Or start from a sample", className="ev-card-title"),
-                    input_card.gallery(opened.samples, opened.inputs),
-                ],
-                className="ev-card",
-                **common.aria(label="Samples"),
-            ),
-        ],
-        className="ev-start",
     )
 
 

@@ -124,7 +124,7 @@ async def open_sample(client: Client, clicks: list[int], trigger: Trigger) -> di
     """A bundled input with the model it was made for."""
     if not trigger.pressed:
         raise PreventUpdate
-    key = trigger.of("key").removeprefix("drawer:")
+    key = trigger.of("key").rpartition(":")[2]
     try:
         sample = next((sample for sample in await client.samples() if sample.key == key), None)
         if sample is None:

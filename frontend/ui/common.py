@@ -162,7 +162,10 @@ def facts(pairs: Mapping[str, Children]) -> Component:
 def table(head: Sequence[Children], rows: Sequence[Sequence[Children]], caption: str = "") -> Component:
     """A plain table; it scrolls inside its own box on a phone."""
     body = [html.Tr([html.Td(cell) for cell in row]) for row in rows]
-    inner = [html.Thead(html.Tr([html.Th(cell, scope="col") for cell in head])), html.Tbody(body)]
+    inner = [
+        html.Thead(html.Tr([html.Th(cell, scope="col") if cell else html.Td() for cell in head])),
+        html.Tbody(body),
+    ]
     if caption:
         inner.insert(0, html.Caption(caption))
     return html.Div(

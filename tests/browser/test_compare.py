@@ -61,7 +61,7 @@ def wait_for_maps(page: Page, count: int) -> None:
 def test_the_empty_page_offers_a_way_in_and_known_cases(site, page):
     page.goto(site)
     expect(page.get_by_text("Not a medical device")).to_be_visible()
-    expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
+    expect(page.get_by_text("Drop a file here")).to_be_visible()
     expect(page.get_by_text("up to 25 MB")).to_be_visible()
     for words in ("Model right", "Model wrong", "Shortcut"):
         expect(page.locator(".ev-start").get_by_text(words, exact=True).first).to_be_visible()

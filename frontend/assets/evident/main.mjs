@@ -10,6 +10,8 @@ import "./panel/input.mjs";
 import "./panel/panel.mjs";
 import "./panel/readout.mjs";
 import "./sound/player.mjs";
+import "./tour/result.mjs";
+import "./tour/tour.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
 import { listenForKeys } from "./keyboard.mjs";

@@ -27,6 +27,7 @@ def test_widgets_carry_what_their_scripts_need():
         "agreement",
         "summary",
         "evidence",
+        "tour-start",
     }
     assert json.loads(named["upload"]["limits"]) == canned.LIMITS
     assert json.loads(named["player"]["coughs"])[1]["start"] == 1.2
