@@ -137,8 +137,9 @@ def drop_zone(limits: Mapping[str, Any]) -> Component:
                     widget("record", store="input-store", limits=dict(limits), compact="1"),
                     dmc.Checkbox(
                         id="as-spectrogram",
-                        label="Read pictures as spectrograms (top row = highest frequency)",
+                        label="Pictures are spectrograms",
                         size="xs",
+                        wrapperProps={"title": "Top row = highest frequency"},
                     ),
                 ],
                 className="ev-start-more",

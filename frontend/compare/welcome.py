@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import dash_mantine_components as dmc
 from dash import Dash, Input, Output, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
@@ -50,7 +51,7 @@ def invitation(limits: Mapping[str, Any]) -> Component:
     return html.Section(
         [
             html.H2(
-                "See which parts of a photo, a cough or a spectrogram a network used for its answer, "
+                "See which parts of a photo, a cough or a spectrogram a network used, "
                 "and compare what several explanations say.",
                 className="ev-start-title",
             ),
@@ -69,7 +70,15 @@ def result_card() -> Component:
 
 def result_skeleton() -> list[Component]:
     """Until the server has predicted; the figures then draw their own axes."""
-    return [result_head("", None), html.Div(common.skeleton(5, 48), **aria(busy="true"))]
+    squares = [dmc.Skeleton(className="ev-result-square") for _ in range(len(METHODS) + 1)]
+    return [
+        result_head("", None),
+        html.Div(
+            [html.Div(squares, className="ev-result-maps"), common.skeleton(BARS)],
+            className="ev-result-body",
+            **aria(busy="true"),
+        ),
+    ]
 
 
 def result_head(about: str, sample: Sample | None) -> Component:
