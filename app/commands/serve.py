@@ -105,6 +105,10 @@ def _check(settings: Settings, part: str) -> None:
     from backend.api.startup import check_start
 
     check_start(settings)
+    if settings.inputs is not None:
+        from backend.api.gallery import check_inputs
+
+        check_inputs(settings.inputs)
 
 
 def _check_models(settings: Settings) -> None:

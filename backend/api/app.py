@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from app import __version__
 from app.core.schemas import Problem
+from backend.api import gallery
 from backend.api.http import errors
 from backend.api.intake import Intake
 from backend.api.routes import (
@@ -47,6 +48,7 @@ def create_api(services: Services) -> FastAPI:
     api.state.services = services
     api.state.intake = Intake(services)
     services.preparations.append(partial(concepts.draw_all, services))
+    services.preparations.append(partial(gallery.prepare, services, api.state.intake))
     errors.install(api)
     v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS)
     for module in (

@@ -19,6 +19,7 @@ ROLE_ICON = {"right": "check", "wrong": "error", "shortcut": "warning", "example
 ROLE_STATE = {"right": "ok", "wrong": "bad", "shortcut": "warning", "example": "unknown"}
 QUALITY_ICON = {"good": "check", "fair": "info", "poor": "warning"}
 GROUP = {
+    "own": ("Yours", "Up to 48 files of your folder, mistakes first where they are labelled."),
     "photographs": ("Photographs", "SqueezeNet 1.1 knows 1,000 kinds of things. Some right, some wrong."),
     "sounds": ("Coughs", "Made by a program, so the evidence is known."),
     "drawings": ("Pictures with known evidence", "Drawn by a program; a sticker leads one network astray."),

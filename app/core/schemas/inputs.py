@@ -73,7 +73,8 @@ class Credit(BaseModel):
 
 class Sample(BaseModel):
     key: str
-    group: Literal["photographs", "sounds", "drawings"]
+    group: Literal["own", "photographs", "sounds", "drawings"]
+    """`own`: of the folder that the operator named."""
     title: str
     description: str
     known: str

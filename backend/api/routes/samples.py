@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.core.errors import EvidentError, NotFound
 from app.core.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample
+from backend.api.gallery import PREFIX, own_samples
 from backend.api.http.context import Backend
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, As, Intake, input_id
@@ -30,16 +31,18 @@ FOLDER = Path(__file__).resolve().parents[3] / "models" / "samples"
 
 @router.get("/samples")
 async def samples(services: Backend, intake: InputIntake) -> list[Sample]:
-    """Each `input` is an input id that can be used at once; the first call decodes them."""
+    """Each `input` is an input id that can be used at once; the first call decodes them. The operator's own files
+    come first."""
+    own = await own_samples(services, intake)
     decoded = await asyncio.gather(*(_sample(entry, intake) for entry in _entries()))
-    return [sample for sample in decoded if sample is not None]
+    return [*own, *(sample for sample in decoded if sample is not None)]
 
 
 @router.get("/samples/{key}/evidence")
 async def evidence(key: str) -> KnownEvidence:
     """Where a program put the evidence of this sample: boxes in seconds and Hz, or a mask in pixels of the
     photo; in a photograph a box that was drawn by eye around the thing."""
-    if not any(entry["key"] == key for entry in _entries()):
+    if not key.startswith(PREFIX) and not any(entry["key"] == key for entry in _entries()):
         raise NotFound("There is no sample of that name; ask for the list of samples.", code="unknown_sample")
     return await run_in_threadpool(_evidence, key)
 
@@ -47,7 +50,7 @@ async def evidence(key: str) -> KnownEvidence:
 @lru_cache
 def _evidence(key: str) -> KnownEvidence:
     """Raises NotFound for a sample whose evidence is not known, or that holds none."""
-    entry = next(entry for entry in _entries() if entry["key"] == key)
+    entry = next((entry for entry in _entries() if entry["key"] == key), {"evidence": {}})
     evidence = entry["evidence"]
     regions = [
         KnownRegion(

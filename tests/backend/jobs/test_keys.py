@@ -57,6 +57,7 @@ for method in METHODS:
 run("prediction", input=picture, **shapes, start=None)
 run("prediction", input=sound, model="cough_check", upload=None, start=None)
 run("speed", **shapes)
+run("judgement", **shapes, inputs=[picture])
 run("concept_examples", ref="striped")
 run("concept_examples", ref="hum")
 one = [{"input": picture, "start": None}]
