@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "concepts"
-HELP = "Find concepts in images or recordings (analyse), or run the controlled experiment with planted evidence (experiment)."
+HELP = "Find concepts in images or recordings (analyse), run the controlled experiment with planted evidence (experiment), or make what is shipped of them again (bundle)."
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         parts.add_parser(
             "analyse", help="where and how much: concept maps, attributions and p-values of files"
         )
+    )
+    bundling = parts.add_parser(
+        "bundle", help="make what comes with the program of the built-in concepts again, after new weights"
+    )
+    bundling.add_argument(
+        "models", nargs="+", metavar="MODEL", help="bundled models, such as shapes or squeezenet1_1"
     )
 
 
@@ -92,7 +98,15 @@ def _add_analyse(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return _experiment(args) if args.part == "experiment" else _analyse(args)
+    return {"experiment": _experiment, "analyse": _analyse, "bundle": _bundle}[args.part](args)
+
+
+def _bundle(args: argparse.Namespace) -> int:
+    from backend.attribution.concepts.bundling import bundle
+
+    for path in bundle(tuple(args.models)):
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def _experiment(args: argparse.Namespace) -> int:

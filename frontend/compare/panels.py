@@ -70,6 +70,7 @@ def panel(
                 signed="1" if method.signed else "0",
                 pieces="1" if method.pieces else "0",
                 key=method.key,
+                family=method.family,
                 display=prediction.display,
                 stale="0",
             ),

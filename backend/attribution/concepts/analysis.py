@@ -28,10 +28,10 @@ from app.core.concept_results import (
 )
 from backend.attribution.concepts.attribution import attribution_field as field_of
 from backend.attribution.concepts.attribution import concept_maps, concept_scores
-from backend.attribution.concepts.curves import concept_curves, probability, without
+from backend.attribution.concepts.curves import concept_curves, control_curves, probability, without
 from backend.attribution.concepts.layer import LayerConcepts, Plan
 from backend.attribution.concepts.library import Library
-from backend.attribution.concepts.separability import HeldOut, held_out, logistic, mean_difference
+from backend.attribution.concepts.separability import HeldOut, logistic, mean_difference
 from backend.attribution.concepts.significance import (
     PERMUTATIONS,
     PseudoConcepts,
@@ -92,6 +92,7 @@ def analyse(
     total = len(plan.layers) * (len(inputs) + 1)
     done = 0
     report(done, total)
+    library.prepare(model, plan.layers, plan.concepts, plan.negatives)
     for place, name in enumerate(plan.layers):
         layer = LayerConcepts(model, library, plan, name, analysis.n_random)
         done += 1
@@ -220,10 +221,12 @@ def _evidence(
 
 def _curves(model: Model, layer: LayerConcepts, plan: Plan, x: Tensor, target: int) -> Iterator[ConceptCurve]:
     at = suffix(model, layer.name).at(x)
+    controls = [
+        control_curves(model, x, layer.name, chance.first(CONTROLS), target, at=at).median(0).values.tolist()
+        for chance in layer.chance
+    ]
     for k, ref in enumerate(plan.concepts):
-        curves = concept_curves(
-            model, x, layer.name, layer.vectors[k], target, pseudo=layer.pseudo(k).first(CONTROLS), at=at
-        )
+        curves = concept_curves(model, x, layer.name, layer.vectors[k], target, at=at)
         yield ConceptCurve(
             layer=layer.name,
             concept=ref,
@@ -231,7 +234,7 @@ def _curves(model: Model, layer: LayerConcepts, plan: Plan, x: Tensor, target: i
             share=curves.share.tolist(),
             erasing=curves.erasing.tolist(),
             insertion=curves.insertion.tolist(),
-            control=curves.control.median(0).values.tolist(),
+            control=controls[layer.group_of[k]],
         )
 
 
@@ -242,9 +245,7 @@ def _direction(layer: LayerConcepts, k: int, plan: Plan) -> ConceptDirection:
         _cosine(layer.directions[k], other) if j != k else -2.0 for j, other in enumerate(layer.directions)
     ]
     nearest = int(np.argmax(others)) if len(others) > 1 else None
-    own, trained = (
-        held_out(layer.plus[k], layer.minus[k], rule, plan.seed) for rule in (mean_difference, logistic)
-    )
+    own, trained = (layer.separability(k, rule) for rule in (mean_difference, logistic))
     return ConceptDirection(
         layer=layer.name,
         concept=plan.concepts[k],

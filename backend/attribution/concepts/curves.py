@@ -20,16 +20,16 @@ from backend.attribution.concepts.vectors import ConceptVector
 from backend.attribution.network.head import At, Head, suffix
 from models.model import Model
 
+STEPS = 6
+
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """share: `[S]`, erased or shown part. erasing, insertion: probability of the class `[S]`. control: erasing
-    curve of each pseudo-concept `[P, S]`."""
+    """share: `[S]`, erased or shown part. erasing, insertion: probability of the class `[S]`."""
 
     share: Tensor
     erasing: Tensor
     insertion: Tensor
-    control: Tensor
 
 
 @torch.no_grad()
@@ -40,8 +40,7 @@ def concept_curves(
     vector: ConceptVector,
     target: int,
     *,
-    pseudo: PseudoConcepts | None = None,
-    steps: int = 11,
+    steps: int = STEPS,
     at: At | None = None,
 ) -> Curves:
     """Probability of `target` along both curves. x: `[1, C, H, W]`. at: as in `attribution_field`."""
@@ -57,17 +56,30 @@ def concept_curves(
     visible = (rank.reshape(maps[0].shape)[None] < (share * order.numel()).round()[:, None, None]).to(
         features
     )
-    control = torch.empty(0, steps)
-    if pseudo is not None:
-        parts = _component(features, pseudo.directions.to(features), pseudo.emblems.to(features))
-        control = torch.stack(
-            [_scores(model, head, features - share[:, None, None, None] * part, target) for part in parts]
-        )
     return Curves(
         share,
         _scores(model, head, features - share[:, None, None, None] * erased[0], target),
         _scores(model, head, features * visible[:, None], target),
-        control,
+    )
+
+
+@torch.no_grad()
+def control_curves(
+    model: Model,
+    x: Tensor,
+    layer: str,
+    pseudo: PseudoConcepts,
+    target: int,
+    *,
+    steps: int = STEPS,
+    at: At | None = None,
+) -> Tensor:
+    """Erasing curve of each pseudo-concept, `[P, S]`: the same for all concepts that share them."""
+    features, head = at or suffix(model, layer).at(x)
+    share = torch.linspace(0, 1, steps, device=features.device)
+    parts = _component(features, pseudo.directions.to(features), pseudo.emblems.to(features))
+    return torch.stack(
+        [_scores(model, head, features - share[:, None, None, None] * part, target) for part in parts]
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from backend.attribution.concepts.domains import unlike_words
 from backend.attribution.concepts.library import COUNTER_KINDS, RANDOM, Library
+from backend.attribution.concepts.separability import HeldOut, Rule
 from backend.attribution.concepts.significance import PseudoConcepts, redrawn
 from models.model import Model
 
@@ -40,6 +41,7 @@ class LayerConcepts:
 
     def __init__(self, model: Model, library: Library, plan: Plan, name: str, n_random: int) -> None:
         self.name = name
+        self._model, self._library, self._plan = model, library, plan
         self.counters = [library.counter_for(model, ref, plan.negatives) for ref in plan.concepts]
         references = list(zip(plan.concepts, self.counters, strict=True))
         self.vectors = [library.vector(model, name, ref, counter) for ref, counter in references]
@@ -82,6 +84,13 @@ class LayerConcepts:
     def pseudo(self, k: int) -> PseudoConcepts:
         """The pseudo-concepts of concept k."""
         return self.chance[self.group_of[k]]
+
+    def separability(self, k: int, rule: Rule) -> HeldOut:
+        """How well the layer tells concept k from its counter-examples."""
+        plan = self._plan
+        return self._library.separability(
+            self._model, self.name, plan.concepts[k], self.counters[k], rule, plan.seed
+        )
 
     def _random_sets_of_kind(
         self, model: Model, library: Library, k: int, plan: Plan

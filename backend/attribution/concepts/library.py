@@ -11,7 +11,9 @@ Activations and directions are cached with their model.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable
+import math
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,6 +22,8 @@ from torch import Tensor
 
 from app.core.errors import InvalidInput, NotFound
 from backend.attribution.concepts.domains import Kind, picture_classifier
+from backend.attribution.concepts.separability import HeldOut, Rule, held_out
+from backend.attribution.concepts.shipped import shipped
 from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts, redrawn
 from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
 from backend.attribution.network.cache import cached
@@ -42,7 +46,15 @@ COUNTER_KINDS: dict[str, Kind] = {
 EXAMPLES = 40
 COUNTERS = 100
 CAPACITY = 64
-"""Most example sets, directions and pseudo-concepts cached in one process."""
+"""Most example sets and their feature maps cached in one process."""
+SMALL = 512
+"""Most directions, blocks of pseudo-concepts and accuracies cached in one process."""
+BLOCK = 200
+"""Pseudo-concepts drawn at once: a larger number begins with the same ones."""
+SPREAD = 7919
+"""Between the seeds of two blocks, so that neighbouring seeds share none."""
+TOGETHER_BYTES = 512 * 1024 * 1024
+"""Feature maps of an analysis that are made for all its layers in one pass."""
 T = TypeVar("T")
 
 
@@ -51,6 +63,8 @@ class Library:
 
     def __init__(self, blobs: Blobs | None = None) -> None:
         self.blobs = blobs
+        self.ran = 0
+        """Examples run through networks so far."""
 
     def content(self, ref: str) -> Hashable:
         """Identity of the examples that a reference stands for now: equal values mean equal examples.
@@ -135,34 +149,66 @@ class Library:
             model,
             ("vector", layer, self.content(ref), self.content(counter)),
             lambda: vector_from(
-                model, self.plus(model, layer, ref), self.minus(model, layer, counter), name=self.name(ref)
+                model,
+                self.plus(model, layer, ref),
+                self.minus(model, layer, counter),
+                name=self.name(ref),
+                emblems=self._shipped(model, "vector", layer, ref, counter),
             ),
         )
 
     def plus(self, model: Model, layer: str, ref: str) -> Activations:
         """Activations of the examples."""
-        return self._cached(
-            model,
-            ("plus", layer, self.content(ref)),
-            lambda: Activations(model, layer, self.examples(model, ref)),
-        )
+        return self._activations(model, layer, "plus", ref)
 
     def minus(self, model: Model, layer: str, negatives: str = RANDOM) -> Activations:
         """Activations of the counter-examples."""
-        return self._cached(
-            model,
-            ("minus", layer, self.content(negatives)),
-            lambda: Activations(model, layer, self.counter_examples(model, negatives)),
+        return self._activations(model, layer, "minus", negatives)
+
+    def prepare(
+        self, model: Model, layers: Sequence[str], refs: Sequence[str], negatives: str = RANDOM
+    ) -> None:
+        """Makes the activations of these concepts at all these layers, each example in one pass, where they may
+        be held all at once; otherwise each layer makes its own."""
+        shapes = {layer.name: layer.shape for layer in model.layers}
+        cells = sum(math.prod(shapes[layer]) for layer in layers if layer in shapes)
+        if (
+            len(layers) < 2
+            or 4 * cells * (EXAMPLES * len(refs) + COUNTERS) > TOGETHER_BYTES
+            or self.known(model, layers, refs, negatives)
+        ):
+            return
+        for ref in dict.fromkeys(refs):
+            self._at_layers(model, layers, "plus", ref)
+        for ref in dict.fromkeys(self.counter_for(model, ref, negatives) for ref in refs):
+            self._at_layers(model, layers, "minus", ref)
+
+    def known(
+        self, model: Model, layers: Sequence[str], refs: Sequence[str], negatives: str = RANDOM
+    ) -> bool:
+        """Whether all of these come with the program: no example has to be run."""
+        return all(
+            self._shipped(model, "vector", layer, ref, self.counter_for(model, ref, negatives)) is not None
+            for layer in layers
+            for ref in refs
         )
 
     def pseudo(
         self, model: Model, layer: str, size: int, count: int, *, negatives: str = RANDOM, seed: int = 0
     ) -> PseudoConcepts:
         """Random pseudo-concepts of that size."""
-        key = ("pseudo", layer, self.content(negatives), size, count, seed)
-        return self._cached(
-            model, key, lambda: pseudo_concepts(self.minus(model, layer, negatives), size, count, seed)
-        )
+
+        def block(number: int) -> PseudoConcepts:
+            key = ("pseudo", layer, self.content(negatives), size, number, seed)
+            minus = partial(self.minus, model, layer, negatives)
+            known = self._shipped(model, "pseudo", layer, negatives, size, number, seed)
+            return self._cached(
+                model,
+                key,
+                lambda: pseudo_concepts(minus(), size, BLOCK, seed + SPREAD * number, known),
+            )
+
+        return PseudoConcepts.together([block(number) for number in range(-(-count // BLOCK))]).first(count)
 
     def redrawn(
         self, model: Model, layer: str, ref: str, count: int, *, negatives: str, seed: int = 0
@@ -173,12 +219,56 @@ class Library:
             model,
             key,
             lambda: redrawn(
-                self.plus(model, layer, ref), self.minus(model, layer, negatives), count, seed=seed
+                self.plus(model, layer, ref),
+                self.minus(model, layer, negatives),
+                count,
+                seed=seed,
+                emblems=self._shipped(model, "redrawn", layer, ref, negatives, count, seed),
             ),
         )
 
+    def separability(
+        self, model: Model, layer: str, ref: str, negatives: str, rule: Rule, seed: int = 0
+    ) -> HeldOut:
+        """Held-out accuracy of a rule that tells the concept from its counter-examples."""
+        key = ("separability", layer, self.content(ref), self.content(negatives), rule, seed)
+        return self._cached(
+            model,
+            key,
+            lambda: held_out(self.plus(model, layer, ref), self.minus(model, layer, negatives), rule, seed),
+        )
+
     def _cached(self, model: Model, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
-        return cached(model, "concepts", key, make, capacity=CAPACITY)
+        return cached(model, "concepts", key, make, capacity=SMALL)
+
+    def _shipped(self, model: Model, *question: Hashable) -> Tensor | None:
+        return shipped(model, *question) if type(self) is Library else None
+
+    def _set(self, model: Model, side: str, ref: str) -> Tensor:
+        made = self.examples(model, ref) if side == "plus" else self.counter_examples(model, ref)
+        self.ran += len(made)
+        return made
+
+    def _activations(self, model: Model, layer: str, side: str, ref: str) -> Activations:
+        def make() -> Activations:
+            pooled = self._shipped(model, side, layer, ref)
+            if pooled is None:
+                return Activations(model, layer, self._set(model, side, ref))
+            return Activations.known(model, layer, lambda: [self._set(model, side, ref)], pooled)
+
+        return cached(model, "examples", (side, layer, self.content(ref)), make, capacity=CAPACITY)
+
+    def _at_layers(self, model: Model, layers: Sequence[str], side: str, ref: str) -> None:
+        made: dict[str, Activations] = {}
+
+        def at(layer: str) -> Activations:
+            if not made:
+                made.update(Activations.at_layers(model, layers, self._set(model, side, ref)))
+            return made[layer]
+
+        for layer in layers:
+            key = (side, layer, self.content(ref))
+            cached(model, "examples", key, partial(at, layer), capacity=CAPACITY)
 
     def _manifest(self, digest: str) -> dict[str, Any]:
         missing = NotFound(

@@ -70,14 +70,22 @@ class PseudoConcepts:
             parts.append(concept_scores(field, directions, maps))
         return torch.cat(parts)
 
+    @classmethod
+    def together(cls, blocks: Sequence[PseudoConcepts]) -> PseudoConcepts:
+        """Several draws of the same size as one."""
+        directions, emblems = zip(*((block.directions, block.emblems) for block in blocks), strict=True)
+        return cls(torch.cat(directions), torch.cat(emblems), blocks[0].size)
+
     def first(self, count: int) -> PseudoConcepts:
         """The first `count`, for uses where each costs a pass through the network."""
         return PseudoConcepts(self.directions[:count], self.emblems[:count], self.size)
 
 
-def pseudo_concepts(minus: Activations, size: int, count: int = 50, seed: int = 0) -> PseudoConcepts:
+def pseudo_concepts(
+    minus: Activations, size: int, count: int = 50, seed: int = 0, emblems: Tensor | None = None
+) -> PseudoConcepts:
     """`count` pseudo-concepts: `size` examples drawn from the counter-examples, against counter-examples drawn
-    from them too.
+    from them too. emblems: `[count, 2]` of these very draws, if they are known.
 
     Raises InvalidInput below 20 counter-examples: the draws would all be the same.
     """
@@ -87,20 +95,29 @@ def pseudo_concepts(minus: Activations, size: int, count: int = 50, seed: int = 
             f"Comparing with chance needs at least {MINIMUM_POOL} counter-examples, there are {pool}; add more.",
             code="too_few_examples",
         )
-    return redrawn(minus, minus, count, seed=seed, size=size)
+    return redrawn(minus, minus, count, seed=seed, size=size, emblems=emblems)
 
 
 @torch.no_grad()
 def redrawn(
-    plus: Activations, minus: Activations, count: int, *, seed: int = 0, size: int | None = None
+    plus: Activations,
+    minus: Activations,
+    count: int,
+    *,
+    seed: int = 0,
+    size: int | None = None,
+    emblems: Tensor | None = None,
 ) -> PseudoConcepts:
     """Directions and emblems of `count` concepts whose sets are drawn with replacement from `plus` and `minus`.
-    size: examples per draw, None takes as many as `plus` has."""
+    size: examples per draw, None takes as many as `plus` has. emblems: `[count, 2]` of these very draws, if they
+    are known."""
     size = len(plus.pooled) if size is None else size
     generator = np.random.default_rng(seed)
     plus_rows = _drawn(generator, len(plus.pooled), size, count, plus.pooled.device)
     minus_rows = _drawn(generator, len(minus.pooled), len(minus.pooled), count, minus.pooled.device)
     directions = _means(plus_rows, plus.pooled) - _means(minus_rows, minus.pooled)
+    if emblems is not None:
+        return PseudoConcepts(directions, emblems.to(directions), size)
     minus_emblems = minus.emblems(directions).T  # [P, M]
     plus_emblems = minus_emblems if plus is minus else plus.emblems(directions).T
     pairs = [

@@ -10,7 +10,8 @@ Source: De Santis et al., Visual-TCAV, arXiv 2411.05698, and the authors' code.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, InvalidInput
 from backend.attribution.network.cache import stamp
-from backend.attribution.network.head import suffix
+from backend.attribution.network.head import hooked, suffix
 from models.model import Model
 
 EPS = 1e-7
@@ -64,51 +65,86 @@ class ConceptVector:
 
 class Activations:
     """Activations of one example set at one layer: pooled `[N, C]`, and in a second pass emblems for any
-    directions."""
+    directions. `at_layers` makes those of several layers from one pass."""
 
     def __init__(self, model: Model, layer: str, examples: Examples) -> None:
-        self._model, self._layer = model, layer
-        self._batches: Callable[[], Iterable[Tensor]] = (
-            examples if callable(examples) else lambda: examples.split(BATCH)
-        )
-        pooled: list[Tensor] = []
-        stored: list[Tensor] | None = []
-        size = 0
+        self._start(model, layer, examples)
         hasher = hashlib.sha256()
         for x, features in self._run():
-            hasher.update(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes())
-            pooled.append(features.mean((2, 3)))
-            size += features.numel() * features.element_size()
-            stored = None if stored is None or size > KEEP_BYTES else [*stored, features]
-        if not sum(map(len, pooled)):
+            _digest(hasher, x)
+            self._take(features, KEEP_BYTES)
+        self._finish(hasher.hexdigest())
+
+    @classmethod
+    def at_layers(cls, model: Model, layers: Sequence[str], examples: Examples) -> dict[str, Activations]:
+        """The same as one of these per layer; every example passes through the network once."""
+        sets = {}
+        for layer in layers:
+            sets[layer] = cls.__new__(cls)
+            sets[layer]._start(model, layer, examples)
+        hasher = hashlib.sha256()
+        for x in _checked(model, examples):
+            _digest(hasher, x)
+            for layer, features in _outputs(model, layers, x).items():
+                sets[layer]._take(features, KEEP_BYTES // len(sets))
+        for activations in sets.values():
+            activations._finish(hasher.hexdigest())
+        return sets
+
+    @classmethod
+    def known(
+        cls, model: Model, layer: str, examples: Callable[[], Iterable[Tensor]], pooled: Tensor
+    ) -> Activations:
+        """From pooled activations made before; the examples are run only if emblems of new directions are asked
+        for. The digest is that of the numbers."""
+        made = cls.__new__(cls)
+        made._start(model, layer, examples)
+        made._kept, made._fresh = None, True
+        made.pooled, made.digest = pooled, hashlib.sha256(pooled.cpu().numpy().tobytes()).hexdigest()
+        return made
+
+    def _start(self, model: Model, layer: str, examples: Examples) -> None:
+        self._model, self._layer, self._examples = model, layer, examples
+        self._pooled: list[Tensor] = []
+        self._kept: list[Tensor] | None = []
+        self._size = 0
+        self._fresh = False
+        """Not run yet."""
+
+    def _take(self, features: Tensor, limit: int) -> None:
+        self._pooled.append(features.mean((2, 3)))
+        self._size += features.numel() * features.element_size()
+        self._kept = None if self._kept is None or self._size > limit else [*self._kept, features]
+
+    def _finish(self, digest: str) -> None:
+        if not sum(map(len, self._pooled)):
             raise InvalidInput(
                 "A concept needs examples and counter-examples; one of the two sets is empty.",
                 code="too_few_examples",
             )
-        self.pooled = torch.cat(pooled)
-        self.digest = hasher.hexdigest()
-        self._kept = stored
+        self.pooled, self.digest = torch.cat(self._pooled), digest
+        del self._pooled
 
-    def _run(self) -> Iterable[tuple[Tensor, Tensor]]:
+    def _run(self) -> Iterator[tuple[Tensor, Tensor]]:
         split = suffix(self._model, self._layer)
-        for batch in self._batches():
-            if batch.ndim != 4 or tuple(batch.shape[1:]) != self._model.input.shape:
-                raise BadParameter(
-                    f"Examples must have shape [N, {', '.join(map(str, self._model.input.shape))}].",
-                    field="examples",
-                )
-            if not torch.isfinite(batch).all():
-                raise BadParameter("An example holds NaN or infinite numbers.", field="examples")
-            for part in batch.to(self._model.device, torch.float32).split(BATCH):
-                yield part, split.features(part)
+        for part in _checked(self._model, self._examples):
+            yield part, split.features(part)
+
+    def _features(self) -> Iterator[Tensor]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[Tensor] | None = [] if self._fresh else None
+        for _, features in self._run():
+            self._size += features.numel() * features.element_size()
+            kept = None if kept is None or self._size > KEEP_BYTES else [*kept, features]
+            yield features
+        self._kept, self._fresh = kept, False
 
     def emblems(self, directions: Tensor) -> Tensor:
         """e(x) for each example and direction: `[N, K]` from directions `[K, C]`."""
         emblems = []
-        features_of = (
-            iter(self._kept) if self._kept is not None else (features for _, features in self._run())
-        )
-        for features in features_of:
+        for features in self._features():
             places = features.flatten(2)
             block = max(1, BLOCK_BYTES // (4 * places.shape[0] * places.shape[2]))
             parts = []
@@ -117,6 +153,41 @@ class Activations:
                 parts.append(torch.linalg.vector_norm(p, dim=2).square() / (p.sum(2) + EPS))
             emblems.append(torch.cat(parts, dim=1))
         return torch.cat(emblems)
+
+
+def _checked(model: Model, examples: Examples) -> Iterator[Tensor]:
+    """The examples on the model's device, in batches of bounded size. Raises BadParameter."""
+    for batch in examples() if callable(examples) else examples.split(BATCH):
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != model.input.shape:
+            raise BadParameter(
+                f"Examples must have shape [N, {', '.join(map(str, model.input.shape))}].", field="examples"
+            )
+        if not torch.isfinite(batch).all():
+            raise BadParameter("An example holds NaN or infinite numbers.", field="examples")
+        yield from batch.to(model.device, torch.float32).split(BATCH)
+
+
+def _outputs(model: Model, layers: Sequence[str], x: Tensor) -> dict[str, Tensor]:
+    """What each layer puts out, at its last call, in one pass of the network."""
+    for layer in layers:
+        suffix(model, layer)  # refuses what is no layer to look at
+    outputs: dict[str, Tensor] = {}
+
+    def keep(layer: str) -> Callable[[Tensor], None]:
+        def record(output: Tensor) -> None:
+            outputs[layer] = output.detach().clone()  # an in-place step behind the layer must not change it
+
+        return record
+
+    with torch.no_grad(), ExitStack() as hooks:
+        for layer in layers:
+            hooks.enter_context(hooked(model.module, layer, keep(layer)))
+        model.module(x)
+    return outputs
+
+
+def _digest(hasher: hashlib._Hash, x: Tensor) -> None:
+    hasher.update(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes())
 
 
 def median_element(values: Tensor) -> Tensor:
@@ -138,16 +209,20 @@ def concept_vector(
     )
 
 
-def vector_from(model: Model, plus: Activations, minus: Activations, *, name: str = "") -> ConceptVector:
-    """Direction and emblems from activations of examples and counter-examples. Raises InvalidInput for
-    identical sets."""
+def vector_from(
+    model: Model, plus: Activations, minus: Activations, *, name: str = "", emblems: Tensor | None = None
+) -> ConceptVector:
+    """Direction and emblems from activations of examples and counter-examples. emblems: `[2]`, if they are known.
+    Raises InvalidInput for identical sets."""
     if plus.digest == minus.digest:
         raise InvalidInput(
             "Examples and counter-examples are the same: there is nothing to tell apart. Choose other counter-examples.",
             code="identical_sets",
         )
     direction = plus.pooled.mean(0) - minus.pooled.mean(0)
-    e_plus, e_minus = (float(median_element(side.emblems(direction[None]))[0]) for side in (plus, minus))
+    if emblems is None:
+        emblems = torch.stack([median_element(side.emblems(direction[None]))[0] for side in (plus, minus)])
+    e_plus, e_minus = emblems.tolist()
     digest = hashlib.sha256(
         "/".join([stamp(model), plus._layer, plus.digest, minus.digest]).encode()
     ).hexdigest()

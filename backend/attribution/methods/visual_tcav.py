@@ -13,13 +13,24 @@ from torch.nn import functional as F
 from app.core.errors import Incompatible
 from backend.attribution.concepts.attribution import POINTS, concept_attribution
 from backend.attribution.concepts.domains import unlike_words
-from backend.attribution.concepts.library import RANDOM, Library
+from backend.attribution.concepts.library import COUNTERS, EXAMPLES, RANDOM, Library
 from backend.attribution.concepts.significance import empirical_p
 from backend.attribution.concepts.vectors import ConceptVector
 from backend.attribution.concepts.verdict import Evidence, Judgement, interval, judge_together
 from backend.attribution.methods import register
-from backend.attribution.types import Attribution, Context, Cost, Family, Method, Params, Progress, Stage
+from backend.attribution.types import (
+    Attribution,
+    Compatibility,
+    Context,
+    Cost,
+    Family,
+    Method,
+    Params,
+    Progress,
+    Stage,
+)
 from models.model import Model
+from models.synthetic.concepts import CONCEPTS
 
 REDRAWS = 100
 
@@ -70,14 +81,34 @@ class VisualTcav(Method[VisualTcavParams]):
     signed: ClassVar[bool] = False
     uses_layer: ClassVar[bool] = True
     unit: ClassVar[str] = "steps"
+    default_on: ClassVar[bool] = True
     order: ClassVar[int] = 55
     Params = VisualTcavParams
 
+    def is_compatible(self, model: Model) -> Compatibility:
+        layered = super().is_compatible(model)
+        if not layered.ok or {"image", "audio"} & set(model.input.modalities):
+            return layered
+        return Compatibility(
+            False,
+            "No built-in concept is made of what this network takes: they are pictures and sounds. Make one of your own on the Concepts page.",
+        )
+
     def defaults(self, model: Model) -> dict[str, Any]:
-        return {} if "image" in model.input.modalities else {"concept": "hum"}
+        """A pattern that is one of the network's own classes, else dots; for sound a room's hum."""
+        if "image" not in model.input.modalities:
+            return {"concept": "hum"}
+        labels = {label.lower() for label in model.labels}
+        return {"concept": next((key for key in ("striped", "dotted") if key in labels), "dotted")}
 
     def cost(self, model: Model, params: VisualTcavParams) -> Cost:
-        return Cost(forwards=POINTS + 3, backwards=POINTS)
+        layer = model.default_layer
+        known = (
+            layer is not None
+            and params.concept in CONCEPTS
+            and Library().known(model, (layer,), (params.concept,), params.negatives)
+        )
+        return Cost(forwards=POINTS + 3 + (0 if known else EXAMPLES + COUNTERS), backwards=POINTS)
 
     def run(
         self, model: Model, x: Tensor, context: Context, params: VisualTcavParams, report: Progress
@@ -85,6 +116,7 @@ class VisualTcav(Method[VisualTcavParams]):
         if context.layer is None:
             raise Incompatible("A concept map needs a layer with a spatial output.", field="layer")
         library, layer = context.library or Library(), context.layer
+        ran = library.ran
         report(0, 3)
         vector = library.vector(model, layer, params.concept, params.negatives)
         report(1, 3)
@@ -145,7 +177,7 @@ class VisualTcav(Method[VisualTcavParams]):
                 "counter_examples": vector.negatives,
             },
             notes=_notes(vector, score, judgement),
-            forwards=POINTS + 3,
+            forwards=POINTS + 3 + library.ran - ran,
             backwards=POINTS,
         )
 

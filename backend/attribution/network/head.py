@@ -115,7 +115,7 @@ class Suffix:
         outputs: list[Tensor] = []
         with (
             torch.no_grad(),
-            _hooked(self.module, self.layer, lambda result: outputs.append(result.detach().clone())),
+            hooked(self.module, self.layer, lambda result: outputs.append(result.detach().clone())),
         ):
             result = self.module(x)
         return outputs, result
@@ -143,7 +143,7 @@ class Suffix:
                 calls += 1
                 return features.clone() if calls == last else None
 
-            with _hooked(self.module, self.layer, replace):
+            with hooked(self.module, self.layer, replace):
                 return self.module(x.expand(features.shape[0], *x.shape[1:]))
 
         return run
@@ -217,7 +217,7 @@ def _head_graph(
 
 
 @contextmanager
-def _hooked(module: nn.Module, layer: str, callback: Callable[[Tensor], Any]) -> Any:
+def hooked(module: nn.Module, layer: str, callback: Callable[[Tensor], Any]) -> Any:
     """Inside, `callback` receives the layer's output; a tensor that it returns replaces the output."""
 
     def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:

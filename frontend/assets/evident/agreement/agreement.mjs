@@ -15,9 +15,10 @@ import { sayReadout } from "../panel/readout.mjs";
 
 /** @typedef {import("../panel/panels.mjs").FinishedPanel} FinishedPanel */
 
-/** Maps that can be compared: finished, not flat, on the grid most of them share. */
+/** Maps that can be compared: finished, not flat, on the grid most of them share. A concept map has no vote: it says where
+   a concept is, whatever the class. */
 export function comparable() {
-  const panels = finishedPanels().filter((panel) => !panel.field.flat);
+  const panels = finishedPanels().filter((panel) => !panel.field.flat && panel.votes);
   const count = new Map();
   const grid = ({ field }) => `${field.rows} ${field.cols}`;
   for (const panel of panels) count.set(grid(panel), (count.get(grid(panel)) || 0) + 1);

@@ -68,7 +68,8 @@ export class PanelFace {
     if (panel.lost) key = "offline";
     this.chip.hidden = !key;
     if (!key) return;
-    const [kind, glyph, text] = CHIPS[key];
+    const [kind, glyph, usual] = CHIPS[key];
+    const text = key === "flat" && !panel.votes ? "not recognised" : usual;
     this.chip.className = `ev-chip ev-chip--${kind}`;
     this.chip.replaceChildren(icon(glyph), text);
   }
@@ -126,6 +127,8 @@ export class PanelFace {
       return [null, `Stopped${progress ? ` at ${progress}` : ""}${view ? ": not the whole map." : "."}`, "Run again"];
     }
     if (state === "done" && panel.stale) return [null, "Changed, press Run.", null];
+    if (state === "done" && view && view.flat && !panel.votes)
+      return ["Not recognised here", "Nothing in this input looks to this layer as the examples of the concept do.", null];
     if (state === "done" && view && view.flat) return ["No evidence found", "Every cell of this map has the same value.", null];
     if (state === "done" && view && viewState.look.sign === "against" && !view.signed)
       return [null, "This method has no sign: nothing speaks against.", null];

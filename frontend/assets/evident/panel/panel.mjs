@@ -22,6 +22,7 @@ const ATTRIBUTES = [
   "explanation",
   "title",
   "key",
+  "family",
   "signed",
   "pieces",
   "display",
@@ -94,7 +95,8 @@ export class MapPanel {
   }
 
   get title() {
-    return this.root.dataset.title || this.record?.method_title || "Map";
+    const { concept } = this.record?.extras || {};
+    return concept ? `Concept: ${concept}` : this.root.dataset.title || this.record?.method_title || "Map";
   }
 
   get record() {
@@ -123,6 +125,11 @@ export class MapPanel {
   /** What is explained: {input, model}; before the job is known, nothing. */
   get subject() {
     return this.job ? this.job.request : null;
+  }
+
+  /** Whether it says where the evidence for the class is; a concept map says where a concept is, whatever the class. */
+  get votes() {
+    return this.root.dataset.family !== "concept";
   }
 
   /** The field on screen: a chosen stage, or the map itself. */

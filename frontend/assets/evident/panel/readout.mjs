@@ -67,9 +67,10 @@ class Readout {
       row.sign.textContent = now?.sign ? ` ${now.sign}` : "";
       row.percentile.textContent = now ? `p${Math.round(now.percentile)}` : "";
       row.node.classList.toggle("ev-readout-row--marked", Boolean(now?.marked && look.top < 100));
-      if (now?.marked) marked += 1;
+      if (now?.marked && panel.votes) marked += 1;
     }
-    this.agree.textContent = aimed && panels.length > 1 && look.top < 100 ? `${marked} of ${panels.length} mark this spot` : "";
+    const voters = panels.filter(({ votes }) => votes).length;
+    this.agree.textContent = aimed && voters > 1 && look.top < 100 ? `${marked} of ${voters} mark this spot` : "";
   }
 
   /** One row per panel, in the order of the page; rows are kept so that moving the crosshair only changes text. */

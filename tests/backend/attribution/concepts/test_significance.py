@@ -11,7 +11,7 @@ import backend
 from app.core.errors import InvalidInput
 from backend.attribution.concepts import significance, vectors
 from backend.attribution.concepts.attribution import attribution_field, concept_maps, concept_scores
-from backend.attribution.concepts.curves import concept_curves
+from backend.attribution.concepts.curves import concept_curves, control_curves
 from backend.attribution.concepts.significance import (
     benjamini_hochberg,
     empirical_p,
@@ -121,12 +121,13 @@ def test_tcav_test_finds_a_direction_that_the_class_follows(model, minus):
 def test_erasing_removes_exactly_the_component_and_insertion_ends_at_the_network_itself(model, minus):
     x = lined(4, 1)
     vector = backend.concept_vector(model, LAYER, lined(2, 20), pictures(1, 60))
-    curves = concept_curves(model, x, LAYER, vector, 1, pseudo=pseudo_concepts(minus, 20, 5))
+    curves = concept_curves(model, x, LAYER, vector, 1)
+    controls = control_curves(model, x, LAYER, pseudo_concepts(minus, 20, 5), 1)
     own = float(model.predict(x)[0, 1])
     assert float(curves.erasing[0]) == pytest.approx(own, abs=1e-6)
     assert float(curves.insertion[-1]) == pytest.approx(own, abs=1e-6)
-    assert curves.control.shape == (5, 11)
-    assert curves.control[:, 0].tolist() == pytest.approx([own] * 5, abs=1e-6)
+    assert controls.shape == (5, len(curves.share))
+    assert controls[:, 0].tolist() == pytest.approx([own] * 5, abs=1e-6)
     from backend.attribution.network.head import suffix
 
     features = suffix(model, LAYER).features(x)

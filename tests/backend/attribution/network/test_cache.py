@@ -15,8 +15,9 @@ from torch import nn
 
 import backend
 import models
+from backend.attribution.concepts import library as library_file
 from backend.attribution.concepts.folders import FolderLibrary
-from backend.attribution.concepts.library import CAPACITY, Library
+from backend.attribution.concepts.library import Library
 from backend.attribution.lrp.prepared import canonical_of
 from backend.attribution.methods import METHODS
 from backend.attribution.network import cache
@@ -262,10 +263,11 @@ def test_folders_are_read_again_when_a_file_has_changed(tmp_path):
     assert library.vector(model, "4", str(tmp_path)).digest != before.digest
 
 
-def test_the_shelf_of_directions_is_bounded():
+def test_the_shelf_of_directions_is_bounded(monkeypatch):
+    monkeypatch.setattr(library_file, "SMALL", 6)
     model, library = build("plain"), Library()
     first = library.vector(model, "4", "striped")
-    for seed in range(CAPACITY):
+    for seed in range(6):
         library.pseudo(model, "4", 10, 20, seed=seed)
     assert library.vector(model, "4", "striped") is not first
 
