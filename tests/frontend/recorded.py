@@ -15,6 +15,7 @@ METHODS = (
     "smooth_grad",
     "lrp",
     "fused",
+    "visual_tcav",
     "grad_cam_pp",
     "integrated_gradients",
     "guided_grad_cam",

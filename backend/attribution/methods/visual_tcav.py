@@ -17,6 +17,7 @@ from backend.attribution.concepts.library import COUNTERS, EXAMPLES, RANDOM, Lib
 from backend.attribution.concepts.significance import empirical_p
 from backend.attribution.concepts.vectors import ConceptVector
 from backend.attribution.concepts.verdict import Evidence, Judgement, interval, judge_together
+from backend.attribution.concepts.work import passes_behind
 from backend.attribution.methods import register
 from backend.attribution.types import (
     Attribution,
@@ -33,6 +34,8 @@ from models.model import Model
 from models.synthetic.concepts import CONCEPTS
 
 REDRAWS = 100
+WHOLE = 3
+"""Passes of the input itself, beside the points of the path and the examples."""
 
 
 class VisualTcavParams(Params):
@@ -108,7 +111,8 @@ class VisualTcav(Method[VisualTcavParams]):
             and params.concept in CONCEPTS
             and Library().known(model, (layer,), (params.concept,), params.negatives)
         )
-        return Cost(forwards=POINTS + 3 + (0 if known else EXAMPLES + COUNTERS), backwards=POINTS)
+        path = passes_behind(model, layer, POINTS) if layer else POINTS
+        return Cost(forwards=path + WHOLE + (0 if known else EXAMPLES + COUNTERS), backwards=path)
 
     def run(
         self, model: Model, x: Tensor, context: Context, params: VisualTcavParams, report: Progress
@@ -142,6 +146,7 @@ class VisualTcav(Method[VisualTcavParams]):
             [Evidence(p, low, high, float(chance.mean()), level, unlike=mismatch)], params.n_random
         )[0]
         report(3, 3)
+        path = passes_behind(model, layer, POINTS)
         native = tuple(attribution.maps.shape[-2:])
         return Attribution(
             values=enlarged(attribution.maps[0], x.shape[-2:]),
@@ -177,8 +182,8 @@ class VisualTcav(Method[VisualTcavParams]):
                 "counter_examples": vector.negatives,
             },
             notes=_notes(vector, score, judgement),
-            forwards=POINTS + 3 + library.ran - ran,
-            backwards=POINTS,
+            forwards=path + WHOLE + library.ran - ran,
+            backwards=path,
         )
 
 
