@@ -44,6 +44,11 @@ def _bar(report: Callable[..., None]) -> Any:
     return Bar
 
 
+def address(hub: str) -> str:
+    """Where a person can download the file."""
+    return f"https://huggingface.co/{hub}/resolve/main/model.safetensors"
+
+
 def cached_file(hub: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 

@@ -10,9 +10,8 @@ names and shapes agree (the ResNet and DenseNet families).
 from __future__ import annotations
 
 import difflib
-import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -25,18 +24,16 @@ from torch import nn
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
 from app.core.settings import get_settings
 from models import downloads
+from models.header import Header, read_header
 from models.inputs.image import ImageInput
+from models.outline import outline_of
+from models.published import licence_name
+from models.published.names import IMAGENET, usual_labels
 from models.spec import InputSpec, ModelSpec
-from models.weights_file import check_header
 
-IMAGENET = 1000
 OPS = ("nms", "qnms")
 """Compiled operations that are missing where torchvision was built for another torch. Its import needs their
 names; no classifier calls them."""
-POPULAR = (
-    "timm:resnet18", "timm:resnet50", "timm:mobilenetv2_100", "timm:densenet121", "timm:efficientnet_b0", "timm:vgg16",
-    "timm:convnext_tiny", "torchvision:squeezenet1_1",
-)  # fmt: skip
 _lock = threading.Lock()
 _stubs: list[torch.library.Library] = []
 
@@ -54,6 +51,8 @@ class Entry:
     hub: str | None
     licence: str
     paper: str = ""
+    classes: int = IMAGENET
+    """Of the published weights; 0 where they end in features."""
 
 
 def ensure_operations() -> None:
@@ -84,14 +83,6 @@ def names(library: str) -> list[str]:
     return list(vision.list_models(module=vision))
 
 
-def imagenet_labels() -> tuple[str, ...]:
-    """The 1000 ImageNet class names in the order of the logits."""
-    ensure_operations()
-    from torchvision.models._meta import _IMAGENET_CATEGORIES
-
-    return tuple(_IMAGENET_CATEGORIES)
-
-
 @lru_cache(maxsize=64)
 def entry_of(key: str) -> Entry:
     """The architecture of `timm:NAME` or `torchvision:NAME`. Raises NotFound, which suggests the nearest name."""
@@ -119,6 +110,7 @@ def _timm(key: str, name: str) -> Entry:
                 classifier=_first(config.classifier),
                 hub=config.hf_hub_id,
                 licence=config.license or "",
+                classes=int(config.num_classes or 0),
                 paper=config.paper_ids if isinstance(config.paper_ids, str) else "",
             )
     raise NotFound(
@@ -178,47 +170,32 @@ def resolve(key: str, weights: str | Path | None) -> tuple[ModelSpec, Path]:
     """The spec of an architecture and the file with its weights. Raises NotFound, WeightsUnavailable,
     ModelRejected."""
     entry = entry_of(key)
-    path = Path(weights) if weights is not None else local_file(key)
+    path, hub = (Path(weights), "") if weights is not None else (local_file(key), "")
     if path is None:
-        return _spec(entry, IMAGENET, None), _from_hub(entry)
-    if not path.is_file():
+        path, hub = _from_hub(entry)
+    elif not path.is_file():
         raise WeightsUnavailable("The file with the weights is not there.", field="model")
-    shapes, metadata = _header(path)
-    classes = _classes(entry, shapes)
-    return _spec(entry, classes, _labels(metadata, classes)), path
+    header = read_header(path)
+    return _spec(entry, header, hub), path
 
 
-def _spec(entry: Entry, classes: int, labels: tuple[str, ...] | None) -> ModelSpec:
-    if labels is None:
-        labels = (
-            imagenet_labels() if classes == IMAGENET else tuple(f"class {i}" for i in range(max(2, classes)))
-        )
+def _spec(entry: Entry, header: Header, hub: str) -> ModelSpec:
+    """hub: the repository of the weights, empty for a file that somebody put here, whose licence nobody stated."""
+    classes = _classes(entry, header.shapes)
     return ModelSpec(
         key=entry.key,
         title=entry.title,
         build=lambda: entry.build(classes),
         input=entry.input,
-        labels=labels,
-        licence=entry.licence,
+        labels=usual_labels(classes, header.metadata),
+        licence=licence_name(entry.licence) if hub else "",
         paper=entry.paper,
-        source=entry.hub or "a local safetensors file",
-        card={"data": "ImageNet-1k (1000 classes of photographs)"} if classes == IMAGENET else {},
+        source=f"huggingface.co/{hub}" if hub else "a local safetensors file",
+        card={"data": "ImageNet-1k (1000 classes of photographs)"} if hub and classes == IMAGENET else {},
     )
 
 
-def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
-    """Names and shapes of a safetensors file, and its metadata, without reading the tensors."""
-    size, limit = path.stat().st_size, get_settings().limits.model_header_bytes
-    with path.open("rb") as file:
-        start = file.read(8 + limit)
-    check_header(start, size)
-    header = json.loads(start[8 : 8 + int.from_bytes(start[:8], "little")])
-    metadata = header.pop("__metadata__", {})
-    shapes = {name: tuple(info.get("shape", ())) for name, info in header.items() if isinstance(info, dict)}
-    return shapes, metadata if isinstance(metadata, dict) else {}
-
-
-def _classes(entry: Entry, shapes: dict[str, tuple[int, ...]]) -> int:
+def _classes(entry: Entry, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Rows of the classifier in the file; 1000 where it is missing (loading then reports it)."""
     name = entry.classifier or _last_weighted(entry)
     shape = shapes.get(f"{name}.weight", ())
@@ -228,18 +205,8 @@ def _classes(entry: Entry, shapes: dict[str, tuple[int, ...]]) -> int:
 @cache
 def _last_weighted(entry: Entry) -> str:
     """The last linear layer or convolution: the classifier of every torchvision network."""
-    with torch.device("meta"):
-        module = entry.build(IMAGENET)
+    module = outline_of(lambda: entry.build(IMAGENET))
     return [name for name, part in module.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
-
-
-def _labels(metadata: dict[str, str], classes: int) -> tuple[str, ...] | None:
-    """Class names that a file may carry: a JSON list under `labels`."""
-    with suppress(ValueError, TypeError):
-        labels = json.loads(metadata.get("labels", ""))
-        if isinstance(labels, list) and len(labels) == classes:
-            return tuple(str(label)[:200] for label in labels)
-    return None
 
 
 def _folder() -> Path | None:
@@ -315,30 +282,41 @@ def available(key: str) -> bool:
 def at_hand(key: str) -> Path | None:
     """The file with the weights of a `timm:` or `torchvision:` model on this machine; None without one."""
     return local_file(key) or next(
-        (path for hub in _repositories(entry_of(key)) if (path := downloads.cached_file(hub))), None
+        (path for hub in repositories(entry_of(key)) if (path := downloads.cached_file(hub))), None
     )
 
 
-def _from_hub(entry: Entry) -> Path:
-    """The hub's weights file, from its cache or downloaded. Raises WeightsUnavailable within seconds."""
-    for hub in _repositories(entry):
+def _from_hub(entry: Entry) -> tuple[Path, str]:
+    """The weights file, from the hub's cache or downloaded, and its repository. Raises WeightsUnavailable within
+    seconds."""
+    known = repositories(entry)
+    for hub in known:
         path = downloads.cached_file(hub) or downloads.download(hub)
         if path is not None:
-            return path
-    allowed = get_settings().downloads
+            return path, hub
+    raise WeightsUnavailable(_why_not(entry, known), field="model")
+
+
+def _why_not(entry: Entry, known: tuple[str, ...]) -> str:
+    """One sentence on what keeps the weights away, one on the way around."""
+    file = f"{entry.key.partition(':')[2]}.safetensors"
+    if not known:
+        return (
+            f"The weights of {entry.title} are not published as safetensors, and other formats can run code when they are opened. "
+            f"Convert them where you trust the file and drop {file} on the Models page."
+        )
     why = (
-        "could not be fetched; connect to the internet once"
-        if allowed
-        else "may not be fetched (EVIDENT_DOWNLOADS); allow it"
+        "could not be fetched: this machine cannot reach huggingface.co. Connect to the internet once, or"
+        if get_settings().downloads
+        else "may not be fetched by this server (EVIDENT_DOWNLOADS=false). Allow it, or"
     )
-    raise WeightsUnavailable(
-        f"The weights of {entry.title} are not on this machine and {why}, or put "
-        f"{entry.key.partition(':')[2]}.safetensors into the weights folder (EVIDENT_WEIGHTS).",
-        field="model",
+    return (
+        f"The weights of {entry.title} are not on this machine and {why} download {downloads.address(known[0])} elsewhere and drop it on "
+        f"the Models page, or put it into the weights folder (EVIDENT_WEIGHTS) as {file}."
     )
 
 
-def _repositories(entry: Entry) -> tuple[str, ...]:
+def repositories(entry: Entry) -> tuple[str, ...]:
     """Repositories with these weights as safetensors. Those of torchvision's networks are timm's, where names
     and shapes agree."""
     if entry.hub:
@@ -352,11 +330,8 @@ def _twins(entry: Entry) -> tuple[str, ...]:
     import timm
 
     name = entry.key.partition(":")[2]
-    with torch.device("meta"):
-        ours, theirs = (
-            entry.build(IMAGENET).state_dict(),
-            timm.create_model(name, pretrained=False).state_dict(),
-        )
+    ours = outline_of(lambda: entry.build(IMAGENET)).state_dict()
+    theirs = outline_of(lambda: timm.create_model(name, pretrained=False)).state_dict()
     if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
         return ()
     tags = [

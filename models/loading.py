@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
 from models import own
 from models.catalogue import MODELS
+from models.header import without_prefix
 from models.model import Model, check_labels
+from models.outline import outline_of
 from models.spec import InputSpec, ModelSpec
 from models.trial import convolutional, is_memory, ready, too_large_for_memory
 from models.weights_file import check_weights, load_weights, read, tensors
@@ -168,7 +170,7 @@ def from_file(
     TooLarge, ModelRejected, NotFound (architecture).
     """
     data = read(Path(path), missing=NotFound)
-    state, digest = tensors(data), hashlib.sha256(data).hexdigest()
+    state, digest = without_prefix(tensors(data)), hashlib.sha256(data).hexdigest()
     del data
     classes = _outputs(architecture, state, len(labels))
     check_labels(labels, classes)
@@ -182,6 +184,7 @@ def from_file(
         input=spec_input,
         labels=tuple(str(label) for label in labels),
         source="uploaded",
+        card={"architecture": architecture},
     )
     return convolutional(ready(Model(spec, module, digest, device)))
 
@@ -200,10 +203,8 @@ def _outputs(key: str, state: Mapping[str, Tensor], labels: int) -> int:
 
 
 def _outline(key: str, classes: int) -> dict[str, Tensor]:
-    """Names and shapes of an architecture's tensors, without allocating them: a file that does not fit cannot
-    make this process allocate a giant network."""
-    with torch.device("meta"):
-        return _untrained(key, classes)[0].state_dict()
+    """Names and shapes of an architecture's tensors, without allocating them."""
+    return outline_of(lambda: _untrained(key, classes)[0]).state_dict()
 
 
 def digest_of(state: Mapping[str, Tensor]) -> str:

@@ -59,7 +59,7 @@ def structure_of(module: nn.Module, shape: tuple[int, int, int], device: torch.d
         offered=_offered(groups, default),
         default=default.name if default else None,
         outputs=tuple(out.shape) if isinstance(out, Tensor) else (),
-        convolutional=default is not None and _is_convolutional(events),
+        convolutional=default is not None and is_convolutional(events),
     )
 
 
@@ -199,7 +199,7 @@ def _is_end(event: Event, following: Event | None) -> bool:
     return not following.activation and "Norm" not in type(following.module).__name__
 
 
-def _is_convolutional(events: Sequence[Event]) -> bool:
+def is_convolutional(events: Sequence[Event]) -> bool:
     """Whether linear layers on tokens do not far outnumber the convolutions with feature maps."""
     convolutions = sum(isinstance(e.module, nn.Conv2d) and e.spatial for e in events)
     tokens = sum(isinstance(e.module, nn.Linear) and len(e.shape) > 2 for e in events)

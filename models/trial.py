@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from app.core.errors import ModelRejected
 from models import naming, outputs, rewriting
+from models.header import brief
 from models.model import Model, check_labels
-from models.weights_file import brief
 
 UNNAMED = (
     "The last activation or sum is a function call that could not be given a name, so no layer holds it: the default layer is the nearest "

@@ -3,7 +3,6 @@ is checked."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,13 +12,10 @@ from torch import Tensor, nn
 
 from app.core.errors import ModelRejected, NotFound, TooLarge, WeightsUnavailable
 from app.core.settings import get_settings
+from models.header import brief, check_header
 
 SHOWN = 3
 """Number of differences between a file and its architecture that an error names."""
-HOW_TO_CONVERT = (
-    "Only safetensors files are taken, because other formats can run code when they are opened. In Python, where you trust the file: "
-    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')."
-)
 
 
 def read(path: Path, missing: type[NotFound] | type[WeightsUnavailable]) -> bytes:
@@ -38,38 +34,6 @@ def read(path: Path, missing: type[NotFound] | type[WeightsUnavailable]) -> byte
         check_header(file.read(8 + min(size, limits.model_header_bytes)), size)
         file.seek(0)
         return file.read()
-
-
-def check_header(start: bytes, size: int) -> None:
-    """The first bytes of a file of `size` bytes must be a safetensors header within the limits. Raises
-    ModelRejected."""
-    limits = get_settings().limits
-    length = int.from_bytes(start[:8], "little") if len(start) >= 8 else 0
-    if _is_foreign(start):
-        raise ModelRejected(
-            f"This is not a safetensors file. {HOW_TO_CONVERT}", code="not_safetensors", field="file"
-        )
-    if length > limits.model_header_bytes and 8 + length <= size:
-        raise ModelRejected(
-            f"The header of the model file is larger than {limits.model_header_bytes // 1024} KiB.",
-            field="file",
-        )
-    if not 2 <= length <= size - 8:
-        raise ModelRejected(
-            "The model file is damaged or cut off: its header does not fit its size.", field="file"
-        )
-    try:
-        header = json.loads(start[8 : 8 + length])
-    except (ValueError, RecursionError):
-        raise ModelRejected("The model file is damaged: its header cannot be read.", field="file") from None
-    if not isinstance(header, dict) or len(header) > limits.model_tensors + 1:
-        raise ModelRejected(f"The model file must list at most {limits.model_tensors} tensors.", field="file")
-
-
-def _is_foreign(start: bytes) -> bool:
-    """Pickle (protocol 2 and up, or a text one), zip (torch.save, .pt2), HDF5 / ONNX and the like: no JSON
-    brace after the length."""
-    return len(start) < 9 or start[:2] == b"PK" or (start[0] == 0x80 and start[1] <= 5) or start[8:9] != b"{"
 
 
 def tensors(data: bytes) -> dict[str, Tensor]:
@@ -112,11 +76,6 @@ def check_weights(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -
 def _optional(expected: Mapping[str, Tensor]) -> set[str]:
     """Names of batch norm's counters of training batches, which evaluation never reads and many exports omit."""
     return {name for name in expected if name.endswith("num_batches_tracked")}
-
-
-def brief(name: str) -> str:
-    """A name from the file, short and printable."""
-    return "".join(c if c.isalnum() or c in "._-" else "?" for c in name[:60])
 
 
 def _numeric(tensor: Tensor, expected: Tensor) -> bool:

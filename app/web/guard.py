@@ -32,6 +32,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADER_BYTES, HEADER_COUNT, ADDRESS_BYTES = 16 * 1024, 100, 8 * 1024
 FORM_OVERHEAD = 64 * 1024
 """Boundaries, part headers and text fields around an uploaded file."""
+LABELS_BYTES = MiB
+"""Names of classes: 25,000 at most."""
 PAGE_BYTES = 4 * MiB
 """Bodies of the dashboard's own callbacks, which carry its state along."""
 SMALL_SECONDS, UPLOAD_SECONDS = 20.0, 600.0
@@ -116,7 +118,9 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._uploads = {
             "/api/v1/inputs": max(limits.image_bytes, limits.audio_bytes, limits.array_bytes) + FORM_OVERHEAD,
-            "/api/v1/models": limits.model_bytes + FORM_OVERHEAD,
+            "/api/v1/models": limits.model_bytes + LABELS_BYTES + FORM_OVERHEAD,
+            "/api/v1/hub/recognise": limits.model_header_bytes + FORM_OVERHEAD,
+            "/api/v1/hub/labels": LABELS_BYTES,
             "/api/v1/concepts/import": limits.audio_bytes + FORM_OVERHEAD,
         }
 

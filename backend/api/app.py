@@ -18,6 +18,7 @@ from backend.api.routes import (
     concepts,
     docs,
     explanations,
+    hub,
     inputs,
     jobs,
     models,
@@ -54,6 +55,7 @@ def create_api(services: Services) -> FastAPI:
     for module in (
         catalogue,
         models,
+        hub,
         samples,
         inputs,
         predictions,

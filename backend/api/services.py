@@ -188,6 +188,14 @@ class Services:
             field="model",
         )
 
+    async def published_here(self) -> set[str]:
+        """Keys of published networks that were fetched or whose weights lie in the weights folder, as far as they are
+        known by now: nothing is waited for."""
+        described = self._descriptions.get(canonical(CataloguePayload().as_json()))
+        return {row.payload["model"] for row in await self._fetched()} | set(
+            described[1]["more"] if described else ()
+        )
+
     async def _fetched(self) -> list[JobRow]:
         """Jobs that fetched a network, by this version of the code."""
         rows = await self.store.run(self.jobs.queue.done_of_kind, "fetch")

@@ -124,6 +124,7 @@ def _with_fits(model: Model, methods: Sequence[Method[Any]], bundled: bool) -> D
     info = model_info(
         model.spec,
         digest=model.digest,
+        parameters=sum(weights.numel() for weights in model.module.parameters()),
         layers=layers,
         default_layer=model.default_layer,
         bundled=bundled,
@@ -136,6 +137,7 @@ def model_info(
     spec: ModelSpec,
     *,
     digest: str | None,
+    parameters: int | None = None,
     layers: Sequence[LayerInfo] = (),
     default_layer: str | None = None,
     available: bool = True,
@@ -148,6 +150,7 @@ def model_info(
         modalities=list(spec.input.modalities),
         labels=list(spec.labels),
         digest=digest,
+        parameters=parameters,
         layers=list(layers),
         default_layer=default_layer,
         input=dict(spec.input.describe()),

@@ -55,6 +55,11 @@ def megabytes(value: float) -> str:
     return f"{value / 2**20:.0f} MB"
 
 
+def millions(value: int) -> str:
+    """Parameters: `11.7 M`, `98 k`."""
+    return f"{value / 1e6:.1f} M" if value >= 1_000_000 else f"{value / 1e3:.0f} k"
+
+
 def number(value: float) -> str:
     """Three digits that matter, thousands apart: 0.812, 1,240, 3.1e-05."""
     if value == 0:

@@ -123,28 +123,41 @@ def test_a_card_named_in_the_address_opens_even_when_its_answer_is_the_last_to_c
     expect(page.get_by_role("dialog").locator(".ev-measure").first).to_be_visible()
 
 
-def test_a_model_is_brought_refused_or_listed_and_deleted(site, page, tmp_path):
+def test_a_file_of_weights_is_refused_or_recognised_named_listed_and_deleted(site, page, tmp_path):
     settled(page, f"{site}/models")
     listed = page.locator(".ev-model").count()
+    card = page.get_by_role("region", name="Weights of your own")
     bad = tmp_path / "weights.safetensors"
     bad.write_bytes(b"not a model")
-    page.locator("#upload-title").fill("My shapes")
-    page.locator("#upload-architecture").fill("shapes")
-    labels = next(
-        model
-        for model in httpx.get(f"{site}/api/v1/catalogue", timeout=60).json()["models"]
-        if model["key"] == "shapes"
-    )["labels"]
-    page.locator("#upload-labels").fill("\n".join(labels))
-    page.locator('.ev-upload-card input[type="file"]').set_input_files(bad)
-    expect(page.locator(".ev-upload-card .ev-problem")).to_be_visible(timeout=60_000)
-    page.watch.allow("Failed to load resource")
-    page.locator('.ev-upload-card input[type="file"]').set_input_files(
-        ROOT / "models" / "weights" / "shapes.safetensors"
-    )
+    card.get_by_label("File of weights").set_input_files(bad)
+    expect(card.get_by_role("alert")).to_contain_text("not a safetensors file")
+    mine = tmp_path / "mine.safetensors"
+    mine.write_bytes((ROOT / "models" / "weights" / "shapes.safetensors").read_bytes())
+    card.get_by_label("File of weights").set_input_files(mine)
+    expect(card).to_contain_text("Recognised: shapes")
+    expect(card).to_contain_text("4 outputs, numbers for names")
+    names = tmp_path / "names.csv"
+    names.write_text("id,label\n1,dots\n0,stripes\n2,red\n3,star\n")
+    card.get_by_label("File of labels").set_input_files(names)
+    expect(card).to_contain_text("names from your list: stripes, dots, red and 1 more")
+    card.get_by_role("button", name="Add it").click()
+    expect(card).to_contain_text("mine was added: 4 classes", timeout=60_000)
     expect(page.locator(".ev-model")).to_have_count(listed + 1, timeout=60_000)
-    page.get_by_role("button", name="Delete My shapes").click()
+    page.get_by_role("button", name="Delete mine").click()
     expect(page.locator(".ev-model")).to_have_count(listed, timeout=60_000)
+
+
+def test_networks_are_searched_as_one_types(site, page):
+    settled(page, f"{site}/models")
+    card = page.get_by_role("region", name="Add a network")
+    card.get_by_label("Name of a network").fill("resnet18")
+    first = card.get_by_role("button", name="timm:resnet18 ResNet 11.7 M 47 MB")
+    first.click()
+    expect(card.get_by_role("button", name="Fetch 47 MB for timm:resnet18")).to_be_visible()
+    card.get_by_label("Name of a network").fill("resnett18")
+    card.get_by_role("button", name="timm:resnet18", exact=True).click()
+    expect(card.get_by_label("Name of a network")).to_have_value("timm:resnet18")
+    expect(first).to_be_visible()
 
 
 def test_about_lists_every_method_with_its_paper(site, page):

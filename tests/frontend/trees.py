@@ -16,7 +16,9 @@ from frontend.compare.address import View
 from frontend.concepts import charts, detail_card, maps_table
 from frontend.concepts import page as concepts
 from frontend.models import page as models
+from frontend.models.add import cards
 from frontend.models.card import model_card
+from frontend.models.listing import listing
 from tests.frontend import canned
 
 
@@ -73,7 +75,12 @@ def trees() -> dict[str, Component | list[Component]]:
             None,
             canned.SOUND,
         ),
-        "models": [models.layout(), models.body(canned.CATALOGUE, canned.LIMITS), model_card(model)],
+        "models": [
+            models.layout(),
+            listing(canned.CATALOGUE.models),
+            cards(canned.LIMITS),
+            model_card(model),
+        ],
         "concepts": [
             concepts.layout(),
             *concepts.body(

@@ -23,6 +23,8 @@ from app.core.errors import ModelRejected, NotFound, WeightsUnavailable
 from app.core.settings import get_settings
 from models import hub
 from models.architectures import ARCHITECTURES
+from models.published.names import imagenet_labels
+from models.published.search import POPULAR, by_key
 from tests.conftest import ROOT
 
 SMALL = "timm:test_resnet"
@@ -112,7 +114,7 @@ def test_a_local_file_is_used_and_its_classes_are_counted(tmp_path) -> None:
     random_weights(path, SMALL, 3, {"labels": json.dumps(["cat", "dog", "hen"])})
     assert models.load(SMALL, weights=path).labels == ("cat", "dog", "hen")
     random_weights(path, SMALL)
-    assert models.load(SMALL, weights=path).labels == hub.imagenet_labels()
+    assert models.load(SMALL, weights=path).labels == imagenet_labels()
     with pytest.raises(WeightsUnavailable):
         models.load(SMALL, weights=tmp_path / "none.safetensors")
     with pytest.raises(ModelRejected, match="is missing"):
@@ -144,14 +146,15 @@ def test_strange_files_in_the_weights_folder_are_passed_over(weights_folder: Pat
 
 def test_torchvision_weights_that_the_hub_has_under_another_name() -> None:
     """Only where every name and shape agrees."""
-    assert hub._repositories(hub.entry_of("torchvision:resnet18")) == ("timm/resnet18.tv_in1k",)
-    assert hub._repositories(hub.entry_of("torchvision:vgg11")) == ()
-    assert hub._repositories(hub.entry_of("torchvision:squeezenet1_1")) == ()
+    assert hub.repositories(hub.entry_of("torchvision:resnet18")) == ("timm/resnet18.tv_in1k",)
+    assert hub.repositories(hub.entry_of("torchvision:vgg11")) == ()
+    assert hub.repositories(hub.entry_of("torchvision:squeezenet1_1")) == ()
 
 
 def test_popular_models_exist_and_are_convolutional_by_their_weights() -> None:
-    for key in hub.POPULAR:
+    for key in POPULAR:
         assert hub.entry_of(key).input.channels == 3
+        assert not by_key()[key].reason
     with pytest.raises(NotFound):
         hub.entry_of("timm:resnet18.no_such_tag")
 
@@ -197,8 +200,11 @@ def test_offline_is_one_clear_sentence(tmp_path) -> None:
     lines = done.stdout.splitlines()
     assert len(lines) == len(keys), done.stderr
     for key, line in zip(keys, lines, strict=True):
-        assert "connect to the internet once" in line
         assert key.partition(":")[2] in line
+        assert "drop" in line
+        assert ("connect to the internet once" in line.lower()) == (key != "torchvision:squeezenet1_1")
+    assert "huggingface.co/timm/test_resnet.r160_in1k/resolve/main/model.safetensors" in lines[0]
+    assert "not published as safetensors" in lines[1]
     assert "Traceback" not in done.stderr
 
 

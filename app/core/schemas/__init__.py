@@ -24,6 +24,7 @@ from app.core.schemas.explanations import (
     Record,
     StageInfo,
 )
+from app.core.schemas.hub import Candidate, LabelList, PublishedName, PublishedNames, Recognition
 from app.core.schemas.inputs import (
     AxisInfo,
     Check,
@@ -51,6 +52,7 @@ __all__ = [
     "AnalysisInput",
     "ArrayInfo",
     "AxisInfo",
+    "Candidate",
     "Catalogue",
     "Check",
     "ClassScore",
@@ -77,6 +79,7 @@ __all__ = [
     "JobState",
     "KnownEvidence",
     "KnownRegion",
+    "LabelList",
     "LayerInfo",
     "MethodInfo",
     "Modality",
@@ -88,7 +91,10 @@ __all__ = [
     "PredictionResult",
     "Problem",
     "Progress",
+    "PublishedName",
+    "PublishedNames",
     "Quality",
+    "Recognition",
     "Record",
     "Request",
     "Sample",

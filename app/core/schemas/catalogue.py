@@ -23,6 +23,7 @@ class ModelInfo(BaseModel):
     modalities: list[Modality]
     labels: list[str]
     digest: str | None
+    parameters: int | None = None
     layers: list[LayerInfo]
     default_layer: str | None
     input: dict[str, Any]

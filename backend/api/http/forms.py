@@ -52,9 +52,14 @@ class _Form:
     store."""
 
     def __init__(
-        self, file_field: str, text_fields: frozenset[str], check: Callable[[bytes, int], None]
+        self,
+        file_field: str,
+        text_fields: frozenset[str],
+        check: Callable[[bytes, int], None],
+        text_bytes: int = TEXT_BYTES,
     ) -> None:
         self.file_field, self.text_fields, self.check = file_field, text_fields, check
+        self.text_bytes = text_bytes
         self.part = _Part()
         self.parts = self.size = self.text_size = 0
         self.head, self.pending = b"", bytearray()
@@ -115,9 +120,9 @@ class _Form:
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self.part.filename is None:
             self.text_size += end - start
-            if self.text_size > TEXT_BYTES:
+            if self.text_size > self.text_bytes:
                 raise BadParameter(
-                    f"The text fields may hold at most {TEXT_BYTES // 1024} KiB.",
+                    f"The text fields may hold at most {self.text_bytes // 1024} KiB.",
                     code="field_too_large",
                     field=self.part.name,
                 )
@@ -137,7 +142,7 @@ class _Form:
                 raise BadParameter(
                     "A text field is not UTF-8.", code="bad_text", field=self.part.name
                 ) from None
-            self.texts[self.part.name] = plain_text(text, field=self.part.name, lines=True)
+            self.texts[self.part.name] = plain_text(text, self.text_bytes, field=self.part.name, lines=True)
 
     def _finish(self) -> None:
         self.complete = True
@@ -151,13 +156,14 @@ async def receive(
     file_field: str,
     text_fields: tuple[str, ...],
     families: tuple[Family, ...],
+    text_bytes: int = TEXT_BYTES,
 ) -> Upload:
     """Read the form. Raises UnsupportedType, TooLarge, BadSyntax, BadParameter, InvalidInput, NoSpace.
 
     A refused upload is read to its end all the same: a browser that is cut off while sending shows a network
     error, not the reason.
     """
-    form = _Form(file_field, frozenset(text_fields), _checker(families, limits))
+    form = _Form(file_field, frozenset(text_fields), _checker(families, limits), text_bytes)
     parser = MultipartParser(_boundary(request), form.callbacks())  # type: ignore[arg-type]
     chunks = request.stream()
     with ExitStack() as stack:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from contextlib import suppress
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from app.core.errors import Conflict, ModelRejected, NotFound
 from app.core.schemas import Fit, Job, ModelInfo, ModelRequest
-from app.core.text import plain_text
+from app.core.settings import MiB
 from backend.api import lookup
 from backend.api.http.context import Backend, Client
 from backend.api.http.errors import from_validation
-from backend.api.http.forms import Upload, display_name, receive, require_text
+from backend.api.http.forms import Upload, display_name, receive
 from backend.api.http.strict import StrictRoute, loads
 from backend.api.services import ZOO, fetch_key, uploaded
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.problems import from_problem
 from backend.store import JobRow, ModelRow, runs
+from backend.store.blobs import Blobs
+from models.header import Header, read_header
+from models.published import architectures
+from models.published.names import MOST as MOST_LABELS
+from models.published.names import read_labels, usual_labels
+from models.published.recognise import outputs_of, recognise
 
 router = APIRouter(tags=["models"], route_class=StrictRoute)
 WAIT = 10.0
-MOST_LABELS, LABEL_LETTERS = 25_000, 200
+LABELS_BYTES = MiB
 _FORM = {
     "requestBody": {
         "required": True,
@@ -34,11 +38,11 @@ _FORM = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["weights", "architecture", "labels"],
+                    "required": ["weights"],
                     "properties": {
                         "weights": {"type": "string", "format": "binary", "description": "safetensors"},
-                        "architecture": {"type": "string", "description": "a key of the catalogue's `architectures`, `timm:NAME` or `torchvision:NAME`"},
-                        "labels": {"type": "string", "description": "a JSON list of texts, or one label per line"},
+                        "architecture": {"type": "string", "description": "a key of the catalogue's `architectures`, `timm:NAME` or `torchvision:NAME`; left out, it is told from the tensors"},
+                        "labels": {"type": "string", "description": "one label per line, a JSON list or object, or a table (CSV), in the order of the outputs; left out: those the file itself names, ImageNet's for 1,000 outputs, else numbers"},
                         "title": {"type": "string"},
                     },
                 }
@@ -80,8 +84,9 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
             file_field="weights",
             text_fields=("architecture", "labels", "title"),
             families=("model",),
+            text_bytes=LABELS_BYTES,
         )
-        row = _row(file)
+        row = await services.store.run(_row, file, errand.sent)
         if row.key in {model.key for model in await services.store.run(services.store.models)}:
             return _answer((await lookup.model(services, row.key, start=True)).info, 200)
         payload = uploaded(row).as_json()
@@ -150,17 +155,30 @@ async def remove(key: str, services: Backend) -> None:
     await services.jobs.forget([key], kinds=("model", "catalogue", "speed"))
 
 
-def _row(file: Upload) -> ModelRow:
+def _row(file: Upload, sent: Blobs) -> ModelRow:
     """The row of an uploaded model; its key is a hash of weights, architecture and labels, so the same upload
-    is the same model."""
-    architecture = require_text(file.texts, "architecture")
+    is the same model. Raises ModelRejected, NotFound."""
+    path = sent.path(file.sha)
+    header = read_header(path) if path is not None else Header({}, {})
+    architecture = file.texts.get("architecture", "").strip()
+    if not architecture:
+        architecture = recognise(header.shapes, file.name).candidates[0].key
     if len(architecture) > 200 or not architecture.isprintable():
         raise ModelRejected(
             "There is no architecture of that name; the catalogue lists them.",
             code="unknown_architecture",
             field="architecture",
         )
-    labels = _labels(require_text(file.texts, "labels"))
+    known = architectures().get(architecture.partition(".")[0])
+    outputs = outputs_of(known, header.shapes) if known else 0
+    text = file.texts.get("labels", "").strip()
+    if not text and not 1 <= outputs <= MOST_LABELS:
+        raise ModelRejected(
+            "How many classes this network has cannot be told from the file; send its labels.",
+            code="missing_field",
+            field="labels",
+        )
+    labels = read_labels(text, outputs or None) if text else list(usual_labels(outputs, header.metadata))
     title = (
         display_name(file.texts.get("title", "").replace("/", " "))
         or file.name.removesuffix(".safetensors")
@@ -168,29 +186,6 @@ def _row(file: Upload) -> ModelRow:
     )
     identity = hashlib.sha256(canonical([file.sha, architecture, labels]).encode()).hexdigest()
     return ModelRow(f"upload-{identity[:16]}", title, architecture, labels, file.sha)
-
-
-def _labels(text: str) -> list[str]:
-    """A JSON list of texts, or one label per line. Raises ModelRejected."""
-    lines: Any = text.splitlines()
-    if text.startswith("["):
-        try:
-            lines = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ModelRejected(
-                "The labels are not a valid JSON list.", code="bad_labels", field="labels"
-            ) from None
-    if not isinstance(lines, list) or not all(isinstance(label, str) for label in lines):
-        raise ModelRejected(
-            "The labels must be a list of texts, one per output.", code="bad_labels", field="labels"
-        )
-    lines = [plain_text(label, LABEL_LETTERS, field="labels") for label in lines if label.strip()]
-    labels = [display_name(label.replace("/", "\u2215")).replace("\u2215", "/") for label in lines]
-    if not 2 <= len(labels) <= MOST_LABELS or any(not label for label in labels):
-        raise ModelRejected(
-            f"There must be 2 to {MOST_LABELS:,} labels, one per output.", code="bad_labels", field="labels"
-        )
-    return labels
 
 
 def _answer(body: ModelInfo | Job, status: int) -> Response:

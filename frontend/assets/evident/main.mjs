@@ -6,6 +6,8 @@ import "./concepts/maker.mjs";
 import "./concepts/map.mjs";
 import "./dash/copy_link.mjs";
 import "./evidence/legend.mjs";
+import "./models/hub.mjs";
+import "./models/weights.mjs";
 import "./panel/input.mjs";
 import "./panel/panel.mjs";
 import "./panel/readout.mjs";

@@ -3,25 +3,17 @@ to the page."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from dash import no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Credit, Job, Problem, Progress
+from app.core.schemas import Credit
 from frontend import about
-from frontend.models import fetch, page
+from frontend.models import page
 from frontend.wiring import Trigger
 from tests.frontend import canned
-from tests.frontend.api import SILENT, Api
+from tests.frontend.api import Api
 from tests.frontend.waiting import run
-
-OFFLINE = Problem(title="No", status=503, code="weights_unavailable", detail="This machine is offline.")
-
-
-def job(state: str, **more: Any) -> Job:
-    return Job.model_validate({"id": "f1", "kind": "fetch", "state": state, "created": "now", **more})
 
 
 def press(kind: str, clicks: int = 1) -> Trigger:
@@ -29,7 +21,7 @@ def press(kind: str, clicks: int = 1) -> Trigger:
 
 
 def test_the_list_holds_every_model():
-    drawn = str(run(page.list_models(Api(catalogue=canned.CATALOGUE, limits=canned.LIMITS), None, None)))
+    drawn = str(run(page.list_models(Api(catalogue=canned.CATALOGUE), None)))
     assert all(model.title in drawn for model in canned.CATALOGUE.models)
 
 
@@ -47,55 +39,12 @@ def test_a_pressed_model_is_deleted_and_the_list_drawn_again():
     assert server.asked("delete_model") == ["mine"]
 
 
-def test_a_model_that_is_here_is_listed_at_once():
-    server = Api(fetch_model=canned.CATALOGUE.models[3])
-    assert run(fetch.fetch(server, 1, " timm:resnet18 ", None)) == {
-        "note": "My network is here.",
-        "job": None,
-        "idle": True,
-        "changes": 1,
-    }
-    assert server.asked("fetch_model") == ["timm:resnet18"]
-
-
-def test_a_fetch_is_followed_to_its_end():
-    started = run(fetch.fetch(Api(fetch_model=job("queued")), 1, "timm:resnet18", 4))
-    assert started == {"note": "Waiting for a worker.", "job": "f1", "idle": False, "changes": no_update}
-    half = Progress(done=5_000_000, total=10_000_000, unit="bytes")
-    running = run(fetch.follow(Api(job=job("running", progress=half)), 1, "f1", 4))
-    assert (running["note"], running["idle"]) == ("5 MB of 10 MB fetched.", False)
-    server = Api(job=job("done"))
-    assert run(fetch.follow(server, 2, "f1", 4)) == {
-        "note": "It is here.",
-        "job": None,
-        "idle": True,
-        "changes": 5,
-    }
-    assert server.asked("job") == ["f1"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (job("failed", error=OFFLINE), "This machine is offline."),
-        (job("cancelled"), "stopped before the weights were here"),
-        (SILENT, "does not answer"),
-    ],
-)
-def test_a_fetch_that_ends_without_weights_says_why_and_lists_nothing(answer, words):
-    ended = run(fetch.follow(Api(job=answer), 1, "f1", 4))
-    assert words in str(ended["note"])
-    assert (ended["job"], ended["idle"], ended["changes"]) == (None, True, no_update)
-
-
 def test_buttons_that_only_arrived_and_an_idle_clock_ask_nothing():
     server = Api()
     for call in (
         page.open_named(server, None),
         page.open_chosen(server, [0], press("model-open", 0)),
         page.delete(server, [0], None, press("model-delete", 0)),
-        fetch.fetch(server, 0, "timm:resnet18", None),
-        fetch.follow(server, 1, None, None),
     ):
         with pytest.raises(PreventUpdate):
             run(call)
@@ -104,12 +53,12 @@ def test_buttons_that_only_arrived_and_an_idle_clock_ask_nothing():
 
 def test_without_the_api_every_place_says_so():
     down = Api(down=True)
-    assert "does not answer" in str(run(page.list_models(down, None, None)))
+    assert "does not answer" in str(run(page.list_models(down, None)))
     assert "does not answer" in str(run(page.open_named(down, "mine"))["card"])
     refused = run(page.delete(down, [1], 2, press("model-delete")))
     assert "does not answer" in str(refused["notice"])
     assert refused["changes"] is no_update
-    assert "does not answer" in str(run(fetch.fetch(down, 1, "timm:resnet18", None))["note"])
+    assert run(page.offer(down, None)) is None
     assert "does not answer" in str(run(about.list_methods(down, 0)))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from frontend.models import page as models
 from frontend.models.card import model_card, rows_of, without_figures
+from frontend.models.listing import listing
 from tests.frontend import canned
 from tests.frontend.trees import parts, texts
 
@@ -38,7 +38,21 @@ def test_figures_are_found_however_deep_they_lie():
 def test_only_uploaded_models_can_be_deleted():
     deletes = [
         part.id["key"]
-        for part in parts(models.body(canned.CATALOGUE, canned.LIMITS))
+        for part in parts(listing(canned.CATALOGUE.models))
         if isinstance(getattr(part, "id", None), dict) and part.id["type"] == "model-delete"
     ]
     assert deletes == ["mine"]
+
+
+def test_a_row_says_how_well_with_its_warning_and_what_is_not_stated():
+    rows = listing(
+        [
+            canned.CATALOGUE.models[0],
+            canned.CATALOGUE.models[0].model_copy(update={"card": {}, "licence": ""}),
+        ]
+    )
+    first, second = [part for part in parts(rows) if getattr(part, "className", "") == "ev-model"]
+    assert "AUC, this network, by person 0.73 (0.67–0.79)" in texts(first)
+    assert any("ev-model-well--warned" in (getattr(part, "className", "") or "") for part in parts(first))
+    assert "not measured here" in texts(second)
+    assert "licence not stated" in texts(second)

@@ -43,6 +43,13 @@ export function waiting(job) {
 
 export const bytes = (n) => (n >= 1048576 ? `${Number((n / 1048576).toFixed(1))} MB` : `${Math.max(1, Math.round(n / 1024))} kB`);
 
+/** Bytes in megabytes of a million, as files are sold: "47 MB", "4.9 MB", "1.1 GB". */
+export const megabytes = (n) =>
+  n >= 9.995e8 ? `${(n / 1e9).toFixed(1)} GB` : `${n >= 9.95e6 ? integer(n / 1e6) : (n / 1e6).toFixed(1)} MB`;
+
+/** "11.7 M", "98 k" */
+export const millions = (n) => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} M` : `${Math.round(n / 1e3)} k`);
+
 export const percent = (share) => `${Math.round(100 * share)} %`;
 
 /** "640 / 1,000 samples" */
