@@ -1,5 +1,5 @@
 """The names of timm and torchvision without those libraries: a list in this folder (`architectures.csv`, written by
-`build`) that is searched in milliseconds, offline, and tells the architecture of a file of weights by its tensors."""
+`models.indexing`) that is searched in milliseconds, offline, and tells the architecture of a file of weights by its tensors."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from app.core.errors import EvidentError, ModelRejected
 from models import hub
 from models.architectures import ARCHITECTURES
 from models.header import read_header, without_prefix
+from models.indexing import architecture_row, keys
 from models.published import architectures, search, tags
-from models.published.build import architecture_row, keys
 from models.published.names import imagenet_labels, read_labels, usual_labels
 from models.published.recognise import recognise
 

@@ -1,4 +1,4 @@
-"""Writes `architectures.csv` anew from the libraries that are installed: `python -m models.published.build`.
+"""Writes the list of published networks (`published/architectures.csv`) anew from the libraries that are installed: `python -m models.indexing`.
 
 Every network is built without memory for its weights (the meta device) and run once on shapes alone, which takes about
 a second each; networks the libraries add later can be loaded by name all the same, they are only not searched or
