@@ -50,7 +50,8 @@ async def evidence(key: str) -> KnownEvidence:
 @lru_cache
 def _evidence(key: str) -> KnownEvidence:
     """Raises NotFound for a sample whose evidence is not known, or that holds none."""
-    entry = next((entry for entry in _entries() if entry["key"] == key), {"evidence": {}})
+    unknown: dict[str, Any] = {"evidence": {}}
+    entry = next((entry for entry in _entries() if entry["key"] == key), unknown)
     evidence = entry["evidence"]
     regions = [
         KnownRegion(
