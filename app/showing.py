@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from models import InputSpec, Model
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 POLL_SECONDS = 0.2
 NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "vscode-webview:")
 """Where notebooks are served from: these may show the page in a frame."""

@@ -147,6 +147,7 @@ def unpacked(path: Path, sha256: str) -> Any:
         raise ModelRejected("The folder of this network is not its owner's alone, so it is not opened.")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ModelRejected("The file of this network was changed after it was written, so it is not opened.")
+    _let_import(data)
     return pickle.loads(data)  # noqa: S301  the user's own process wrote these bytes
 
 
@@ -174,6 +175,7 @@ def _imported(path: Path) -> _OwnFile:
     try:
         with _as_started(path), _seeded(), _faults_of(path, 1):
             text = path.read_bytes()
+            _let_import(text)
             code = compile(text, str(path), "exec", dont_inherit=True)
             exec(code, vars(module))  # noqa: S102  the operator named it on his command line
             file.makers = _makers(ast.parse(text), module)
@@ -187,6 +189,14 @@ def _imported(path: Path) -> _OwnFile:
         raise
     file.note_helpers(before)
     return file
+
+
+def _let_import(text: bytes) -> None:
+    """Where torchvision was built for another torch its import fails unless it is helped."""
+    if b"timm" in text or b"torchvision" in text:
+        from models import hub
+
+        hub.ensure_operations()
 
 
 def _makers(tree: ast.Module, module: ModuleType) -> dict[str, tuple[int, Any]]:

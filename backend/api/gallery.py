@@ -205,7 +205,7 @@ def _sample(file: OwnFile, row: InputRow, info: Mapping[str, Any], top: int | No
     return Sample(
         key=file.key,
         group="own",
-        title=file.path.stem,
+        title=file.path.stem.replace("_", " ").strip() or file.path.name,
         description=f"{info['title']}.",
         known=known,
         role="example" if top is None or truth is None else "right" if top == truth else "wrong",
