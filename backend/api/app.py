@@ -13,6 +13,7 @@ from backend.api import gallery
 from backend.api.http import errors
 from backend.api.intake import Intake
 from backend.api.routes import (
+    bundles,
     catalogue,
     concept_analyses,
     concepts,
@@ -60,6 +61,7 @@ def create_api(services: Services) -> FastAPI:
         inputs,
         predictions,
         explanations,
+        bundles,
         concepts,
         concept_analyses,
         jobs,

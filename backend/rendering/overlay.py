@@ -25,18 +25,20 @@ class Look:
     signed: bool = True
     upside_down: bool = False
     """Row 0 of the map is the bottom row of the picture (spectrograms)."""
+    limit: float | None = None
+    """Strength of full colour; None: that of the strongest cell shown."""
 
 
 def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
     """PNG. grid: the input on the display grid, uint8 `[H, W, 3]` or float `[H, W]` in 0..1, None for plain
     grey. values: float `[H, W]`.
 
-    Colour: cividis from 0 to the strongest cell for unsigned maps, coolwarm symmetric about 0 for signed
+    Colour: cividis from 0 to full for unsigned maps, coolwarm symmetric about 0 for signed
     ones; opacity follows |value|.
     """
     selected = _selected(values.astype(np.float64), look)
-    strongest = float(np.abs(selected).max(initial=0.0)) or 1.0
-    share = selected / strongest
+    full = look.limit or float(np.abs(selected).max(initial=0.0)) or 1.0
+    share = (selected / full).clip(-1.0, 1.0)
     colour = ramp("coolwarm", (share + 1.0) / 2.0) if look.signed else ramp("cividis", share)
     alpha = (look.opacity * np.abs(share))[..., None]
     picture = (1.0 - alpha) * _grey(grid, values.shape)[..., None] + alpha * colour

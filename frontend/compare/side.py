@@ -38,12 +38,7 @@ def keep_card() -> Component:
                     color="accent",
                     copiedColor="accent",
                 ),
-                html.Details(
-                    [
-                        html.Summary([icon("download"), "Downloads"], className="ev-button"),
-                        html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads"),
-                    ]
-                ),
+                html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads"),
             ],
             className="ev-keep",
             title="The link holds model, input, class, methods, parameters and look",
@@ -55,10 +50,24 @@ def keep_card() -> Component:
 def downloads(
     methods: Sequence[MethodInfo], runs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str]
 ) -> list[Component]:
-    """Picture, numbers and record of every finished map."""
+    """Everything about the finished maps in one file; and picture, numbers and record of each. The browser adds the
+    look and the link of the page to the address of the one file."""
     ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
     if not ready:
-        return [html.P("Nothing finished yet", className="ev-muted ev-small")]
+        return [html.P("Downloads: when a map is finished.", className="ev-muted ev-small")]
+    whole = html.A(
+        [icon("download"), "Download everything"],
+        href=href(f"/bundles?explanations={','.join(key for _, key in ready)}"),
+        download="evident.zip",
+        className="ev-button",
+        title="One ZIP: maps, numbers, pictures, records, the input as the network saw it, and this link. Not the recording or photograph itself.",
+        **{"data-bundle": "1"},
+    )
+    return [whole, html.Details([html.Summary("Single files", className="ev-small"), *single_files(ready)])]
+
+
+def single_files(ready: Sequence[tuple[MethodInfo, str]]) -> list[Component]:
+    """ready: finished maps, each with the id of its explanation."""
     parts: list[Component] = []
     for method, key in ready:
         parts.append(html.P(method.title, className="ev-muted ev-small"))

@@ -17,11 +17,13 @@ import "./tour/tour.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
 import { listenForKeys } from "./keyboard.mjs";
+import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
 import { startWidgets } from "./core/widgets.mjs";
 
 export * from "./dash/callbacks.mjs";
 
+listenForBundles();
 listenForCoughs();
 listenForKeys();
 startWidgets();

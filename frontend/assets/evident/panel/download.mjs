@@ -80,6 +80,24 @@ export function downloadPicture(panel) {
   }, "image/png");
 }
 
+/** Query of the one file with everything: the look of the page, and the link to it where an address can hold it. Pure. */
+export function bundleQuery({ opacity, top, sign, scale }, link) {
+  const query = new URLSearchParams({ opacity: String(opacity / 100), top: String(top), sign, scale });
+  if (link.length <= 3000) query.set("link", link);
+  return query.toString();
+}
+
+/** Called once, by main.mjs: the link "Download everything" takes the look and the address of the moment it is pressed. */
+export function listenForBundles() {
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element && /** @type {HTMLAnchorElement | null} */ (event.target.closest("a[data-bundle]"));
+    if (!link) return;
+    const [path, query] = link.href.split("?");
+    const explanations = new URLSearchParams(query).get("explanations") ?? "";
+    link.href = `${path}?explanations=${explanations}&${bundleQuery(viewState.look, window.location.href)}`;
+  });
+}
+
 /** "grad_cam-covid-like-1a2b3c4d", for files that leave the page. */
 export const fileName = (panel) =>
   [panel.root.dataset.key || panel.title, panel.target, (panel.id || "").slice(0, 8)]
