@@ -100,17 +100,17 @@ MEASURES: dict[str, Measure] = {
         0.05,
         0.2,
         _percent,
-        "off by {}",
+        "gap {}",
         "The cells should add up to the difference in score between this input and its replacement; they miss it by {}.",
     ),
     "conservation": Measure(
-        0.05, 0.2, _percent, "off by {}", "The cells should add up to the score; they miss it by {}."
+        0.05, 0.2, _percent, "gap {}", "The cells should add up to the score; they miss it by {}."
     ),
     "conservation_of_lrp": Measure(
         0.05,
         0.2,
         _percent,
-        "off by {}",
+        "gap {}",
         "The LRP map that is multiplied in should add up to the score; it misses it by {}.",
     ),
     "clipped": Measure(

@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,11 @@ def entries(parts: Sequence[Part], look: Look, link: str) -> Iterator[tuple[str,
     largest = max((max(abs(part.record.vmin), abs(part.record.vmax)) for part in parts), default=0.0)
     for name, part in zip(names, parts, strict=True):
         yield f"{name}/map.npy", part.values.read_bytes
-        yield f"{name}/picture.png", lambda part=part: picture(part, look, largest)
+        yield f"{name}/picture.png", partial(picture, part, look, largest)
         record = {"request": part.request, "record": part.record.model_dump(mode="json")}
-        yield f"{name}/record.json", lambda record=record: as_json(record)
+        yield f"{name}/record.json", partial(as_json, record)
         if part.prediction is not None:
-            yield f"{name}/prediction.json", lambda part=part: as_json(part.prediction)
+            yield f"{name}/prediction.json", partial(as_json, part.prediction)
         for file, path in sorted(part.files.items()):
             yield f"{name}/{file}", path.read_bytes
 

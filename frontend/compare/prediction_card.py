@@ -79,11 +79,14 @@ def cough_by_cough(prediction: Prediction) -> Component:
             className="ev-cough-score",
             type="button",
             title=f"Cough {number}, {cough.start:.2f} to {cough.end:.2f} s: press to hear it. The score is the model's for this cough alone.",
-            **aria(
-                label=f"Hear cough {number}, {cough.start:.2f} to {cough.end:.2f} s, score {cough.scores[top]:.2f}",
-                pressed="false",
-            ),
-            **{"data-start": f"{cough.start:.4f}", "data-end": f"{cough.end:.4f}"},
+            **{
+                **aria(
+                    label=f"Hear cough {number}, {cough.start:.2f} to {cough.end:.2f} s, score {cough.scores[top]:.2f}",
+                    pressed="false",
+                ),
+                "data-start": f"{cough.start:.4f}",
+                "data-end": f"{cough.end:.4f}",
+            },
         )
         for number, cough in enumerate(prediction.coughs, 1)
     ]

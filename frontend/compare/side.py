@@ -13,6 +13,9 @@ from app.core.schemas import MethodInfo
 from frontend.client import href
 from frontend.ui.common import aria, card, icon, widget
 
+BUNDLE: dict[str, Any] = {"data-bundle": "1"}
+"""How the browser knows the link to the one file."""
+
 
 def readout_card() -> Component:
     return card("Readout", widget("readout"), className="ev-readout-card")
@@ -38,7 +41,12 @@ def keep_card() -> Component:
                     color="accent",
                     copiedColor="accent",
                 ),
-                html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads"),
+                html.Details(
+                    [
+                        html.Summary([icon("download"), "Downloads"], className="ev-button"),
+                        html.Div(downloads([], {}, {}), id="downloads", className="ev-downloads"),
+                    ]
+                ),
             ],
             className="ev-keep",
             title="The link holds model, input, class, methods, parameters and look",
@@ -54,16 +62,16 @@ def downloads(
     look and the link of the page to the address of the one file."""
     ready = [(method, runs[method.key]["id"]) for method in methods if states.get(method.key) == "done"]
     if not ready:
-        return [html.P("Downloads: when a map is finished.", className="ev-muted ev-small")]
+        return [html.P("Nothing finished yet", className="ev-muted ev-small")]
     whole = html.A(
         [icon("download"), "Download everything"],
         href=href(f"/bundles?explanations={','.join(key for _, key in ready)}"),
         download="evident.zip",
         className="ev-button",
         title="One ZIP: maps, numbers, pictures, records, the input as the network saw it, and this link. Not the recording or photograph itself.",
-        **{"data-bundle": "1"},
+        **BUNDLE,
     )
-    return [whole, html.Details([html.Summary("Single files", className="ev-small"), *single_files(ready)])]
+    return [whole, *single_files(ready)]
 
 
 def single_files(ready: Sequence[tuple[MethodInfo, str]]) -> list[Component]:

@@ -4,6 +4,7 @@ themes, a phone."""
 from __future__ import annotations
 
 import re
+import zipfile
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -96,6 +97,13 @@ def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
     for path in ("overlay.png", "values.npy"):
         link = page.locator(f'.ev-menu-link[href$="{path}"]').first.get_attribute("href")
         assert httpx.get(site + str(link), timeout=30).status_code == 200
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download everything").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names, readme = archive.namelist(), archive.read("README.txt").decode()
+    assert len([name for name in names if name.endswith("/picture.png")]) == len(ticked)
+    assert f"Open the same view: {page.url}" in readme
+    assert "opacity 70 %" in readme
 
 
 def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, page):

@@ -242,6 +242,7 @@ def test_only_finished_maps_can_be_taken_along():
         if type(part).__name__ == "A"
     ]
     assert links == [
+        "/api/v1/bundles?explanations=a1",
         "/api/v1/explanations/a1/overlay.png",
         "/api/v1/explanations/a1/values.npy",
         "/api/v1/explanations/a1",
