@@ -42,6 +42,7 @@ def register(app: Dash, _client: Client) -> None:
     app.clientside_callback(
         function("navigation"),
         Output({"type": "nav", "path": ALL}, "aria-current"),
+        Output({"type": "nav", "path": ALL}, "href"),
         Input("_pages_location", "pathname"),
         State({"type": "nav", "path": ALL}, "id"),
     )
@@ -82,13 +83,21 @@ def register(app: Dash, _client: Client) -> None:
         State({"type": "map", "method": ALL}, "id"),
     )
     app.clientside_callback(
-        function("compareLink"),
-        Output("copy-link", "value"),
-        Input("subject-store", "data"),
-        Input("methods", "value"),
-        *state[1:],
-        outlined,
-        *look,
+        function("compareOpened"),
+        Output("compare", "data-opened"),
+        Input("opened-store", "data"),
+        State("input-store", "data"),
+    )
+    about = [Input(f"{name}-store", "data") for name in ("opened", "input", "subject")]
+    settings = [state[0], Input("methods", "value"), *state[1:], outlined, *look]
+    app.clientside_callback(function("compareLink"), Output("copy-link", "value"), *about, *settings)
+    # A new input is in the address at once, not first when it is predicted: whoever leaves the page before takes it along.
+    app.clientside_callback(
+        function("compareChoice"),
+        Output("copy-link", "value", allow_duplicate=True),
+        *about,
+        *(as_state(setting) for setting in settings),
+        prevent_initial_call=True,
     )
     app.clientside_callback(
         function("announce"),
@@ -99,3 +108,8 @@ def register(app: Dash, _client: Client) -> None:
     app.clientside_callback(
         function("pictures"), Output("as-spectrogram", "data-as"), Input("as-spectrogram", "checked")
     )
+
+
+def as_state(source: Input) -> State:
+    """The same property, read when something else starts the callback."""
+    return State(source.component_id, source.component_property)

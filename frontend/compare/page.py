@@ -100,10 +100,12 @@ async def open_page(client: Client, view: View) -> Opened:
     return Opened(catalogue, limits, samples, inputs, value, trouble)
 
 
-def body(opened: Opened, view: View) -> Component:
-    """The whole page, its stores seeded from the address."""
+def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> Component:
+    """The whole page, its stores seeded from the address. query: the address, which the browser compares with its
+    own before it writes another."""
     return html.Div(
         [
+            dcc.Store(id="opened-store", data=dict(query or {})),
             *stores(opened, view),
             html.Div(
                 [
@@ -237,6 +239,6 @@ async def load(client: Client, query: dict[str, str] | None) -> Any:
         raise PreventUpdate
     view = read(query)
     try:
-        return body(await open_page(client, view), view)
+        return body(await open_page(client, view), view, query)
     except ApiProblem as refusal:
         return unreachable(refusal)

@@ -32,6 +32,8 @@ def register(app: Dash, client: Client) -> None:
             "inputs": Output("concept-inputs", "data", allow_duplicate=True),
             "job": Output("concept-job-store", "data", allow_duplicate=True),
             "ended": Output("concept-ended-store", "data"),
+            "shown": Output("concept-shown-store", "data", allow_duplicate=True),
+            "opened": Output("concept-opened", "data"),
         },
         inputs={"query": Input("concept-query", "data")},
     )
@@ -107,7 +109,8 @@ async def load(client: Client, query: dict[str, str]) -> dict[str, Any]:
         model, link = await open_link(client, query, concepts, catalogue)
     except ApiProblem as refusal:
         card = common.card("Concepts", common.problem(refusal))
-        return {"body": card, "model": None, "inputs": no_update, "job": no_update, "ended": no_update}
+        kept = dict.fromkeys(("inputs", "job", "ended", "shown", "opened"), no_update)
+        return {"body": card, "model": None, **kept}
     return {
         "body": page.body(catalogue, concepts, samples, limits, model, link),
         "model": model.key,
@@ -116,6 +119,8 @@ async def load(client: Client, query: dict[str, str]) -> dict[str, Any]:
         # A finished analysis is shown at once; one that still runs is followed by the bar, which tells
         # its end.
         "ended": {"id": link.analysis, "state": "done"} if link.done else None,
+        "shown": {"input": link.shown},
+        "opened": query,
     }
 
 

@@ -16,6 +16,7 @@ def register(app: Dash, client: Client) -> None:
     app.clientside_callback(
         ClientsideFunction("evident", "conceptsLink"),
         Output("concept-address", "data"),
+        Input("concept-opened", "data"),
         Input("concept-model-store", "data"),
         Input("concept-inputs", "data"),
         Input("concept-layers", "value"),

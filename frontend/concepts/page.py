@@ -33,6 +33,7 @@ def layout(**query: str) -> Component:
     return html.Div(
         [
             dcc.Store(id="concept-query", data=query),
+            dcc.Store(id="concept-opened"),
             dcc.Store(id="concept-input-store"),
             dcc.Store(id="concept-record-store"),
             dcc.Store(id="concept-inputs", data=[{"input": key} for key in link.inputs or ()]),

@@ -16,6 +16,7 @@ import "./tour/result.mjs";
 import "./tour/tour.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
+import { followAddress } from "./dash/bar.mjs";
 import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
@@ -23,6 +24,7 @@ import { startWidgets } from "./core/widgets.mjs";
 
 export * from "./dash/callbacks.mjs";
 
+followAddress();
 listenForBundles();
 listenForCoughs();
 listenForKeys();

@@ -6,7 +6,7 @@ import * as callbacks from "../../../frontend/assets/evident/dash/callbacks.mjs"
 import { equal, isStale, stale, wantedTarget } from "../../../frontend/assets/evident/dash/stale.mjs";
 
 const UNCHANGED = Symbol("no update");
-globalThis.window = { dash_clientside: { no_update: UNCHANGED } };
+globalThis.window = { dash_clientside: { no_update: UNCHANGED }, location: { pathname: "/", search: "" } };
 
 const answer = { prediction: { input: "in1", model: "m", top: 1, classes: [{ index: 0 }, { index: 1 }, { index: 2 }], window: [0, 2] } };
 const request = { target: 1, seed: 0, params: { steps: 50 }, layer: "conv4" };
@@ -66,6 +66,8 @@ test("the address of Compare holds what differs from nothing", () => {
     look: "70,100,both",
     evidence: "0",
   });
+  const other = new URLSearchParams(compareQuery(subject, ["lrp"], { input: "in1", model: "other", target: 3 }, {}, null, 0, true));
+  assert.equal(other.get("target"), null, "a class of another model");
   const bare = new URLSearchParams(compareQuery({ model: "m", input: "in2" }, null, target, {}, null, 0, true, 70));
   assert.deepEqual(Object.fromEntries(bare), { model: "m", input: "in2", methods: "", look: "70" });
   assert.equal(compareQuery(null, ["lrp"], target, {}, "conv4", 7, true), "");
@@ -101,7 +103,11 @@ test("the page names no class while the gate withholds the score, until it was a
 
 test("small callbacks answer properties, or nothing where nothing is to change", () => {
   assert.deepEqual(callbacks.percent(70, 20), ["70 %", "20 %"]);
-  assert.deepEqual(callbacks.navigation("/about", [{ path: "/" }, { path: "/about" }]), ["false", "page"]);
+  const pages = [{ path: "/" }, { path: "/about" }];
+  assert.deepEqual(callbacks.navigation("/about", pages), [
+    ["false", "page"],
+    ["/", "/about"],
+  ]);
   assert.deepEqual(callbacks.known({ known: { sample: "x" } }), [false, '{"sample":"x"}']);
   assert.deepEqual(callbacks.known(null), [true, ""]);
   assert.equal(callbacks.remove(0), UNCHANGED);

@@ -1,7 +1,8 @@
-/* The choices of a page in its address bar, replaced rather than pushed: what "Copy link" copies.
+/* The choices of a page as a query, for its address bar: what "Copy link" copies.
    Read back by frontend/compare/address.py and frontend/concepts/address.py. */
 import { toast } from "../core/dialog.mjs";
-import { seedOf } from "./stale.mjs";
+import { arrive, isSettled, publish } from "./bar.mjs";
+import { equal, seedOf, wantedTarget } from "./stale.mjs";
 
 /** The Compare page as a query. Pure. */
 export function compareQuery(subject, methods, target, params, layer, seed, outlined, ...look) {
@@ -10,7 +11,8 @@ export function compareQuery(subject, methods, target, params, layer, seed, outl
   query.set("model", subject.model);
   query.set("input", subject.input);
   if (subject.start != null) query.set("start", subject.start);
-  if (target && target.input === subject.input && target.target != null) query.set("target", target.target);
+  const meant = target && target.input === subject.input && (target.model == null || target.model === subject.model);
+  if (meant && target.target != null) query.set("target", target.target);
   query.set("methods", (methods || []).join(","));
   if (layer) query.set("layer", layer);
   if (seedOf(seed)) query.set("seed", seed);
@@ -41,17 +43,30 @@ export function conceptsQuery(model, inputs, layers, target, negatives, shown, j
   return query.toString();
 }
 
-/** Writes a query into the address bar while its page is open; answers the full address. */
-function publish(page, query) {
-  const { location, history } = window;
-  const address = location.pathname + (query ? `?${query}` : "");
-  if (location.pathname === page && address !== location.pathname + location.search) history.replaceState(history.state, "", address);
-  return location.origin + address;
+/** The body of Compare was built from an address. */
+export function compareOpened(opened, input) {
+  arrive(opened, Boolean(input));
+  return String(opened?.asked ?? "");
 }
 
-/** Clientside callbacks of the two pages. */
-export const compareLink = (...choices) => publish("/", compareQuery(...choices));
-export const conceptsLink = (...choices) => publish("/concepts", conceptsQuery(...choices));
+/** Clientside callback of Compare; until the model of a new input is known, or a closed one is gone, the address stays. */
+export function compareLink(opened, input, subject, answer, methods, target, ...choices) {
+  if ((input?.id ?? null) !== (subject?.input ?? null)) return window.location.href;
+  const wanted = answer && equal(answer.subject, subject) ? wantedTarget(answer, target) : null;
+  const chosen = wanted === null || wanted === answer.prediction.top ? null : String(wanted);
+  const work = subject && { input: subject.input, model: subject.model, target: chosen };
+  return publish("/", compareQuery(subject, methods, target, ...choices), work, opened);
+}
+
+/** The same as soon as another input or model is chosen; not while an address is opened, whose layer comes a moment later. */
+export const compareChoice = (...choices) => (isSettled() ? compareLink(...choices) : window.location.href);
+
+/** Clientside callback of Concepts. */
+export function conceptsLink(opened, model, inputs, layers, target, negatives, shown, ...choices) {
+  const input = (inputs?.[shown?.input ?? 0] ?? inputs?.[0])?.input;
+  const work = model && input ? { input, model, target: target || null } : null;
+  return publish("/concepts", conceptsQuery(model, inputs, layers, target, negatives, shown, ...choices), work, opened);
+}
 
 /** Copies the address bar. */
 export async function copyLink() {

@@ -3,8 +3,10 @@ import { emit } from "../core/bus.mjs";
 import { viewState } from "../core/state.mjs";
 import { outlineEvidence } from "../evidence/marks.mjs";
 import { setLook } from "../panel/look.mjs";
+import { publish } from "./bar.mjs";
+import { linkTo } from "./work.mjs";
 
-export { compareLink, conceptsLink } from "./address.mjs";
+export { compareChoice, compareLink, compareOpened, conceptsLink } from "./address.mjs";
 export { stale } from "./stale.mjs";
 
 const noUpdate = () => window.dash_clientside.no_update;
@@ -28,7 +30,11 @@ export function level(value) {
   return value;
 }
 
-export const navigation = (pathname, ids) => ids.map(({ path }) => (path === pathname ? "page" : "false"));
+/** Which page is open, and where its links lead. */
+export const navigation = (pathname, ids) => [
+  ids.map(({ path }) => (path === pathname ? "page" : "false")),
+  ids.map(({ path }) => linkTo(path)),
+];
 
 export const mode = (input) => (input ? "ev-compare" : "ev-compare ev-compare--empty");
 
@@ -42,7 +48,12 @@ export function withheld(answer, asked) {
   return viewState.withheld ? "1" : "";
 }
 
-export const remove = (clicks) => (clicks ? null : noUpdate());
+/** Closes the input: at once in the address, whatever is still on its way. */
+export function remove(clicks) {
+  if (!clicks) return noUpdate();
+  publish("/", "", null, null);
+  return null;
+}
 
 export function target(value, answer) {
   if (value == null || !answer) return noUpdate();

@@ -1,0 +1,57 @@
+"""What is worked on stays: on every page, by Back and Forward, until it is closed. In a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+MAP = '.ev-map[data-state="done"]'
+NAME = ".ev-input-card .ev-input-name"
+
+
+def opened(page: Page, title: str) -> None:
+    """An input with its first map, and the address that says so."""
+    expect(page.locator(NAME)).to_have_text(title, timeout=60_000)
+    expect(page.locator(MAP).first).to_be_visible(timeout=90_000)
+    expect(page).to_have_url(re.compile(r"target=.*layer="))
+
+
+def test_the_work_travels_through_the_pages_and_back(site, page):
+    page.goto(f"{site}/")
+    samples = page.locator(".ev-start .ev-sample")
+    names = [samples.nth(number).locator(".ev-sample-title").inner_text() for number in (0, 1)]
+    samples.first.click()
+    opened(page, names[0])
+    at_first = page.url
+    subject = re.search(r"model=[^&]+&input=[^&]+", at_first)
+    assert subject
+    for name in ("Concepts", "Models", "About"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
+        if name == "Concepts":
+            expect(page.locator(".ev-concept-pick")).to_have_count(1)
+            assert subject[0] in page.url
+    page.get_by_role("link", name="Compare", exact=True).click()
+    opened(page, names[0])
+    assert page.url == at_first
+
+    page.locator("#samples-open").click()
+    page.get_by_role("dialog").locator(".ev-sample").nth(1).click()
+    opened(page, names[1])
+    page.locator("#look-top [role=slider]").press("End")
+    page.locator("#look-top [role=slider]").press("ArrowLeft")
+    page.go_back()
+    opened(page, names[0])
+    assert page.url == at_first
+    page.go_forward()
+    opened(page, names[1])
+
+    page.get_by_role("button", name="Close this input").click()
+    expect(page).to_have_url(f"{site}/")
+    expect(page.get_by_role("link", name="Concepts", exact=True)).to_have_attribute("href", "/concepts")
+    page.go_back()
+    opened(page, names[1])
