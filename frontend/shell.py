@@ -21,6 +21,7 @@ INDEX = f"""<!DOCTYPE html>
     <title>{{%title%}}</title>
     {{%favicon%}}
     <script src="/assets/early/theme.js"></script>
+    <script src="/assets/early/address.js"></script>
     {{%css%}}
   </head>
   <body data-api="{API}">

@@ -26,7 +26,7 @@ const { queryFor } = await import("../../../frontend/assets/evident/dash/work.mj
 const visit = (address) => {
   const seen = { stopped: false };
   write("visit")(null, "", address);
-  follow({ stopImmediatePropagation: () => Object.assign(seen, { stopped: true }) });
+  follow({ preventDefault: () => Object.assign(seen, { stopped: true }) });
   entries.length = 0;
   return seen.stopped;
 };

@@ -83,14 +83,12 @@ export function follow(event) {
   const page = PAGES[window.location.pathname];
   const here = Boolean(page && document.getElementById(page.body));
   const query = window.location.search.slice(1);
-  if (here) event.stopImmediatePropagation();
+  if (here) event.preventDefault();
   if (here && query === written) return;
   written = null;
   asked = here ? ++count : undefined;
   if (here) tellDash(page.asks, { data: { ...parts(query), asked } });
 }
 
-/** Before Dash's own listeners, whenever those were added. */
-export function followAddress() {
-  for (const name of ["popstate", "_dashprivate_pushstate"]) window.addEventListener(name, follow, true);
-}
+/** Heard before Dash's own location hears of it (assets/early/address.js). */
+export const followAddress = () => document.addEventListener("another-address", follow);
