@@ -6,20 +6,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from models.inputs.front_end import SpectrogramInput
     from models.inputs.image import ImageInput
     from models.inputs.sound import SoundInput
+    from models.inputs.table import ArrayInput
     from models.loading import architecture, from_file, load, specs, wrap
     from models.model import Model
     from models.spec import Axis, InputSpec, Layer, ModelSpec, Prepared
 
 __all__ = [
-    "Axis", "ImageInput", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared", "SoundInput", "architecture", "from_file", "load",
+    "ArrayInput", "Axis", "ImageInput", "InputSpec", "Layer", "Model", "ModelSpec", "Prepared", "SoundInput", "SpectrogramInput", "architecture", "from_file", "load",
     "specs", "wrap",
 ]  # fmt: skip
 
 _HOME = {
     "models.inputs.image": ("ImageInput",),
+    "models.inputs.front_end": ("SpectrogramInput",),
     "models.inputs.sound": ("SoundInput",),
+    "models.inputs.table": ("ArrayInput",),
     "models.loading": ("architecture", "from_file", "load", "specs", "wrap"),
     "models.model": ("Model",),
     "models.spec": ("Axis", "InputSpec", "Layer", "ModelSpec", "Prepared"),

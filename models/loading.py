@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from psutil import virtual_memory
@@ -26,6 +27,8 @@ from models.spec import InputSpec, ModelSpec
 from models.trial import convolutional, is_memory, ready, too_large_for_memory
 from models.weights_file import check_weights, load_weights, read, tensors
 
+ANY_SOUND = "any sound"
+"""On the card of a network that is not about coughs: no cough is looked for."""
 HUB = ("timm", "torchvision")
 
 
@@ -105,11 +108,13 @@ def wrap(
     default_layer: str | None = None,
     temperature: float = 1.0,
     device: torch.device | str = "cpu",
+    card: Mapping[str, Any] | None = None,
 ) -> Model:
     """Any torch CNN as a Model. It holds a float32 copy, so your module is not frozen and may go on training.
 
     labels: one name per output; two names for a network with a single logit, the second being the class it
-    speaks for. Raises ModelRejected: labels that do not match, weights that are not finite, a forward pass
+    speaks for. card: what is to be said about it, as JSON; with `{"expects": "coughs"}` a network of sound judges
+    only what the cough detector passes. Raises ModelRejected: labels that do not match, weights that are not finite, a forward pass
     that fails.
     """
     if not isinstance(module, nn.Module):
@@ -124,6 +129,7 @@ def wrap(
         labels=tuple(str(label) for label in labels),
         default_layer=default_layer,
         temperature=temperature,
+        card={**({"expects": ANY_SOUND} if "audio" in input.modalities else {}), **(card or {})},
     )
     return ready(Model(spec, copied, digest_of(copied.state_dict()), device))
 

@@ -51,12 +51,15 @@ def sound_checks(
     events: Sequence[Event],
     files: Blobs,
 ) -> list[Check]:
-    """sound: mono, and its rate. events: its coughs. For the detector itself there is nothing to ask."""
+    """sound: mono, and its rate. events: its coughs. For the detector itself there is nothing to ask, nor for a
+    network of other sounds, whose card says so (`expects`)."""
     import models
 
     if model.key == DETECTOR:
         return []
-    checks = [] if DETECTOR not in models.specs() else [_cough(prepared, sound, events, files)]
+    about_coughs = model.spec.card.get("expects", "coughs") == "coughs"
+    unchecked = not about_coughs or DETECTOR not in models.specs()
+    checks = [] if unchecked else [_cough(prepared, sound, events, files)]
     channel = model.spec.card.get("channel")
     return checks if channel is None else [*checks, channel_check(*sound, model.spec.card)]
 

@@ -54,6 +54,15 @@ class SoundInput(InputSpec):
     modalities: ClassVar[tuple[Modality, ...]] = ("audio", "spectrogram")
     baselines: ClassVar[tuple[Baseline, ...]] = ("silence", "mean", "blur")
 
+    def __post_init__(self) -> None:
+        """Raises ValueError."""
+        if not 1000 <= self.rate <= 1_000_000 or not 0 <= self.low < self.high <= self.rate / 2:
+            raise ValueError("a sound input needs 0 <= low < high <= rate / 2, in Hz")
+        if not 0 < self.hop <= self.n_fft or min(self.bands, self.frames) < 8 or self.floor >= 0:
+            raise ValueError(
+                "a sound input needs 0 < hop <= n_fft, at least 8 bands and frames, and a floor below 0 dB"
+            )
+
     @property
     def shape(self) -> tuple[int, int, int]:
         return (1, self.bands, self.frames)
@@ -81,14 +90,12 @@ class SoundInput(InputSpec):
         raw, file_notes = _read(raw, scale)
         if isinstance(raw, Spectrogram):
             return self._from_spectrogram(raw, start)
-        waveform, rate, notes = _checked(*raw)
+        waveform, rate, notes = checked(*raw)
         notes = [*file_notes, *notes]
         sound = waveform if rate == self.rate else soxr.resample(waveform, rate, self.rate)
         duration = len(sound) / self.rate
         first = (
-            loudest_start(sound, self.rate, self.seconds)
-            if start is None
-            else _checked_start(start, duration)
+            loudest_start(sound, self.rate, self.seconds) if start is None else checked_start(start, duration)
         )
         x = self.features(torch.from_numpy(self._cut(sound, first)))[None]
         if not x.any():
@@ -190,7 +197,7 @@ class SoundInput(InputSpec):
         if values.shape[1] > self.frames:
             spare = values.shape[1] - self.frames
             begin = (
-                round(_checked_start(start, values.shape[1] * step) / step)
+                round(checked_start(start, values.shape[1] * step) / step)
                 if start is not None
                 else _loudest_columns(values, self.frames)
             )
@@ -226,8 +233,9 @@ def mel_filterbank(rate: int, n_fft: int, bands: int, low: float, high: float) -
     return torch.from_numpy(mel(sr=rate, n_fft=n_fft, n_mels=bands, fmin=low, fmax=high, dtype=np.float64))
 
 
-def _checked(samples: Any, rate: Any) -> tuple[np.ndarray, int, list[str]]:
-    """Mono float32, rate, notes. Integers are scaled to -1..1."""
+def checked(samples: Any, rate: Any, centred: bool = True) -> tuple[np.ndarray, int, list[str]]:
+    """Mono float32, rate, notes. Integers are scaled to -1..1. centred: without its constant part. Raises
+    InvalidInput."""
     samples = np.asarray(samples)
     if samples.dtype.kind in "iu":
         samples = samples.astype(np.float32) / np.iinfo(samples.dtype).max
@@ -257,13 +265,13 @@ def _checked(samples: Any, rate: Any) -> tuple[np.ndarray, int, list[str]]:
             field="input",
         )
     sound, note = mono(samples)
-    sound = sound - sound.mean(dtype=np.float64).astype(np.float32)
-    if np.abs(sound).max() < SILENT:
+    without_constant = sound - sound.mean(dtype=np.float64).astype(np.float32)
+    if np.abs(without_constant).max() < SILENT:
         raise InvalidInput("The recording is silent.", code="silent", field="input")
-    return sound, int(rate), [note] if note else []
+    return without_constant if centred else sound, int(rate), [note] if note else []
 
 
-def _checked_start(start: float, duration: float) -> float:
+def checked_start(start: float, duration: float) -> float:
     if not 0 <= start <= duration - SHORTEST:  # also refuses NaN
         raise InvalidInput(
             f"The window must start between 0 and {max(0, duration - SHORTEST):.1f} s.", field="start"
