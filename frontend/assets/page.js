@@ -21,5 +21,8 @@
           call(name, values),
     },
   );
+  // How a list is searched: asked for while it is drawn, so there is no waiting for the modules.
+  const ranked = (list) => (functions ? functions.ranked(list) : list.options.slice(0, list.limit));
+  window.dashMantineFunctions = Object.assign({}, window.dashMantineFunctions, { ranked });
   window.dash_clientside = Object.assign({}, window.dash_clientside, { evident });
 })();

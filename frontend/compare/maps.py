@@ -222,7 +222,11 @@ async def start(
         return {"runs": no_update, "problem": common.problem(refusal)}
     chosen = wanted(catalogue, fits, ticked or [], trigger.id, everything=bool(runs.get("all")))
     prediction = Prediction.model_validate(answer["prediction"])
-    part = {**answer["subject"], "target": target_of(target, prediction), "seed": seed_of(seed)}
+    part = {
+        **answer["subject"],
+        "target": target_of(target, prediction, len(model.labels)),
+        "seed": seed_of(seed),
+    }
     layer = layer_of(model, (wish or {}).get("layer") if runs.get("subject") is None else None, layer)
     # The open form speaks for itself: its last change may still be on its way to the store.
     settings = {**(params or {}), **forms.read_controls([*fields, *flags], [*values, *checks])}

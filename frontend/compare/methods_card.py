@@ -20,14 +20,8 @@ WIDE = {"width": 260, "position": "bottom-end"}
 """Lists may be wider than the field they drop from."""
 
 
-def methods_card(
-    options: Sequence[Mapping[str, Any]],
-    model: str | None,
-    rows: Sequence[Component],
-    ticked: Sequence[str],
-    seed: int,
-) -> Component:
-    """The card; costs and fits are filled in when model and input are known."""
+def model_card(options: Sequence[Mapping[str, Any]], model: str | None) -> Component:
+    """Model and layer; the layers are filled in when the model is known."""
     choice = dmc.Select(
         id="model-select",
         data=list(options),
@@ -36,16 +30,29 @@ def methods_card(
         allowDeselect=False,
         maxDropdownHeight=360,
         comboboxProps=WIDE,
+        **aria(label="Model"),
     )
     layer = dmc.Select(
         id="layer-select",
         data=[],
         size="xs",
         allowDeselect=False,
-        searchable=True,
-        nothingFoundMessage="No such layer",
         comboboxProps=WIDE,
+        **forms.SEARCH,
     )
+    return card(
+        "Model",
+        html.Div([choice, html.Div(id="model-note")], className="ev-control ev-control--model"),
+        html.Div(
+            [html.Label("Layer", htmlFor="layer-select"), layer],
+            className="ev-control ev-control--layer ev-lab-only",
+        ),
+        className="ev-network-card",
+    )
+
+
+def methods_card(rows: Sequence[Component], ticked: Sequence[str], seed: int) -> Component:
+    """What to run; costs and fits are filled in when model and input are known."""
     number = dmc.NumberInput(
         id="seed",
         value=seed,
@@ -64,19 +71,11 @@ def methods_card(
     )
     return card(
         "Methods",
-        html.Div(
-            [html.Label("Model", htmlFor="model-select"), choice, html.Div(id="model-note")],
-            className="ev-control ev-control--model",
-        ),
         dmc.CheckboxGroup(
             html.Div(list(rows), id="methods-list"),
             id="methods",
             value=list(ticked),
             **aria(label="Methods to run"),
-        ),
-        html.Div(
-            [html.Label("Layer", htmlFor="layer-select"), layer],
-            className="ev-control ev-control--layer ev-lab-only",
         ),
         dmc.Button("Run", id="run", fullWidth=True, size="xs", n_clicks=0),
         html.Div(id="run-note", className="ev-small ev-run-note", role="status"),

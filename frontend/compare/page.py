@@ -47,7 +47,11 @@ def skeleton() -> Component:
                 className="ev-column ev-column--left",
             ),
             html.Div(
-                [html.Div(panels.waiting(6), className="ev-panels")], className="ev-column ev-column--centre"
+                [
+                    html.Div(common.skeleton(3), className="ev-card ev-prediction"),
+                    html.Div(panels.waiting(6), className="ev-panels"),
+                ],
+                className="ev-column ev-column--centre",
             ),
             html.Div(
                 [common.card("Readout", common.skeleton(6)), common.card("Agreement", common.skeleton(4))],
@@ -110,7 +114,7 @@ def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> 
             html.Div(
                 [
                     input_section(opened),
-                    methods(opened, view),
+                    *model_and_methods(opened, view),
                     look_card.look_card(view.look, view.evidence),
                     side.keep_card(),
                 ],
@@ -172,7 +176,7 @@ def input_section(opened: Opened) -> Component:
     )
 
 
-def methods(opened: Opened, view: View) -> Component:
+def model_and_methods(opened: Opened, view: View) -> list[Component]:
     ticked = [
         method.key
         for method in opened.catalogue.methods
@@ -180,13 +184,11 @@ def methods(opened: Opened, view: View) -> Component:
     ]
     modality = opened.value.modality if opened.value else None
     model = methods_card.choose_model(opened.catalogue.models, modality, view.model)
-    return methods_card.methods_card(
-        methods_card.model_options(opened.catalogue.models, modality),
-        model,
-        methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked),
-        ticked,
-        view.seed,
-    )
+    rows = methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked)
+    return [
+        methods_card.model_card(methods_card.model_options(opened.catalogue.models, modality), model),
+        methods_card.methods_card(rows, ticked, view.seed),
+    ]
 
 
 def centre() -> list[Component]:
@@ -198,12 +200,7 @@ def centre() -> list[Component]:
             className="ev-card ev-prediction ev-when-open",
             **common.aria(label="Prediction"),
         ),
-        html.Section(
-            common.widget("summary"),
-            className="ev-card ev-summary-card ev-when-open",
-            **common.aria(label="In words"),
-        ),
-        html.Div(panels.waiting(3), id="panels", className="ev-panels ev-when-open"),
+        html.Div(panels.waiting(6), id="panels", className="ev-panels ev-when-open"),
     ]
 
 

@@ -113,7 +113,7 @@ def waiting(count: int = 3) -> list[Component]:
     """Panels before anything is known."""
     return [
         html.Div(
-            [dmc.Skeleton(height=16, width=110, mb=10), dmc.Skeleton(height=240)],
+            [dmc.Skeleton(height=16, width=110), dmc.Skeleton(className="ev-panel-blank")],
             className="ev-card ev-panel",
         )
         for _ in range(count)

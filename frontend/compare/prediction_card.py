@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -10,11 +10,11 @@ from dash import html
 from dash.development.base_component import Component
 
 from app.core.schemas import ClassScore, Input, ModelInfo, Prediction, Sample
-from frontend.ui import words
-from frontend.ui.common import action, aria, checks, hidden, icon
+from frontend.ui import forms, words
+from frontend.ui.common import action, aria, checks, hidden, icon, widget
 
-SHOWN, SHOWN_OF_MANY, MANY = 3, 5, 12
-"""Bars, of a few classes and of many; the list of classes to explain holds more."""
+SHOWN, MANY = 3, 12
+"""Bars; classes from which on the list to choose from is searched. That list holds every class of the model."""
 
 
 def prediction_view(
@@ -31,9 +31,13 @@ def prediction_view(
     if withheld:
         left = [withheld_score(prediction)]
     else:
-        left = [bars(prediction), *beside(prediction, model), picker(prediction, target)]
+        left = [bars(prediction), *beside(prediction, model), picker(prediction, target, model.labels)]
     right = remarks(prediction, model, sample, value, withheld)
-    return [html.Div(left, className="ev-prediction-bars"), html.Div(right, className="ev-prediction-words")]
+    summary = html.Section(widget("summary"), className="ev-summary-card", **aria(label="In words"))
+    return [
+        html.Div(left, className="ev-prediction-bars"),
+        html.Div([summary, *right], className="ev-prediction-words"),
+    ]
 
 
 def withheld_score(prediction: Prediction) -> Component:
@@ -111,8 +115,7 @@ def own_auc(card: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def ranked(prediction: Prediction) -> list[ClassScore]:
     """The classes with a bar, highest scores first."""
-    most = SHOWN_OF_MANY if len(prediction.classes) > MANY else SHOWN
-    return sorted(prediction.classes, key=lambda score: -score.probability)[:most]
+    return sorted(prediction.classes, key=lambda score: -score.probability)[:SHOWN]
 
 
 def bars(prediction: Prediction) -> Component:
@@ -123,7 +126,7 @@ def bars(prediction: Prediction) -> Component:
         bar(score, prediction.interval.get(score.index), decided and score.index == prediction.top)
         for score in ranked(prediction)
     ]
-    return html.Div(rows, className="ev-scores ev-scores--many" if len(rows) > SHOWN else "ev-scores")
+    return html.Div(rows, className="ev-scores")
 
 
 def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> Component:
@@ -155,30 +158,27 @@ def bar(score: ClassScore, interval: tuple[float, float] | None, top: bool) -> C
     )
 
 
-def picker(prediction: Prediction, target: int) -> Component:
-    """Which class the maps explain."""
+def picker(prediction: Prediction, target: int, labels: Sequence[str]) -> Component:
+    """Which class the maps explain: those with a score first, then every other that the model has."""
     scored = len(prediction.classes) > SHOWN
-    options = [
-        {
-            "value": str(score.index),
-            "label": f"Explain {score.label}" + (f" · {score.probability:.2f}" if scored else ""),
-        }
-        for score in sorted(prediction.classes, key=lambda score: -score.probability)
-    ]
+    likely = sorted(prediction.classes, key=lambda score: -score.probability)
+    names = {score.index: score.label + (f" · {score.probability:.2f}" if scored else "") for score in likely}
+    names |= {index: label for index, label in enumerate(labels) if index not in names}
+    options = [{"value": str(index), "label": name} for index, name in names.items()]
     return html.Div(
         [
-            how_made(prediction),
+            html.Label("Explain", htmlFor="target-select", className="ev-muted"),
             dmc.Select(
                 id="target-select",
                 data=options,
                 value=str(target),
                 size="xs",
                 allowDeselect=False,
-                searchable=len(options) > MANY,
-                limit=200,
-                comboboxProps={"width": 240, "position": "bottom-end"},
+                comboboxProps={"width": 300, "position": "bottom-end"},
+                **(forms.SEARCH if len(options) > MANY else {}),
                 **aria(label="Class to explain"),
             ),
+            how_made(prediction),
         ],
         className="ev-picker",
     )
@@ -206,30 +206,22 @@ def remarks(
     """What is known: about the sample, the fit of the input to the model, and the model itself."""
     lines: list[Component] = []
     if sample is not None:
-        lines.append(
-            html.P(
-                [
-                    icon(words.ROLE_ICON[sample.role]),
-                    html.Strong(f" {words.ROLE[sample.role]}. "),
-                    sample.known,
-                ],
-                className="ev-remark",
-            )
-        )
+        role = html.Strong(f" {words.ROLE[sample.role]}. ")
+        lines.append(remark(icon(words.ROLE_ICON[sample.role]), role, sample.known))
     seen = {(check.key, check.state) for check in (value.checks if value else [])}
     new = [check for check in prediction.quality if (check.key, check.state) not in seen]
     if new:
         lines.append(checks(new))
     lines += [
-        html.P([icon("warning"), f" {check.label}: {check.detail}"], className="ev-remark ev-remark--warning")
+        remark(icon("warning"), f" {check.label}: {check.detail}", kind="ev-remark--warning")
         for check in new
         if check.state in {"warning", "bad"} and not (withheld and check.detail in prediction.gate.reasons)
     ]
     caution, limits = model.card.get("caution") or model.card.get("confound"), model.card.get("limits")
     if isinstance(caution, str) and caution:
-        lines.append(html.P([icon("warning"), f" {caution}"], className="ev-remark ev-remark--warning"))
+        lines.append(remark(icon("warning"), f" {caution}", kind="ev-remark--warning"))
     elif isinstance(limits, str) and limits:
-        lines.append(html.P([icon("info"), f" {limits}"], className="ev-remark ev-muted"))
+        lines.append(remark(icon("info"), f" {limits}", kind="ev-muted"))
     if not lines:
         highest = (
             f"The model {model.title} gives its highest score to {label_of(prediction, prediction.top)}. "
@@ -238,6 +230,11 @@ def remarks(
         sentence = f"{told}Maps show which parts of the input spoke for or against the class above."
         lines.append(html.P([sentence, hidden(value.name) if value else ""], className="ev-remark"))
     return lines
+
+
+def remark(*parts: Component | str, kind: str = "") -> Component:
+    """A sentence that takes little room until it is opened."""
+    return html.Details(html.Summary(html.Span(list(parts))), className=f"ev-remark {kind}".strip())
 
 
 def label_of(prediction: Prediction, index: int) -> str:

@@ -242,11 +242,17 @@ async def predict(
         "prediction": prediction.model_dump(mode="json"),
         "fits": {key: fit.model_dump() for key, fit in fits.items()},
         "known": known_evidence(sample),
+        "classes": len(model.labels),
     }
     return {
         "answer": answer,
         "card": prediction_card.prediction_view(
-            prediction, target_of(target, prediction), model, sample, value, value.id in (asked or [])
+            prediction,
+            target_of(target, prediction, len(model.labels)),
+            model,
+            sample,
+            value,
+            value.id in (asked or []),
         ),
     }
 
@@ -269,7 +275,7 @@ async def show_score(
         return {"asked": no_update, "card": common.problem(refusal)}
     card = prediction_card.prediction_view(
         prediction,
-        target_of(target, prediction),
+        target_of(target, prediction, len(model.labels)),
         model,
         sample_of(samples, value, model),
         value,
@@ -293,7 +299,7 @@ def subject_of(
     return {"input": data["id"], "model": model, "start": start}
 
 
-def target_of(target: dict[str, Any] | None, prediction: Prediction) -> int:
+def target_of(target: dict[str, Any] | None, prediction: Prediction, classes: int) -> int:
     """The chosen class, if it was chosen for this input and model; else the predicted one."""
     chosen = (target or {}).get("target")
     same = (
@@ -301,11 +307,7 @@ def target_of(target: dict[str, Any] | None, prediction: Prediction) -> int:
         and target.get("input") == prediction.input
         and target.get("model") in {None, prediction.model}
     )
-    return (
-        chosen
-        if same and isinstance(chosen, int) and any(score.index == chosen for score in prediction.classes)
-        else prediction.top
-    )
+    return chosen if same and isinstance(chosen, int) and 0 <= chosen < classes else prediction.top
 
 
 def sample_of(samples: list[Sample], value: EvidentInput, model: ModelInfo) -> Sample | None:

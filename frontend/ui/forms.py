@@ -28,6 +28,19 @@ Lists = Mapping[str, Sequence[tuple[str, str]]]
 """Choices that the server keeps, by the name a schema gives them in `choices_from`: (value, label)."""
 
 
+SEARCH: dict[str, Any] = {
+    "searchable": True,
+    "clearSearchOnFocus": True,
+    "selectFirstOptionOnChange": True,
+    "filter": {"function": "ranked"},
+    "limit": 100,
+    "nothingFoundMessage": "Nothing of that name",
+    "maxDropdownHeight": 320,
+}
+"""Of a list to search: typing starts from nothing, the best match stands first and Enter takes it. 100 are listed at
+a time, all are searched (assets/evident/core/ranked.mjs)."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One parameter as a person sees it."""
@@ -203,7 +216,7 @@ def control(method: str, field: Field, value: Any, lists: Lists | None = None) -
     if field.choices_from in (lists or {}):
         options = [{"value": key, "label": text} for key, text in (lists or {})[field.choices_from]]
         return dmc.Select(
-            id=name, data=options, value=value, size="xs", searchable=True, allowDeselect=False, **label
+            id=name, data=options, value=value, size="xs", allowDeselect=False, **SEARCH, **label
         )
     if field.kind == "text":
         return dmc.TextInput(

@@ -116,6 +116,7 @@ def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, 
     voting = ticked - 1  # a concept map says where a concept is, whatever the class
     expect(words).to_contain_text(f"The {voting} maps together")
     expect(words).to_contain_text(f"of {voting} have at least twice")
+    words.get_by_text("Each map's share").click()
     name = page.locator(".ev-summary-parts button").first
     title = name.inner_text().rsplit(" ", 2)[0]
     name.click()

@@ -62,12 +62,14 @@ def test_a_window_of_another_input_does_not_count():
 def test_a_class_chosen_for_another_input_or_model_does_not_count():
     prediction = canned.prediction()
     chosen = {"input": prediction.input, "model": prediction.model, "target": 0}
-    assert target_of(chosen, prediction) == 0
-    assert target_of({**chosen, "model": None}, prediction) == 0
-    assert target_of({**chosen, "model": "shapes"}, prediction) == prediction.top
-    assert target_of({**chosen, "input": "x"}, prediction) == prediction.top
-    assert target_of({**chosen, "target": 9}, prediction) == prediction.top
-    assert target_of(None, prediction) == prediction.top
+    assert target_of(chosen, prediction, 5) == 0
+    assert target_of({**chosen, "model": None}, prediction, 5) == 0
+    assert target_of({**chosen, "model": "shapes"}, prediction, 5) == prediction.top
+    assert target_of({**chosen, "input": "x"}, prediction, 5) == prediction.top
+    assert target_of({**chosen, "target": 4}, prediction, 5) == 4  # below the classes with a score
+    assert target_of({**chosen, "target": 5}, prediction, 5) == prediction.top
+    assert target_of({**chosen, "target": -1}, prediction, 5) == prediction.top
+    assert target_of(None, prediction, 5) == prediction.top
 
 
 def test_a_layer_of_another_model_gives_way_to_the_default():

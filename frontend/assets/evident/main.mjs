@@ -22,6 +22,7 @@ import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
 import { startWidgets } from "./core/widgets.mjs";
 
+export { ranked } from "./core/ranked.mjs";
 export * from "./dash/callbacks.mjs";
 
 followAddress();

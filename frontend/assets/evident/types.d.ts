@@ -3,6 +3,8 @@
 interface Window {
   /** Dash's own: its namespaces of clientside functions, and setting properties from outside. */
   dash_clientside: any;
+  /** Functions that its components call by name. */
+  dashMantineFunctions: any;
 }
 
 /** A side of the display grid: ascending coordinates of the cell centres. */

@@ -16,7 +16,11 @@ from tests.frontend.trees import drawn_panels, opened, parts, texts, widgets
 
 
 def test_widgets_carry_what_their_scripts_need():
-    named = {item["evident"]: item for item in widgets([compare.body(opened(), View()), *drawn_panels()])}
+    words = prediction_card.prediction_view(
+        canned.prediction(), 1, canned.CATALOGUE.models[0], None, canned.SOUND
+    )
+    page = [compare.body(opened(), View()), *words, *drawn_panels()]
+    named = {item["evident"]: item for item in widgets(page)}
     assert set(named) == {
         "upload",
         "record",
@@ -199,18 +203,20 @@ def test_a_check_of_the_input_is_not_told_twice():
     assert "cough found" not in texts(told)
 
 
-def test_of_a_thousand_classes_the_five_likeliest_have_bars_and_the_list_can_be_searched():
+def test_of_a_thousand_classes_the_three_likeliest_have_bars_and_the_list_can_be_searched():
     scores = [
         ClassScore(index=i, label=f"thing {i}", logit=-float(i), probability=2.0 ** -(i + 1))
         for i in range(20)
     ]
     many = canned.prediction().model_copy(update={"classes": scores[::-1], "top": 0, "interval": {}})
-    assert [score.index for score in prediction_card.ranked(many)] == [0, 1, 2, 3, 4]
-    assert len(prediction_card.bars(many).children) == 5
+    assert [score.index for score in prediction_card.ranked(many)] == [0, 1, 2]
+    assert len(prediction_card.bars(many).children) == 3
     assert len(prediction_card.ranked(canned.prediction())) == 2
-    select = prediction_card.picker(many, 0).children[1]
+    select = prediction_card.picker(many, 0, [f"thing {i}" for i in range(30)]).children[1]
     assert select.searchable
-    assert [option["value"] for option in select.data] == [str(i) for i in range(20)]
+    assert select.filter == {"function": "ranked"}
+    assert [option["value"] for option in select.data] == [str(i) for i in range(30)]
+    assert [option["label"] for option in select.data][19:21] == ["thing 19 · 0.00", "thing 20"]
 
 
 def test_models_that_cannot_take_the_input_say_so():

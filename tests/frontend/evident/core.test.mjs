@@ -5,6 +5,7 @@ import { apiUrl, callApi, Problem, problemOf } from "../../../frontend/assets/ev
 import { emit, nextFrame, on } from "../../../frontend/assets/evident/core/bus.mjs";
 import { parseJson } from "../../../frontend/assets/evident/core/elements.mjs";
 import { followJob } from "../../../frontend/assets/evident/core/jobs.mjs";
+import { ranked } from "../../../frontend/assets/evident/core/ranked.mjs";
 
 globalThis.document = { body: { dataset: { api: "/api/v1" } } };
 globalThis.window = {};
@@ -134,4 +135,15 @@ test("at most two jobs listen to a stream, the others ask", async (t) => {
   assert.equal(open.size, 2, "and leaves its place to the third");
   for (const follower of followers) follower.stop();
   assert.equal(open.size, 0);
+});
+
+test("a search ranks names that begin with it before words, before what stands inside, before scattered words", () => {
+  const labels = ["hotdog", "African hunting dog", "cat", "Dögsled", "Maltese dog", "dog, the sled kind"];
+  const list = { options: labels.map((label, i) => ({ label, value: String(i) })), limit: 100 };
+  const names = (search, limit = 100) => ranked({ ...list, search, limit }).map(({ label }) => label);
+  assert.deepEqual(names("dog"), ["Dögsled", "dog, the sled kind", "African hunting dog", "Maltese dog", "hotdog"]);
+  assert.deepEqual(names("sled dog"), ["Dögsled", "dog, the sled kind"]);
+  assert.deepEqual(names("dog", 2), ["Dögsled", "dog, the sled kind"]);
+  assert.deepEqual(names(""), labels);
+  assert.deepEqual(names("(*"), []);
 });

@@ -8,7 +8,7 @@ import { equal, isStale, stale, wantedTarget } from "../../../frontend/assets/ev
 const UNCHANGED = Symbol("no update");
 globalThis.window = { dash_clientside: { no_update: UNCHANGED }, location: { pathname: "/", search: "" } };
 
-const answer = { prediction: { input: "in1", model: "m", top: 1, classes: [{ index: 0 }, { index: 1 }, { index: 2 }], window: [0, 2] } };
+const answer = { prediction: { input: "in1", model: "m", top: 1, window: [0, 2] }, classes: 5 };
 const request = { target: 1, seed: 0, params: { steps: 50 }, layer: "conv4" };
 const runs = { runs: { lrp: { request }, rise: { request: { ...request, layer: null, params: {} } }, refused: {} } };
 const ids = [{ method: "lrp" }, { method: "rise" }, { method: "refused" }, { method: "new" }];
@@ -27,9 +27,10 @@ test("the target is the chosen class only where it was chosen for this input and
   assert.equal(wantedTarget(answer, null), 1);
   assert.equal(wantedTarget(answer, { input: "in1", model: "m", target: 2 }), 2);
   assert.equal(wantedTarget(answer, { input: "in1", target: 0 }), 0);
+  assert.equal(wantedTarget(answer, { input: "in1", target: 4 }), 4);
   assert.equal(wantedTarget(answer, { input: "in2", model: "m", target: 2 }), 1);
   assert.equal(wantedTarget(answer, { input: "in1", model: "other", target: 2 }), 1);
-  assert.equal(wantedTarget(answer, { input: "in1", model: "m", target: 7 }), 1);
+  assert.equal(wantedTarget(answer, { input: "in1", model: "m", target: 5 }), 1);
 });
 
 test("nothing is stale while nothing changed, and what was never made is not stale", () => {

@@ -98,6 +98,7 @@ class Agreement {
       this.segment("overlap", "Overlap"),
     );
     this.table = el("table.ev-matrix");
+    this.names = el("ol.ev-matrix-names");
     this.note = el("p.ev-muted");
     this.hint = el("p.ev-muted", {}, "Needs two finished maps.");
     this.content = el(
@@ -111,6 +112,7 @@ class Agreement {
       this.outline,
       this.measures,
       this.table,
+      this.names,
       this.note,
     );
     root.append(el("div.ev-agreement", {}, this.hint, this.content));
@@ -257,12 +259,12 @@ class Agreement {
         el(
           "tr",
           {},
-          el("th", { scope: "row", title: panel.title }, `${r + 2} ${panel.title}`),
+          el("th", { scope: "row", title: panel.title }, String(r + 2)),
           ...panels.slice(0, -1).map((other, c) => (c <= r ? this.cell(other, panel) : el("td"))),
         ),
       );
-    const first = el("tr", {}, el("th", { scope: "row", title: panels[0].title }, `1 ${panels[0].title}`));
-    this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, first, ...rows));
+    this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
+    this.names.replaceChildren(...panels.map(({ title }) => el("li", {}, title)));
     this.note.textContent = `${this.measure === "rank" ? "Spearman's rank correlation of the maps" : `Overlap (IoU) of the strongest ${topOf(viewState.look)} %`}. Click a cell to see where two disagree.`;
   }
 

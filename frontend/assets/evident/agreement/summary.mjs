@@ -51,6 +51,14 @@ const atStart = ([, , firstColumn], axes) =>
     ? " It begins with the first moment the model hears: listen whether that is the cough or the cut."
     : "";
 
+/** How many of the maps mean the place: "4 of 5 have at least twice the 8 % of an even map there." */
+function counted({ inside, area }) {
+  const strong = inside.filter((share) => share >= STRONG * area).length;
+  return inside.length > 1
+    ? `${strong} of ${inside.length} have at least twice the ${words.percent(area)} of an even map there.`
+    : `An even map would have ${words.percent(area)} of its support there.`;
+}
+
 const HOW =
   `The place: the box around the strongest ${TOP} % of cells of all maps together, each map divided by its own sum, 5 % of their strength left out at each side. ` +
   "A map's share: its positive relevance inside the box. It is a summary of these maps, not a measure of their truth.";
@@ -59,7 +67,8 @@ class Summary {
   constructor(root) {
     this.line = el("p.ev-summary-line", { title: HOW });
     this.parts = el("p.ev-summary-parts");
-    this.node = el("div.ev-summary", { hidden: true }, this.line, this.parts);
+    this.each = el("details.ev-summary-each", {}, el("summary", {}, "Each map's share"), this.parts);
+    this.node = el("div.ev-summary", { hidden: true }, this.line, this.each);
     root.append(this.node);
     const later = () => nextFrame(this, () => this.show());
     this.offs = ["maps", "axes"].map((name) => on(name, later));
@@ -81,7 +90,7 @@ class Summary {
       this.line.replaceChildren(
         `${many ? `The ${panels.length} maps together do` : `${first.title} does`} not single out one place: the strongest evidence is spread over ${words.percent(area)} of the picture.`,
       );
-      this.parts.hidden = true;
+      this.each.hidden = true;
       return;
     }
     const where = describe.place(place.box, first.field, first.axes);
@@ -93,15 +102,16 @@ class Summary {
     this.line.replaceChildren(
       many ? `The ${panels.length} maps together point at ` : `${first.title} points at `,
       go,
-      ` (${words.percent(area)} of the picture).`,
+      ` (${words.percent(area)} of the picture). `,
+      counted(place),
       atStart(place.box, first.axes),
     );
-    this.parts.hidden = false;
-    this.parts.replaceChildren(...this.held(panels, place, many));
+    this.each.hidden = false;
+    this.parts.replaceChildren(...this.held(panels, place));
   }
 
-  /** "Share of each map's support for Covid inside: Grad-CAM 64 %, ... 4 of 5 have at least twice the 8 % of an even map." */
-  held(panels, { inside, area }, many) {
+  /** "Share of each map's support for Covid inside: Grad-CAM 64 %, ..." */
+  held(panels, { inside }) {
     const target = panels[0].target;
     const named = panels.map((panel, i) =>
       el(
@@ -111,11 +121,7 @@ class Summary {
       ),
     );
     const list = named.flatMap((button, i) => (i ? [", ", button] : [button]));
-    const strong = inside.filter((share) => share >= STRONG * area).length;
-    const count = many
-      ? ` ${strong} of ${panels.length} have at least twice the ${words.percent(area)} of an even map.`
-      : ` An even map would have ${words.percent(area)}.`;
-    return [`Share of each map's support for ${target || "the class"} inside: `, ...list, ".", count];
+    return [`Share of each map's support for ${target || "the class"} inside: `, ...list, "."];
   }
 
   point([r0, r1, c0, c1], { rows, cols }) {

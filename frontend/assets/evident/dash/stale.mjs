@@ -12,11 +12,9 @@ export function equal(a, b) {
 }
 
 /** The class that Run would explain now: the chosen one, if chosen for this input and model; else the predicted one. */
-export function wantedTarget({ prediction }, target) {
+export function wantedTarget({ prediction, classes }, target) {
   const same = target && target.input === prediction.input && (target.model == null || target.model === prediction.model);
-  return same && Number.isInteger(target.target) && prediction.classes.some((c) => c.index === target.target)
-    ? target.target
-    : prediction.top;
+  return same && Number.isInteger(target.target) && target.target >= 0 && target.target < classes ? target.target : prediction.top;
 }
 
 /** Whether a run differs from what Run would ask for now. wanted: {target, seed, layer, params of its method}. */

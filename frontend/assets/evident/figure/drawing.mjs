@@ -9,16 +9,22 @@ const SOUND_RATIO = 0.8;
 const MARK = "#ff52f0";
 
 /**
- * Where things stand for a css width.
+ * Where things stand for a css width. In a box of a given height (`most`) a picture keeps its proportions, in the middle; a spectrogram has
+ * none to keep and fills the box.
  * @param {number} width
  * @param {{rows: number, cols: number, axes: any, strip: any}} figure strip: whether it has room for a strip over time
+ * @param {number} [most] css pixels; without it the figure is as high as its width asks for
  */
-export function layoutFigure(width, { rows, cols, axes, strip }) {
-  const w = Math.max(40, width - LEFT);
-  const ratio = axes.x_axis.unit === "s" ? SOUND_RATIO : Math.min(1.4, rows / cols);
-  const h = Math.round(w * ratio);
-  const height = TOP + h + AXIS + (strip ? STRIP : 0);
-  return { width, height, plot: { x: LEFT, y: TOP, w, h }, strip: strip ? { y: TOP + h + AXIS, h: STRIP - 2 } : null };
+export function layoutFigure(width, { rows, cols, axes, strip }, most) {
+  const room = Math.max(40, width - LEFT);
+  const sound = axes.x_axis.unit === "s";
+  const ratio = sound ? SOUND_RATIO : Math.min(1.4, rows / cols);
+  const below = AXIS + (strip ? STRIP : 0);
+  const wanted = Math.round(room * ratio);
+  const h = most === undefined ? wanted : Math.max(40, Math.min(sound ? room : wanted, Math.floor(most - TOP - below)));
+  const w = h < wanted && !sound ? Math.round(h / ratio) : room;
+  const plot = { x: LEFT + Math.floor((room - w) / 2), y: TOP, w, h };
+  return { width, height: TOP + h + below, plot, strip: strip ? { y: TOP + h + AXIS, h: STRIP - 2 } : null };
 }
 
 /** Draws a figure at css size; the context is already scaled to device pixels. */

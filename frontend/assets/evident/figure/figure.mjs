@@ -30,6 +30,8 @@ export class Figure {
   /** Only the input. */
   bare = false;
   faded = false;
+  /** Height of the box at the last drawing, css pixels. */
+  boxed = 0;
   /** Where things stood in the last drawing. @type {ReturnType<typeof layoutFigure> | null} */
   place = null;
 
@@ -63,7 +65,8 @@ export class Figure {
       on("theme", () => this.later()),
     ];
     this.resizer = new ResizeObserver(() => {
-      if (this.place && this.node.clientWidth !== this.place.width) this.later();
+      const { clientWidth, clientHeight } = this.node;
+      if (this.place && (clientWidth !== this.place.width || clientHeight !== this.boxed)) this.later();
     });
     this.resizer.observe(this.node);
   }
@@ -81,20 +84,31 @@ export class Figure {
   draw() {
     const width = this.node.clientWidth;
     if (!width || !this.axes) return;
-    this.place = layoutFigure(width, { ...this, strip: this.stripped && this.axes.x_axis.unit === "s" });
+    this.place = this.fit(width);
     const { height, plot } = this.place;
     const ratio = window.devicePixelRatio || 1;
     const { canvas } = this;
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);
-      this.node.style.height = `${height}px`;
+      canvas.style.height = `${height}px`;
     }
     Object.assign(this.plot.style, { left: `${plot.x}px`, top: `${plot.y}px`, width: `${plot.w}px`, height: `${plot.h}px` });
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawFigure(context, this.place, this, themeColours());
     this.follow(viewState.cursor);
+  }
+
+  /** As high as its width asks for, or as the page lets it be (compare.css, large.css). */
+  fit(width) {
+    const { node } = this;
+    const figure = { ...this, strip: this.stripped && this.axes?.x_axis.unit === "s" };
+    const free = layoutFigure(width, figure);
+    const wanted = `${free.height}px`;
+    if (node.style.height !== wanted) node.style.height = wanted;
+    this.boxed = node.clientHeight;
+    return this.boxed === free.height ? free : layoutFigure(width, figure, this.boxed);
   }
 
   get lower() {

@@ -36,7 +36,8 @@ export class PanelFace {
     this.listen = new Listen(panel);
     const head = el("header.ev-map-head", {}, this.heading, this.chip, this.mark.node, this.meta, this.stop, this.menu.node);
     const body = el("div.ev-map-body", {}, panel.figure.node, this.message);
-    this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, this.bar.node, this.known, this.listen.node);
+    const foot = el("div.ev-map-foot", {}, this.bar.node, this.known, this.listen.node);
+    this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, foot);
   }
 
   /** Everything that follows from the panel's state; drawing is not its business. */

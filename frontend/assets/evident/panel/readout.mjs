@@ -1,8 +1,9 @@
 /* The crosshair's table: the place in px, or s and Hz, and each map's raw value, percentile and sign there. */
 import { nextFrame, on } from "../core/bus.mjs";
-import { el, say } from "../core/elements.mjs";
+import { el, icon, say } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
+import { pointAt } from "../figure/cursor.mjs";
 import { coordinate } from "../maps/axes.mjs";
 import * as describe from "../maps/describe.mjs";
 import * as words from "../maps/words.mjs";
@@ -39,7 +40,14 @@ class Readout {
     this.hint = el("p.ev-muted", {}, "Point at a map, or focus it and use the arrow keys.");
     this.agree = el("p.ev-muted.ev-readout-agree");
     this.table = el("table.ev-readout-table", {}, el("caption.ev-visually-hidden", {}, "Values of all maps at the crosshair"), this.body);
-    root.append(el("div.ev-readout", {}, el("div.ev-readout-place", {}, this.x, this.y), this.hint, this.table, this.agree));
+    const away = el(
+      "button.ev-map-more.ev-readout-close",
+      { type: "button", "aria-label": "Put the crosshair away", onclick: () => pointAt(null) },
+      icon("close"),
+    );
+    this.place = el("div.ev-readout-place", {}, this.x, this.y, away);
+    this.node = el("div.ev-readout", {}, this.place, this.hint, this.table, this.agree);
+    root.append(this.node);
     const later = () => nextFrame(this, () => this.show());
     this.offs = ["cursor", "maps", "look", "largest", "axes"].map((name) => on(name, name === "cursor" ? () => this.show() : later));
   }
@@ -54,7 +62,8 @@ class Readout {
     const axes = axesNow();
     const aimed = Boolean(cursor && axes);
     this.hint.hidden = aimed;
-    this.x.parentNode.hidden = !aimed;
+    this.place.hidden = !aimed;
+    this.node.classList.toggle("ev-readout--aimed", aimed);
     this.keep(panels);
     if (cursor && axes) [this.x.textContent, this.y.textContent] = place(axes, cursor);
     let marked = 0;
