@@ -68,14 +68,21 @@ def test_a_seventh_panel_makes_the_input_step_aside_and_the_maps_stay_three_by_t
     expect(page.locator("#panel-input")).to_be_hidden()
 
 
-def test_nothing_moves_while_maps_arrive(site: str, page: Page) -> None:
-    """The panels stand where they will be when the prediction is there; LIME only offers to run, then runs."""
-    chosen = sample(site, "image")
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_nothing_moves_while_maps_arrive(site: str, page: Page, modality: str) -> None:
+    """The panels stand where they will be as soon as the prediction is there; the inputs have known evidence, which is
+    said under each map."""
+    chosen = sample(site, modality)
     held: list[Any] = []
-    page.route("**/values.npy", lambda route: held.append(route))
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/values.npy", hold)
     page.goto(f"{site}/?model={chosen['model']}&input={chosen['input']}&methods={CHEAP}")
     expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
     expect(page.locator("[data-evident=map]")).to_have_count(5, timeout=SLOW)
+    expect(page.locator("[data-regions='1']")).to_have_count(1)
     before = boxes(page)
     for route in held:
         route.continue_()

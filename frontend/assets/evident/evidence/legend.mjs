@@ -46,6 +46,7 @@ class Legend {
   take(evidence) {
     if (viewState.evidence === evidence) return;
     viewState.evidence = evidence;
+    this.root.dataset.regions = String(evidence?.regions.length ?? 0);
     emit("evidence");
   }
 
