@@ -68,7 +68,8 @@ class SpectrogramInput(InputSpec):
             notes = []
         else:
             check_modality("spectrogram", self.modalities)
-        waveform, rate, more = checked(*raw, centred=False)
+        samples, own_rate = raw
+        waveform, rate, more = checked(samples, own_rate, centred=False)
         sound = waveform if rate == self.rate else soxr.resample(waveform, rate, self.rate)
         duration = len(sound) / self.rate
         first = (

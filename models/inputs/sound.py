@@ -58,9 +58,9 @@ class SoundInput(InputSpec):
         """Raises ValueError."""
         if not 1000 <= self.rate <= 1_000_000 or not 0 <= self.low < self.high <= self.rate / 2:
             raise ValueError("a sound input needs 0 <= low < high <= rate / 2, in Hz")
-        if not 0 < self.hop <= self.n_fft or min(self.bands, self.frames) < 8 or self.floor >= 0:
+        if not 0 < self.hop <= self.n_fft or min(self.bands, self.frames) < 2 or self.floor >= 0:
             raise ValueError(
-                "a sound input needs 0 < hop <= n_fft, at least 8 bands and frames, and a floor below 0 dB"
+                "a sound input needs 0 < hop <= n_fft, at least 2 bands and frames, and a floor below 0 dB"
             )
 
     @property

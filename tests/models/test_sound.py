@@ -43,7 +43,7 @@ def test_filterbank_is_slaneys(rate, n_fft, bands, low, high):
     """Written out: linear (3 mel per 200 Hz) to 1 kHz, logarithmic above; triangles of equal area."""
     edges = slaney_edges(bands, low, high)
     np.testing.assert_allclose(
-        SoundInput(bands=bands, low=low, high=high).frequencies, edges[1:-1], rtol=1e-9
+        SoundInput(rate=rate, bands=bands, low=low, high=high).frequencies, edges[1:-1], rtol=1e-9
     )
     np.testing.assert_allclose(
         mel_filterbank(rate, n_fft, bands, low, high).numpy(), slaney(rate, n_fft, edges), atol=1e-9

@@ -17,6 +17,7 @@ JobKind = Literal[
     "fetch",
     "catalogue",
     "speed",
+    "judgement",
     "concept_examples",
     "concept_analysis",
     "pack",

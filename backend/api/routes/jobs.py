@@ -13,7 +13,7 @@ from backend.api.http.strict import StrictRoute
 from backend.store import JobRow
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
-LISTED = frozenset(get_args(JobKind)) - {"catalogue", "speed", "concept_examples"}
+LISTED = frozenset(get_args(JobKind)) - {"catalogue", "speed", "judgement", "concept_examples"}
 """Kinds that `GET /jobs` lists: not the server's own work (catalogue, speed of models, strips of concepts)."""
 
 
