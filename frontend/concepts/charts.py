@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 from dash import html
 from dash.development.base_component import Component
@@ -15,37 +17,49 @@ LAYER_COLOURS = ("#4a7bc8", "#b8741a", "#3c8f6b", "#9563b8", "#c2566f", "#7d7c78
 """Each stands out from the light and from the dark ground (3:1)."""
 
 
-def overall(result: ConceptAnalysisResult) -> Component:
-    """A card per class: what each concept adds to it over all inputs."""
+def overall(result: ConceptAnalysisResult, refs: Sequence[str]) -> Component:
+    """A card per class: what each concept adds to it over all inputs. refs: the concepts, strongest first."""
     cards = []
     for target in sorted({row.target for row in result.overall}):
         label = result.labels[str(target)]
         n = max(row.n for row in result.overall if row.target == target)
-        title = f"Over {n} input{'' if n == 1 else 's'} of {label}: mean and 2 SE, a dot per input"
+        title = (
+            f"How much each adds to {label}"
+            if n == 1
+            else f"Over {n} inputs of {label}: mean and 2 SE, a dot per input"
+        )
         cards.append(
             common.card(
                 title,
-                figures.graph(overall_figure(result, target)),
-                html.P("Dashed: 95 % of random concepts stay below.", className="ev-muted ev-small"),
-                figures.graph(heat_figure(result, target)),
+                figures.graph(overall_figure(result, target, refs)),
                 html.P(
-                    f"* counts: more than {result.plan.n_random:,} random concepts of the same size give, adjusted for {result.plan.tests} tests (Benjamini-Hochberg, 5 %).",
+                    "Dashed, in the colour of each layer: 95 % of random concepts stay below.",
                     className="ev-muted ev-small",
+                ),
+                html.Details(
+                    [
+                        html.Summary("As a table, and how it was tested"),
+                        figures.graph(heat_figure(result, target)),
+                        html.P(
+                            f"* counts: more than {result.plan.n_random:,} random concepts of the same size give, adjusted for {result.plan.tests} tests (Benjamini-Hochberg, 5 %).",
+                            className="ev-muted ev-small",
+                        ),
+                    ]
                 ),
             )
         )
     return html.Div(cards, className="ev-column")
 
 
-def overall_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
-    """Mean attribution and 2 SE per concept and layer, a point per input, and what 95 % of random concepts
+def overall_figure(result: ConceptAnalysisResult, target: int, order: Sequence[str]) -> go.Figure:
+    """Mean attribution and 2 SE per concept and layer, a point per input, and per layer what 95 % of random concepts
     stay below."""
     plan, names = result.plan, result.names
     figure = go.Figure()
     for place, layer in enumerate(plan.layers):
         colour = LAYER_COLOURS[place % len(LAYER_COLOURS)]
         rows = {row.concept: row for row in result.overall if row.layer == layer and row.target == target}
-        refs = [ref for ref in plan.concepts if ref in rows]
+        refs = [ref for ref in order if ref in rows]
         figure.add_bar(
             x=[names[ref] for ref in refs],
             y=[rows[ref].mean for ref in refs],
@@ -72,9 +86,9 @@ def overall_figure(result: ConceptAnalysisResult, target: int) -> go.Figure:
             xaxis="x",
             yaxis="y",
         )
-    lines = [row.value for row in result.random_95 if row.target == target]
-    if lines:
-        figure.add_hline(y=max(lines), line={"dash": "dash", "color": "#a3262a", "width": 1})
+        for row in result.random_95:
+            if row.target == target and row.layer == layer:
+                figure.add_hline(y=row.value, line={"dash": "dash", "color": colour, "width": 1.5})
     figure = figures.plain(figure, 260, "", "adds to the class")
     figure.update_layout(
         barmode="group", scattermode="group", showlegend=True, legend={"orientation": "h", "y": -0.25}

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from app.core.concept_results import ConceptAnalysisResult, ConceptDirection, ConceptOverall, ConceptRow
 from app.core.schemas import Concept
 from frontend.client import href
-from frontend.concepts import charts
+from frontend.concepts import charts, findings
 from frontend.concepts.library_card import example
 from frontend.concepts.verdicts import p_words, verdict
 from frontend.ui import common
@@ -24,8 +24,8 @@ ALIKE = 0.9
 Row = TypeVar("Row", ConceptRow, ConceptOverall)
 
 
-def detail(concept: Concept, result: ConceptAnalysisResult | None) -> Component:
-    """Examples, and how real the concept is at each layer."""
+def detail(concept: Concept, result: ConceptAnalysisResult | None, number: int = 0) -> Component:
+    """Examples, and how real the concept is at each layer. number: of the shown input."""
     parts: list[Component] = [strip(concept), html.P(concept.description, className="ev-muted")]
     parts += [common.note(text, "warning") for text in concept.notes]
     known = [row for row in (result.directions if result else []) if row.concept == concept.ref]
@@ -40,11 +40,20 @@ def detail(concept: Concept, result: ConceptAnalysisResult | None) -> Component:
         parts.extend(open_questions(result, concept.ref))
         parts.extend(not_told_apart(known))
         parts.extend(shared_directions(known, result.names))
-        parts.append(evidence_table(known, result, concept.ref))
-        parts.append(charts.erasing_chart(result, concept.ref))
+        parts.append(
+            html.Details(
+                [
+                    html.Summary("Numbers per layer"),
+                    evidence_table(known, result, concept.ref),
+                    charts.erasing_chart(result, concept.ref),
+                ]
+            )
+        )
     if concept.kind == "yours":
         parts.append(own_actions(concept))
-    return common.card(concept.name, *parts, className="ev-concept-detail", aside=badge(result, concept.ref))
+    return common.card(
+        concept.name, *parts, className="ev-concept-detail", aside=badge(result, concept.ref, number)
+    )
 
 
 def strip(concept: Concept) -> Component:
@@ -86,17 +95,16 @@ def take_out_button(number: int) -> Component:
     )
 
 
-def badge(result: ConceptAnalysisResult | None, ref: str) -> Component | None:
-    if result is None or ref not in result.verdicts:
+def badge(result: ConceptAnalysisResult | None, ref: str, number: int = 0) -> Component | None:
+    """The verdict on its strongest cell: the same word as in the table for one input, else over the inputs."""
+    strongest = findings.cells(result, number) if result else []
+    cell = next((cell for cell in strongest if cell.concept == ref), None)
+    if result is None or cell is None:
         return None
-    value = result.verdicts[ref]
-    row = min(
-        (row for row in result.overall if row.concept == ref and row.verdict == value),
-        key=lambda row: row.p_adjusted,
-    )
+    about = "over its inputs" if len(result.inputs) > 1 else "in this input"
     return verdict(
-        value,
-        f"For {result.labels[str(row.target)]} at {row.layer}, over its inputs: {row.because} Adjusted p {row.p_adjusted:.3f}.",
+        cell.verdict,
+        f"For {result.labels[str(cell.target)]} at {cell.layer}, {about}: {cell.because} Adjusted {p_words(cell.p_adjusted)}.",
     )
 
 

@@ -9,7 +9,7 @@ from dash import ALL, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from frontend.client import ApiProblem, Client
-from frontend.concepts import detail_card, library_card, page
+from frontend.concepts import detail_card, findings, library_card, page
 from frontend.ui import common
 from frontend.wiring import Trigger, wire
 
@@ -111,7 +111,7 @@ async def show_concept(
 
 
 async def show_detail(client: Client, stored: dict[str, Any] | None, id: str | None) -> dict[str, Any]:
-    """The concept of that id, or the first one that the analysis is about. stored: id of the analysis."""
+    """The concept of that id, or the strongest of the analysis. stored: id of the analysis, number of the shown input."""
     try:
         concepts = await client.concepts()
         analysis = await client.analysis(stored["id"]) if stored else None
@@ -120,11 +120,12 @@ async def show_detail(client: Client, stored: dict[str, Any] | None, id: str | N
     result = analysis.result if analysis else None
     if id is None and result:
         by_ref = {concept.ref: concept.id for concept in concepts}
-        id = next((by_ref[ref] for ref in result.plan.concepts if ref in by_ref), None)
+        strongest = findings.order(result, stored.get("input", 0) if stored else 0)
+        id = next((by_ref[ref] for ref in strongest if ref in by_ref), None)
     concept = next((concept for concept in concepts if concept.id == id), None)
     if concept is None:
         raise PreventUpdate
-    return {"detail": detail_card.detail(concept, result), "open": concept.id}
+    return {"detail": detail_card.detail(concept, result, (stored or {}).get("input", 0)), "open": concept.id}
 
 
 async def make(client: Client, clicks: int) -> dict[str, Any]:

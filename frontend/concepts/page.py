@@ -106,6 +106,7 @@ def body(
                 id="concept-bar",
                 store="concept-ended-store",
                 word="inputs and layers",
+                names=analysed_names(link, concepts),
                 path=analysis_path(link.analysis) if link.analysis and not link.done else None,
             )
         ),
@@ -165,6 +166,15 @@ def trust() -> Component:
             ]
         ),
     )
+
+
+def analysed_names(link: Link, concepts: list[Concept]) -> dict[str, list[str]]:
+    """Heads of the table that grows while an analysis runs."""
+    titles = {concept.ref: concept.name for concept in concepts}
+    return {
+        "concepts": [titles.get(ref, "") for ref in link.concepts or ()],
+        "layers": list(link.layers or ()),
+    }
 
 
 def empty() -> Component:
@@ -266,6 +276,7 @@ def controls(
             className="ev-row",
             title="The link holds model, inputs, concepts, layers, class and the analysis",
         ),
+        html.P(id="concept-price", className="ev-muted ev-small", role="status"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 from dash import Dash, Input, Output, State, no_update
@@ -10,7 +11,7 @@ from dash.exceptions import PreventUpdate
 
 from app.core.schemas import ConceptAnalysisRequest, Prediction, PredictionRequest
 from frontend.client import ApiProblem, Client
-from frontend.concepts import charts, maps_table, page
+from frontend.concepts import charts, findings, maps_table, page
 from frontend.concepts.choice import Inputs
 from frontend.concepts.library import TICKS, ticked
 from frontend.ui import common
@@ -28,6 +29,7 @@ def register(app: Dash, client: Client) -> None:
             "job": Output("concept-job-store", "data"),
             "path": Output("concept-bar", "data-path"),
             "press": Output("concept-bar", "data-press"),
+            "names": Output("concept-bar", "data-names"),
             "problem": Output("concept-problem", "children", allow_duplicate=True),
             "lost": Output("concept-lost", "children"),
         },
@@ -85,17 +87,27 @@ async def run(
         negatives=negatives,
     )
     try:
-        job = await client.analyse(request)
+        job, known = await asyncio.gather(client.analyse(request), client.concepts())
     except ApiProblem as refusal:
         return refused(common.problem(refusal))
     # The number of the press changes with every run, so that a finished analysis is shown again too.
     path = page.analysis_path(job.id)
-    return {"job": {"id": job.id}, "path": path, "press": clicks, "problem": None, "lost": None}
+    titles = {concept.ref: concept.name for concept in known}
+    names = json.dumps({"concepts": [titles.get(ref, "") for ref in concepts], "layers": layers})
+    return {
+        "job": {"id": job.id},
+        "path": path,
+        "press": clicks,
+        "names": names,
+        "problem": None,
+        "lost": None,
+    }
 
 
 def refused(why: Any) -> dict[str, Any]:
     """Nothing was started; what stands stays."""
-    return {"job": no_update, "path": no_update, "press": no_update, "problem": why, "lost": no_update}
+    unchanged = dict.fromkeys(("job", "path", "press", "names", "lost"), no_update)
+    return {**unchanged, "problem": why}
 
 
 async def show(client: Client, ended: dict[str, Any] | None, shown: dict[str, Any] | None) -> dict[str, Any]:
@@ -114,8 +126,8 @@ async def show(client: Client, ended: dict[str, Any] | None, shown: dict[str, An
     table = maps_table.table(analysis.result, analysis.id, number, prediction, by_ref)
     return {
         "table": [table, page.export(analysis.id)],
-        "overall": charts.overall(analysis.result),
-        "result": {"id": analysis.id},
+        "overall": charts.overall(analysis.result, findings.order(analysis.result, number)),
+        "result": {"id": analysis.id, "input": number},
     }
 
 

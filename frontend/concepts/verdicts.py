@@ -9,8 +9,8 @@ from frontend.ui import common
 
 VERDICTS: dict[Verdict, tuple[str, str]] = {
     "counts": ("counts", "ok"),
-    "undecided": ("undecided", "unknown"),
-    "not_more_than_chance": ("not more than chance", "warning"),
+    "undecided": ("undecided", "warning"),
+    "not_more_than_chance": ("not more than chance", "unknown"),
 }
 
 

@@ -56,9 +56,16 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
     assert lit
     label = table.locator("canvas").first.get_attribute("aria-label")
     assert label is not None
-    assert label.startswith("Striped at ")
+    assert label.startswith(f"{table.locator('tbody th strong').first.inner_text()} at ")
+    expect(page.locator(".ev-concept-finding")).to_contain_text(
+        re.compile("striped|undecided|None of the 4", re.I)
+    )
+    strongest = table.locator("tbody th strong").first.inner_text()
+    expect(page.locator(".ev-concept-detail .ev-card-title")).to_have_text(strongest)
+    expect(page.locator("#concept-price")).to_contain_text("4 concepts × 3 layers × 1 input: about")
+    page.get_by_text("Numbers per layer").click()
     expect(page.locator(".ev-concept-detail")).to_contain_text("told apart")
-    expect(page.locator(".ev-concept-detail .ev-graph")).to_be_visible()
+    expect(page.locator(".ev-concept-detail .ev-graph .main-svg").first).to_be_visible()
     expect(page.locator("#concept-overall")).to_contain_text("random concepts stay below")
     with page.expect_download() as download:
         page.get_by_role("link", name="Numbers (CSV)").click()
@@ -78,6 +85,7 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(
     page.fill("#concept-name", "My zigzag")
     page.set_input_files("#concept-maker input[type=file][multiple]", files)
     expect(page.locator("#concept-maker")).to_contain_text("11 examples.")
+    expect(page.locator(".ev-maker-example img")).to_have_count(11)
     page.get_by_role("button", name="Make concept").click()
     entry = page.locator(".ev-concept-entry", has_text="My zigzag")
     expect(entry).to_be_visible()
@@ -106,14 +114,24 @@ def test_a_box_drawn_on_the_input_becomes_an_example(page: Page, site: str) -> N
     page.mouse.down()
     page.mouse.move(place["x"] + 150, place["y"] + 120, steps=4)
     page.mouse.up()
-    expect(page.locator("#concept-maker")).to_contain_text("1 example: it can be used from 10 on")
+    expect(page.locator("#concept-maker")).to_contain_text("1 example: 9 more to go")
+    expect(page.locator(".ev-maker-example canvas")).to_have_count(1)
+    page.get_by_role("button", name="Make concept").click()
+    expect(page.locator("#concept-maker")).to_contain_text("at least 10 examples, these are 1")
+    page.get_by_role("button", name="Take out example 1").click()
+    expect(page.locator("#concept-maker")).to_contain_text("No examples yet.")
+    for step in range(10):
+        page.mouse.move(place["x"] + 20 + 5 * step, place["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(place["x"] + 150, place["y"] + 120, steps=2)
+        page.mouse.up()
     page.get_by_role("button", name="Make concept").click()
     expect(page.locator("#concept-maker")).to_contain_text("Give the concept a name.")
     page.fill("#concept-name", "Corner")
     page.get_by_role("button", name="Make concept").click()
     entry = page.locator(".ev-concept-entry", has_text="Corner")
     expect(entry).to_contain_text("from boxes")
-    expect(entry.locator("input[type=checkbox]")).to_be_disabled()
+    expect(entry.locator("input[type=checkbox]")).to_be_checked()
 
 
 def test_nothing_chosen_is_said_in_words(page: Page, site: str) -> None:
@@ -152,7 +170,7 @@ def opened(page: Page, address: str) -> None:
     """With the maps drawn and the charts in place."""
     page.goto(address)
     expect(page.locator(".ev-concept-table canvas[data-drawn]").first).to_be_visible()
-    expect(page.locator(".ev-concept-detail .ev-graph .main-svg").first).to_be_visible()
+    expect(page.locator(".ev-concept-finding")).to_be_visible()
     expect(page.locator("#concept-overall .ev-graph .main-svg").first).to_be_visible()
 
 

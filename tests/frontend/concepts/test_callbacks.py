@@ -190,6 +190,7 @@ def test_run_posts_what_is_chosen():
         "job": {"id": "9f" * 32},
         "path": f"/concept-analyses/{'9f' * 32}",
         "press": 3,
+        "names": f'{{"concepts": ["{canned.CONCEPT.name}"], "layers": ["features.conv4"]}}',
         "problem": None,
         "lost": None,
     }
@@ -222,8 +223,8 @@ def test_a_finished_analysis_shows_the_table_of_the_chosen_input():
     assert server.asked("analysis") == ["j"]
     assert [request.input for request in server.asked("predict")] == ["b"]
     assert "/maps/1/features.conv4.npy" in str(shown["table"])
-    assert "Over 1 input of striped" in str(shown["overall"])
-    assert shown["result"] == {"id": ANALYSIS.id}
+    assert "How much each adds to striped" in str(shown["overall"])
+    assert shown["result"] == {"id": ANALYSIS.id, "input": 1}
 
 
 def test_numbers_stay_when_the_input_was_deleted_since():

@@ -59,6 +59,8 @@ def result(means, verdicts=("undecided", "undecided")):
         labels={"0": "cat"},
         overall=rows,
         directions=[],
+        rows=[],
+        inputs=["x", "y"],
         verdicts=dict(zip("ab", verdicts, strict=True)),
     )
 

@@ -1,7 +1,7 @@
 /* The maker of concepts: files, boxes, microphone, import.
 
    concept-maker: data-display · data-axes JSON · data-input · data-store told the concept · data-concept id to add to · data-limits */
-import { callApi, Problem } from "../core/api.mjs";
+import { apiUrl, callApi, Problem } from "../core/api.mjs";
 import { nextFrame, on } from "../core/bus.mjs";
 import { el, icon, parseJson } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
@@ -10,6 +10,10 @@ import { greyPicture } from "../figure/picture.mjs";
 import { coordinate } from "../maps/axes.mjs";
 import { refusal } from "../upload/files.mjs";
 import { sendFile } from "../upload/sending.mjs";
+
+/** Examples that a concept needs, as the server has it. */
+const LEAST = 10;
+const SIDE = 56;
 
 const unit = (axes) => (axes.x_axis.unit === "s" ? "seconds and Hz" : "pixels");
 
@@ -23,6 +27,22 @@ export function boxOf({ u0, v0, u1, v1 }, axes) {
   return [...xs, Math.max(0, at(axes.y_axis, 1 - bottom)), Math.max(0, at(axes.y_axis, 1 - top))];
 }
 
+/** A picture as it was sent; of a recording its loudness over time. */
+function smallPicture({ id, modality, waveform }, name) {
+  if (modality !== "audio")
+    return el("img", { src: apiUrl(`/inputs/${id}/preview.png`), alt: name, title: name, width: SIDE, height: SIDE });
+  const picture = el("canvas", { width: SIDE, height: SIDE, role: "img", title: name, "aria-label": name });
+  const context = picture.getContext("2d");
+  const peaks = waveform || [];
+  const top = Math.max(1e-9, ...peaks.map(Math.abs));
+  context.fillStyle = "#7b858f";
+  for (let x = 0; x < SIDE; x += 1) {
+    const height = (SIDE * 0.9 * Math.abs(peaks[Math.floor((x * peaks.length) / SIDE)] || 0)) / top;
+    context.fillRect(x, (SIDE - height) / 2, 1, Math.max(1, height));
+  }
+  return picture;
+}
+
 class Maker {
   constructor(root) {
     this.root = root;
@@ -31,6 +51,7 @@ class Maker {
     this.files = el("input", { type: "file", multiple: true, hidden: true, onchange: () => this.take([...this.files.files]) });
     this.bundle = el("input", { type: "file", accept: ".zip", hidden: true, onchange: () => this.bring(this.bundle.files[0]) });
     this.canvas = el("canvas.ev-box-canvas", { width: 480, height: 360, tabIndex: 0, role: "img" });
+    this.strip = el("div.ev-maker-strip");
     this.count = el("p.ev-muted", { role: "status" });
     this.problem = el("p.ev-problem", { hidden: true, role: "alert" });
     this.make = el("button.ev-button.ev-button--primary", { type: "button", onclick: () => this.save() }, "Make concept");
@@ -46,6 +67,7 @@ class Maker {
       ),
       this.hint,
       this.canvas,
+      this.strip,
       this.count,
       this.problem,
       el(
@@ -62,7 +84,7 @@ class Maker {
     this.canvas.addEventListener("pointerup", () => this.release());
     // A recording made for this concept counts as one more example.
     this.off = on("tell", ({ id, props }) => {
-      if (id === "concept-record-store" && props.data) this.add({ input: props.data.id });
+      if (id === "concept-record-store" && props.data) this.join(props.data, "A recording");
     });
     this.show();
   }
@@ -137,10 +159,31 @@ class Maker {
 
   /**
    * @param {{input: string | undefined, box?: number[]}} example
-   * @param {{u0: number, v0: number, u1: number, v1: number} | null} frame
+   * @param {{u0: number, v0: number, u1: number, v1: number}} frame
    */
-  add(example, frame = null) {
-    this.examples.push({ example, frame });
+  add(example, frame) {
+    this.examples.push({ example, frame, picture: this.cut(frame) });
+    this.show();
+  }
+
+  /** A file or a recording that has arrived. */
+  join(input, name) {
+    this.examples.push({ example: { input: input.id }, frame: null, picture: smallPicture(input, name) });
+    this.show();
+  }
+
+  /** A small picture of a box on the open input. */
+  cut({ u0, v0, u1, v1 }) {
+    const picture = el("canvas", { width: SIDE, height: SIDE, role: "img", "aria-label": "A box on the open input" });
+    const { width, height } = this.picture;
+    const box = [Math.min(u0, u1) * width, Math.min(v0, v1) * height, Math.abs(u1 - u0) * width, Math.abs(v1 - v0) * height];
+    picture.getContext("2d").drawImage(this.picture, ...box, 0, 0, SIDE, SIDE);
+    return picture;
+  }
+
+  takeOut(gone) {
+    this.examples = this.examples.filter((each) => each !== gone);
+    this.draw();
     this.show();
   }
 
@@ -160,7 +203,7 @@ class Maker {
         const form = new FormData();
         form.append("file", file, file.name);
         const input = await sendFile("/inputs", form, () => {}).done;
-        this.examples.push({ example: { input: input.id }, frame: null });
+        this.join(input, file.name);
       } catch (problem) {
         if (problem) this.fail(problem, `${file.name}: `);
       }
@@ -175,6 +218,10 @@ class Maker {
     const examples = this.examples.map(({ example }) => example);
     try {
       if (!examples.length) throw new Problem({ detail: "There are no examples yet: choose files, draw boxes or record." });
+      if (!concept && examples.length < LEAST)
+        throw new Problem({
+          detail: `A concept needs at least ${LEAST} examples, these are ${examples.length}: with fewer its direction is mostly chance. Add ${LEAST - examples.length} more.`,
+        });
       if (!concept && !this.name.value.trim()) throw new Problem({ detail: "Give the concept a name." });
       const made = concept
         ? await callApi(`/concepts/${concept}/examples`, { method: "POST", json: { examples } })
@@ -213,8 +260,24 @@ class Maker {
 
   show() {
     const count = this.examples.length;
+    this.strip.replaceChildren(
+      ...this.examples.map((each, number) =>
+        el(
+          "div.ev-maker-example",
+          {},
+          each.picture,
+          el(
+            "button.ev-icon-button",
+            { type: "button", title: "Take it out", "aria-label": `Take out example ${number + 1}`, onclick: () => this.takeOut(each) },
+            icon("close"),
+          ),
+        ),
+      ),
+    );
     this.count.textContent =
-      count === 0 ? "No examples yet." : `${count} example${count === 1 ? "" : "s"}${count < 10 ? ": it can be used from 10 on" : ""}.`;
+      count === 0
+        ? "No examples yet."
+        : `${count} example${count === 1 ? "" : "s"}${count < LEAST && !this.root.dataset.concept ? `: ${LEAST - count} more to go` : ""}.`;
   }
 
   destroy() {
