@@ -50,21 +50,24 @@ def sentence(result: ConceptAnalysisResult, number: int) -> str:
             return f"{words}; undecided: {listed(named[cell.concept] for cell in of['undecided'])}."
         return f"{words}; nothing else counts." if len(strongest) > len(counting) else f"{words}."
     if of["undecided"]:
-        first = of["undecided"][0]
         which = listed(named[cell.concept] for cell in of["undecided"])
-        return f"Whether {which} {'counts' if len(of['undecided']) == 1 else 'count'} for {label} is undecided. {first.because}"
+        return (
+            f"Whether {which} {'counts' if len(of['undecided']) == 1 else 'count'} for {label} is undecided."
+        )
     if len(strongest) == 1:
         return f"{named[strongest[0].concept]} adds no more to {label} than random concepts do."
     return f"None of the {len(strongest)} concepts adds more to {label} than random concepts do."
 
 
 def extent(result: ConceptAnalysisResult, number: int) -> str:
-    """What the sentence is about."""
+    """What would decide what is open, and what the sentence is about."""
     strongest = cells(result, number)
     label = result.labels[str(strongest[0].target)] if strongest else ""
+    open_ones = [cell.because for cell in strongest if cell.verdict == "undecided"]
+    why = f"{open_ones[0]} " if open_ones else ""
     if len(result.inputs) > 1:
-        return f"Over {len(result.inputs)} inputs."
-    return f"About this input alone. Whether it holds for {label} in general is undecided: one input cannot show it, add inputs."
+        return f"{why}Over {len(result.inputs)} inputs."
+    return f"{why}About this input alone. Whether it holds for {label} in general is undecided: one input cannot show it, add inputs."
 
 
 def knowledge(result: ConceptAnalysisResult) -> str:

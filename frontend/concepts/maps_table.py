@@ -50,7 +50,6 @@ def table(
         [
             "Where the network recognises it, and how much it adds to ",
             html.Strong(label),
-            html.Span(extent(prediction), className="ev-muted"),
         ]
     )
     scroll = html.Div(
@@ -64,16 +63,6 @@ def table(
         "This input was deleted since; its numbers are kept, its maps have nothing left to lie on.", "warning"
     )
     return html.Div([said, title, scroll] if prediction else [said, title, gone, scroll])
-
-
-def extent(prediction: Prediction | None) -> str:
-    """What the sides of every map are: small maps carry no ticks of their own."""
-    if prediction is None or prediction.x_axis.unit != "s":
-        return ""
-    times, hertz = prediction.x_axis.values, prediction.y_axis.values
-    return (
-        f" · each map {times[0]:.2f} to {times[-1]:.2f} s across, {hertz[0]:,.0f} to {hertz[-1]:,.0f} Hz up"
-    )
 
 
 def concept_row(

@@ -14,10 +14,13 @@ VERDICTS: dict[Verdict, tuple[str, str]] = {
 }
 
 
+GLYPHS: dict[Verdict, str] = {"undecided": "help", "not_more_than_chance": "close"}
+
+
 def verdict(value: Verdict, because: str) -> Component:
     """The one word for it everywhere; why, or what would decide it, on pointing."""
     words, state = VERDICTS[value]
-    return common.chip(words, state, because)
+    return common.chip(words, state, because, GLYPHS.get(value))
 
 
 def p_words(value: float) -> str:

@@ -59,7 +59,7 @@ def result(verdicts, scores, inputs=("x",), told=("a", "b", "c"), **more):
         (
             [(U, N), (N, N), (N, N)],
             [(0.1, 0), (0, 0), (0, 0)],
-            "Whether Striped counts for cat is undecided. Add inputs.",
+            "Whether Striped counts for cat is undecided.",
         ),
         (
             [(N, N)] * 3,
@@ -87,6 +87,8 @@ def test_one_input_shows_nothing_about_the_class_and_the_page_says_so():
     one, two = (result(*judged, inputs=inputs) for inputs in (("x",), ("x", "y")))
     assert "one input cannot show it, add inputs" in findings.extent(one, 0)
     assert findings.extent(two, 0) == "Over 2 inputs."
+    unsure = result([(U, N), (N, N), (N, N)], [(0.3, 0.2), (0, 0), (0, 0)], inputs=("x", "y"))
+    assert findings.extent(unsure, 0) == "Add inputs. Over 2 inputs."
 
 
 def test_knowing_a_concept_and_counting_for_the_class_are_two_statements():

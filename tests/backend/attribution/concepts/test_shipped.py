@@ -18,7 +18,15 @@ from backend.attribution.concepts.work import share_behind
 from backend.attribution.methods import METHODS
 from tests.tiny import build, picture
 
-BUNDLED = ("shapes", "squeezenet1_1", "cnnexplain", "cnnexplain_synthetic", "cnnexplain_shortcut")
+BUNDLED = (
+    "shapes",
+    "shapes_shortcut",
+    "cough_check",
+    "squeezenet1_1",
+    "cnnexplain",
+    "cnnexplain_synthetic",
+    "cnnexplain_shortcut",
+)
 
 
 class FromExamples(Library):
