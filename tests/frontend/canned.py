@@ -57,7 +57,7 @@ METHODS = [
     ("smooth_grad", "SmoothGrad", "gradient", True, False, True),
     ("lrp", "LRP", "propagation", True, False, True),
     ("fused", "Grad-CAM x LRP", "fusion", True, True, True),
-    ("visual_tcav", "Concept map (Visual-TCAV)", "concept", False, True, True),
+    ("visual_tcav", "Concept map", "concept", False, True, True),
     ("grad_cam_pp", "Grad-CAM++", "cam", False, True, False),
     ("integrated_gradients", "Integrated gradients", "gradient", True, False, False),
     ("guided_grad_cam", "Guided Grad-CAM", "cam", True, True, False),

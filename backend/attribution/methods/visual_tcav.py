@@ -75,7 +75,7 @@ class VisualTcav(Method[VisualTcavParams]):
     """
 
     key: ClassVar[str] = "visual_tcav"
-    title: ClassVar[str] = "Concept map (Visual-TCAV)"
+    title: ClassVar[str] = "Concept map"
     family: ClassVar[Family] = "concept"
     paper: ClassVar[str] = "De Santis et al., Visual-TCAV, arXiv 2411.05698"
     summary: ClassVar[str] = (

@@ -131,6 +131,22 @@ def test_the_estimate_counts_the_examples_that_a_first_map_runs():
     assert passes["bundled"] < 54
 
 
+def test_where_no_concept_fits_the_method_says_so_before_it_runs(monkeypatch):
+    model, method = copy.deepcopy(models.load("cnnexplain")), METHODS["visual_tcav"]
+    assert method.is_compatible(model).ok
+    monkeypatch.setattr(type(model.input), "modalities", ("spectrogram",))
+    verdict = method.is_compatible(model)
+    assert not verdict.ok
+    assert "Concepts page" in verdict.reason
+
+
+def test_the_concept_of_the_first_sight_follows_from_the_network():
+    concepts = {key: METHODS["visual_tcav"].defaults(models.load(key))["concept"] for key in BUNDLED}
+    assert concepts["shapes"] == "striped"
+    assert concepts["squeezenet1_1"] == "dotted"
+    assert {concepts[key] for key in BUNDLED if "cn" in key or "cough" in key} == {"hum"}
+
+
 def test_the_work_behind_a_layer_is_the_share_of_its_multiplications():
     model = models.load("shapes")
     (channels, height, width), last = model.layers[-2].shape, model.module.get_submodule("relu5")
