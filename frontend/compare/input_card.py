@@ -16,7 +16,7 @@ from app.core.schemas import Credit, Input, Sample
 from frontend import ids
 from frontend.client import href
 from frontend.ui import words
-from frontend.ui.common import action, checks, chip, drawer, hidden, icon, note, widget
+from frontend.ui.common import action, checks, chip, confirm, drawer, hidden, icon, note, widget
 
 
 def sources(limits: Mapping[str, Any]) -> Component:
@@ -85,6 +85,11 @@ def loaded(value: Input, sample: Sample | None = None) -> list[Component]:
                 id="input-delete",
                 className="ev-link-button ev-small",
                 n_clicks=0,
+                **confirm(
+                    f"{value.name or 'This file'} goes from the server, and its maps with it. Links to it no longer open. "
+                    "This cannot be undone.",
+                    input=value.id,
+                ),
             )
         )
     return parts
@@ -97,6 +102,10 @@ def delete_all() -> Component:
         id="input-delete-all",
         className="ev-link-button ev-small",
         n_clicks=0,
+        **confirm(
+            "The file goes from the server with its part in concepts and analyses: analyses and maps are deleted, a concept loses its "
+            "examples. This cannot be undone."
+        ),
     )
 
 
@@ -132,6 +141,7 @@ def drop_zone(limits: Mapping[str, Any]) -> Component:
                 word="Choose file",
                 className="ev-start-upload",
             ),
+            widget("recent", store="input-store", className="ev-recents"),
             html.Div(
                 [
                     widget("record", store="input-store", limits=dict(limits), compact="1"),
@@ -240,4 +250,5 @@ def waveform(levels: Sequence[float]) -> str:
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """The gallery again, while an input is open."""
     listed = grouped(samples, inputs, "ev-gallery ev-gallery--narrow", "drawer:")
-    return drawer(listed, id="samples-drawer", title="Samples", position="left", size=420)
+    own = widget("recent", store="input-store", className="ev-recents")
+    return drawer([own, listed], id="samples-drawer", title="Samples", position="left", size=420)

@@ -220,7 +220,13 @@ def own_actions(concept: Concept) -> Component:
             html.Button("Add examples", id="concept-extend", className="ev-button", n_clicks=0),
             html.A("Export", href=href(f"/concepts/{concept.id}/export.zip"), className="ev-button"),
             html.Button(
-                [common.icon("trash"), "Delete"], id="concept-delete", className="ev-button", n_clicks=0
+                [common.icon("trash"), "Delete"],
+                id="concept-delete",
+                className="ev-button",
+                n_clicks=0,
+                **common.confirm(
+                    f"The concept {concept.name} goes with its examples. This cannot be undone."
+                ),
             ),
         ],
         className="ev-concept-actions",

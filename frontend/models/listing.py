@@ -120,6 +120,9 @@ def actions(model: ModelInfo) -> list[Component]:
                 className="ev-button",
                 title="Delete",
                 n_clicks=0,
+                **common.confirm(
+                    f"{model.title} goes from this server. To use it again it has to be brought again. This cannot be undone."
+                ),
             )
         )
     return parts

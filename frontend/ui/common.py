@@ -54,6 +54,11 @@ def widget(name: str, **data: Any) -> Component:
     return html.Div(**{**own, "data-evident": name, **attributes})
 
 
+def confirm(sentence: str, **data: str) -> dict[str, Any]:
+    """Attributes of a button that is asked about first, in this sentence (assets/evident/core/confirm.mjs)."""
+    return {"data-confirm": sentence, **{f"data-{key}": value for key, value in data.items()}}
+
+
 def text_field(key: str, label: str, description: str, placeholder: str) -> Component:
     """One line to type in, labelled."""
     return dmc.TextInput(id=key, label=label, description=description, placeholder=placeholder, size="xs")

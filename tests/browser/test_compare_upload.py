@@ -77,6 +77,7 @@ def test_a_file_of_one_s_own_gives_maps_on_the_right_axes(site, page, name, kind
     assert axes["x_axis"]["unit"] == unit
     expect(page.locator('[data-evident="player"]')).to_have_count(1 if unit == "s" else 0)
     page.get_by_role("button", name="Delete this file from the server").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
     # Whatever was still being fetched when the file went is rightly answered 404, and the browser says so.
     page.watch.allow("status of 404")

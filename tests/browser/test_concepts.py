@@ -98,6 +98,7 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(
     expect(page.locator(".ev-concept-entry", has_text="My zigzag")).to_contain_text("10")
     page.wait_for_load_state("networkidle")
     page.click("#concept-delete")
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(entry).to_have_count(0)
 
 

@@ -144,6 +144,7 @@ def test_a_file_of_weights_is_refused_or_recognised_named_listed_and_deleted(sit
     expect(card).to_contain_text("mine was added: 4 classes", timeout=60_000)
     expect(page.locator(".ev-model")).to_have_count(listed + 1, timeout=60_000)
     page.get_by_role("button", name="Delete mine").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(".ev-model")).to_have_count(listed, timeout=60_000)
 
 

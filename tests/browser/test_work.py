@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -55,3 +58,45 @@ def test_the_work_travels_through_the_pages_and_back(site, page):
     expect(page.get_by_role("link", name="Concepts", exact=True)).to_have_attribute("href", "/concepts")
     page.go_back()
     opened(page, names[1])
+
+
+PASTE = """([text, picture]) => {
+    const clipboardData = new DataTransfer();
+    if (text) clipboardData.setData("text/plain", text);
+    if (picture) clipboardData.items.add(new File([Uint8Array.from(picture)], "image.png", { type: "image/png" }));
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+}"""
+
+
+def stripes() -> list[int]:
+    """A small picture as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.tile(np.uint8([40, 220]).repeat(8), (64, 4))).save(buffer, "PNG")
+    return list(buffer.getvalue())
+
+
+def test_a_pasted_picture_opens_is_offered_again_and_is_asked_about_before_it_goes(site, page):
+    page.goto(f"{site}/")
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=60_000)
+    offered = page.locator(".ev-start .ev-recent")
+    expect(offered).to_have_count(0)
+    page.evaluate(PASTE, ["https://example.org/cat.png", None])
+    expect(page.get_by_role("alert").filter(has_text="Nothing is fetched from an address")).to_be_visible()
+    page.evaluate(PASTE, [None, stripes()])
+    expect(page.locator(NAME)).to_have_text("pasted picture.png", timeout=60_000)
+    expect(page).to_have_url(re.compile("input="))
+    page.get_by_role("button", name="Close this input").click()
+    expect(offered).to_have_count(1)
+    offered.click()
+    expect(page.locator(NAME)).to_be_visible()
+
+    dialog = page.get_by_role("dialog", name="Delete?")
+    page.get_by_role("button", name="Delete this file from the server").click()
+    dialog.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.locator(NAME)).to_be_visible()
+    page.get_by_role("button", name="Delete this file from the server").click()
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible()
+    expect(offered).to_have_count(0)
+    # What was still being fetched when the picture went is rightly answered 404, and the browser says so.
+    page.watch.allow("status of 404")

@@ -14,18 +14,21 @@ import "./panel/readout.mjs";
 import "./sound/player.mjs";
 import "./tour/result.mjs";
 import "./tour/tour.mjs";
+import "./upload/recent.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
 import { followAddress } from "./dash/bar.mjs";
 import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
+import { listenForConfirm } from "./core/confirm.mjs";
 import { startWidgets } from "./core/widgets.mjs";
 
 export { ranked } from "./core/ranked.mjs";
 export * from "./dash/callbacks.mjs";
 
 followAddress();
+listenForConfirm();
 listenForBundles();
 listenForCoughs();
 listenForKeys();

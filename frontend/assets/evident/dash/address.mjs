@@ -1,6 +1,7 @@
 /* The choices of a page as a query, for its address bar: what "Copy link" copies.
    Read back by frontend/compare/address.py and frontend/concepts/address.py. */
 import { toast } from "../core/dialog.mjs";
+import { keepRecent } from "../upload/recent.mjs";
 import { arrive, isSettled, publish } from "./bar.mjs";
 import { equal, seedOf, wantedTarget } from "./stale.mjs";
 
@@ -52,6 +53,7 @@ export function compareOpened(opened, input) {
 /** Clientside callback of Compare; until the model of a new input is known, or a closed one is gone, the address stays. */
 export function compareLink(opened, input, subject, answer, methods, target, ...choices) {
   if ((input?.id ?? null) !== (subject?.input ?? null)) return window.location.href;
+  keepRecent(input);
   const wanted = answer && equal(answer.subject, subject) ? wantedTarget(answer, target) : null;
   const chosen = wanted === null || wanted === answer.prediction.top ? null : String(wanted);
   const work = subject && { input: subject.input, model: subject.model, target: chosen };

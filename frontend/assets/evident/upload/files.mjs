@@ -39,6 +39,21 @@ export function refusal(file, limits, { accept = null, maxBytes = null } = {}) {
   return null;
 }
 
+/**
+ * Why an address that was pasted or dropped brings nothing, or "" where the text is none.
+ * @param {string} text
+ */
+export function addressRefusal(text) {
+  const isAddress = /^(https?:|ftp:|file:|blob:|data:|www\.)\S+$/i.test(text.trim());
+  return isAddress ? "Nothing is fetched from an address: copy the picture itself and paste it, or save the file and drop it here." : "";
+}
+
+/**
+ * A picture from the clipboard is called image.png whatever it shows.
+ * @param {File} file
+ */
+export const pasted = (file) => (file.name === "image.png" ? new File([file], "pasted picture.png", { type: file.type }) : file);
+
 /** One sentence on what may be dropped here. */
 export function stated(limits) {
   const parts = [];

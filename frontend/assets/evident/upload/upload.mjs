@@ -6,7 +6,7 @@
 import { callApi } from "../core/api.mjs";
 import { el, icon, isTyping, parseJson } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
-import { KINDS, listed, refusal, stated } from "./files.mjs";
+import { addressRefusal, KINDS, listed, pasted, refusal, stated } from "./files.mjs";
 import { Sending } from "./sending.mjs";
 
 class Upload {
@@ -44,7 +44,7 @@ class Upload {
     if (this.compact) return [];
     if (this.root.dataset.quiet === "1") return [el("p.ev-muted", {}, "Drop it here, paste it, or")];
     const stays = el("p.ev-muted", {}, "It goes to the server that runs this page, nowhere else, and stays until it is deleted.");
-    return [el("strong", {}, "Drop a file here"), this.hint, stays];
+    return [el("strong", {}, "Drop a file here, or paste a picture"), this.hint, stays];
   }
 
   async askLimits() {
@@ -73,13 +73,30 @@ class Upload {
     on(target, "drop", (event) => {
       event.preventDefault();
       target.classList.remove("ev-drop--over");
-      this.take([...event.dataTransfer.files]);
+      this.receive(event.dataTransfer);
     });
     on(document, "paste", (event) => {
-      if (isTyping(event.target) || !event.clipboardData || !this.root.offsetParent) return;
-      const files = [...event.clipboardData.files];
-      if (files.length) this.take(files);
+      if (event.defaultPrevented || isTyping(event.target) || !event.clipboardData || !this.isFront()) return;
+      if (this.receive(event.clipboardData)) event.preventDefault();
     });
+  }
+
+  /** Seen, and not behind a drawer that takes files itself. */
+  isFront() {
+    const over = [...document.querySelectorAll('[role="dialog"] [data-evident="upload"]')].filter((zone) => zone.checkVisibility());
+    return this.root.checkVisibility() && (!over.length || over.includes(this.root));
+  }
+
+  /**
+   * Files are taken; an address is answered in a sentence. Whether it was either.
+   * @param {DataTransfer} data
+   */
+  receive(data) {
+    const files = [...data.files].map(pasted);
+    const why = files.length ? "" : addressRefusal(data.getData("text/plain"));
+    this.take(files);
+    if (why) this.sending.say(why);
+    return files.length > 0 || Boolean(why);
   }
 
   unlisten() {
