@@ -63,15 +63,9 @@ def _plain(value: float) -> str:
 
 def _percent(value: float) -> str:
     share = 100 * value
-    return (
-        f"{share:.0f} %"
-        if share >= 9.95
-        else "0 %"
-        if share == 0
-        else f"{share:.1f} %"
-        if share >= 0.1
-        else "< 0.1 %"
-    )
+    if 0 < share < 0.1:
+        return "< 0.1 %"
+    return f"{share:.0f} %" if share >= 9.95 else f"{share:.1f}".removesuffix(".0") + " %"
 
 
 MEASURES: dict[str, Measure] = {

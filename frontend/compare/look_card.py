@@ -11,6 +11,7 @@ from frontend.compare.address import Look
 from frontend.ui.common import aria, card, hidden, widget
 from frontend.ui.words import sentence
 
+SCALE = {"own": "Maximum", "shared": "Top 1 %", "raw": "Common"}
 COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}
 
 
@@ -23,10 +24,10 @@ def look_card(look: Look, evidence: bool = True) -> Component:
         _segmented("look-sign", "Sign", look.sign, Look.SIGNS, "Evidence for the class, against it, or both"),
         _segmented(
             "look-scale",
-            "Scale",
+            "Full at",
             look.scale,
             Look.SCALES,
-            "Own: full colour at each map's strongest cell. Shared: at each map's strongest 1 %. Raw: one range of numbers for all maps",
+            "Where the colour is full. Maximum: at each map's strongest cell. Top 1 %: at each map's strongest 1 % of cells. Common: at the same number in all maps",
         ),
         known_evidence(evidence),
         aside=colours(look.colours),
@@ -68,7 +69,7 @@ def _slider(key: str, label: str, value: int, low: int) -> Component:
 
 
 def _segmented(key: str, label: str, value: str, options: tuple[str, ...], hint: str) -> Component:
-    data = [{"value": option, "label": sentence(option)} for option in options]
+    data = [{"value": option, "label": SCALE.get(option) or sentence(option)} for option in options]
     return html.Div(
         [
             html.Span(label),

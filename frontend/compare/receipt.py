@@ -87,14 +87,14 @@ def numbers(record: Record) -> dict[str, Any]:
         "Sign": "supports and speaks against" if record.signed else "supports only",
     }
     if record.gap is not None:
-        rows["Completeness gap"] = f"{100 * record.gap:.2g} % of what the sum must be"
+        rows["Gap: what the sum of the map misses"] = f"{100 * record.gap:.2g} % of what it must be"
     for name, value in record.extras.items():
         if isinstance(value, bool):
-            rows[words.sentence(name)] = "yes" if value else "no"
+            rows[words.named(name)] = "yes" if value else "no"
         elif isinstance(value, (int, float)):
-            rows[words.sentence(name)] = words.number(value)
+            rows[words.named(name)] = words.number(value)
         elif isinstance(value, str):
-            rows[words.sentence(name)] = value
+            rows[words.named(name)] = value
     return rows
 
 

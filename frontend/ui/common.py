@@ -92,7 +92,9 @@ def checks(values: Sequence[Check]) -> Component:
     """The fit-for-use gate, folded: what passed as one chip, everything else by name; unfolded, what was
     measured."""
     passed = [value for value in values if value.state == "ok"]
-    summary = [chip(f"{len(passed)} {'check' if len(passed) == 1 else 'checks'} ok", "ok")] if passed else []
+    all_of_them = f"{len(values)} checks passed" if len(values) > 1 else "1 check passed"
+    some = f"{len(passed)} of {len(values)} checks passed"
+    summary = [chip(all_of_them if len(passed) == len(values) else some, "ok")] if passed else []
     summary += [chip(value.label, value.state, value.detail) for value in values if value.state != "ok"]
     rows = facts(
         {

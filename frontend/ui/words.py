@@ -75,6 +75,33 @@ def number(value: float) -> str:
 ACRONYMS = {"auc": "AUC", "cnn": "CNN", "snr": "SNR", "lrp": "LRP", "lime": "LIME", "r2": "R²", "kl": "KL"}
 
 
+NAMES = {
+    "r2": "R²: how well LIME's simple model fits",
+    "intercept": "Score that the simple model gives with everything covered",
+    "uncertainty": "Standard error, as a share of the map's spread",
+    "change": "How far the last doubling of steps moved the map, as a share of its size",
+    "conservation": "Sum of the map, as a share of the score",
+    "lrp_gap": "What the sum of the LRP map misses, as a share of the score",
+    "clipped": "Cut off because it speaks against, as a share of all",
+    "segments": "Pieces",
+    "sure_segments": "Pieces whose sign is sure (90 % band)",
+    "samples": "Samples used",
+    "sigma": "Noise added (standard deviation)",
+    "score": "Score of this input (logit)",
+    "baseline_score": "Score of what stands in for it (logit)",
+    "area": "Share of the picture above the threshold",
+    "p_value": "p: share of random concepts that score as much",
+    "random_95": "95 % of random concepts score less than",
+    "precision": "Precision of the numbers",
+}
+"""Of what methods state beside their maps, in plain words."""
+
+
+def named(name: str) -> str:
+    """Its plain name, or a label made of it."""
+    return NAMES.get(name) or sentence(name)
+
+
 def sentence(name: str) -> str:
     """`n_samples` -> `N samples`, `auc_by_person` -> `AUC by person`: a label for what has no title of its
     own."""

@@ -140,7 +140,7 @@ def test_each_map_says_how_much_of_it_lies_inside(bench: Page) -> None:
     assert weighed[3][0]["any"] is False
     line = bench.locator("#own .ev-known p")
     expect(line).to_have_count(1)
-    expect(line).to_have_text(f"Evidence {100 * expected:.1f} % · {expected / uniform:.1f} × uniform")
+    expect(line).to_have_text(f"Evidence {100 * expected:.1f} % · by chance {100 * uniform:.1f} %")
     sentence = f"{100 * expected:.1f} % of the positive relevance lies inside the known evidence; a uniform map would have {100 * uniform:.1f} %."
     assert line.get_attribute("title") == sentence
     assert sentence in str(bench.locator("#own canvas[role=img]").get_attribute("aria-label"))

@@ -149,7 +149,7 @@ def test_the_readout_gives_every_maps_value_at_the_crosshair(bench: Page, served
         number = float(re.findall(r"[+-]\d[\d.]*", text)[0])
         assert number == pytest.approx(value, abs=0.006)
         share = stats.percentileofscore(np.abs(values.ravel()), abs(values[4, 13]), kind="strict")
-        assert f"p{round(share)}" in text
+        assert f"{round(share)} %" in text
         assert ("speaks against" if value < 0 else "supports") in text
     place = bench.locator("#readout .ev-readout-place")
     u, v = bench.evaluate("[evident.viewState.cursor.u, evident.viewState.cursor.v]")
@@ -218,7 +218,7 @@ def test_the_matrix_holds_scipys_correlations_and_a_click_shows_the_dissent(
     bench.get_by_role("button", name="A and C").click()
     expect(bench.locator("#agreement")).to_contain_text("A minus C")
     expect(bench.locator("#agreement")).to_contain_text("more in C")
-    bench.get_by_role("button", name="Overlap").click()
+    bench.get_by_role("button", name="Same places").click()
     bench.evaluate("evident.setLook({ top: 25 })")
     masks = {key: np.abs(x) >= np.sort(np.abs(x).ravel())[-64] for key, x in fields.items()}
     iou = (masks["A"] & masks["B"]).sum() / (masks["A"] | masks["B"]).sum()

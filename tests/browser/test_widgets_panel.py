@@ -222,7 +222,7 @@ def test_a_stage_replaces_the_map_and_its_values(bench: Page, served: Site) -> N
     bench.get_by_role("menuitemradio", name="Relevance at conv4").click()
     expect(bench.locator(f"#{root} h3")).to_have_text("LRP · Relevance at conv4")
     aim(bench, root, 0.75, 0.75)
-    expect(bench.locator("#readout tr")).to_contain_text("−4.00")
+    expect(bench.locator("#readout tbody tr")).to_contain_text("−4.00")
     open_menu(bench, root)
     bench.get_by_role("menuitemradio", name="Final map").click()
     expect(bench.locator(f"#{root} h3")).to_have_text("LRP")

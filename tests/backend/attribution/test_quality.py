@@ -81,7 +81,7 @@ def test_the_share_that_grad_cam_cuts_off_is_that_of_its_formula() -> None:
     score = model.logits(x)[0, 2]
     hook.remove()
     gradient = torch.autograd.grad(score, kept[0])[0]
-    signed = (gradient.mean((2, 3), keepdim=True) * kept[0]).sum(1)
+    signed = (gradient.mean((2, 3), keepdim=True) * kept[0]).sum(1).detach()
     negative = float(-signed[signed < 0].sum())
     assert said.extras["clipped"] == pytest.approx(negative / float(signed.abs().sum()), rel=1e-4)
     assert negative > 0

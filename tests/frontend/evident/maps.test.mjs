@@ -1,6 +1,7 @@
 // Limit cases of the pure functions; comparisons with numpy and scipy stand in test_fields.py and test_words.py.
 import assert from "node:assert/strict";
 import test from "node:test";
+import { barLabels } from "../../../frontend/assets/evident/figure/bar.mjs";
 import * as colour from "../../../frontend/assets/evident/maps/colour.mjs";
 import * as contour from "../../../frontend/assets/evident/maps/contour.mjs";
 import { Field } from "../../../frontend/assets/evident/maps/field.mjs";
@@ -117,4 +118,10 @@ test("limits are stated as one sentence", () => {
   assert.equal(stated({}), "");
   assert.equal(stated(LIMITS).startsWith("Pictures (PNG, JPEG, WebP, TIFF) up to 2 kB, recordings"), true);
   assert.match(stated(LIMITS), /up to 4 kB or 10 minutes, spectrograms \(NPY or a picture\) up to 1 kB\.$/);
+});
+
+test("an end of the colour bar beyond which there is more says so in signs that everybody reads", () => {
+  const style = { signed: true, limit: 0.025, clipped: true, target: "Covid" };
+  assert.deepEqual(barLabels(style), { low: "\u22120.025", high: "\u2265 +0.025", against: "speaks against", for: "supports Covid" });
+  assert.equal(barLabels({ ...style, clipped: false, signed: false }).high, "0.025");
 });

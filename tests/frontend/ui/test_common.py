@@ -12,7 +12,7 @@ def test_checks_that_passed_are_one_chip_and_the_rest_is_named():
     drawn = checks(canned.SOUND.checks)
     chips = [texts(part) for part in parts(drawn) if "ev-chip" in str(getattr(part, "className", "")).split()]
     assert [" ".join(chip.split()) for chip in chips] == [
-        "3 checks ok",
+        "3 of 4 checks passed",
         "Far from the recordings the model learned from. unlike training set",
     ]
     assert "cough found" in texts(drawn)

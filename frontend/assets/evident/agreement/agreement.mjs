@@ -94,8 +94,16 @@ class Agreement {
     this.measures = el(
       "div.ev-segments",
       { role: "group", "aria-label": "Number in the cells" },
-      this.segment("rank", "Rank correlation"),
-      this.segment("overlap", "Overlap"),
+      this.segment(
+        "rank",
+        "Same order",
+        "Spearman's rank correlation of the two maps: 1 where they order all cells alike, 0 where unrelated",
+      ),
+      this.segment(
+        "overlap",
+        "Same places",
+        "Overlap (intersection over union) of the cells that the two maps mark: 1 where they are the same",
+      ),
     );
     this.table = el("table.ev-matrix");
     this.names = el("ol.ev-matrix-names");
@@ -118,12 +126,12 @@ class Agreement {
     root.append(el("div.ev-agreement", {}, this.hint, this.content));
   }
 
-  segment(key, text) {
+  segment(key, text, title) {
     const press = () => {
       this.measure = key;
       this.show();
     };
-    return el("button", { type: "button", "aria-pressed": "false", "data-key": key, onclick: press }, text);
+    return el("button", { type: "button", "aria-pressed": "false", "data-key": key, title, onclick: press }, text);
   }
 
   update() {
@@ -236,7 +244,7 @@ class Agreement {
     colour.paint(field.values, field.strength("both"), { ...style, own: "puor" }, out);
     this.title.textContent = `${a.title} minus ${b.title}`;
     this.bar.set({ ...style, own: "puor", words: [`more in ${b.title}`, `more in ${a.title}`] });
-    this.share.textContent = "Both maps are first divided by their own 99th percentile, so that their units do not matter.";
+    this.share.textContent = "Each map is first scaled to its own strongest 1 % of cells, so that their units do not matter.";
     this.figure.canvas.setAttribute(
       "aria-label",
       `Dissent map: ${this.title.textContent}. Strongest difference mostly in ${describe.where(field, a.axes)}.`,
@@ -265,7 +273,7 @@ class Agreement {
       );
     this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
     this.names.replaceChildren(...panels.map(({ title }) => el("li", {}, title)));
-    this.note.textContent = `${this.measure === "rank" ? "Spearman's rank correlation of the maps" : `Overlap (IoU) of the strongest ${topOf(viewState.look)} %`}. Click a cell to see where two disagree.`;
+    this.note.textContent = `${this.measure === "rank" ? "How alike two maps order the cells" : `How much of their strongest ${topOf(viewState.look)} % two maps share`}: 1 is the same, 0 nothing in common. Press a number to see where two disagree.`;
   }
 
   cell(a, b) {

@@ -51,12 +51,12 @@ const atStart = ([, , firstColumn], axes) =>
     ? " It begins with the first moment the model hears: listen whether that is the cough or the cut."
     : "";
 
-/** How many of the maps mean the place: "4 of 5 have at least twice the 8 % of an even map there." */
+/** How many of the maps mean the place: "4 of 5 have at least twice the 8 % that chance would put there." */
 function counted({ inside, area }) {
   const strong = inside.filter((share) => share >= STRONG * area).length;
   return inside.length > 1
-    ? `${strong} of ${inside.length} have at least twice the ${words.percent(area)} of an even map there.`
-    : `An even map would have ${words.percent(area)} of its support there.`;
+    ? `${strong} of ${inside.length} have at least twice the ${words.percent(area)} that chance would put there.`
+    : `Chance would put ${words.percent(area)} there.`;
 }
 
 const HOW =
@@ -110,7 +110,7 @@ class Summary {
     this.parts.replaceChildren(...this.held(panels, place));
   }
 
-  /** "Share of each map's support for Covid inside: Grad-CAM 64 %, ..." */
+  /** "Of what speaks for Covid, there lies: Grad-CAM 64 %, ..." */
   held(panels, { inside }) {
     const target = panels[0].target;
     const named = panels.map((panel, i) =>
@@ -121,7 +121,7 @@ class Summary {
       ),
     );
     const list = named.flatMap((button, i) => (i ? [", ", button] : [button]));
-    return [`Share of each map's support for ${target || "the class"} inside: `, ...list, "."];
+    return [`Of what speaks for ${target || "the class"}, there lies: `, ...list, "."];
   }
 
   point([r0, r1, c0, c1], { rows, cols }) {

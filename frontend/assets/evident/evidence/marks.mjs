@@ -61,7 +61,6 @@ export function weigh(panel) {
 }
 
 const percent = (x) => (x > 0 && x < 0.0005 ? "< 0.1 %" : `${x > 0 && x < 0.0995 ? (100 * x).toFixed(1) : Math.round(100 * x)} %`);
-const times = (x) => (x < 9.95 ? x.toFixed(1) : String(Math.round(x)));
 const title = (region) => (region.key === "evidence" ? "Evidence" : region.title);
 const name = (region) => (region.key === "evidence" ? "known evidence" : region.title.toLowerCase());
 
@@ -111,10 +110,10 @@ export function show(node, panel) {
   node.replaceChildren(...lines, ...(note ? [el("p.ev-muted", { title: aside(label, panel) }, note)] : []));
 }
 
-function short({ region, any, share, times: factor }) {
+function short({ region, any, share, uniform }) {
   if (!any) return [`${title(region)}: outside this window`];
   if (share === null) return [`${title(region)}: nothing positive`];
-  return [`${title(region)} `, el("strong", {}, percent(share)), ` \u00b7 ${times(factor)} \u00d7 uniform`];
+  return [`${title(region)} `, el("strong", {}, percent(share)), ` \u00b7 by chance ${percent(uniform)}`];
 }
 
 /** Switches the outlines; answers the new state. */

@@ -21,10 +21,10 @@ export function barPixels(steps, { signed, colours, limit, cut, sign, own }) {
   return out;
 }
 
-/** Numbers and words of the two ends. clipped: larger values exist and are drawn like the end, marked by a raised plus.
+/** Numbers and words of the two ends. clipped: larger values exist and are drawn like the end: "\u2265 0.025".
     words: own words for the two ends; whole: the numbers are counts. */
 export function barLabels({ signed, limit, clipped, target, words: own, whole }) {
-  const end = (x) => (whole ? words.integer(x) : words.value(x, signed, 2) + (clipped && x > 0 ? "\u207a" : ""));
+  const end = (x) => (whole ? words.integer(x) : (clipped && x > 0 ? "\u2265 " : "") + words.value(x, signed, 2));
   const name = target || "this class";
   return {
     low: signed ? end(-limit) : "0",

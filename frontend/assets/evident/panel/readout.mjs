@@ -39,7 +39,13 @@ class Readout {
     this.body = el("tbody");
     this.hint = el("p.ev-muted", {}, "Point at a map, or focus it and use the arrow keys.");
     this.agree = el("p.ev-muted.ev-readout-agree");
-    this.table = el("table.ev-readout-table", {}, el("caption.ev-visually-hidden", {}, "Values of all maps at the crosshair"), this.body);
+    const heads = [
+      el("th", { scope: "col" }, "value"),
+      el("th", { scope: "col", title: "Share of this map's cells with less evidence (percentile)" }, "stronger than"),
+    ];
+    this.head = el("thead.ev-muted", {}, el("tr", {}, el("td"), ...heads));
+    const caption = el("caption.ev-visually-hidden", {}, "Values of all maps at the crosshair");
+    this.table = el("table.ev-readout-table", {}, caption, this.head, this.body);
     const away = el(
       "button.ev-map-more.ev-readout-close",
       { type: "button", "aria-label": "Put the crosshair away", onclick: () => pointAt(null) },
@@ -62,6 +68,7 @@ class Readout {
     const axes = axesNow();
     const aimed = Boolean(cursor && axes);
     this.hint.hidden = aimed;
+    this.head.hidden = !aimed;
     this.place.hidden = !aimed;
     this.node.classList.toggle("ev-readout--aimed", aimed);
     this.keep(panels);
@@ -74,7 +81,7 @@ class Readout {
       row.value.textContent = now ? now.value : "";
       row.value.title = now ? now.sign : "";
       row.sign.textContent = now?.sign ? ` ${now.sign}` : "";
-      row.percentile.textContent = now ? `p${Math.round(now.percentile)}` : "";
+      row.percentile.textContent = now ? `${Math.round(now.percentile)} %` : "";
       row.node.classList.toggle("ev-readout-row--marked", Boolean(now?.marked && look.top < 100));
       if (now?.marked && panel.votes) marked += 1;
     }
@@ -95,7 +102,7 @@ class Readout {
     const [value, sign, percentile] = [
       el("span"),
       el("span.ev-visually-hidden"),
-      el("td.ev-muted", { title: "Share of this map's cells with less evidence, in percent" }),
+      el("td.ev-muted", { title: "Share of this map's cells with less evidence (percentile)" }),
     ];
     const node = el("tr", {}, el("th", { scope: "row" }, title), el("td", {}, value, sign), percentile);
     return { node, title, value, sign, percentile };
@@ -116,7 +123,7 @@ export function sayReadout(panel) {
     const axes = panel?.axes || axesNow();
     if (!cursor || !axes) return;
     const now = panel?.view ? reading(panel, cursor, look) : null;
-    const text = now ? `: ${now.value}, percentile ${Math.round(now.percentile)}${now.sign ? `, ${now.sign}` : ""}` : "";
+    const text = now ? `: ${now.value}, stronger than ${Math.round(now.percentile)} % of the map${now.sign ? `, ${now.sign}` : ""}` : "";
     say(`${place(axes, cursor).join(", ")}${text}`);
   }, 400);
 }

@@ -4,8 +4,9 @@ import { emit, on } from "../core/bus.mjs";
 import { el, icon } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
 
-const NOTE = "Masked sound is unlike anything the model was trained on (out of distribution).";
-const SHORT = "Masked sound: out of distribution.";
+const NOTE = "Cut like this, the sound is unlike anything the model was trained on (out of distribution).";
+const SHORT = "Cut like this, it is unlike what the model knows.";
+const PARTS = { only: "Marked part", rest: "The rest" };
 const FAILED = "This sound could not be played. Try again, or run the map again.";
 
 /** The page's one audio element for masked sound, and who uses it. */
@@ -43,7 +44,7 @@ export class Listen {
       "button.ev-button.ev-button--small",
       { type: "button", title: `${title}. ${NOTE}`, "aria-pressed": "false", onclick: () => this.toggle(part) },
       icon("play"),
-      part,
+      PARTS[part],
     );
   }
 
@@ -103,7 +104,7 @@ export class Listen {
     for (const [part, button] of Object.entries(this.buttons)) {
       const on = this.playing === part;
       button.setAttribute("aria-pressed", String(on));
-      button.replaceChildren(icon(on ? "stop" : "play"), part);
+      button.replaceChildren(icon(on ? "stop" : "play"), PARTS[part]);
     }
   }
 
