@@ -142,7 +142,7 @@ def test_the_readout_gives_every_maps_value_at_the_crosshair(bench: Page, served
     ]
     scenes.add(bench, "readout", id="readout")
     aim(bench, roots[0], 13.5 / 20, (16 - 4 - 0.5) / 16)
-    rows = bench.locator("#readout tr")
+    rows = bench.locator("#readout tbody tr")
     for row, values in zip(rows.all(), (a, b), strict=True):
         value = float(values[4, 13])
         text = row.inner_text().replace("−", "-")

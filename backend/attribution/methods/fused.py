@@ -99,7 +99,7 @@ class Fused(Method[FusedParams]):
     key = "fused"
     title = "Grad-CAM x LRP"
     family = "fusion"
-    paper = "arXiv:2405.12175, our reading (see the class)"
+    paper = "arXiv:2405.12175, our reading"
     summary = "Cells that count for LRP inside the area that Grad-CAM++ marks: positive speaks for the class, negative against it."
     signed = True
     uses_layer = True
