@@ -26,7 +26,12 @@ export class QualityMark {
     this.node.hidden = !gravest;
     if (!gravest) return;
     this.node.dataset.state = gravest.state;
-    this.node.replaceChildren(icon(ICONS[gravest.state]), el("span.ev-quality-figure", {}, gravest.figure), el("span", {}, gravest.word));
+    this.node.replaceChildren(
+      icon(ICONS[gravest.state]),
+      el("span.ev-quality-figure", {}, gravest.figure),
+      " ",
+      el("span", {}, gravest.word),
+    );
     const all = said.map((each) => `${inWords(each)}: ${each.meaning}`).join("\n");
     this.node.title = all;
     this.node.setAttribute("aria-label", `Quality of ${this.panel.title}: ${all}`);

@@ -7,13 +7,16 @@ import * as words from "../maps/words.mjs";
 /**
  * One known region on one finished map.
  * @typedef {{map: string, key: string, label: string, share: number | null, uniform: number}} Held
- * What the page shows now. answer: the class that the bars name first; pressed: selectors that were pressed on this step.
- * @typedef {{model: string, answer: {label: string, score: string} | null, undecided: boolean, held: Held[], truth: string | null,
- *   pointed: boolean, sign: Sign, pressed: string[], told: string}} View
+ * The class that the bars name first.
+ * @typedef {{label: string, score: string, undecided: boolean}} Answer
+ * What the page shows now. truth: the sample's label; pressed: selectors that were pressed on this step; verdicts: of a finished concept
+ * analysis, layer by layer.
+ * @typedef {{model: string, answer: Answer | null, held: Held[], truth: string | null,
+ *   pointed: boolean, sign: Sign, pressed: string[], verdicts: {name: string, words: string[]}[]}} View
  * @typedef {{key: string, title: string, sample: string, page: "/" | "/concepts", query: {[name: string]: string}, before: string, press: string,
  *   at: string, done: (view: View) => boolean, after: (view: View, noted: Noted) => string | null}} Step
  * What a step noted of its beginning.
- * @typedef {{answer?: {label: string, score: string}, held?: Held[]}} Noted
+ * @typedef {{answer?: Answer, held?: Held[]}} Noted
  */
 
 const MAPS = "grad_cam,lrp,fused";
@@ -21,21 +24,32 @@ const MAPS = "grad_cam,lrp,fused";
 const CLEAR = 1.5;
 
 /**
- * "Grad-CAM 55 %, LRP 88 %" and how many point there.
+ * How much of what speaks for the answer the maps put into one region: "55 % to 88 %", how many maps do so clearly, and how much of the
+ * picture the region covers.
  * @param {Held[]} held
  * @param {string} key
  */
 function weighed(held, key) {
   const told = held.filter((one) => one.key === key && one.share !== null);
   if (!told.length) return null;
-  const list = told.map(({ map, share }) => `${map} ${words.percent(Number(share))}`).join(", ");
-  const there = told.filter(({ share, uniform }) => Number(share) > CLEAR * uniform).length;
-  return { list, there, of: told.length, area: words.percent(told[0].uniform) };
+  const shares = told.map(({ share }) => Number(share)).sort((a, b) => a - b);
+  const [least, greatest] = [shares[0], shares[shares.length - 1]];
+  const [low, high] = [least, greatest].map(words.percent);
+  const clear = told.filter(({ share, uniform }) => Number(share) > CLEAR * uniform).length;
+  return {
+    span: low === high ? low : `${low.replace(" %", "")} to ${high}`,
+    least,
+    greatest,
+    most: clear * 2 > told.length,
+    area: words.percent(told[0].uniform),
+  };
 }
 
-/** @param {{there: number, of: number}} counted */
-const most = ({ there, of }) => there * 2 > of;
-const ANSWER = "#prediction-card .ev-score";
+/** @param {Answer} answer */
+const said = ({ label, score, undecided }) => `${label}, ${score}${undecided ? " (undecided)" : ""}`;
+
+/** The answer stands first among the bars. */
+export const ANSWER = "#prediction-card .ev-score";
 
 /** @type {Step[]} */
 export const STEPS = [
@@ -52,14 +66,9 @@ export const STEPS = [
     after({ answer, held, truth }) {
       const sign = weighed(held, "evidence");
       if (!answer || !sign) return null;
-      const right = answer.label === truth;
-      const verdict =
-        right && most(sign)
-          ? "Right, and most maps point at the thing itself."
-          : right
-            ? "Right, but most maps do not point at the thing itself."
-            : "This answer is wrong.";
-      return `It says ${answer.label}, ${answer.score}. The frame holds the sign and covers ${sign.area} of the picture; of what speaks for the answer it holds: ${sign.list}. ${verdict} Your crosshair marks one place on every map.`;
+      const verdict = answer.label === truth ? "right" : "wrong";
+      const where = sign.most ? "most of them point at the sign itself" : "most of them do not point at the sign";
+      return `It says ${said(answer)}: ${verdict}. The maps put ${sign.span} of what speaks for that into the frame around the sign, which covers ${sign.area} of the picture: ${where}.`;
     },
   },
   {
@@ -72,11 +81,11 @@ export const STEPS = [
     press: "Under Look, set Sign to Against.",
     at: "#look-sign",
     done: ({ sign }) => sign === "against",
-    after({ answer, held, truth, undecided }) {
+    after({ answer, held, truth }) {
       const rocket = weighed(held, "evidence");
       if (!answer || !rocket) return null;
-      const verdict = answer.label === truth ? "That is right." : `That is wrong${undecided ? ", and the network is undecided" : ""}.`;
-      return `It says ${answer.label}, ${answer.score}. ${verdict} The frame, ${rocket.area} of the picture, holds of what speaks for this answer: ${rocket.list}. Now you see the other side: blue spoke against it.`;
+      const verdict = answer.label === truth ? "right" : "wrong";
+      return `It says ${said(answer)}: ${verdict}. The maps put ${rocket.span} of what speaks for that into the frame around the rocket, ${rocket.area} of the picture; the rest came from elsewhere. Blue now marks what spoke against it.`;
     },
   },
   {
@@ -85,15 +94,19 @@ export const STEPS = [
     sample: "shortcut",
     page: "/",
     query: { methods: MAPS },
-    before: "While this network learned, every star and nothing else wore a sticker. This red thing wears one too.",
-    press: "Open the list Model and choose Shapes: the honest twin, which saw stickers on everything.",
+    before:
+      "While this network learned, every star and nothing else wore a sticker. Its twin saw the sticker on all kinds of things. This red thing wears one.",
+    press: "Open the list Model and choose \u201cShapes: known evidence\u201d, the honest twin.",
     at: "#model-select",
     done: ({ model }) => model === "shapes",
     after({ answer, held }, noted) {
       const now = weighed(held, "sticker");
       const then = weighed(noted.held ?? [], "sticker");
-      if (!answer || !now || !then || !noted.answer) return null;
-      return `The cheat said ${noted.answer.label}, ${noted.answer.score}; the sticker, ${then.area} of the picture, held of what spoke for it: ${then.list}. The twin says ${answer.label}, ${answer.score}; the sticker holds: ${now.list}. Same picture, another reason.`;
+      if (!answer || !now) return null;
+      const twin = `The twin says ${said(answer)}, with ${now.span} on the sticker.`;
+      if (!then || !noted.answer) return twin;
+      const end = now.greatest < then.least ? "Same picture, another reason." : "The maps do not tell the two apart.";
+      return `The cheat said ${said(noted.answer)}, and put ${then.span} of what spoke for it on the sticker, ${then.area} of the picture. ${twin} ${end}`;
     },
   },
   {
@@ -110,8 +123,9 @@ export const STEPS = [
     after({ answer, held, truth }) {
       const hum = weighed(held, "hum");
       if (!answer || !hum) return null;
-      const verdict = most(hum) ? "It listens to the room." : "Most maps do not single out the hum.";
-      return `It says ${answer.label}, ${answer.score}; the truth is ${truth ?? "no wheeze"}. The hum lies in ${hum.area} of the picture and holds of what speaks for the answer: ${hum.list}. ${verdict}`;
+      const verdict = answer.label === truth ? "right" : "wrong";
+      const where = hum.most ? "it listens to the room" : "most of them do not single out the hum";
+      return `It says ${said(answer)}: ${verdict}. The maps put ${hum.span} of what speaks for that into the hum, which covers ${hum.area} of the picture: ${where}.`;
     },
   },
   {
@@ -125,7 +139,12 @@ export const STEPS = [
     press: "Press Run.",
     at: "#concept-run",
     done: ({ pressed }) => pressed.includes("#concept-run"),
-    after: ({ told }) => told && `The page says: \u201c${told}\u201d A concept counts only where chance does less.`,
+    after({ verdicts }) {
+      const told = verdicts.filter((concept) => concept.words.length);
+      if (!told.length) return null;
+      const lines = told.map((concept) => `${concept.name}: ${[...new Set(concept.words)].join(" or ")}`).join("; ");
+      return `The verdicts, over the layers shown: ${lines}. A concept counts only where random ones of its size do less; point at a verdict to read what it rests on.`;
+    },
   },
   {
     key: "link",
@@ -142,8 +161,6 @@ export const STEPS = [
       "Whoever opens this address on this server sees the same input, model, class, methods and look. That was the tour: now bring something of your own.",
   },
 ];
-
-export { ANSWER };
 
 /**
  * Where a step stands: its page with the sample and the sample's model.

@@ -13,11 +13,22 @@ import { forget, recall, remember } from "./memory.mjs";
 import { ANSWER, addressOf, STEPS } from "./steps.mjs";
 
 const MOVED = "evident-tour-moved";
+/** What says that the person moves about. */
+const TOUCHES = ["wheel", "touchmove", "keydown", "pointerdown"];
+/** So much of what is pointed at must be in view, in css pixels. */
+const SEEN = 120;
+
+/** @type {Promise<{key: string, input: string, model: string, label: string | null}[]> | null} */
+let asked = null;
+const bundled = () => {
+  asked ??= callApi("/samples");
+  return asked;
+};
 
 /** Opens a step: the whole page anew, so that nothing of the step before is left. */
 async function go(number) {
   remember({ step: number, open: true, noted: {} });
-  const address = addressOf(STEPS[number], await callApi("/samples"));
+  const address = addressOf(STEPS[number], await bundled());
   try {
     window.sessionStorage.setItem(MOVED, "1");
   } catch {
@@ -39,12 +50,20 @@ function moved() {
 
 const text = (selector) => document.querySelector(selector)?.textContent?.trim() ?? "";
 
+/** Each concept of a finished analysis with its verdicts, layer by layer. */
+const verdicts = () =>
+  [...document.querySelectorAll(".ev-concept-table tbody tr")].map((row) => ({
+    name: row.querySelector("th strong, th")?.textContent?.trim() ?? "",
+    words: [...row.querySelectorAll("td .ev-chip")].map((chip) => chip.textContent?.trim() ?? ""),
+  }));
+
 /**
  * What the page shows now.
  * @param {string[]} pressed
+ * @param {string | null} truth
  * @returns {import("./steps.mjs").View}
  */
-function look(pressed) {
+function look(pressed, truth) {
   const panels = allPanels();
   const subject = panels.map((panel) => panel.subject).find(Boolean);
   const finished = finishedPanels();
@@ -54,16 +73,16 @@ function look(pressed) {
   const whole = panels.length > 0 && finished.length === panels.length;
   const label = text(`${ANSWER} .ev-score-label`);
   const card = document.getElementById("prediction-card");
+  const undecided = /undecided/i.test(card?.textContent ?? "");
   return {
     model: subject?.model ?? "",
-    answer: label && card?.getAttribute("aria-busy") !== "true" ? { label, score: text(`${ANSWER} .ev-score-value`) } : null,
-    undecided: /undecided/i.test(card?.textContent ?? ""),
+    answer: label && card?.getAttribute("aria-busy") !== "true" ? { label, score: text(`${ANSWER} .ev-score-value`), undecided } : null,
     held: whole ? held : [],
-    truth: viewState.evidence?.label ?? null,
+    truth,
     pointed: Boolean(viewState.cursor),
     sign: viewState.look.sign,
     pressed,
-    told: text(".ev-concept-said"),
+    verdicts: verdicts(),
   };
 }
 
@@ -71,6 +90,8 @@ class Tour {
   /** @type {string[]} */
   pressed = [];
   said = "";
+  /** The person has scrolled, pressed or typed on this page. */
+  touched = false;
   /** The element pointed at. @type {Element | null} */
   target = null;
 
@@ -92,11 +113,22 @@ class Tour {
     this.onPress = (event) => this.noticed(event.target);
     document.addEventListener("click", this.onPress, true);
     this.fresh = moved();
+    this.sizes = new ResizeObserver(later);
+    this.onTouch = () => {
+      this.touched = true;
+    };
+    for (const name of TOUCHES) document.addEventListener(name, this.onTouch, { passive: true });
   }
 
-  update() {
+  async update() {
     const content = document.getElementById("content");
-    if (content) this.watcher.observe(content, { childList: true, subtree: true });
+    if (content) {
+      this.watcher.observe(content, { childList: true, subtree: true });
+      this.sizes.observe(content);
+    }
+    this.later();
+    if (!recall().open) return;
+    this.samples = await bundled();
     this.later();
   }
 
@@ -141,12 +173,13 @@ class Tour {
   }
 
   follow(step, number, done) {
-    const view = look(this.pressed);
+    const view = look(this.pressed, this.samples?.find(({ key }) => key === step.sample)?.label ?? null);
     this.note(step, view);
     const did = step.done(view);
-    const after = did ? step.after(view, recall().noted[step.key] ?? {}) : null;
+    const after = did && this.samples ? step.after(view, recall().noted[step.key] ?? {}) : null;
     if (after && !done.includes(step.key)) remember({ done: [...done, step.key] });
     this.point(did ? null : document.querySelector(step.at));
+    this.bring();
     this.tell(after || step.before);
     this.press.hidden = did;
     this.press.textContent = step.press;
@@ -210,15 +243,23 @@ class Tour {
     if (held) wanted[wanted.length - 1].focus();
   }
 
-  /** Marks one element of the page and brings it into view once. */
+  /** Marks one element of the page. */
   point(element) {
     if (this.target === element) return;
     this.target?.removeAttribute("data-toured");
     this.target = element;
-    if (!element) return;
-    element.setAttribute("data-toured", "");
+    element?.setAttribute("data-toured", "");
+  }
+
+  /** Brings it into view, again while the page above it still grows; not once the person has taken over. */
+  bring() {
+    const { target, touched } = this;
+    if (!target || touched) return;
+    const { top, bottom } = target.getBoundingClientRect();
     const narrow = window.innerWidth <= 820;
-    element.scrollIntoView({ block: narrow ? "start" : "nearest" });
+    const foot = narrow ? this.node.getBoundingClientRect().top : window.innerHeight;
+    const seen = top >= 0 && Math.min(bottom, top + SEEN) <= foot;
+    if (!seen) target.scrollIntoView({ block: narrow ? "start" : "nearest" });
   }
 
   leave() {
@@ -233,7 +274,9 @@ class Tour {
 
   destroy() {
     document.removeEventListener("click", this.onPress, true);
+    for (const name of TOUCHES) document.removeEventListener(name, this.onTouch);
     this.watcher.disconnect();
+    this.sizes.disconnect();
     for (const off of this.offs) off();
   }
 }
