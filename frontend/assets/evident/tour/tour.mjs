@@ -25,8 +25,12 @@ const bundled = () => {
   return asked;
 };
 
+/** The page is about to be left: what it shows is no longer the step's. */
+let going = false;
+
 /** Opens a step: the whole page anew, so that nothing of the step before is left. */
 async function go(number) {
+  going = true;
   remember({ step: number, open: true, noted: {} });
   const address = addressOf(STEPS[number], await bundled());
   try {
@@ -136,10 +140,15 @@ class Tour {
     return STEPS[Math.min(recall().step, STEPS.length - 1)];
   }
 
+  get sample() {
+    return this.samples?.find(({ key }) => key === this.step.sample);
+  }
+
   /** Whether the page on show is the step's: its page, with its input. */
   get here() {
     const { pathname, search } = window.location;
-    return pathname === this.step.page && new URLSearchParams(search).has("input");
+    const inputs = new URLSearchParams(search).get("input")?.split(",") ?? [];
+    return pathname === this.step.page && inputs.includes(this.sample?.input ?? "");
   }
 
   noticed(node) {
@@ -154,6 +163,7 @@ class Tour {
   }
 
   show() {
+    if (going) return;
     const { open, step: number, done } = recall();
     this.node.hidden = !open;
     document.documentElement.toggleAttribute("data-evident-tour", open);
@@ -164,7 +174,8 @@ class Tour {
     const { step } = this;
     this.count.textContent = `Tour \u00b7 step ${number + 1} of ${STEPS.length}`;
     this.heading.textContent = step.title;
-    if (this.here) this.follow(step, number, done);
+    if (!this.samples) this.tell(step.before);
+    else if (this.here) this.follow(step, number, done);
     else this.elsewhere(number);
     if (this.fresh) {
       this.fresh = false;
@@ -173,10 +184,10 @@ class Tour {
   }
 
   follow(step, number, done) {
-    const view = look(this.pressed, this.samples?.find(({ key }) => key === step.sample)?.label ?? null);
+    const view = look(this.pressed, this.sample?.label ?? null);
     this.note(step, view);
     const did = step.done(view);
-    const after = did && this.samples ? step.after(view, recall().noted[step.key] ?? {}) : null;
+    const after = did ? step.after(view, recall().noted[step.key] ?? {}) : null;
     if (after && !done.includes(step.key)) remember({ done: [...done, step.key] });
     this.point(did ? null : document.querySelector(step.at));
     this.bring();
