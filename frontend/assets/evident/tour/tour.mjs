@@ -27,6 +27,9 @@ const bundled = () => {
 
 /** The page is about to be left: what it shows is no longer the step's. */
 let going = false;
+window.addEventListener("pageshow", () => {
+  going = false;
+});
 
 /** Opens a step: the whole page anew, so that nothing of the step before is left. */
 async function go(number) {
