@@ -93,7 +93,7 @@ def trees() -> dict[str, Component | list[Component]]:
             maps_table.table(
                 analysis.result, analysis.id, 0, prediction, {canned.CONCEPT.ref: canned.CONCEPT}
             ),
-            charts.overall(analysis.result),
+            charts.overall(analysis.result, [canned.CONCEPT.ref]),
         ],
         "about": [about.layout(), about.method_table(canned.CATALOGUE)],
         "skeleton": [compare.layout()],

@@ -28,6 +28,7 @@ def test_widgets_carry_what_their_scripts_need():
         "map",
         "input-map",
         "readout",
+        "recent",
         "agreement",
         "summary",
         "evidence",
