@@ -166,10 +166,10 @@ def model_info(
 
 
 def fit(method: Method[Any], model: Model, seconds: Mapping[str, float] | None) -> Fit:
-    """May it run, with which defaults, and for how long. seconds: `profile` of the model; None measures it as
-    each method's runs are."""
+    """May it run, with which defaults, and for how long. seconds: `profile` of the module as given, one image at a
+    time; None measures each method's runs as they are."""
     from app.core.errors import BadParameter, where
-    from backend.attribution.estimate import estimate
+    from backend.attribution.estimate import estimate, foresee
     from backend.attribution.explain import resolve_params
 
     try:
@@ -187,7 +187,8 @@ def fit(method: Method[Any], model: Model, seconds: Mapping[str, float] | None) 
     usual = Fit(ok=True, defaults=method.defaults(model))
     with suppress(BadParameter):  # a method with a parameter that only the user can give: no estimate
         params = resolve_params(method, model, {})
-        usual.seconds = round(estimate(method, model, params, seconds), 6)
+        expected = foresee(method, model, params, seconds) if seconds else estimate(method, model, params)
+        usual.seconds = round(expected, 6)
         cost = method.cost(model, params)
         usual.forwards, usual.backwards = cost.forwards, cost.backwards
     return usual

@@ -9,16 +9,17 @@ batches. The engine runs them on the first network of this list that gives the *
     as given                    the module as it is, float32
 
 bfloat16 is tried where the processor computes in it. A copy is used only if it agrees with the module on trial
-inputs (`AGREEMENT`), compared on one thread. The list is ordered by measured speed (docs/decisions.md); where a
-folder for measurements is set, those of this machine decide (`plan_store`), once for all its processes. No process
-chooses by a clock of its own, so the same request gives the same bits in every process, beside any other work.
+inputs (`AGREEMENT`), compared on one thread. The list is ordered by measured speed (docs/decisions.md), and no
+process chooses by a clock of its own, so the same request gives the same bits in every process, beside any other work.
 
 Gradients of a bfloat16 forward pass are not used for a single gradient: rounding flips ReLUs, and on ResNet-18 the
 gradient map then correlates 0.93 with the right one. With exact masks and only the way back rounded it is 0.997 to
 1. A method that averages gradients of noisy copies says so (`noise`), and bfloat16 both ways is used where it adds
 at most `SHARE` of the variance that the copies have anyway.
 
-Long runs of forward passes go on with a fused network after their first images (`fused`), where it is faster.
+Long runs of forward passes go on with a fused network after their first images (`fused`). It takes seconds to
+prepare, and how much it gains differs: where a folder for measurements is set (`plan_store`), what the first process
+measured on this machine decides for all.
 
 The batch size depends on the machine's memory, not on how much of it is free, for the same reason. On a CPU
 throughput is flat from about 16 images on.
@@ -30,7 +31,7 @@ import copy
 import math
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -46,7 +47,6 @@ from backend.attribution.network.run import FIRST, SMALL, Run
 from backend.attribution.network.trials import (
     NoiseError,
     Trial,
-    gradients,
     noise_error,
     outputs,
     probe_inputs,
@@ -68,7 +68,7 @@ CUDA_SHARE = 8
 """A batch on a GPU may take this part of its memory."""
 PROBES: dict[Kind, int] = {"forward": 8, "gradient": 2}
 CLEARLY = 1.1
-"""A way must be so many times as fast as one that stands before it to be taken instead."""
+"""A fused network must be so many times as fast as the eager one to be used."""
 SHARE = 0.1
 """Of the variance that noisy copies have, bfloat16 may add this much."""
 DRAWS = 6
@@ -120,32 +120,23 @@ class Passes:
     def _choose(self, kind: Kind) -> Plan:
         reference = self._plan(kind, self.model.module, "float32", AS_GIVEN, channels_last=False)
         trial = Trial(kind, reference, probe_inputs(self.model, PROBES[kind]))
-        ways, tried = self._ways(kind), dict[str, Plan | None]()
+        for make in self._ways(kind):
+            plan = make()
+            agreement = trial.agreement(plan)
+            if agreement >= AGREEMENT:
+                return replace(plan, agreement=agreement)
+        return reference
 
-        def agreeing(way: str) -> Plan | None:
-            if way not in tried:
-                plan = ways[way]()
-                agreement = trial.agreement(plan)
-                tried[way] = replace(plan, agreement=agreement) if agreement >= AGREEMENT else None
-            return tried[way]
-
-        def measure() -> dict[str, float]:
-            return seconds({way: partial(trial.run, plan) for way in ways if (plan := agreeing(way))})
-
-        known = plan_store.measured(architecture(self.model), kind, measure) if len(ways) > 1 else {}
-        return next(filter(None, map(agreeing, _ordered(ways, known))), reference)
-
-    def _ways(self, kind: Kind) -> dict[str, Callable[[], Plan]]:
-        """Copies to try, by the words for them: the fastest first."""
-        folded = "folded, float32"
-        ways = {folded: lambda: self._plan(kind, self.folded, "float32", folded)}
+    def _ways(self, kind: Kind) -> list[Callable[[], Plan]]:
+        """Copies to try, the fastest first; none is made before its turn."""
+        ways = [lambda: self._plan(kind, self.folded, "float32", "folded, float32")]
         if not has_bfloat16(self.model.device):
             return ways
         if kind == "forward":
             way = "folded, bfloat16 forward"
-            return {way: lambda: self._plan(kind, self.half, "bfloat16", way, dtype=torch.bfloat16), **ways}
+            return [lambda: self._plan(kind, self.half, "bfloat16", way, dtype=torch.bfloat16), *ways]
         way, precision = "folded, float32 forward, bfloat16 backward", "float32, bfloat16 backward"
-        return {way: lambda: self._plan(kind, backward_in_bfloat16(self.folded), precision, way), **ways}
+        return [lambda: self._plan(kind, backward_in_bfloat16(self.folded), precision, way), *ways]
 
     def noisy(self, noise: float, copies: int) -> Plan:
         """The way to run gradients of so many noisy copies, which are averaged: bfloat16 both ways where that adds
@@ -162,19 +153,7 @@ class Passes:
         if error is None or error.share(copies) > SHARE:
             return usual
         if "noisy" not in self._plans:
-            both = self._both_ways()
-            probes = probe_inputs(self.model, PROBES["gradient"])
-            known = plan_store.measured(
-                architecture(self.model),
-                "noisy",
-                lambda: seconds(
-                    {
-                        way: partial(gradients, plan, probes)
-                        for way, plan in ((BOTH_WAYS, both), ("usual", usual))
-                    }
-                ),
-            )
-            self._plans["noisy"] = both if _ordered([BOTH_WAYS, "usual"], known)[0] == BOTH_WAYS else usual
+            self._plans["noisy"] = self._both_ways()
         return self._plans["noisy"]
 
     def _both_ways(self) -> Plan:
@@ -234,21 +213,14 @@ class Passes:
         return replace(plan, agreement=agreement) if agreement >= AGREEMENT else None
 
     def _fused_seconds(self, eager: Plan) -> dict[str, float]:
-        """Per image; to prepare, in all. A network that cannot be fused is never faster."""
-        started = time.perf_counter()
+        """Processor seconds per image; to prepare, in all. A network that cannot be fused is never faster."""
+        started = time.process_time()
         fused = self._prepared(eager)
-        prepare = time.perf_counter() - started
+        prepare = time.process_time() - started
         batch = probe_inputs(self.model, 1).repeat(eager.batch, 1, 1, 1)
         plans = {"eager": eager, "fused": fused or eager}
-        return {
-            **{
-                way: s / eager.batch
-                for way, s in seconds(
-                    {way: partial(outputs, plan, batch) for way, plan in plans.items()}
-                ).items()
-            },
-            "prepare": prepare,
-        }
+        timings = seconds({way: partial(outputs, plan, batch) for way, plan in plans.items()})
+        return {way: timing / eager.batch for way, timing in timings.items()} | {"prepare": prepare}
 
     def _plan(
         self,
@@ -320,9 +292,3 @@ class Passes:
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
             network(x.clone())
         return sum(sizes.values())
-
-
-def _ordered(ways: Iterable[str], known: Mapping[str, float]) -> list[str]:
-    """The ways that are about as fast as the fastest first; within them and the others, the order as it is."""
-    fastest = min(known.values(), default=0.0)
-    return sorted(ways, key=lambda way: bool(known) and known.get(way, math.inf) > CLEARLY * fastest)

@@ -1,9 +1,9 @@
-"""Seconds per image of the ways to run a network, measured once per machine and kept in files.
+"""Processor seconds of ways to run a network, measured once per machine and kept in files.
 
-Which of the ways that agree is the fastest depends on the machine, and a clock answers differently each time. So
-one process measures, and every process on this machine reads its answer: one small file per network and question,
-written whole and only once. Where no folder is set (plain Python use) nothing is measured, and the order that
-`passes` gives holds.
+Whether a fused network pays depends on the machine, and no two measurements are equal. So one process measures, and
+every process on this machine reads its answer: one small file per network and question, written whole and only once.
+Processor time, so that other programs do not count. Where no folder is set (plain Python use) nothing is measured,
+and the rule that `passes` gives holds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when the ways themselves change: older files are then no longer read."""
 Seconds = Mapping[str, float]
-"""Seconds per image (or of the whole, as its name says) by the words for what was measured."""
+"""Processor seconds by the words for what was measured."""
 
 _folders: list[Path] = []
 """The one that is set, if any."""

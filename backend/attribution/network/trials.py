@@ -99,14 +99,15 @@ def noise_error(exact: Plan, rounded: Plan, x: Tensor, noise: float, draws: int)
 
 
 def seconds(work: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """The fastest of a few runs of each, in turns: other work on the machine only slows a run down."""
-    fastest = dict.fromkeys(work, math.inf)
-    for _ in range(TIMINGS if len(work) > 1 else 0):
+    """Processor seconds of all threads, the least of a few runs of each, in turns: a clock on the wall would count
+    what other programs did meanwhile, and what is measured once holds until its file is deleted."""
+    least = dict.fromkeys(work, math.inf)
+    for _ in range(TIMINGS):
         for name, run in work.items():
-            started = time.perf_counter()
+            started = time.process_time()
             run()
-            fastest[name] = min(fastest[name], time.perf_counter() - started)
-    return {name: value for name, value in fastest.items() if math.isfinite(value)}
+            least[name] = min(least[name], time.process_time() - started)
+    return least
 
 
 def outputs(plan: Plan, probes: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from backend.attribution import estimate
@@ -47,3 +49,14 @@ def test_a_single_pass_is_measured_one_image_at_a_time(monkeypatch):
     assert batches == [1, 1]
     estimate.profile(model, passes=100)
     assert batches[2:] == [Passes.of(model).plan(kind).batch for kind in ("forward", "gradient")]
+
+
+def test_a_batch_beside_other_programs_counts_the_processors_seconds(monkeypatch):
+    """A clock that knows three batches: one waited nine tenths of its time for the processor, two used both cores."""
+    from tests import tiny
+
+    wall, processor = iter([0.0, 10.0, 10.0, 14.0, 14.0, 18.0]), iter([0.0, 1.0, 1.0, 9.0, 9.0, 17.0])
+    clock = SimpleNamespace(perf_counter=lambda: next(wall), process_time=lambda: next(processor))
+    monkeypatch.setattr(estimate, "time", clock)
+    monkeypatch.setattr(estimate, "ENOUGH_SECONDS", 100.0)
+    assert estimate._seconds(tiny.build("plain"), lambda x: None, batch=2) == 0.5
