@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,7 @@ from backend.jobs.problems import from_problem
 from backend.jobs.service import Jobs
 from backend.jobs.workers import Spool, create_engine
 from backend.store import Blobs, JobRow, ModelRow, Store
+from backend.store.rows import ACTIVE
 from backend.tasks.catalogue import CataloguePayload
 from backend.tasks.fetch import FetchPayload
 from backend.tasks.payloads import ModelOnInput, ModelSource, StoredInput, Upload
@@ -31,6 +33,8 @@ ZOO = ("timm:", "torchvision:")
 CATALOGUE_SECONDS = 120.0
 PREPARE_SECONDS = 5.0
 WATCH_SECONDS = 2.0
+QUIET_SECONDS = 3.0
+"""A chosen model is measured so long after it was chosen at the earliest."""
 SWEEP_SECONDS = 60.0
 CLEAN_EVERY = 15
 """Sweeps between two looks through all blobs."""
@@ -54,6 +58,7 @@ class Services:
         milliseconds to validate and to hash."""
         self._preload, self._started = preload, uuid4().hex
         self._measured: set[str] = set()
+        self._chosen: dict[str, tuple[float, dict[str, Any], str]] = {}
         self.preparations: list[Callable[[], Awaitable[None]]] = []
         """Called once the catalogue is there: work whose results read-only requests expect."""
         self._background: list[asyncio.Task[None]] = []
@@ -67,7 +72,7 @@ class Services:
         await self.jobs.start()
         self._background = [asyncio.create_task(self._sweep())]
         if self._preload:
-            self._background.append(asyncio.create_task(self._prepare()))
+            self._background += [asyncio.create_task(self._prepare()), asyncio.create_task(self._measure())]
 
     def ready(self) -> bool:
         """Whether the workers answer."""
@@ -145,18 +150,30 @@ class Services:
         stored = StoredInput(id=row.id, modality=row.modality, meta=row.meta, blobs=row.blobs)
         return ModelOnInput(input=stored, start=start, model=model_key, upload=upload, digest=info["digest"])
 
-    async def get_ready(self, source: ModelSource, title: str) -> None:
-        """Measures how fast a model runs here, once per start: the worker that does has its network and the
-        copies of it ready for what is asked next. Never fails for the sake of it."""
-        if not self._preload:
-            return
+    def get_ready(self, source: ModelSource, title: str) -> None:
+        """Has it measured how fast a model runs here, once per start, when nobody waits for anything: it takes a
+        worker for seconds, and maps are asked for right after the prediction. The worker then has the network and
+        the copies of it ready for what is asked next."""
         key = self._speed_key(source.model, source.digest)
-        payload = ModelSource(model=source.model, upload=source.upload, digest=source.digest).as_json()
-        with suppress(EvidentError):
-            row = await self.jobs.submit("speed", payload, key=key, title=f"Measure {title}")
-            if row.state == "done" and key not in self._measured:  # at an earlier start, by another worker
-                await self.jobs.recompute(key)
-            self._measured.add(key)
+        if self._preload and key not in self._measured:
+            payload = ModelSource(model=source.model, upload=source.upload, digest=source.digest).as_json()
+            self._chosen[key] = time.monotonic(), payload, f"Measure {title}"
+
+    async def _measure(self) -> None:
+        """Starts what `get_ready` left to do. Never fails for the sake of it."""
+        while True:
+            await asyncio.sleep(QUIET_SECONDS / 4)
+            with suppress(EvidentError):
+                before = time.monotonic() - QUIET_SECONDS
+                ready = [key for key, (chosen, *_) in self._chosen.items() if chosen <= before]
+                if not ready or await self.jobs.list(states=ACTIVE, limit=1):
+                    continue
+                key = ready[-1]
+                _, payload, title = self._chosen.pop(key)
+                self._measured.add(key)
+                row = await self.jobs.submit("speed", payload, key=key, title=title)
+                if row.state == "done" and not row.fresh:  # at an earlier start, by another worker
+                    await self.jobs.recompute(key)
 
     async def speed(self, key: str, digest: str) -> dict[str, float]:
         """Expected seconds by method, as `get_ready` measured them; empty before it has."""

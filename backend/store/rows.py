@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.schemas import Job, JobState, Modality, Problem, Progress
 
-ACTIVE = ("queued", "running")
+ACTIVE: tuple[JobState, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
         raise from_problem(job.error)
     info = (await lookup.model(services, row.key, start=True)).info
     source = uploaded(row).model_copy(update={"digest": info.digest})
-    await services.get_ready(source, info.title)
+    services.get_ready(source, info.title)
     return _answer(info, 201)
 
 

@@ -32,7 +32,7 @@ async def predict(body: PredictionRequest, services: Backend, client: Client) ->
         client=client,
     )
     row = await services.jobs.wait(key, WAIT)
-    await services.get_ready(payload, model.info.title)
+    services.get_ready(payload, model.info.title)
     return _view(row)
 
 

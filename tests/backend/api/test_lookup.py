@@ -7,8 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.core.errors import NotFound
+from app.core.errors import Busy, NotFound
 from backend.api import lookup
+from backend.api import services as module
+from backend.api.services import Services
+from backend.tasks.payloads import ModelSource
 
 INFO = {
     "key": "m",
@@ -68,3 +71,39 @@ def test_a_method_is_looked_up_without_the_models():
     assert asyncio.run(lookup.method(services, "grad_cam")).title == "Grad-CAM"
     with pytest.raises(NotFound, match="Did you mean grad_cam"):
         asyncio.run(lookup.method(services, "grad-cam"))
+
+
+def test_a_chosen_model_is_measured_when_nobody_waits_for_anything(monkeypatch):
+    """With one worker the first maps on a machine stood behind it: 10 s for a SqueezeNet, 28 s for a ResNet-50."""
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.0)
+    busy, happened = [["a map"], ["a map"], []], []
+
+    class Jobs:
+        async def list(self, states, limit):
+            happened.append(len(busy))
+            return busy.pop(0)
+
+        async def submit(self, kind, payload, *, key, title):
+            happened.append((kind, key, title))
+            raise Busy("Enough for a test.")
+
+    services = SimpleNamespace(jobs=Jobs(), _chosen={"key": (0.0, {}, "Measure M")}, _measured=set())
+
+    async def measured():
+        task = asyncio.create_task(Services._measure(services))
+        while services._chosen and not task.done():
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(measured())
+    assert happened == [3, 2, 1, ("speed", "key", "Measure M")]
+    assert services._measured == {"key"}
+
+
+def test_a_prediction_starts_no_measurement_by_itself():
+    services = SimpleNamespace(
+        _speed_key=lambda model, digest: model + digest, _preload=True, _measured=set(), _chosen={}
+    )
+    Services.get_ready(services, ModelSource(model="m", digest="d"), "M")
+    assert [title for _, _, title in services._chosen.values()] == ["Measure M"]
