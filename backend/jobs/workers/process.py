@@ -44,9 +44,8 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
     os.umask(0o077)
     quiet_libraries()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(
-        config.threads
-    )
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(config.threads)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's: its threads spin between LIME's small fits
     os.environ.pop(
         "EVIDENT_DATABASE", None
     )  # a password may be in it, and no task has business with the tables

@@ -341,6 +341,19 @@ def test_a_worker_answers_before_it_loads_what_serves_requests() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_numpy_has_one_thread_in_a_worker_of_four(tmp_path: Path) -> None:
+    """The threads of its linear algebra spin between the small fits of LIME: twice the processor time, same bits."""
+    code = (
+        "import os, pathlib, sys; from backend.jobs.workers.process import set_up_process;"
+        "from backend.jobs.workers.protocol import WorkerConfig;"
+        "set_up_process(WorkerConfig(data=pathlib.Path(sys.argv[1]), threads=4), 'compute');"
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path)]
+    found = subprocess.run(run, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert found.stdout.split() == ["4", "1"]
+
+
 def test_decoding_needs_no_torch() -> None:
     """The decode process stays light: it is the one that is killed when a file misbehaves."""
     code = (
