@@ -196,13 +196,13 @@ def sample_card(sample: Sample, value: Input | None, key: str = "", brief: bool 
     )
     role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
     title = html.Span(sample.title, className="ev-sample-title")
-    credits = (
+    credits: list[Component] = (
         [html.Span(f"Photo: {credit(sample.credit)}", className="ev-sample-text")] if sample.credit else []
     )
     if brief:
         parts = [picture, html.Span([title, role, *credits], className="ev-sample-words")]
     else:
-        known = [html.Span("Known: ", className="ev-sample-label"), sample.known]
+        known: list[Any] = [html.Span("Known: ", className="ev-sample-label"), sample.known]
         told = [
             title,
             html.Span(sample.description, className="ev-sample-text"),

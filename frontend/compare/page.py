@@ -107,6 +107,8 @@ async def open_page(client: Client, view: View) -> Opened:
 def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> Component:
     """The whole page, its stores seeded from the address. query: the address, which the browser compares with its
     own before it writes another."""
+    # With a model of the address the choice of models shows before there is an input.
+    chosen: dict[str, Any] = {"data-chosen": "1" if view.model else "0"}
     return html.Div(
         [
             dcc.Store(id="opened-store", data=dict(query or {})),
@@ -130,7 +132,7 @@ def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> 
             numbers_drawer(),
         ],
         id="compare",
-        **{"data-chosen": "1" if view.model else "0"},
+        **chosen,
         className="ev-compare" if opened.value else "ev-compare ev-compare--empty",
     )
 

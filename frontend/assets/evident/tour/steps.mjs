@@ -117,7 +117,7 @@ export const STEPS = [
     query: { methods: MAPS },
     before:
       "A cough made by a program, without a wheeze, in a room with a mains hum. This network learned where the hum gave the answer away.",
-    press: "Press \u201conly\u201d under a map: hear just what it marks.",
+    press: "Press \u201cMarked part\u201d under a map: hear just what it marks.",
     at: ".ev-listen button",
     done: ({ pressed }) => pressed.includes(".ev-listen button"),
     after({ answer, held, truth }) {
