@@ -20,7 +20,7 @@ def cells(result: ConceptAnalysisResult, number: int) -> list[Cell]:
     target = next((row.target for row in own), 0)
     several = len(result.inputs) > 1
     rows: Sequence[Cell] = result.overall if several else own
-    best = {}
+    best: dict[str, Cell] = {}
     for row in sorted((row for row in rows if row.target == target), key=_strength):
         best.setdefault(row.concept, row)
     return list(best.values())
