@@ -63,9 +63,7 @@ def _plain(value: float) -> str:
 
 def _percent(value: float) -> str:
     share = 100 * value
-    if 0 < share < 0.1:
-        return "< 0.1 %"
-    return f"{share:.0f} %" if share >= 9.95 else f"{share:.1f}".removesuffix(".0") + " %"
+    return f"{share:.0f} %" if share >= 9.95 or share == round(share) else f"{share:.1f} %"
 
 
 MEASURES: dict[str, Measure] = {

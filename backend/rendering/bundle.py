@@ -46,6 +46,13 @@ The recording or photograph itself is not in this file.
 """
 
 
+FULL = {
+    "own": "each map's strongest cell",
+    "shared": "each map's strongest 1 % of cells",
+    "raw": "the strongest cell of all maps",
+}
+
+
 @dataclass(frozen=True)
 class Look:
     """As on the page. opacity: 0..1; top: percent of the cells shown; scale: where the colour is full, at each map's strongest
@@ -58,7 +65,8 @@ class Look:
 
     @property
     def words(self) -> str:
-        return f"opacity {100 * self.opacity:.0f} %, strongest {self.top:g} % of cells, sign {self.sign}, scale {self.scale}"
+        """For a person."""
+        return f"opacity {100 * self.opacity:.0f} %, strongest {self.top:g} % of cells, sign {self.sign}, full colour at {FULL[self.scale]}"
 
 
 @dataclass(frozen=True)
@@ -183,7 +191,7 @@ def row(name: str, part: Part) -> list[Any]:
         record.vmax,
         float(values.sum()),
         float(values.clip(0).sum()) / whole,
-        float(-values.clip(max=0).sum()) / whole,
+        abs(float(values.clip(max=0).sum())) / whole,
         record.seconds,
         record.forwards,
         record.backwards,

@@ -130,4 +130,5 @@ def device_name(model: Model) -> str:
 
     if model.device.type == "cuda":
         return str(torch.cuda.get_device_name(model.device))
-    return f"CPU, {torch.get_num_threads()} threads ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} {'thread' if threads == 1 else 'threads'} ({platform.machine()})"

@@ -11,7 +11,7 @@ from frontend.compare.address import Look
 from frontend.ui.common import aria, card, hidden, widget
 from frontend.ui.words import sentence
 
-SCALE = {"own": "Maximum", "shared": "Top 1 %", "raw": "Common"}
+SCALE = {"own": "Max", "shared": "Top 1 %", "raw": "Same"}
 COLOURS = {"cividis": "Cividis", "viridis": "Viridis", "jet": "Jet (legacy, misleading)"}
 
 
@@ -27,7 +27,7 @@ def look_card(look: Look, evidence: bool = True) -> Component:
             "Full at",
             look.scale,
             Look.SCALES,
-            "Where the colour is full. Maximum: at each map's strongest cell. Top 1 %: at each map's strongest 1 % of cells. Common: at the same number in all maps",
+            "Where the colour is full. Max: at each map's strongest cell. Top 1 %: at each map's strongest 1 % of cells. Same: at the same number in all maps",
         ),
         known_evidence(evidence),
         aside=colours(look.colours),

@@ -291,6 +291,6 @@ def test_the_look_is_changed_without_the_server(site, page):
     for _ in range(5):
         page.keyboard.press("ArrowLeft")
     expect(page.locator("#look-opacity-value")).to_have_text("65 %")
-    page.locator("#look-scale").get_by_text("Common").click()
+    page.locator("#look-scale").get_by_text("Same").click()
     wait_for_address(page, has="raw")
     assert asked == []

@@ -87,6 +87,7 @@ interface ExplanationRequest {
 
 /** One figure on how well a map answers its own question; the gravest comes first in a record. */
 interface Quality {
+  key: string;
   figure: string;
   state: "good" | "fair" | "poor";
   word: string;

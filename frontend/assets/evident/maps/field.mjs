@@ -170,11 +170,11 @@ export class Field {
 
 /** What the three scales mean; shown as tooltips. Units of attribution differ between methods, so no scale makes raw values comparable. */
 export const SCALES = {
-  own: "Maximum: full colour is the largest value of each map. One extreme cell can hide the rest.",
+  own: "Max: full colour is the largest value of each map. One extreme cell can hide the rest.",
   shared:
     "Top 1 %: each map is divided by the 99th percentile of its own absolute values, so full colour means the same in every panel: " +
     "among the strongest 1 % of that map's cells. Larger values are clipped.",
-  raw: "Common: one range for all panels in the methods' own units. Only fair between maps of the same method.",
+  raw: "Same: one range for all panels in the methods' own units. Only fair between maps of the same method.",
 };
 
 /**

@@ -26,6 +26,7 @@ export class QualityMark {
     this.node.hidden = !gravest;
     if (!gravest) return;
     this.node.dataset.state = gravest.state;
+    this.node.dataset.key = gravest.key;
     this.node.replaceChildren(
       icon(ICONS[gravest.state]),
       el("span.ev-quality-figure", {}, gravest.figure),
