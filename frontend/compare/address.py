@@ -39,6 +39,8 @@ class View:
     look: Look = Look()
     evidence: bool = True
     """Known evidence is outlined, where it is known: what is said about a sample speaks of its outline."""
+    along: str | None = None
+    """An input to be opened if the model takes such inputs: it was open when the model was chosen on another page."""
 
 
 def read(query: Mapping[str, str]) -> View:
@@ -47,6 +49,7 @@ def read(query: Mapping[str, str]) -> View:
     return View(
         model=query.get("model") or None,
         input=query.get("input") or None,
+        along=query.get("along") or None,
         start=_number(query.get("start"), 0, 1e6),
         target=_whole(query.get("target"), 0, 10**6),
         methods=tuple(part for part in methods.split(",") if part) if methods is not None else None,

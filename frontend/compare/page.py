@@ -94,6 +94,8 @@ async def open_page(client: Client, view: View) -> Opened:
             value = await client.input(view.input)
         except ApiProblem as refusal:
             trouble = refusal
+    if view.along and not view.input:
+        value = await taken_along(client, catalogue, view)
     if value and value.sample:
         # One recording may stand in two samples, each with its own model.
         named = next(
@@ -102,6 +104,16 @@ async def open_page(client: Client, view: View) -> Opened:
         )
         value = value.model_copy(update={"sample": named})
     return Opened(catalogue, limits, samples, inputs, value, trouble)
+
+
+async def taken_along(client: Client, catalogue: Catalogue, view: View) -> EvidentInput | None:
+    """The input that was open before a model was chosen elsewhere; None where it is gone, or nothing for that model."""
+    takes = [kind for model in catalogue.models if model.key == view.model for kind in model.modalities]
+    try:
+        value = await client.input(view.along or "")
+    except ApiProblem:
+        return None
+    return value if value.modality in takes else None
 
 
 def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> Component:

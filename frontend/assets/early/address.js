@@ -2,7 +2,7 @@
 // then hears nothing.
 for (const name of ["popstate", "_dashprivate_pushstate"]) {
   window.addEventListener(name, (event) => {
-    const asked = new CustomEvent("another-address", { cancelable: true });
+    const asked = new CustomEvent("another-address", { cancelable: true, detail: event.type });
     if (!document.dispatchEvent(asked)) event.stopImmediatePropagation();
   });
 }

@@ -23,11 +23,11 @@ const { compareChoice, compareLink } = await import("../../../frontend/assets/ev
 const { arrive, follow, isChoice, publish } = await import("../../../frontend/assets/evident/dash/bar.mjs");
 const { queryFor } = await import("../../../frontend/assets/evident/dash/work.mjs");
 
-const visit = (address) => {
+const visit = (address, detail = "popstate") => {
   const seen = { stopped: false };
   write("visit")(null, "", address);
-  follow({ preventDefault: () => Object.assign(seen, { stopped: true }) });
   entries.length = 0;
+  follow({ detail, preventDefault: () => Object.assign(seen, { stopped: true }) });
   return seen.stopped;
 };
 const work = (input, model = "m", target = null) => ({ input, model, target });
@@ -115,6 +115,25 @@ test("a link of the navigation holds the work, and what else its page was set to
   assert.equal(queryFor("/concepts", work("a", "m", "2"), undefined), "model=m&input=a&class=2");
   assert.equal(queryFor("/about", work("a"), undefined), "");
   assert.equal(queryFor("/", undefined, undefined), "");
+});
+
+test("a link to Compare that names a model takes the open input along, Back does not", () => {
+  visit("/");
+  publish("/", "", null, told.at(-1)[1].data);
+  publish("/", "model=m&input=a&methods=lrp&layer=c1&target=2", work("a", "m", "2"), null);
+  body = "models-body";
+  const link = "_dashprivate_pushstate";
+  assert.ok(!visit("/?model=n", link));
+  assert.deepEqual(entries, [["replace", "/?model=n&methods=lrp&along=a"]]);
+  visit("/?model=n&input=b", link);
+  visit("/?model=n");
+  visit("/models", link);
+  assert.equal(entries.length, 0);
+  visit("/?model=n", link);
+  body = "compare-body";
+  arrive({});
+  publish("/", "model=n&input=a&methods=lrp", work("a", "n"), {});
+  assert.deepEqual(entries.at(-1), ["replace", "/?model=n&input=a&methods=lrp"], "no entry of its own: Back would come here again");
 });
 
 test("closing the input puts the work away", () => {

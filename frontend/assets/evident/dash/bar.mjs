@@ -1,7 +1,7 @@
 /* The address bar and the browser's Back and Forward. A choice of input, model or class is an entry of its own in the history;
    everything smaller (look, layer, ticks) changes the entry it belongs to. */
 import { tellDash } from "./tell.mjs";
-import { keepWork } from "./work.mjs";
+import { keepWork, withInput } from "./work.mjs";
 
 /** Per page: what is built from an address, and the store that asks for it. */
 const PAGES = {
@@ -22,7 +22,7 @@ let count = 0;
  * @returns {{[name: string]: string}}
  */
 const parts = (query) => Object.fromEntries(new URLSearchParams(query));
-const inputs = (query) => (parts(query).input ?? "").split(",").filter(Boolean);
+const inputs = (query) => (parts(query).input ?? parts(query).along ?? "").split(",").filter(Boolean);
 
 /**
  * Whether a choice was made between two queries of a page: another input, model or class. The class of Compare is the predicted one as
@@ -78,7 +78,11 @@ export function publish(page, query, subject, opened) {
   return location.origin + address;
 }
 
-/** Another address of the page on show is shown by that page: Dash's own location does not know what was written into the bar. */
+/**
+ * Another address of the page on show is shown by that page: Dash's own location does not know what was written into the bar.
+ * A link to Compare with another model takes the open input along; Back does not.
+ * @param {any} event a CustomEvent; detail: name of the browser's event
+ */
 export function follow(event) {
   const page = PAGES[window.location.pathname];
   const here = Boolean(page && document.getElementById(page.body));
@@ -87,6 +91,10 @@ export function follow(event) {
   if (here && query === written) return;
   written = null;
   asked = here ? ++count : undefined;
+  if (!here && page === PAGES["/"] && event.detail !== "popstate") {
+    const full = withInput(query);
+    if (full !== query) window.history.replaceState({}, "", `/?${full}`);
+  }
   if (here) tellDash(page.asks, { data: { ...parts(query), asked } });
 }
 

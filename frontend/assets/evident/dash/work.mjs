@@ -56,6 +56,21 @@ export function linkTo(page) {
 }
 
 /**
+ * The query of a link that names a model only, with the open input to be taken along if the model takes such inputs.
+ * @param {string} query
+ */
+export function withInput(query) {
+  const parts = new URLSearchParams(query);
+  const model = parts.get("model");
+  if (!model || parts.has("input") || !work.subject) return query;
+  const { input } = work.subject;
+  const full = new URLSearchParams(queryFor("/", { input, model, target: null }, work.places["/"]));
+  full.delete("input");
+  full.set("along", input);
+  return full.toString();
+}
+
+/**
  * How a page is left now. Closing the input on Compare puts the work away.
  * @param {string} page
  * @param {string} query
