@@ -20,6 +20,7 @@ INDEX = f"""<!DOCTYPE html>
     {{%metas%}}
     <title>{{%title%}}</title>
     {{%favicon%}}
+    <script src="/assets/early/storage.js"></script>
     <script src="/assets/early/theme.js"></script>
     <script src="/assets/early/address.js"></script>
     {{%css%}}
