@@ -55,8 +55,14 @@ import sys
 sys.path.append({root!r})
 from app import cli, showing
 showing.end_with_session()
-sys.exit(cli.main(["serve", *sys.argv[1:]]))
+try:
+    sys.exit(cli.main(["serve", *sys.argv[1:]]))
+finally:
+    showing.clean_up()
 """
+
+
+_session_over = threading.Event()
 
 
 class Shown:
@@ -147,9 +153,16 @@ def end_with_session() -> None:
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1):  # not sys.stdin, whose lock would be held when the process ends
             pass
+        _session_over.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="session-watch").start()
+
+
+def clean_up() -> None:
+    """In the server's process: deletes its folder, the working one, where the session was killed and cannot."""
+    if _session_over.is_set():
+        shutil.rmtree(Path.cwd(), ignore_errors=True)
 
 
 # The network

@@ -84,6 +84,25 @@ def test_readmes_example_runs_in_a_script_and_again_in_a_notebook(
         page.stop()
 
 
+def test_a_killed_session_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Its end of the pipe closes whatever killed it: the server ends and deletes the folder."""
+    folder = tmp_path / "evident-x"
+    folder.mkdir()
+    code = showing.SERVE.format(root=str(ROOT))
+    command = [sys.executable, "-P", "-c", code, "--part", "ui", "--port", str(showing._free_port())]
+    env = {**os.environ, "EVIDENT_API_URL": "http://127.0.0.1:9"}
+    with subprocess.Popen(
+        command, cwd=folder, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr
+        assert server.stdin
+        assert "starting" in server.stderr.readline()
+        assert folder.exists()
+        server.stdin.close()
+        assert server.wait(60) == 0
+    assert not folder.exists()
+
+
 class Locked(nn.Module):
     """Holds what cannot go to another process."""
 
