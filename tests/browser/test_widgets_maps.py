@@ -260,7 +260,7 @@ def test_only_and_rest_play_the_maps_sound_and_say_what_it_is(bench: Page, serve
     only = bench.locator(f"#{root} .ev-listen button").first
     only.click()
     expect(only).to_have_attribute("aria-pressed", "true")
-    expect(bench.locator(f"#{root}")).to_contain_text("out of distribution")
+    expect(bench.locator(f"#{root}")).to_contain_text("unlike what the model knows")
     expect(bench.locator(f"#{root} .ev-plot--playing")).to_have_count(1)
     only.click()
     expect(bench.locator(f"#{root} .ev-plot--playing")).to_have_count(0)

@@ -126,7 +126,7 @@ def test_a_finished_map_shows_its_quality_in_its_head_the_gravest_first(bench: P
         scenes.add(bench, "map", explanation=key, title="LIME", key=key) for key in ("judged", "unjudged")
     )
     mark = bench.locator(f"#{judged} .ev-quality")
-    expect(mark).to_have_text("R² 0.31poor")
+    expect(mark).to_have_text("R² 0.31 poor")
     expect(mark).to_have_attribute("title", "R² 0.31 poor: One.\nerror 10 % good: Two.")
     expect(bench.locator(f"#{unjudged} .ev-map")).to_have_attribute("data-state", "done")
     expect(bench.locator(f"#{unjudged} .ev-quality")).to_be_hidden()
