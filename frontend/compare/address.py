@@ -18,10 +18,12 @@ class Look:
     sign: str = "both"
     scale: str = "shared"
     colours: str = "cividis"
+    cell: str = "auto"
 
     SIGNS = ("for", "both", "against")
     SCALES = ("own", "shared", "raw")
     COLOURS = ("cividis", "viridis", "jet")
+    CELLS = ("auto", "1", "4", "8", "16")
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,12 @@ def _params(text: str | None) -> dict[str, dict[str, Any]]:
 
 
 def _look(text: str) -> Look:
-    """`70,100,both,own,cividis`"""
+    """`70,100,both,own,cividis,8`; the cell size may be missing."""
     parts = text.split(",")
     plain = Look()
-    if len(parts) != 5:
+    if len(parts) not in {5, 6}:
         return plain
+    cell = parts[5] if len(parts) == 6 else plain.cell
     opacity, top = _whole(parts[0], 0, 100), _whole(parts[1], 1, 100)
     return Look(
         opacity=plain.opacity if opacity is None else opacity,
@@ -97,4 +100,5 @@ def _look(text: str) -> Look:
         sign=parts[2] if parts[2] in Look.SIGNS else plain.sign,
         scale=parts[3] if parts[3] in Look.SCALES else plain.scale,
         colours=parts[4] if parts[4] in Look.COLOURS else plain.colours,
+        cell=cell if cell in Look.CELLS else plain.cell,
     )

@@ -7,7 +7,7 @@ from dash import ALL, ClientsideFunction, Dash, Input, Output, State
 
 from frontend.client import Client
 
-LOOK = ("look-opacity", "look-top", "look-sign", "look-scale", "look-colours")
+LOOK = ("look-opacity", "look-top", "look-sign", "look-scale", "look-colours", "look-cell")
 
 
 def register(app: Dash, _client: Client) -> None:

@@ -29,6 +29,13 @@ def look_card(look: Look, evidence: bool = True) -> Component:
             Look.SCALES,
             "Where the colour is full. Max: at each map's strongest cell. Top 1 %: at each map's strongest 1 % of cells. Same: at the same number in all maps",
         ),
+        _segmented(
+            "look-cell",
+            "Cells",
+            look.cell,
+            Look.CELLS,
+            "Side of the cells, in pixels of the network's picture, that fine maps are averaged over; agreement is counted at the same size. Auto: 4 for photographs, else 1",
+        ),
         known_evidence(evidence),
         aside=colours(look.colours),
         className="ev-look-card",

@@ -37,6 +37,8 @@ interface Look {
   sign: Sign;
   scale: Scale;
   colours: string;
+  /** Side of the cells that fine maps are averaged over: "auto", or a number of pixels of the network's picture. */
+  cell: string;
 }
 
 /** How a field is coloured. */

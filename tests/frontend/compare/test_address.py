@@ -20,7 +20,7 @@ def test_a_full_address():
             "layer": "features.conv3",
             "seed": "7",
             "params": json.dumps({"lime": {"n_samples": 500}}),
-            "look": "40,20,for,raw,viridis",
+            "look": "40,20,for,raw,viridis,8",
         }
     )
     assert view == View(
@@ -32,7 +32,7 @@ def test_a_full_address():
         "features.conv3",
         7,
         {"lime": {"n_samples": 500}},
-        Look(40, 20, "for", "raw", "viridis"),
+        Look(40, 20, "for", "raw", "viridis", "8"),
     )
 
 

@@ -31,6 +31,7 @@ LOOKS = st.builds(
     sign=st.sampled_from(Look.SIGNS),
     scale=st.sampled_from(Look.SCALES),
     colours=st.sampled_from(Look.COLOURS),
+    cell=st.sampled_from(Look.CELLS),
 )
 VIEWS = st.builds(
     View,

@@ -289,3 +289,30 @@ def test_specks_and_dust_get_no_outline_but_regions_do(js: Node) -> None:
     dust = np.indices((40, 40)).sum(0) % 2
     dust[:, ::4] = 1
     assert js.call(code, dust.ravel()) == 0
+
+
+# ---- cells ----
+
+
+@pytest.mark.parametrize(("rows", "cols", "size"), [(16, 16, 4), (17, 10, 8), (5, 7, 16), (6, 6, 1)])
+def test_an_averaged_map_holds_the_mean_of_each_cell_and_keeps_its_sum(
+    js: Node, rows: int, cols: int, size: int
+) -> None:
+    values = values_of(rows, cols)
+    got = js.call(
+        "([values, rows, cols, size]) => [...field(values, rows, cols, true).averaged(size).values]",
+        [values.ravel().tolist(), rows, cols, size],
+    )
+    expected = np.empty_like(values)
+    for top in range(0, rows, size):
+        for left in range(0, cols, size):
+            block = (slice(top, top + size), slice(left, left + size))
+            expected[block] = values[block].mean()
+    assert np.reshape(got, values.shape) == pytest.approx(expected, abs=1e-6)
+    assert np.sum(got) == pytest.approx(values.sum(), abs=1e-4)
+
+
+def test_only_the_grid_of_a_photograph_is_averaged_of_its_own_accord(js: Node) -> None:
+    code = "([chosen, rows, cols]) => evident.field.cellSize(chosen, { rows, cols })"
+    assert [js.call(code, ["auto", n, n]) for n in (64, 128, 224)] == [1, 1, 4]
+    assert [js.call(code, [size, 224, 224]) for size in ("1", "8", "16")] == [1, 8, 16]

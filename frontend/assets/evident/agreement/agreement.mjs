@@ -8,7 +8,7 @@ import { Figure } from "../figure/figure.mjs";
 import * as colour from "../maps/colour.mjs";
 import * as contour from "../maps/contour.mjs";
 import * as describe from "../maps/describe.mjs";
-import { correlation, difference, overlap, votes } from "../maps/field.mjs";
+import { cellSize, correlation, difference, overlap, votes } from "../maps/field.mjs";
 import * as words from "../maps/words.mjs";
 import { finishedPanels } from "../panel/panels.mjs";
 import { sayReadout } from "../panel/readout.mjs";
@@ -33,7 +33,7 @@ const topOf = (look) => (look.top >= 100 ? 20 : look.top);
 export function consensusOf(panels, k, look) {
   const [{ field }] = panels;
   const counts = votes(
-    panels.map((panel) => panel.field),
+    panels.map((panel) => panel.compared),
     look.sign,
     topOf(look),
   );
@@ -195,7 +195,7 @@ class Agreement {
   // ---- the map -------------------------------------------------------------------------------------------------------------
   figureOf() {
     const [first] = this.panels;
-    const { rows, cols } = first.field;
+    const { rows, cols } = first.compared;
     const overlay = el("canvas", { width: cols, height: rows });
     const image = new ImageData(cols, rows);
     if (this.pair) this.paintPair(image.data, this.pair);
@@ -225,13 +225,19 @@ class Agreement {
     };
     this.bar.set(spec);
     const top = topOf(look);
-    this.share.textContent = `At least ${this.chosen} of ${n} mark ${words.percent(share)} of the picture; each map marks its strongest ${top} %.`;
+    this.share.textContent = `At least ${this.chosen} of ${n} mark ${words.percent(share)} of the picture; each map marks its strongest ${top} %${this.cells}.`;
     this.figure.canvas.setAttribute("aria-label", `Agreement map. ${this.share.textContent}`);
+  }
+
+  /** " in cells of 4 px" where the maps are compared so. */
+  get cells() {
+    const size = cellSize(viewState.look.cell, this.panels[0].field);
+    return size > 1 ? ` in cells of ${size} px` : "";
   }
 
   paintPair(out, [a, b]) {
     const { look } = viewState;
-    const field = difference(a.field, b.field, look.sign);
+    const field = difference(a.compared, b.compared, look.sign);
     const style = {
       signed: true,
       colours: look.colours,
@@ -273,12 +279,13 @@ class Agreement {
       );
     this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
     this.names.replaceChildren(...panels.map(({ title }) => el("li", {}, title)));
-    this.note.textContent = `${this.measure === "rank" ? "How alike two maps order the cells" : `How much of their strongest ${topOf(viewState.look)} % two maps share`}: 1 is the same, 0 nothing in common. Press a number to see where two disagree.`;
+    this.note.textContent = `${this.measure === "rank" ? "How alike two maps order the cells" : `How much of their strongest ${topOf(viewState.look)} % two maps share`}${this.cells}: 1 is the same, 0 nothing in common. Press a number to see where two disagree.`;
   }
 
   cell(a, b) {
     const { look } = viewState;
-    const x = this.measure === "rank" ? correlation(a.field, b.field, look.sign) : overlap(a.field, b.field, look.sign, topOf(look));
+    const x =
+      this.measure === "rank" ? correlation(a.compared, b.compared, look.sign) : overlap(a.compared, b.compared, look.sign, topOf(look));
     const chosen = this.pair?.[0] === a && this.pair?.[1] === b;
     const button = el(
       "button.ev-matrix-cell",

@@ -2,7 +2,7 @@
 
 export const viewState = {
   /** What the look controls say. @type {Look} */
-  look: { opacity: 70, top: 100, sign: "both", scale: "shared", colours: "cividis" },
+  look: { opacity: 70, top: 100, sign: "both", scale: "shared", colours: "cividis", cell: "auto" },
   /** The crosshair. @type {Cursor | null} */
   cursor: null,
   /** The figure that was pointed at last. @type {import("../figure/figure.mjs").Figure | null} */

@@ -12,8 +12,8 @@ export { stale } from "./stale.mjs";
 const noUpdate = () => window.dash_clientside.no_update;
 
 /** Look controls: opacity 0..100, top 1..100, sign for|against|both, scale own|shared|raw, colours. */
-export function look(opacity, top, sign, scale, colours) {
-  setLook({ opacity, top, sign, scale, colours });
+export function look(opacity, top, sign, scale, colours, cell) {
+  setLook({ opacity, top, sign, scale, colours, cell });
   return noUpdate();
 }
 

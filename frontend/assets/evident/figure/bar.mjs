@@ -41,13 +41,14 @@ export class Bar {
     this.high = el("span.ev-bar-number");
     this.against = el("span.ev-bar-word");
     this.for = el("span.ev-bar-word");
+    this.cells = el("span.ev-bar-word");
     this.zero = el("i.ev-bar-zero");
     const track = el("div.ev-bar-track", {}, this.canvas, this.zero);
     this.node = el(
       "div.ev-bar",
       {},
       el("div.ev-bar-row", {}, this.low, track, this.high),
-      el("div.ev-bar-row.ev-bar-words", {}, this.against, this.for),
+      el("div.ev-bar-row.ev-bar-words", {}, this.against, this.cells, this.for),
     );
   }
 
@@ -56,6 +57,8 @@ export class Bar {
     this.spec = spec;
     const context = this.canvas.getContext("2d");
     context.putImageData(new ImageData(barPixels(this.canvas.width, spec), this.canvas.width, 1), 0, 0);
+    this.cells.textContent = spec.cell > 1 ? `averaged, ${spec.cell} px` : "";
+    this.cells.title = spec.cell > 1 ? `Each cell of ${spec.cell} by ${spec.cell} pixels shows the mean of its values (Look, Cells).` : "";
     const text = barLabels(spec);
     for (const [name, value] of Object.entries(text)) this[name].textContent = value;
     this.zero.classList.toggle("ev-bar-zero--middle", spec.signed);

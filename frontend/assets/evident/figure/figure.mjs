@@ -1,7 +1,7 @@
 /* One picture with axes on a canvas. Crosshair and playhead are elements moved by transforms, so following the pointer costs no
    drawing at all. */
 import { nextFrame, on } from "../core/bus.mjs";
-import { el } from "../core/elements.mjs";
+import { el, icon } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
 import { fraction } from "../maps/axes.mjs";
 import { pointAt, stepCursor } from "./cursor.mjs";
@@ -35,9 +35,16 @@ export class Figure {
   /** Where things stood in the last drawing. @type {ReturnType<typeof layoutFigure> | null} */
   place = null;
 
-  /** @param {{onPoint?: () => void, stripped?: boolean}} how onPoint: called after the arrows moved the shared cursor from this figure; stripped: keep room for a strip over time */
-  constructor({ onPoint = () => {}, stripped = false } = {}) {
+  /** How the last press on the plot was made. */
+  pressed = "";
+
+  /**
+   * @param {{onPoint?: () => void, onOpen?: (() => void) | null, stripped?: boolean}} how onPoint: called after the arrows moved the shared
+   *   cursor from this figure; onOpen: shows it large (click, Enter, button; a tap sets the crosshair); stripped: keep room for a strip over time
+   */
+  constructor({ onPoint = () => {}, onOpen = null, stripped = false } = {}) {
     this.onPoint = onPoint;
+    this.onOpen = onOpen;
     this.stripped = stripped;
     this.canvas = el("canvas.ev-figure-canvas", { role: "img", tabIndex: 0 });
     this.across = el("i.ev-hair.ev-hair--across");
@@ -45,7 +52,16 @@ export class Figure {
     this.head = el("i.ev-playhead");
     this.plot = el("div.ev-plot", {}, this.across, this.down, this.head);
     this.node = el("div.ev-figure", {}, this.canvas, this.plot);
+    if (onOpen) this.plot.append(this.opener(onOpen));
     this.listen();
+  }
+
+  opener(onOpen) {
+    const open = (event) => {
+      event.stopPropagation();
+      onOpen();
+    };
+    return el("button.ev-figure-open", { type: "button", title: "Show large", "aria-label": "Show large", onclick: open }, icon("expand"));
   }
 
   listen() {
@@ -53,7 +69,10 @@ export class Figure {
     this.plot.addEventListener("pointermove", (event) => {
       if (event.pointerType === "mouse" || event.buttons) point(event);
     });
+    this.plot.addEventListener("click", () => this.pressed === "mouse" && this.onOpen?.());
     this.plot.addEventListener("pointerdown", (event) => {
+      this.pressed = event.button ? "" : event.pointerType;
+      if (event.target !== this.plot) return;
       point(event);
       this.canvas.focus({ preventScroll: true });
     });
@@ -124,6 +143,11 @@ export class Figure {
 
   /** Arrows move the crosshair by one cell of this figure's grid, with Shift by ten. */
   key(event) {
+    if (event.key === "Enter" && this.onOpen) {
+      event.preventDefault();
+      this.onOpen();
+      return;
+    }
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();

@@ -158,6 +158,21 @@ export class Field {
   }
 
   /**
+   * The same map with the values of each cell of size x size averaged, on the same grid (the last cells of a side may be smaller). Of a
+   * signed map what supports and what opposes within a cell is set against each other.
+   * @param {number} size in cells of the grid; 1 is the map as it is
+   * @returns {Field}
+   */
+  averaged(size) {
+    if (size <= 1) return this;
+    return this.latest(
+      "averaged",
+      size,
+      () => new Field(blockMeans(this.values, this.rows, this.cols, size), this.rows, this.cols, this.signed),
+    );
+  }
+
+  /**
    * Row and column under a cursor, and the cell's index.
    * @param {Cursor} cursor
    */
@@ -166,6 +181,32 @@ export class Field {
     const col = Math.min(this.cols - 1, Math.max(0, Math.floor(u * this.cols)));
     return { row, col, index: row * this.cols + col };
   }
+}
+
+/** Mean over squares of size x size, written to every cell of its square. */
+function blockMeans(values, rows, cols, size) {
+  const out = new Float32Array(values.length);
+  for (let top = 0; top < rows; top += size) {
+    const bottom = Math.min(rows, top + size);
+    for (let left = 0; left < cols; left += size) {
+      const right = Math.min(cols, left + size);
+      let sum = 0;
+      for (let r = top; r < bottom; r += 1) for (let c = left; c < right; c += 1) sum += values[r * cols + c];
+      const mean = sum / ((bottom - top) * (right - left));
+      for (let r = top; r < bottom; r += 1) out.fill(mean, r * cols + left, r * cols + right);
+    }
+  }
+  return out;
+}
+
+/**
+ * Cells of the grid that are averaged: as chosen; of its own accord 4 on the grid of a photograph, where single pixels are sand, else none.
+ * @param {string | number | undefined} chosen "auto" or a number
+ * @param {{rows: number, cols: number}} grid
+ */
+export function cellSize(chosen, { rows, cols }) {
+  const size = Number(chosen);
+  return size >= 1 ? size : Math.min(rows, cols) >= 160 ? 4 : 1;
 }
 
 /** What the three scales mean; shown as tooltips. Units of attribution differ between methods, so no scale makes raw values comparable. */

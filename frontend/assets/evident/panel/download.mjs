@@ -37,7 +37,7 @@ export function composePicture(panel) {
   context.drawImage(drawn, MARGIN, 58, place.width, place.height);
   drawBar(context, style, 58 + place.height + 8, colours, write);
   const { look } = viewState;
-  const line = `Colours: ${look.scale} scale, ${look.top < 100 ? `strongest ${look.top} % shown` : "all cells shown"}, ${{ both: "both signs", for: "only supporting", against: "only opposing" }[look.sign]}${figure.marks.length ? "; magenta: known evidence" : ""}`;
+  const line = `Colours: ${look.scale} scale, ${look.top < 100 ? `strongest ${look.top} % shown` : "all cells shown"}, ${{ both: "both signs", for: "only supporting", against: "only opposing" }[look.sign]}${style.cell > 1 ? `; averaged over cells of ${style.cell} px` : ""}${figure.marks.length ? "; magenta: known evidence" : ""}`;
   write(line, MARGIN, height - 26, { size: 10 });
   write("Research and teaching only. The map shows what the model used, not what is wrong with the patient.", MARGIN, height - 12, {
     size: 10,

@@ -150,7 +150,8 @@ export class PanelFace {
       axes: axes || panel.figure.axes,
       partial: panel.state !== "done",
     });
-    panel.figure.canvas.setAttribute("aria-label", alt + evidence.told(panel));
+    const cells = panel.cell > 1 ? ` Averaged over cells of ${panel.cell} by ${panel.cell} pixels.` : "";
+    panel.figure.canvas.setAttribute("aria-label", alt + cells + evidence.told(panel));
     evidence.show(this.known, panel);
     this.messageOf();
   }

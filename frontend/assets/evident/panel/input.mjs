@@ -12,12 +12,13 @@ import * as evidence from "../evidence/marks.mjs";
 import { Figure } from "../figure/figure.mjs";
 import { greyPicture } from "../figure/picture.mjs";
 import { frame, pixelAxes } from "../maps/axes.mjs";
+import { enlarge } from "./large.mjs";
 import { sayReadout } from "./readout.mjs";
 
 class InputMap {
   constructor(root) {
     this.root = root;
-    this.figure = new Figure({ onPoint: () => sayReadout(null) });
+    this.figure = new Figure({ onPoint: () => sayReadout(null), onOpen: () => enlarge(this) });
     this.title = el("h3.ev-map-title");
     this.message = el("div.ev-map-message", { hidden: true });
     const body = el("div.ev-map-body", {}, this.figure.node, this.message);

@@ -11,9 +11,10 @@ import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { Figure } from "../figure/figure.mjs";
 import { greyPicture } from "../figure/picture.mjs";
-import { Field } from "../maps/field.mjs";
+import { cellSize, Field } from "../maps/field.mjs";
 import { readNpy } from "../maps/npy.mjs";
 import { PanelFace } from "./face.mjs";
+import { enlarge } from "./large.mjs";
 import { panels } from "./panels.mjs";
 import { sayReadout } from "./readout.mjs";
 import { redraw, styleOf } from "./redraw.mjs";
@@ -62,7 +63,7 @@ export class MapPanel {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.figure = new Figure({ onPoint: () => sayReadout(this), stripped: true });
+    this.figure = new Figure({ onPoint: () => sayReadout(this), onOpen: () => enlarge(this), stripped: true });
     this.face = new PanelFace(this);
     root.append(this.face.node);
     panels.add(this);
@@ -132,9 +133,27 @@ export class MapPanel {
     return this.root.dataset.family !== "concept";
   }
 
-  /** The field on screen: a chosen stage, or the map itself. */
+  /** The field on screen: a chosen stage, or the map itself; finer than the chosen cell size it is averaged. */
   get view() {
-    return this.stageField || this.field;
+    const field = this.stageField || this.field;
+    return field?.averaged(this.cell) ?? null;
+  }
+
+  /** Side of the cells that the map is averaged over; 1 where it is coarser than they are, or shown as it is. */
+  get cell() {
+    const field = this.stageField || this.field;
+    if (!field || this.coarse) return 1;
+    return cellSize(viewState.look.cell, field);
+  }
+
+  /** Made of pieces or on a layer's grid: averaging would only blur its edges. */
+  get coarse() {
+    return this.root.dataset.pieces === "1" || this.smooth;
+  }
+
+  /** What maps are compared by: all of them at one cell size. @returns {Field | null} */
+  get compared() {
+    return this.field?.averaged(cellSize(viewState.look.cell, this.field)) ?? null;
   }
 
   get signed() {

@@ -7,7 +7,8 @@ export const panels = new Set();
 export const allPanels = () =>
   [...panels].sort((a, b) => (a.root.compareDocumentPosition(b.root) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
 
-/** @typedef {import("./panel.mjs").MapPanel & {field: import("../maps/field.mjs").Field}} FinishedPanel */
+/** @typedef {import("../maps/field.mjs").Field} Field */
+/** @typedef {import("./panel.mjs").MapPanel & {field: Field, compared: Field}} FinishedPanel */
 
 /** Panels with a finished map, the ones that are compared with each other. */
 export const finishedPanels = () => /** @type {FinishedPanel[]} */ (allPanels().filter((panel) => panel.field && panel.state === "done"));

@@ -39,6 +39,7 @@ class Readout {
     this.body = el("tbody");
     this.hint = el("p.ev-muted", {}, "Point at a map, or focus it and use the arrow keys.");
     this.agree = el("p.ev-muted.ev-readout-agree");
+    this.cells = el("p.ev-muted.ev-readout-agree");
     const heads = [
       el("th", { scope: "col" }, "value"),
       el("th", { scope: "col", title: "Share of this map's cells with less evidence (percentile)" }, "stronger than"),
@@ -52,7 +53,7 @@ class Readout {
       icon("close"),
     );
     this.place = el("div.ev-readout-place", {}, this.x, this.y, away);
-    this.node = el("div.ev-readout", {}, this.place, this.hint, this.table, this.agree);
+    this.node = el("div.ev-readout", {}, this.place, this.hint, this.table, this.cells, this.agree);
     root.append(this.node);
     const later = () => nextFrame(this, () => this.show());
     this.offs = ["cursor", "maps", "look", "largest", "axes"].map((name) => on(name, name === "cursor" ? () => this.show() : later));
@@ -86,6 +87,8 @@ class Readout {
       if (now?.marked && panel.votes) marked += 1;
     }
     const voters = panels.filter(({ votes }) => votes).length;
+    const cell = Math.max(1, ...panels.map((panel) => panel.cell));
+    this.cells.textContent = aimed && cell > 1 ? `Of fine maps, the mean of the ${cell} px cell` : "";
     this.agree.textContent = aimed && voters > 1 && look.top < 100 ? `${marked} of ${voters} mark this spot` : "";
   }
 

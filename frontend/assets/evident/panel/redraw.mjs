@@ -1,4 +1,5 @@
 /* Drawing a map panel: what it shows under the present look, on its figure. */
+import { emit } from "../core/bus.mjs";
 import { el } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
 import * as evidence from "../evidence/marks.mjs";
@@ -26,6 +27,7 @@ export function styleOf(panel, view) {
     clipped: view.max > limit * 1.000001,
     target: panel.target,
     scale: look.scale,
+    cell: panel.cell,
     opacity: look.opacity / 100,
   };
 }
@@ -43,6 +45,7 @@ export function redraw(panel) {
   });
   figure.draw();
   panel.face.redrawn();
+  emit("drawn", panel);
 }
 
 /**
