@@ -138,7 +138,7 @@ def test_on_a_small_screen_the_readout_comes_to_its_foot(
     assert box
     assert box["y"] + box["height"] == pytest.approx(size[1], abs=1)
     assert box["height"] <= 120
-    expect(card.locator("tr")).to_have_count(2)
+    expect(card.locator("tbody tr")).to_have_count(2)
     card.get_by_role("button", name="Put the crosshair away").click()
     expect(card).to_be_hidden()
     context.close()

@@ -55,7 +55,7 @@ def test_a_click_shows_a_map_large_arrows_lead_on_and_escape_leads_back(bench: P
     assert drawn(bench, "dialog", 6.5 / 8, 2.5 / 8) == drawn(bench, f"#{a}", 6.5 / 8, 2.5 / 8)
     expect(dialog).to_contain_text("1 of 2")
     expect(dialog).to_contain_text("used for")
-    expect(dialog.locator(".ev-readout-table tr")).to_have_count(2)
+    expect(dialog.locator(".ev-readout-table tbody tr")).to_have_count(2)
 
     before = drawn(bench, "dialog", 6.5 / 8, 2.5 / 8)
     bench.evaluate("evident.setLook({ colours: 'viridis', opacity: 60 })")
