@@ -71,7 +71,9 @@ def test_a_file_of_one_s_own_gives_maps_on_the_right_axes(site, page, name, kind
     expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=SLOW)
     drop(page, name, content, kind)
     expect(page.locator(".ev-input-name")).to_have_text(name, timeout=SLOW)
-    expect(page.locator(".ev-score, .ev-withheld").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#prediction-card").locator(".ev-score, .ev-withheld").first).to_be_visible(
+        timeout=SLOW
+    )
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     axes = json.loads(str(page.locator('[data-evident="input-map"]').get_attribute("data-axes")))
     assert axes["x_axis"]["unit"] == unit
