@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from backend.attribution.network import plan_store, randomness
 from backend.attribution.network.bfloat16 import backward_in_bfloat16, has_bfloat16
 from backend.attribution.network.cache import architecture, cached
-from backend.attribution.network.fused import can_fuse, fills_quietly, fuse
+from backend.attribution.network.fused import can_fuse, fills_quietly, fuse, give_back
 from backend.attribution.network.plan import AS_GIVEN, Kind, Plan
 from backend.attribution.network.run import FIRST, SMALL, Run
 from backend.attribution.network.trials import (
@@ -191,8 +191,10 @@ class Passes:
         threads = torch.get_num_threads()
         if threads not in self._fused:
             self._fused.clear()
+            give_back()
             with randomness.undisturbed():
                 self._fused[threads] = self._fuse(eager)
+            give_back()
         return self._fused[threads]
 
     def _fuse(self, eager: Plan) -> Plan | None:
