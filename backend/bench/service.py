@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,8 @@ def _at_once(folder: Path, environment: dict[str, str], setting: Setting) -> Row
         for number in range(setting.rounds):
             setting.tell(f"{jobs} short explanations, round {number + 1} of {setting.rounds}")
             seeds = range(1000 * (number + 1), 1000 * (number + 1) + jobs)
-            together = seconds(lambda seeds=seeds: ask(seeds))
-            times.append((together, seconds(lambda seeds=seeds: [ask([500 + seed]) for seed in seeds])))
+            together = seconds(partial(ask, seeds))
+            times.append((together, sum(seconds(partial(ask, [500 + seed])) for seed in seeds)))
     note = f"SmoothGrad with {COPIES} copies, one thread each: the server's worker and the one it keeps for short work."
     return versus(f"{jobs} short explanations at once", "one after the other", times, goal=1.7, note=note)
 
@@ -117,7 +118,7 @@ def _two_workers(folder: Path, environment: dict[str, str], setting: Setting) ->
         for number in range(setting.rounds):
             setting.tell(f"{jobs} explanations, round {number + 1} of {setting.rounds}")
             seeds = range(100 * (number + 1), 100 * (number + 1) + jobs)
-            ours, theirs = (seconds(lambda ask=ask, seeds=seeds: ask(seeds)) for ask in asks)
+            ours, theirs = (seconds(partial(ask, seeds)) for ask in asks)
             times.append((ours, theirs))
     note = f"SmoothGrad with {LONG_COPIES} copies, one thread each."
     return versus(f"{jobs} explanations, two workers", "one worker", times, goal=1.7, note=note)
