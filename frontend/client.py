@@ -28,11 +28,11 @@ from app.core.schemas import (
     ExplanationRequest,
     Fit,
     Input,
-    Job,
     ModelInfo,
     Prediction,
     PredictionRequest,
     Problem,
+    PublishedNames,
     Sample,
 )
 
@@ -127,14 +127,9 @@ class Client:
     async def model(self, key: str) -> ModelInfo:
         return await self._get(f"/models/{quote(key, safe=':')}", ModelInfo)
 
-    async def fetch_model(self, name: str) -> ModelInfo | Job:
-        """Asks for the weights of a published network: the model when it is there, else the job that
-        fetches it."""
-        answer = await self._call("POST", "/models", json={"name": name})
-        return _read(answer, Job if answer.status_code == 202 else ModelInfo)
-
-    async def job(self, key: str) -> Job:
-        return await self._get(f"/jobs/{quote(key, safe='')}", Job)
+    async def published(self, query: str) -> PublishedNames:
+        """Networks of timm and torchvision by name."""
+        return await self._get("/hub", PublishedNames, params={"query": query, "limit": 5})
 
     async def delete_model(self, key: str) -> None:
         await self._call("DELETE", f"/models/{quote(key, safe=':')}")

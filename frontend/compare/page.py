@@ -19,7 +19,7 @@ from dash.exceptions import PreventUpdate
 from app.core.schemas import Catalogue, Sample
 from app.core.schemas import Input as EvidentInput
 from frontend.client import ApiProblem, Client
-from frontend.compare import input_card, look_card, methods_card, panels, side, welcome
+from frontend.compare import input_card, look_card, methods_card, panels, side, welcome, wished_model
 from frontend.compare.address import View, read
 from frontend.ui import common
 from frontend.wiring import wire
@@ -250,6 +250,8 @@ async def load(client: Client, query: dict[str, str] | None) -> Any:
         raise PreventUpdate
     view = read(query)
     try:
-        return body(await open_page(client, view), view, query)
+        opened = await open_page(client, view)
+        told = await wished_model.stand_in(client, query, opened.catalogue.models, opened.value)
+        return told or body(opened, view, query)
     except ApiProblem as refusal:
         return unreachable(refusal)

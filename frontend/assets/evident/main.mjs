@@ -7,6 +7,7 @@ import "./concepts/map.mjs";
 import "./dash/copy_link.mjs";
 import "./evidence/legend.mjs";
 import "./models/hub.mjs";
+import "./models/offer.mjs";
 import "./models/weights.mjs";
 import "./panel/input.mjs";
 import "./panel/panel.mjs";

@@ -23,6 +23,10 @@ export function useLinks(key, word = "Explain with it") {
 }
 
 export class Fetching {
+  /** Told when it ended without weights.
+   * @type {(() => void) | undefined} */
+  onEnd;
+
   /**
    * @param {string} key
    * @param {(info: any) => void} onDone told once, when the network can be used
@@ -93,6 +97,7 @@ export class Fetching {
   end(sentence) {
     this.line.hidden = true;
     this.complain(sentence);
+    this.onEnd?.();
   }
 
   complain(sentence) {

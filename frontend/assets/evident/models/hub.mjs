@@ -166,11 +166,11 @@ class Hub {
         this.draw();
         tellDash(this.root.dataset.store, { data: Date.now() });
       });
+    fetching.onEnd = () => this.draw();
     this.fetches.set(entry.key, fetching);
-    const started = fetching.start().then(() => this.draw());
     say(`Fetching ${entry.key}.`);
+    fetching.start();
     this.draw();
-    return started;
   }
 
   destroy() {
