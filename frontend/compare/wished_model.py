@@ -105,8 +105,8 @@ def _card(title: str, told: str, ways: Sequence[Component], fetch: PublishedName
 def _instead(
     query: Mapping[str, str], models: Sequence[ModelInfo], value: EvidentInput | None
 ) -> list[Component]:
-    """The model such inputs are given to by default, on the same input."""
-    usual = methods_card.choose_model(models, value.modality if value else None)
+    """The model such inputs are given to by default, on the same input; published networks take pictures."""
+    usual = methods_card.choose_model(models, value.modality if value else "image")
     title = next((model.title for model in models if model.key == usual), None)
     if usual is None or title is None:
         return []

@@ -17,7 +17,7 @@ COLUMNS = (
     "Takes",
     "Tells apart",
     "How well, on what it never saw",
-    "Size",
+    "Parameters",
     "Weights, licence",
 )
 

@@ -18,6 +18,8 @@ from app.core.text import plain_text
 CARD = Path(__file__).parents[1] / "weights" / "squeezenet1_1.json"
 IMAGENET = 1000
 MOST, LETTERS = 25_000, 200
+DOUBLED = 0.01
+"""Share of labels that may be there before."""
 HEADINGS = {"label", "labels", "class", "classes", "name", "names", "class_name", "category"}
 """First lines of tables that are headings; a column of such a name holds the labels."""
 NUMBERS = {"index", "id", "class_id", "class_index", "number", "target"}
@@ -45,20 +47,28 @@ def numbered(classes: int) -> tuple[str, ...]:
 
 def read_labels(text: str, outputs: int | None = None) -> list[str]:
     """Labels in the order of the outputs, from a JSON list or object, a table (CSV) or one label per line. outputs:
-    of the network, None where it is not known yet. Raises ModelRejected, which never quotes the text beyond a label
-    that is doubled."""
+    of the network, None where it is not known yet. Raises ModelRejected, which never quotes more of the text
+    than a label that is doubled."""
     text = text.removeprefix("\ufeff").strip()
     labels = [_clean(label) for label in _entries(text)]
     if not 2 <= len(labels) <= MOST or not all(labels):
         raise _bad(f"There must be 2 to {MOST:,} labels, one per output and none of them empty.")
-    label, times = Counter(labels).most_common(1)[0]
-    if times > 1:
-        raise _bad(f"The label {label[:40]} is there {times} times; each class needs a name of its own.")
+    labels = _told_apart(labels)
     if outputs is not None and len(labels) != outputs and (outputs, len(labels)) != (1, 2):
         raise _bad(
             f"The network has {outputs:,} outputs but there are {len(labels):,} labels; give one label per output."
         )
     return labels
+
+
+def _told_apart(labels: list[str]) -> list[str]:
+    """ImageNet's own list has two cranes: a few labels that are there more than once get their number; many are a
+    mistake. Raises ModelRejected."""
+    times = Counter(labels)
+    if len(labels) - len(times) > DOUBLED * len(labels):
+        label, most = times.most_common(1)[0]
+        raise _bad(f"The label {label[:40]} is there {most} times; each class needs a name of its own.")
+    return [f"{label} ({i})" if times[label] > 1 else label for i, label in enumerate(labels)]
 
 
 def _bad(detail: str) -> ModelRejected:

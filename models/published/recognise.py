@@ -14,6 +14,7 @@ from models.published.names import MOST
 
 LIKE = 0.25
 """Estimated share of tensors in common below which a network is not named as the nearest."""
+MOSTLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,9 @@ def _refusal(shapes: Shapes) -> str:
         key=lambda entry: (similarity(marks, entry.sketch), -abs(entry.tensors - count), entry.key),
     )
     alike = similarity(marks, near.sketch)
-    hint = (
-        f" The nearest is {near.key}, with about {100 * alike:.0f} % of the tensors in common."
-        if alike >= LIKE
-        else ""
-    )
+    share = "nearly all" if alike > MOSTLY else f"about {100 * alike:.0f} %"
+    hint = f" The nearest is {near.key}, with {share} of the tensors in common." if alike >= LIKE else ""
     return (
         f"The {count:,} tensors of this file fit no architecture known here.{hint} "
-        "Name the architecture to hear what differs, or open the network from Python with app.show."
+        "A network that was changed opens from Python with app.show."
     )

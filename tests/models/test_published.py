@@ -182,6 +182,13 @@ def test_labels_that_cannot_be_used_say_why(text: str, words: str) -> None:
         read_labels(text, 3)
 
 
+def test_a_few_equal_names_among_many_are_told_apart() -> None:
+    """ImageNet's usual list has two cranes."""
+    labels = [f"bird {i}" for i in range(998)]
+    read = read_labels("\n".join(["crane", *labels, "crane"]), 1000)
+    assert (read[0], read[999], len(set(read))) == ("crane (0)", "crane (999)", 1000)
+
+
 def test_labels_of_a_network_that_came_without() -> None:
     assert usual_labels(1000) == imagenet_labels()
     assert len(set(imagenet_labels())) == 1000

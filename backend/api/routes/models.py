@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from app.core.errors import Conflict, ModelRejected, NotFound
+from app.core.errors import Busy, Conflict, ModelRejected, NotFound
 from app.core.schemas import Fit, Job, ModelInfo, ModelRequest
 from app.core.settings import MiB
 from backend.api import lookup
@@ -73,7 +74,8 @@ async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
 )
 async def upload(request: Request, services: Backend, client: Client) -> Response:
     """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as
-    JSON, the name of a published network whose weights are to be fetched."""
+    JSON, the name of a published network whose weights are to be fetched. 202 with the address of the model to come
+    where that takes longer."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
         return await _fetch(await request.body(), services, client)
     with services.jobs.errands.open() as errand:
@@ -101,15 +103,19 @@ async def upload(request: Request, services: Backend, client: Client) -> Respons
             folder=errand.sent.folder,
         )
     job = await _checked(services, key)
+    address = {"Location": f"/api/v1/models/{row.key}"}
     if job.active:
-        return _answer(job.as_job(), 202)
+        return _answer(job.as_job(), 202, address)
     if job.error is not None:  # a refused model leaves nothing, its title and labels included
         await services.jobs.forget([row.key], kinds=("model",))
         raise from_problem(job.error)
-    info = (await lookup.model(services, row.key, start=True)).info
+    try:
+        info = (await lookup.model(services, row.key, start=True)).info
+    except Busy:  # it was added, and its description waits for a worker
+        return _answer(job.as_job(), 202, address)
     source = uploaded(row).model_copy(update={"digest": info.digest})
     services.get_ready(source, info.title)
-    return _answer(info, 201)
+    return _answer(info, 201, address)
 
 
 async def _checked(services: Backend, key: str) -> JobRow:
@@ -188,5 +194,7 @@ def _row(file: Upload, sent: Blobs) -> ModelRow:
     return ModelRow(f"upload-{identity[:16]}", title, architecture, labels, file.sha)
 
 
-def _answer(body: ModelInfo | Job, status: int) -> Response:
-    return Response(body.model_dump_json(by_alias=True), status, media_type="application/json")
+def _answer(body: ModelInfo | Job, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        body.model_dump_json(by_alias=True), status, dict(headers or {}), media_type="application/json"
+    )

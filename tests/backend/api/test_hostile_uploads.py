@@ -289,13 +289,12 @@ def test_models_that_are_refused(client: httpx.Client, server: Running, after: A
         {"labels": "a\nb"},
         {"labels": "[1, 2]"},
         {"labels": "[" * 500},
-        {"labels": "LEFT OUT"},
         {"labels": "one"},
+        {"labels": "a\na\nb\nc"},
         {"labels": '["a", "\\ud800"]'},
         {"labels": '["a", "b\\u0000"]'},
         {"title": "a\x00"},
         {"architecture": "resnet18\x00"},
-        {"architecture": "LEFT OUT"},
         {"labels": "\n".join(map(str, range(30_000)))},
     ):
         assert after(_models(client, good, **fields))["status"] == 422, fields

@@ -17,6 +17,11 @@ from tests.backend.api.conftest import Running
 After = Callable[[httpx.Response], dict[str, Any]]
 
 SMALL = "timm:test_resnet"
+TABLE: dict[tuple[str, str], dict[int, str]] = {
+    ("GET", "/v1/hub"): {200: "test_a_search_needs_no_net_and_starts_nothing", 404: "nothing found is an answer", 422: "test_strange_searches"},
+    ("POST", "/v1/hub/recognise"): {200: "test_a_header_is_recognised_before_the_file_is_sent", 404: "names nothing", 422: "test_hostile_headers"},
+    ("POST", "/v1/hub/labels"): {200: "test_labels_are_read_before_they_are_sent", 404: "names nothing", 422: "test_labels_are_read_before_they_are_sent"},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -137,6 +142,7 @@ def test_labels_of_an_upload_may_be_a_table_and_must_fit(asked: httpx.Client, af
         assert words in after(answer)["detail"]
     answer = send(asked, data, labels="id,label\n2,hen\n0,cat\n1,dog", title="Birds")
     assert (answer.status_code, answer.json()["labels"]) == (201, ["cat", "dog", "hen"])
+    assert asked.get(answer.headers["location"].removeprefix("/api/v1")).json()["title"] == "Birds"
 
 
 def test_a_file_of_no_known_network_is_refused_with_the_nearest(

@@ -3,6 +3,7 @@
    weights: data-store a counter, told when a network was added · data-max-bytes · data-downloads */
 import { apiUrl, callApi, problemOf } from "../core/api.mjs";
 import { el, icon, say } from "../core/elements.mjs";
+import { followJob } from "../core/jobs.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { integer, megabytes, millions } from "../maps/words.mjs";
@@ -77,6 +78,7 @@ class Weights {
       return;
     }
     this.running?.cancel();
+    this.follower?.stop();
     this.state.replaceChildren();
     this.known = null;
     this.file = file;
@@ -186,7 +188,7 @@ class Weights {
       const model = await sending.done;
       if (this.file !== file) return;
       if (model.labels) this.added(model);
-      else this.waiting(model);
+      else this.follow(`/jobs/${model.id}`, sending.place());
     } catch (problem) {
       if (this.file !== file) return;
       this.show();
@@ -194,11 +196,35 @@ class Weights {
     }
   }
 
-  /** The server is still trying the network: the same request again is the same job. */
-  waiting(job) {
-    const words = el("span.ev-muted", {}, job.progress?.total ? "Trying it once" : "Waiting for a worker");
+  /** The server is still trying the network. place: address of the model once it is there. */
+  follow(path, place) {
+    const words = el("span.ev-muted", {}, "Trying it once");
     this.state.replaceChildren(el("div.ev-fetch-line", {}, words));
-    this.timer = setTimeout(() => this.send(), 3000);
+    const { file } = this;
+    const take = (job) => {
+      if (this.file !== file) return;
+      words.textContent = job.state === "queued" ? "Waiting for a worker" : "Trying it once";
+      if (job.state === "done") this.look(place, file);
+      else if (job.state === "failed" || job.state === "cancelled") this.refused(job.error?.detail || "It was stopped.");
+    };
+    this.follower = followJob(path, take, (problem, passing) => passing || this.refused(problem.message));
+  }
+
+  /** Asks for the model that was added until the server has described it. */
+  async look(place, file) {
+    try {
+      const model = await callApi(place);
+      if (this.file === file) this.added(model);
+    } catch (problem) {
+      if (this.file !== file) return;
+      if (problem.status === 503) this.timer = setTimeout(() => this.look(place, file), 2000);
+      else this.refused(problem.message);
+    }
+  }
+
+  refused(sentence) {
+    this.show();
+    this.complain(sentence);
   }
 
   added(model) {
@@ -217,6 +243,7 @@ class Weights {
 
   destroy() {
     clearTimeout(this.timer);
+    this.follower?.stop();
     this.running?.cancel();
   }
 }

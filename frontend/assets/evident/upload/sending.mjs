@@ -3,7 +3,8 @@ import { apiUrl, Problem, problemOf } from "../core/api.mjs";
 import { el, icon, parseJson, say } from "../core/elements.mjs";
 import { tellDash } from "../dash/tell.mjs";
 
-/** Multipart POST with progress. Returns {done: Promise of the JSON answer, cancel()}; rejects with Problem, or null when cancelled. */
+/** Multipart POST with progress. Returns {done: Promise of the JSON answer, cancel(), place()}; rejects with Problem, or null when cancelled.
+    place: address of what was or will be made, as the answer names it. */
 export function sendFile(path, form, onProgress) {
   const xhr = new XMLHttpRequest();
   const done = new Promise((resolve, reject) => {
@@ -23,7 +24,7 @@ export function sendFile(path, form, onProgress) {
   xhr.open("POST", apiUrl(path));
   xhr.setRequestHeader("Accept", "application/json");
   xhr.send(form);
-  return { done, cancel: () => xhr.abort() };
+  return { done, cancel: () => xhr.abort(), place: () => xhr.getResponseHeader("Location") || "" };
 }
 
 /** Progress line, cancel and the answer of one sending; used by upload and record. */
