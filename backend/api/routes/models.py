@@ -29,7 +29,7 @@ from models.published.names import read_labels, usual_labels
 from models.published.recognise import outputs_of, recognise
 
 router = APIRouter(tags=["models"], route_class=StrictRoute)
-WAIT = 10.0
+WAIT, AT_ONCE = 10.0, 0.1
 LABELS_BYTES = MiB
 _FORM = {
     "requestBody": {
@@ -72,12 +72,12 @@ async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
     openapi_extra=_FORM,
     responses={201: {"model": ModelInfo}, 200: {"model": ModelInfo}, 202: {"model": Job}},
 )
-async def upload(request: Request, services: Backend, client: Client) -> Response:
+async def upload(request: Request, services: Backend, client: Client, wait: bool = True) -> Response:
     """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as
     JSON, the name of a published network whose weights are to be fetched. 202 with the address of the model to come
-    where that takes longer."""
+    where that takes longer, or at once with `wait=false`, so that a page can follow a download from its start."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
-        return await _fetch(await request.body(), services, client)
+        return await _fetch(await request.body(), services, client, WAIT if wait else AT_ONCE)
     with services.jobs.errands.open() as errand:
         file = await receive(
             request,
@@ -128,7 +128,7 @@ async def _checked(services: Backend, key: str) -> JobRow:
         ) from None
 
 
-async def _fetch(body: bytes, services: Backend, client: str) -> Response:
+async def _fetch(body: bytes, services: Backend, client: str, seconds: float) -> Response:
     """202 with the job while it is being fetched, 201 once it is there, 200 when it was. Raises
     WeightsUnavailable when it cannot be had."""
     try:
@@ -137,7 +137,7 @@ async def _fetch(body: bytes, services: Backend, client: str) -> Response:
         raise from_validation(error.errors()) from None
     job = await services.fetch(name, client)
     fresh = job.fresh
-    job = await services.jobs.wait(job.key, WAIT)
+    job = await services.jobs.wait(job.key, seconds)
     if job.error is not None:
         raise from_problem(job.error)
     if job.result is None:

@@ -55,9 +55,11 @@ export class Fetching {
   async start() {
     this.complain("");
     this.line.hidden = false;
+    this.path = "";
+    this.unwanted = false;
     this.words.textContent = "Asking for the weights";
     try {
-      const answer = await callApi("/models", { method: "POST", json: { name: this.key } });
+      const answer = await callApi("/models?wait=false", { method: "POST", json: { name: this.key } });
       if (answer.labels) this.finish();
       else this.follow(answer);
     } catch (problem) {
@@ -72,6 +74,7 @@ export class Fetching {
       (now) => this.take(now),
       (problem, passing) => passing || this.end(problem.message),
     );
+    if (this.unwanted) this.stop();
   }
 
   take(job) {
@@ -105,7 +108,10 @@ export class Fetching {
     this.problem.replaceChildren(...(sentence ? [icon("warning"), el("span", {}, sentence)] : []));
   }
 
+  /** Also before the server has answered with the job's name: then as soon as it has. */
   async stop() {
+    this.unwanted = true;
+    this.words.textContent = "Stopping";
     if (!this.path) return;
     try {
       await callApi(this.path, { method: "DELETE" });
