@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,6 +45,17 @@ def header(tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
 
 def send(client: httpx.Client, data: bytes, name: str = "mine.safetensors", **fields: str) -> httpx.Response:
     return client.post("/models", files={"weights": (name, data)}, data=fields)
+
+
+def added(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
+    """The model that an upload became, also where the machine is busy."""
+    assert answer.status_code in (201, 202), answer.text
+    place = answer.headers["location"].removeprefix("/api/v1")
+    deadline = time.monotonic() + 60
+    while (model := client.get(place)).status_code in (404, 503):
+        assert time.monotonic() < deadline, model.text
+        time.sleep(0.1)
+    return model.json()
 
 
 def test_a_search_needs_no_net_and_starts_nothing(client: httpx.Client) -> None:
@@ -117,11 +129,8 @@ def test_labels_are_read_before_they_are_sent(client: httpx.Client, after: After
 
 def test_a_file_alone_is_enough(asked: httpx.Client) -> None:
     """Architecture and labels are told from it; both are said on its card, with what is not known."""
-    answer = send(
-        asked, save(weights(3), {"labels": '["cat", "dog", "hen"]'}), f"{SMALL.replace(':', '_')}.safetensors"
-    )
-    assert answer.status_code == 201, answer.text
-    model = answer.json()
+    data = save(weights(3), {"labels": '["cat", "dog", "hen"]'})
+    model = added(asked, send(asked, data, "timm_test_resnet.safetensors"))
     assert (model["labels"], model["card"]["architecture"]) == (["cat", "dog", "hen"], SMALL)
     assert (model["source"], model["licence"], len(model["digest"])) == ("uploaded", "", 64)
     assert model["parameters"] == sum(
@@ -140,9 +149,8 @@ def test_labels_of_an_upload_may_be_a_table_and_must_fit(asked: httpx.Client, af
             "labels",
         )
         assert words in after(answer)["detail"]
-    answer = send(asked, data, labels="id,label\n2,hen\n0,cat\n1,dog", title="Birds")
-    assert (answer.status_code, answer.json()["labels"]) == (201, ["cat", "dog", "hen"])
-    assert asked.get(answer.headers["location"].removeprefix("/api/v1")).json()["title"] == "Birds"
+    model = added(asked, send(asked, data, labels="id,label\n2,hen\n0,cat\n1,dog", title="Birds"))
+    assert (model["title"], model["labels"]) == ("Birds", ["cat", "dog", "hen"])
 
 
 def test_a_file_of_no_known_network_is_refused_with_the_nearest(
