@@ -205,6 +205,20 @@ class Services:
             field="model",
         )
 
+    def describe_later(self, key: str, job: str) -> None:
+        """Has an uploaded model described once the job that checks it has ended, when the request that sent it does not
+        wait so long: questions about it start nothing."""
+
+        async def describe() -> None:
+            with suppress(EvidentError):
+                checked = await self.jobs.wait(job, self.settings.limits.job_seconds)
+                if checked.error is None:
+                    await self.model(key)
+
+        task = asyncio.create_task(describe())
+        self._background.append(task)
+        task.add_done_callback(self._background.remove)
+
     async def published_here(self) -> set[str]:
         """Keys of published networks that were fetched or whose weights lie in the weights folder, as far as they are
         known by now: nothing is waited for."""

@@ -105,6 +105,7 @@ async def upload(request: Request, services: Backend, client: Client, wait: bool
     job = await _checked(services, key)
     address = {"Location": f"/api/v1/models/{row.key}"}
     if job.active:
+        services.describe_later(row.key, key)
         return _answer(job.as_job(), 202, address)
     if job.error is not None:  # a refused model leaves nothing, its title and labels included
         await services.jobs.forget([row.key], kinds=("model",))

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save
 
 import models
+from backend.api.routes import models as routes
 from tests.backend.api.conftest import Running
 
 After = Callable[[httpx.Response], dict[str, Any]]
@@ -51,7 +52,7 @@ def added(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
     """The model that an upload became, also where the machine is busy."""
     assert answer.status_code in (201, 202), answer.text
     place = answer.headers["location"].removeprefix("/api/v1")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (model := client.get(place)).status_code in (404, 503):
         assert time.monotonic() < deadline, model.text
         time.sleep(0.1)
@@ -137,6 +138,15 @@ def test_a_file_alone_is_enough(asked: httpx.Client) -> None:
         t.numel() for n, t in weights(3).items() if "running" not in n and "num_b" not in n
     )
     assert model["key"] in [info["key"] for info in asked.get("/catalogue").json()["models"]]
+
+
+def test_an_upload_that_is_not_waited_for_is_described_all_the_same(
+    asked: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "WAIT", 0.0)
+    answer = send(asked, save(weights(4)), labels="cat\ndog\nhen\nowl")
+    assert answer.status_code == 202
+    assert added(asked, answer)["labels"] == ["cat", "dog", "hen", "owl"]
 
 
 def test_labels_of_an_upload_may_be_a_table_and_must_fit(asked: httpx.Client, after: After) -> None:
