@@ -32,9 +32,7 @@ def opens(page: Page, opener: Locator, closes: bool = True) -> None:
     page.keyboard.press("Enter")
     opened = page.locator('[role="dialog"]:visible, dialog[open]')
     expect(opened).to_have_count(1)
-    page.wait_for_function(
-        "() => document.querySelector('[role=\"dialog\"], dialog[open]').contains(document.activeElement)"
-    )
+    page.wait_for_function("() => document.activeElement.closest('[role=\"dialog\"], dialog[open]')")
     clean_in_both_themes(page)
     page.keyboard.press("Escape")
     expect(opened).to_have_count(0)
