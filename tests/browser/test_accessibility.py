@@ -20,9 +20,7 @@ def clean_in_both_themes(page: Page) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
         # where motion is reduced every change is a transition of one frame
-        page.wait_for_function(
-            "() => !document.getAnimations().some((change) => change instanceof CSSTransition)"
-        )
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert violations(page) == [], f"{page.url} {scheme}"
 
 
