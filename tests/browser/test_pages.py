@@ -99,7 +99,7 @@ def test_every_model_is_listed_with_its_state_and_can_be_used(site, page):
     usable = next(model for model in models if model["available"])
     page.locator(".ev-model").filter(
         has=page.get_by_role("heading", name=usable["title"], exact=True)
-    ).get_by_role("link", name="Use in Compare").click()
+    ).get_by_role("link", name="Use").click()
     expect(page.locator("#model-select")).to_have_value(usable["title"])
 
 
