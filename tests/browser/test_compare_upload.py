@@ -53,7 +53,7 @@ def drop(page: Page, name: str, content: bytes, kind: str) -> None:
 
 def run_all(page: Page) -> set[str]:
     """Every ticked method that fits, to the end; returns their keys."""
-    expect(page.locator("#panels > .ev-panel--input")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#panels > .ev-panel").first).to_be_attached(timeout=SLOW)
     page.get_by_role("button", name="Run", exact=True).first.click()
     ticked = page.locator(".ev-method input:checked:not(:disabled)").evaluate_all(
         "nodes => nodes.map((node) => node.value)"
