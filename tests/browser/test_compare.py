@@ -31,7 +31,7 @@ def open_sample(page: Page, site: str, modality: str = "audio", role: str | None
     page.locator(".ev-start .ev-sample").filter(
         has=page.get_by_text(chosen["title"], exact=True)
     ).first.click()
-    expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#prediction-card .ev-score").first).to_be_visible(timeout=SLOW)
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     return chosen
 
@@ -216,7 +216,7 @@ def test_a_link_restores_the_same_maps_and_settings(site, page):
     assert other.locator("#look-sign input:checked").get_attribute("value") == "for"
     other.wait_for_timeout(500)
     assert address(other) == address(page)
-    assert history == 2, "the address is replaced, not pushed"
+    assert history == 3, "the chosen input is one step back; settings replace its address"
     other.close()
 
 
@@ -235,7 +235,7 @@ def test_another_input_replaces_the_maps_of_the_first(site, page):
     open_sample(page, site, "audio")
     first = address(page)["input"]
     other = sample(site, "image")
-    page.get_by_role("button", name="Samples").click()
+    page.get_by_role("button", name="Samples", exact=True).click()
     page.get_by_role("dialog", name="Samples").locator(".ev-sample").filter(
         has=page.get_by_text(other["title"], exact=True)
     ).first.click()

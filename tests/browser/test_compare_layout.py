@@ -80,7 +80,7 @@ def test_nothing_moves_while_maps_arrive(site: str, page: Page, modality: str) -
 
     page.route("**/values.npy", hold)
     page.goto(f"{site}/?model={chosen['model']}&input={chosen['input']}&methods={CHEAP}")
-    expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#prediction-card .ev-score").first).to_be_visible(timeout=SLOW)
     expect(page.locator("[data-evident=map]")).to_have_count(5, timeout=SLOW)
     expect(page.locator("[data-regions='1']")).to_have_count(1)
     before = boxes(page)

@@ -80,7 +80,7 @@ def test_a_file_of_one_s_own_gives_maps_on_the_right_axes(site, page, name, kind
     expect(page.locator('[data-evident="player"]')).to_have_count(1 if unit == "s" else 0)
     page.get_by_role("button", name="Delete this file from the server").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_role("heading", name="Drop a cough recording")).to_be_visible()
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible()
     # Whatever was still being fetched when the file went is rightly answered 404, and the browser says so.
     page.watch.allow("status of 404")
 
@@ -116,15 +116,15 @@ def test_the_score_of_white_noise_is_withheld_until_asked_for_and_nothing_sums_i
     card, summary = page.locator("#prediction-card"), page.locator(".ev-summary-card")
     expect(card).to_contain_text("Score withheld", timeout=SLOW)
     expect(card).to_contain_text("No cough was found")
-    expect(page.locator(".ev-score")).to_have_count(0)
+    expect(page.locator("#prediction-card .ev-score")).to_have_count(0)
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)
     expect(summary).to_be_hidden()
     page.get_by_role("button", name="Show the score anyway").click()
-    expect(page.locator(".ev-score")).to_have_count(2)
-    expect(page.locator(".ev-score--top")).to_have_count(0)
+    expect(page.locator("#prediction-card .ev-score")).to_have_count(2)
+    expect(page.locator("#prediction-card .ev-score--top")).to_have_count(0)
     expect(summary).to_be_visible()
     page.reload()
-    expect(page.locator(".ev-score")).to_have_count(2, timeout=SLOW)
+    expect(page.locator("#prediction-card .ev-score")).to_have_count(2, timeout=SLOW)
 
 
 @pytest.mark.parametrize(

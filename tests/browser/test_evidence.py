@@ -220,6 +220,7 @@ def test_numbers_in_the_agreement_matrix_can_be_read_on_every_colour(bench: Page
     pixels = bench.evaluate(
         """id => { const widget = evident.widgetOf(document.getElementById(id)), [panel] = evident.finishedPanels();
           return Array.from({ length: 256 }, (_, k) => { const alike = { ...panel, field: { rows: 1, cols: 1, signed: false, once: () => k / 255 } };
+                alike.compared = alike.field;
             const { style } = widget.cell(alike, alike).querySelector("button");
             return [style.backgroundColor, style.color].map((text) => text.match(/\\d+/g).map(Number)); }); }""",
         root,

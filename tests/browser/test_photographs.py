@@ -39,13 +39,13 @@ def test_a_photograph_of_ones_own_is_judged_framed_and_explained(site: str, page
     page.goto(site)
     drawn = page.locator(".ev-start .ev-gallery").last.locator(".ev-sample").first
     drawn.click()
-    expect(page.locator(".ev-score").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#prediction-card .ev-score").first).to_be_visible(timeout=SLOW)
     page.wait_for_function("() => document.querySelector('.ev-picture-seen')?.hidden", timeout=SLOW)
     page.locator('[data-evident="upload"] input[type="file"]').last.set_input_files(
         SAMPLES / "photographs" / "emu_0011.jpg"
     )
-    expect(page.locator(".ev-score-label").first).to_have_text("ostrich", timeout=SLOW)
-    expect(page.locator(".ev-score")).to_have_count(5)
+    expect(page.locator("#prediction-card .ev-score-label").first).to_have_text("ostrich", timeout=SLOW)
+    expect(page.locator("#prediction-card .ev-score")).to_have_count(5)
     expect(page.locator(".ev-picture-seen")).to_be_visible()
     expect(page.locator(".ev-picture-said")).to_contain_text("The network sees the frame")
     expect(page.locator(DONE).first).to_be_visible(timeout=SLOW)

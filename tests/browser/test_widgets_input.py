@@ -384,5 +384,6 @@ def test_dash_sets_the_look_and_is_left_alone(bench: Page) -> None:
         "sign": "against",
         "scale": "raw",
         "colours": "viridis",
+        "cell": "auto",
     }
     assert bench.evaluate("told") == []

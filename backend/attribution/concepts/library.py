@@ -25,7 +25,13 @@ from backend.attribution.concepts.domains import Kind, picture_classifier
 from backend.attribution.concepts.separability import HeldOut, Rule, held_out
 from backend.attribution.concepts.shipped import shipped
 from backend.attribution.concepts.significance import PseudoConcepts, pseudo_concepts, redrawn
-from backend.attribution.concepts.vectors import Activations, ConceptVector, check_examples, vector_from
+from backend.attribution.concepts.vectors import (
+    Activations,
+    ConceptVector,
+    check_examples,
+    identical_sets,
+    vector_from,
+)
 from backend.attribution.network.cache import cached
 from models.model import Model
 from models.photographs import photographs
@@ -135,8 +141,11 @@ class Library:
         return self._cached(model, ("kind", self.content(ref)), lambda: classify(self.examples(model, ref)))
 
     def counter_for(self, model: Model, ref: str, negatives: str = RANDOM) -> str:
-        """Reference of a concept's counter-examples: `negatives`, or for RANDOM those of the concept's kind."""
+        """Reference of a concept's counter-examples: `negatives`, or for RANDOM those of the concept's kind.
+        Raises InvalidInput for the concept itself."""
         if negatives != RANDOM:
+            if self.content(negatives) == self.content(ref):
+                raise identical_sets()
             return negatives
         if "image" not in model.input.modalities:
             return ROOMS

@@ -209,16 +209,20 @@ def concept_vector(
     )
 
 
+def identical_sets() -> InvalidInput:
+    return InvalidInput(
+        "Examples and counter-examples are the same: there is nothing to tell apart. Choose other counter-examples.",
+        code="identical_sets",
+    )
+
+
 def vector_from(
     model: Model, plus: Activations, minus: Activations, *, name: str = "", emblems: Tensor | None = None
 ) -> ConceptVector:
     """Direction and emblems from activations of examples and counter-examples. emblems: `[2]`, if they are known.
     Raises InvalidInput for identical sets."""
     if plus.digest == minus.digest:
-        raise InvalidInput(
-            "Examples and counter-examples are the same: there is nothing to tell apart. Choose other counter-examples.",
-            code="identical_sets",
-        )
+        raise identical_sets()
     direction = plus.pooled.mean(0) - minus.pooled.mean(0)
     if emblems is None:
         emblems = torch.stack([median_element(side.emblems(direction[None]))[0] for side in (plus, minus)])

@@ -112,7 +112,11 @@ def writing(
 
 
 def test_every_route_that_writes_is_here(client: httpx.Client) -> None:
-    assert set(writing(client, NOWHERE, 0)) == {key for key in tables() if key[0] != "GET"}
+    only_read = {
+        ("POST", "/v1/hub/recognise"),
+        ("POST", "/v1/hub/labels"),
+    }  # what they are sent, and keep nothing
+    assert set(writing(client, NOWHERE, 0)) == {key for key in tables() if key[0] != "GET"} - only_read
 
 
 @pytest.mark.parametrize(

@@ -247,12 +247,13 @@ def test_the_dispatcher_survives_a_database_that_fails_for_a_moment(backend, mon
 
 def test_a_stop_that_comes_between_the_claim_and_the_start_is_heeded(backend, monkeypatch):
     """The worker's folder is made anew after it, and the engine does not know the job yet."""
-    claim, lines = backend.jobs.queue.claim, []
+    claim, lines, stopped = backend.jobs.queue.claim, [], []
 
     def claimed_and_stopped(line):
         lines.append(line)
         claimed = claim(line)
-        if claimed is not None and claimed[0].kind == "toy_echo":
+        if claimed is not None and claimed[0].attempts == 1 and not stopped:
+            stopped.append(claimed[0].key)
             stopping = asyncio.run_coroutine_threadsafe(backend.jobs.cancel(claimed[0].key), backend.loop)
             stopping.result(20)
         return claimed

@@ -26,6 +26,7 @@ COMPANY: dict[tuple[str, str], dict[str, Any]] = {
     ("kernel_shap", "tolerance"): {"n_samples": 600},
     ("rise", "tolerance"): {"n_samples": 1200},
     ("shapley_sampling", "tolerance"): {"n_orders": 60},
+    ("visual_tcav", "negatives"): {"concept": "striped"},  # by default these networks are asked for dots
 }
 """Parameters that speak only beside another one."""
 WORDS = {"concept": ("striped", "dotted"), "negatives": ("random", "dotted"), "feature_map": (0, 3)}
