@@ -23,6 +23,7 @@ COMPUTING = (
     "backend/attribution",
     "backend/tasks",
     "app/core/concept_results.py",
+    "app/core/internals_results.py",
     "app/core/schemas",
 )
 """Packages and files whose code decides a result, numbers or form; routes, pages and the store do not. A test

@@ -38,6 +38,16 @@ from app.core.schemas.inputs import (
     PixelRuns,
     Sample,
 )
+from app.core.schemas.internals import (
+    Ablation,
+    AblationRequest,
+    Internals,
+    InternalsRequest,
+    Maximisation,
+    MaximisationRequest,
+    Spot,
+    SpotRequest,
+)
 from app.core.schemas.jobs import Job, JobKind, JobState, Progress
 from app.core.schemas.predictions import (
     ClassScore,
@@ -49,6 +59,8 @@ from app.core.schemas.predictions import (
 )
 
 __all__ = [
+    "Ablation",
+    "AblationRequest",
     "AnalysisInput",
     "ArrayInfo",
     "AxisInfo",
@@ -74,6 +86,8 @@ __all__ = [
     "InUse",
     "Input",
     "InputFacts",
+    "Internals",
+    "InternalsRequest",
     "Job",
     "JobKind",
     "JobState",
@@ -81,6 +95,8 @@ __all__ = [
     "KnownRegion",
     "LabelList",
     "LayerInfo",
+    "Maximisation",
+    "MaximisationRequest",
     "MethodInfo",
     "Modality",
     "ModelInfo",
@@ -98,5 +114,7 @@ __all__ = [
     "Record",
     "Request",
     "Sample",
+    "Spot",
+    "SpotRequest",
     "StageInfo",
 ]

@@ -1,0 +1,74 @@
+"""Inside a network: the filters of a layer, filters switched off, a spot of a map, what excites a filter most."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from app.core.internals_results import (
+    AblationResult,
+    InternalsResult,
+    MaximisationResult,
+    Replacement,
+    SpotResult,
+)
+from app.core.schemas.base import Request
+from app.core.schemas.jobs import Job
+from app.core.text import Name
+
+
+class InternalsRequest(Request):
+    """inputs: the user's own, ten or more, instead of the calibration set that belongs to the model."""
+
+    model: Name
+    layer: Name
+    inputs: list[Name] | None = Field(None, max_length=500)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class Internals(Job):
+    request: InternalsRequest
+    result: InternalsResult | None = None
+
+
+class AblationRequest(Request):
+    input: Name
+    model: Name
+    layer: Name
+    filters: list[int] = Field(min_length=1, max_length=4096)
+    target: int | None = Field(None, ge=0)
+    start: float | None = Field(None, ge=0)
+    replacement: Replacement = "mean"
+
+
+class Ablation(Job):
+    request: AblationRequest
+    result: AblationResult | None = None
+
+
+class SpotRequest(Request):
+    """x, y: in 0..1 of the display grid, y in the order of its rows (row 0 is the lowest band of a spectrogram)."""
+
+    input: Name
+    model: Name
+    layer: Name
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+    target: int | None = Field(None, ge=0)
+    start: float | None = Field(None, ge=0)
+
+
+class Spot(Job):
+    request: SpotRequest
+    result: SpotResult | None = None
+
+
+class MaximisationRequest(Request):
+    model: Name
+    layer: Name
+    filter: int = Field(ge=0)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class Maximisation(Job):
+    request: MaximisationRequest
+    result: MaximisationResult | None = None
