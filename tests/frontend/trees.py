@@ -15,6 +15,9 @@ from frontend.compare import page as compare
 from frontend.compare.address import View
 from frontend.concepts import charts, detail_card, maps_table
 from frontend.concepts import page as concepts
+from frontend.inside import page as inside
+from frontend.inside import training
+from frontend.inside.address import Link
 from frontend.models import page as models
 from frontend.models.add import cards
 from frontend.models.card import model_card
@@ -44,6 +47,14 @@ def opened(value: object = canned.SOUND) -> compare.Opened:
     return compare.Opened(
         canned.CATALOGUE, canned.LIMITS, canned.SAMPLES, {canned.SOUND.id: canned.SOUND}, value
     )  # type: ignore[arg-type]
+
+
+def looked_inside(gate: Gate | None = None) -> inside.Opened:
+    prediction = canned.prediction().model_copy(update={"gate": gate or Gate()})
+    model = canned.CATALOGUE.models[0]
+    return inside.Opened(
+        canned.CATALOGUE, canned.SAMPLES, canned.LIMITS, model, canned.SOUND, prediction, None, Link()
+    )
 
 
 def drawn_panels() -> list[Component]:
@@ -87,6 +98,9 @@ def trees() -> dict[str, Component | list[Component]]:
                 canned.CATALOGUE, [canned.CONCEPT], canned.SAMPLES, canned.LIMITS, canned.CATALOGUE.models[1]
             ),
         ],
+        "inside": [inside.layout(), inside.body(looked_inside())],
+        "inside withheld": inside.body(looked_inside(Gate(state="abstain", reasons=["No cough was found."]))),
+        "training": training.view({}, inside.switch("training")),
         "concept": detail_card.detail(canned.CONCEPT, None),
         "analysis": [
             detail_card.detail(canned.CONCEPT, analysis.result),

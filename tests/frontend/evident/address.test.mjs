@@ -140,13 +140,14 @@ test("closing the input puts the work away", () => {
   visit("/");
   publish("/", "", null, told.at(-1)[1].data);
   publish("/", "model=m&input=a", work("a"), null);
-  assert.deepEqual(told.slice(-2), [
+  assert.deepEqual(told.slice(-3), [
     [{ type: "nav", path: "/" }, { href: "/?model=m&input=a" }],
     [{ type: "nav", path: "/concepts" }, { href: "/concepts?model=m&input=a" }],
+    [{ type: "nav", path: "/inside" }, { href: "/inside?model=m&input=a" }],
   ]);
   publish("/", "", null, null);
   assert.deepEqual(
-    told.slice(-2).map(([, props]) => props.href),
-    ["/", "/concepts"],
+    told.slice(-3).map(([, props]) => props.href),
+    ["/", "/concepts", "/inside"],
   );
 });

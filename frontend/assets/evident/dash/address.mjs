@@ -1,5 +1,5 @@
 /* The choices of a page as a query, for its address bar: what "Copy link" copies.
-   Read back by frontend/compare/address.py and frontend/concepts/address.py. */
+   Read back by address.py of frontend/compare, frontend/concepts and frontend/inside. */
 import { toast } from "../core/dialog.mjs";
 import { keepRecent } from "../upload/recent.mjs";
 import { arrive, isSettled, publish } from "./bar.mjs";
@@ -68,6 +68,26 @@ export function conceptsLink(opened, model, inputs, layers, target, negatives, s
   const input = (inputs?.[shown?.input ?? 0] ?? inputs?.[0])?.input;
   const work = model && input ? { input, model, target: target || null } : null;
   return publish("/concepts", conceptsQuery(model, inputs, layers, target, negatives, shown, ...choices), work, opened);
+}
+
+/** The Inside page as a query. place: the layer and filter on show, and the model they are of. Pure. */
+export function insideQuery(shown, place) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(shown || {})) if (name !== "drawn" && name !== "asked") query.set(name, String(value));
+  if (!place || shown?.view || place.model !== shown?.model) return query.toString();
+  for (const name of ["layer", "filter"]) {
+    if (place[name] == null) query.delete(name);
+    else query.set(name, String(place[name]));
+  }
+  return query.toString();
+}
+
+/** Clientside callback of Inside. */
+export function insideLink(opened, shown, place) {
+  if (!shown) return window.location.href;
+  const { input, model, view } = shown;
+  const work = input && model && !view ? { input, model, target: shown.class ?? null } : null;
+  return publish("/inside", insideQuery(shown, place), work, opened);
 }
 
 /** Copies the address bar. */

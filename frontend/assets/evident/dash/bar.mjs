@@ -7,6 +7,7 @@ import { keepWork, withInput } from "./work.mjs";
 const PAGES = {
   "/": { body: "compare-body", asks: "query-store" },
   "/concepts": { body: "concepts-body", asks: "concept-query" },
+  "/inside": { body: "inside-body", asks: "inside-query" },
 };
 
 /** What the bar says of the page on show; null from the moment an address is asked for until the page is built from it. @type {string | null} */
@@ -36,7 +37,7 @@ export function isChoice(page, before, after) {
   const [had, has] = [inputs(before), inputs(after)];
   if (has.some((input) => !had.includes(input)) || (page === "/" && had.length > has.length)) return true;
   const other = (name) => Boolean(old[name] && now[name] && old[name] !== now[name]);
-  return other("model") || other("target") || (page === "/concepts" && old.class !== now.class);
+  return other("model") || other("target") || (page !== "/" && (old.class !== now.class || old.view !== now.view));
 }
 
 /**

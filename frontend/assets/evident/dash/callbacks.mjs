@@ -6,7 +6,7 @@ import { setLook } from "../panel/look.mjs";
 import { publish } from "./bar.mjs";
 import { linkTo } from "./work.mjs";
 
-export { compareChoice, compareLink, compareOpened, conceptsLink } from "./address.mjs";
+export { compareChoice, compareLink, compareOpened, conceptsLink, insideLink } from "./address.mjs";
 export { stale } from "./stale.mjs";
 
 const noUpdate = () => window.dash_clientside.no_update;

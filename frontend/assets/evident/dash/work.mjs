@@ -24,6 +24,7 @@ try {
 const STAYS = {
   "/": { input: ["layer", "params"], model: ["methods", "seed", "look", "evidence"] },
   "/concepts": { input: ["concepts", "layers", "negatives"], model: [] },
+  "/inside": { input: ["layer", "filter"], model: [] },
 };
 
 /**
