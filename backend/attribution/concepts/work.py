@@ -15,7 +15,17 @@ from models.model import Model
 def share_behind(model: Model, layer: str) -> float:
     """Multiplications behind the layer's last call as a share of the whole network's, 0..1; by its linear and
     convolutional layers."""
-    return cached(model, "share behind", layer, lambda: _share_behind(model, layer))
+    total, behind = _multiplications(model, layer)
+    return behind / total if total else 1.0
+
+
+def work_behind(model: Model, layer: str) -> int:
+    """The same as a number of multiplications for one input."""
+    return _multiplications(model, layer)[1]
+
+
+def _multiplications(model: Model, layer: str) -> tuple[int, int]:
+    return cached(model, "work behind", layer, lambda: _counted(model, layer))
 
 
 def passes_behind(model: Model, layer: str, count: int) -> int:
@@ -24,7 +34,8 @@ def passes_behind(model: Model, layer: str, count: int) -> int:
 
 
 @torch.no_grad()
-def _share_behind(model: Model, layer: str) -> float:
+def _counted(model: Model, layer: str) -> tuple[int, int]:
+    """Multiplications of the whole network, and of what runs behind the layer."""
     total = behind = 0
 
     def multiplied(module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -48,4 +59,4 @@ def _share_behind(model: Model, layer: str) -> float:
     finally:
         for hook in hooks:
             hook.remove()
-    return behind / total if total else 1.0
+    return total, behind

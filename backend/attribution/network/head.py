@@ -25,6 +25,8 @@ Head = Callable[[Tensor], Tensor]
 """`[n, C, h, w]` -> raw outputs of the module `[n, K]`."""
 At = tuple[Tensor, Head]
 """One input at one layer: F `[1, C, h, w]` and its head."""
+RowHead = Callable[[Tensor, Tensor], Tensor]
+"""`[n, C, h, w]` and for each the number of the input that it belongs to, `[n]` -> raw outputs `[n, K]`."""
 CLOSE = 1e-3
 """Largest difference between head(prefix(x)) and the module's output, relative to the largest (or 1)."""
 
@@ -134,6 +136,17 @@ class Suffix:
         """The head alone."""
         return self.at(x)[1]
 
+    def at_rows(self, x: Tensor) -> tuple[Tensor, RowHead]:
+        """F of several inputs `x [N, C, H, W]`, and the head of maps that belong to any of them: what passes the layer by
+        is each input's own."""
+        if self._is_split(x):
+            with torch.no_grad():
+                features, *bypass = (part.detach() for part in self._prefix(x))
+            if all(part.ndim > 0 and len(part) == len(x) for part in bypass):
+                return features, lambda maps, rows: self._head(maps, *[part[rows] for part in bypass])
+        outputs, _ = self._recorded(x)
+        return outputs[-1], lambda maps, rows: self._replaced(x[rows], len(outputs))(maps)
+
     def _replaced(self, x: Tensor, last: int) -> Head:
         def run(features: Tensor) -> Tensor:
             calls = 0
@@ -144,7 +157,7 @@ class Suffix:
                 return features.clone() if calls == last else None
 
             with hooked(self.module, self.layer, replace):
-                return self.module(x.expand(features.shape[0], *x.shape[1:]))
+                return self.module(x.expand(features.shape[0], *x.shape[1:]).clone())
 
         return run
 

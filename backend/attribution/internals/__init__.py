@@ -1,0 +1,1 @@
+"""Inside a network: layers read by a lens, filters, and how they form during training."""
