@@ -55,12 +55,14 @@ class SyntheticCough:
 
 def generate(count: int, seed: int = 0, hum: Hum = "random") -> list[SyntheticCough]:
     """`count` recordings, classes in turn; recording i depends on (seed, i, hum) only."""
-    recordings = []
-    for i in range(count):
-        label = i % 2
-        with_hum = _stream(seed, i, "has hum").random() < HUM_SHARE[hum][label]
-        recordings.append(render(seed, i, label, hum=with_hum))
-    return recordings
+    return [recording(i, seed, hum) for i in range(count)]
+
+
+def recording(number: int, seed: int = 0, hum: Hum = "random") -> SyntheticCough:
+    """Number `number` of `generate`, alone."""
+    label = number % 2
+    with_hum = _stream(seed, number, "has hum").random() < HUM_SHARE[hum][label]
+    return render(seed, number, label, hum=with_hum)
 
 
 def render(
