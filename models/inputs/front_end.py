@@ -13,7 +13,7 @@ from torch import Tensor
 
 from app.core.errors import InvalidInput, ModelRejected
 from models.inputs.files import check_modality, is_file, read_file
-from models.inputs.image import BLUR, gaussian_blur
+from models.inputs.replaced import replaced
 from models.inputs.sound import SILENT, checked, checked_start
 from models.media.levels import Scale
 from models.media.segment import loudest_start
@@ -93,18 +93,12 @@ class SpectrogramInput(InputSpec):
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
         """silence: the front end of a silent recording, or the lowest value where that is no number (a logarithm of
         zero). mean: each input's own mean. blur: a Gaussian of 5 % of the longer side."""
-        kind = kind or self.baselines[0]
-        if kind == "silence":
+
+        def silence() -> Tensor:
             silent = self._run(torch.zeros(self.samples)).to(x)
-            lowest = x.amin(dim=(1, 2, 3), keepdim=True)
-            return torch.where(torch.isfinite(silent), silent, lowest).expand_as(x).clone()
-        if kind == "mean":
-            return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
-        if kind == "blur":
-            return gaussian_blur(x, BLUR * max(x.shape[-2:]))
-        raise InvalidInput(
-            "This model takes sound: the replacement must be silence, mean or blur.", field="baseline"
-        )
+            return torch.where(torch.isfinite(silent), silent, x.amin(dim=(1, 2, 3), keepdim=True))
+
+        return replaced(x, kind, self.baselines, "sound", silence)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -6,25 +6,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from app.core.errors import InvalidInput, TooLarge
 from app.core.settings import get_settings
 from models.inputs.files import is_file, read_file
+from models.inputs.replaced import replaced
 from models.media.images import from_pillow
 from models.media.levels import Scale
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
 
-BLUR = 0.05
-"""Standard deviation of the blurred baseline, as a share of the longer side (11 px at 224): removes shapes and
-texture, keeps colours."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SMALL = 0.5
 
@@ -100,16 +96,7 @@ class ImageInput(InputSpec):
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
         """black: pixel value 0. mean: each photo's own mean colour. blur: a Gaussian of 5 % of the longer
         side, edges repeated."""
-        kind = kind or self.baselines[0]
-        if kind == "black":
-            return self.normalise(torch.zeros_like(x))
-        if kind == "mean":
-            return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
-        if kind == "blur":
-            return gaussian_blur(x, BLUR * max(x.shape[-2:]))
-        raise InvalidInput(
-            "This model takes photos: the replacement must be black, mean or blur.", field="baseline"
-        )
+        return replaced(x, kind, self.baselines, "photos", lambda: self.normalise(torch.zeros_like(x)))
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -269,18 +256,3 @@ def _per_channel(values: float | Sequence[float], channels: int) -> tuple[float,
     if len(numbers) != channels or not all(math.isfinite(number) for number in numbers):
         raise ValueError("mean and std need one finite number per channel")
     return numbers
-
-
-def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
-    """Separable Gaussian over the last two sides of `[N, C, H, W]`, cut at 3 sigma, edges repeated (a
-    constant stays itself)."""
-    radius = max(1, math.ceil(3 * sigma))
-    offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    pad = partial(F.pad, mode="replicate")
-    channels = x.shape[1]
-    rows = kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
-    columns = kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
-    x = F.conv2d(pad(x, (0, 0, radius, radius)), rows, groups=channels)
-    return F.conv2d(pad(x, (radius, radius, 0, 0)), columns, groups=channels)

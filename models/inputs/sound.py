@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from app.core.errors import InvalidInput
 from models.inputs.files import is_file, read_file
-from models.inputs.image import BLUR, gaussian_blur
+from models.inputs.replaced import replaced
 from models.media.arrays import Spectrogram, spectrogram
 from models.media.images import as_spectrogram, from_pillow
 from models.media.levels import Scale, decibels
@@ -139,16 +139,7 @@ class SoundInput(InputSpec):
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
         """silence: the floor, -80 dB, everywhere. mean: each recording's own mean level. blur: a Gaussian
         of 5 % of the longer side."""
-        kind = kind or self.baselines[0]
-        if kind == "silence":
-            return torch.zeros_like(x)
-        if kind == "mean":
-            return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
-        if kind == "blur":
-            return gaussian_blur(x, BLUR * max(x.shape[-2:]))
-        raise InvalidInput(
-            "This model takes sound: the replacement must be silence, mean or blur.", field="baseline"
-        )
+        return replaced(x, kind, self.baselines, "sound", lambda: torch.zeros_like(x))
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from app.core.errors import InvalidInput
 from models.inputs.files import is_file, read_file
-from models.inputs.image import BLUR, gaussian_blur
+from models.inputs.replaced import replaced
 from models.media.arrays import Spectrogram
 from models.media.levels import Scale
 from models.spec import Axis, Baseline, InputSpec, Modality, Prepared
@@ -76,12 +76,7 @@ class ArrayInput(InputSpec):
 
     def baseline(self, x: Tensor, kind: Baseline | None = None) -> Tensor:
         """mean: each input's own mean, channel by channel. blur: a Gaussian of 5 % of the longer side."""
-        kind = kind or self.baselines[0]
-        if kind == "mean":
-            return x.mean(dim=(2, 3), keepdim=True).expand_as(x).clone()
-        if kind == "blur":
-            return gaussian_blur(x, BLUR * max(x.shape[-2:]))
-        raise InvalidInput("This model takes arrays: the replacement must be mean or blur.", field="baseline")
+        return replaced(x, kind, self.baselines, "arrays")
 
     def describe(self) -> dict[str, Any]:
         return {

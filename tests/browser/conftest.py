@@ -144,9 +144,9 @@ def phone(browser: Browser) -> Iterator[Page]:
     yield from _page(browser, viewport={"width": 390, "height": 844}, has_touch=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def served() -> Iterator[Site]:
-    """The widgets on a page without Dash; tests that watch requests have a site each."""
+    """The widgets on a page without Dash, for one test: it remembers what was asked of it."""
     site = Site()
     yield site
     site.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,13 +12,6 @@ from tests.browser.widgets.scenes import aim, pixel, show, wait_frames
 from tests.browser.widgets.server import Site, pixel_axes
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def served() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.close()
 
 
 def means(values: np.ndarray, size: int) -> np.ndarray:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
 
 import matplotlib
 import numpy as np
@@ -20,13 +19,6 @@ from tests.browser.widgets.scenes import aim, pixel, show, wait_frames
 from tests.browser.widgets.server import Site, pixel_axes, sound_axes
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def served() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.close()
 
 
 # ---- drawing ----

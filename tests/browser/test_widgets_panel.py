@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from tests.browser.widgets.scenes import aim, show, states, told
 from tests.browser.widgets.server import Site, npy, pixel_axes, record
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def served() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.close()
 
 
 def progress(**changed: Any) -> dict[str, Any]:

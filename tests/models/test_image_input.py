@@ -13,8 +13,8 @@ from PIL import Image
 
 import models
 from app.core.errors import InvalidInput, NotDecodable, NotFound, TooLarge
-from models.inputs.image import gaussian_blur
 from models.inputs.image import read as read_with_notes
+from models.inputs.replaced import gaussian_blur
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -107,3 +107,10 @@ def test_a_prediction_starts_no_measurement_by_itself():
     )
     Services.get_ready(services, ModelSource(model="m", digest="d"), "M")
     assert [title for _, _, title in services._chosen.values()] == ["Measure M"]
+
+
+def test_a_card_changed_alone_changes_the_key():
+    before, after = (
+        lookup.KnownModel(lookup.ModelInfo(**INFO, card={"temperature": t}), {}) for t in (1.0, 2.0)
+    )
+    assert before.identity != after.identity

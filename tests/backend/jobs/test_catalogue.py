@@ -179,22 +179,3 @@ def test_a_worker_notices_that_bundled_weights_were_trained_anew(bundled, tmp_pa
     assert (again.digest, again.spec.temperature) == (digest, 3.0)
     with pytest.raises(Conflict, match="replaced"):
         cache.get(ModelSource(model="shapes", digest=first.digest), files)
-
-
-def test_a_card_changed_alone_changes_the_key():
-    info = {
-        "key": "m",
-        "title": "M",
-        "modalities": ["image"],
-        "labels": ["a", "b"],
-        "digest": "d",
-        "layers": [],
-        "default_layer": None,
-        "input": {},
-        "source": "",
-        "licence": "",
-    }
-    one, other = (
-        lookup.KnownModel(lookup.ModelInfo(**info, card={"temperature": t}), {}) for t in (1.0, 2.0)
-    )
-    assert one.identity != other.identity
