@@ -210,6 +210,15 @@ class Client:
     async def analysis(self, key: str) -> ConceptAnalysis:
         return await self._get(f"/concept-analyses/{quote(key, safe='')}", ConceptAnalysis)
 
+    async def internals(self, key: str) -> dict[str, Any]:
+        """A study of all filters of a layer, as the API answers it."""
+        answer: dict[str, Any] = (await self._call("GET", f"/internals/{quote(key, safe='')}")).json()
+        return answer
+
+    async def internals_array(self, key: str, name: str) -> np.ndarray:
+        """One of its arrays."""
+        return await self._array(f"/internals/{quote(key, safe='')}/{quote(name, safe='')}.npy")
+
 
 def _read(answer: httpx.Response, kind: type[Any] | TypeAdapter[Any]) -> Any:
     adapter = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)

@@ -38,6 +38,7 @@ def layout(**query: str) -> Component:
             dcc.Store(id="inside-address"),
             dcc.Store(id="inside-upload"),
             dcc.Store(id="inside-window"),
+            dcc.Store(id="inside-study"),
             html.H1("Inside the network", className="ev-visually-hidden"),
             html.Div(skeleton(), id="inside-body"),
         ]

@@ -6,6 +6,7 @@ import "./concepts/maker.mjs";
 import "./concepts/map.mjs";
 import "./dash/copy_link.mjs";
 import "./evidence/legend.mjs";
+import "./inside/inside.mjs";
 import "./models/hub.mjs";
 import "./models/offer.mjs";
 import "./models/weights.mjs";

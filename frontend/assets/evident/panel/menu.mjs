@@ -6,6 +6,19 @@ import { tellDash } from "../dash/tell.mjs";
 import { downloadPicture, fileName } from "./download.mjs";
 import { showTable } from "./table.mjs";
 
+/**
+ * Where the same input, model and class are shown layer by layer; null before they are known. Pure.
+ * @param {Partial<ExplanationRequest> | null | undefined} request
+ */
+export function insideAddress(request) {
+  if (!request?.input || !request.model) return null;
+  const query = new URLSearchParams({ model: request.model, input: request.input });
+  if (request.target != null) query.set("class", String(request.target));
+  if (request.start != null) query.set("start", String(request.start));
+  if (request.layer) query.set("layer", request.layer);
+  return `/inside?${query}`;
+}
+
 export class PanelMenu {
   constructor(panel) {
     this.panel = panel;
@@ -80,6 +93,8 @@ export class PanelMenu {
       out.push(this.link("numbers", "Download NPY", `${base}/values.npy`, `${file}.npy`));
       out.push(this.link("file", "Download JSON", base, `${file}.json`));
     }
+    const inside = insideAddress(panel.job?.request);
+    if (inside) out.push(el("a.ev-menu-item", { role: "menuitem", tabIndex: -1, href: inside }, icon("layers"), "Layers"));
     out.push(this.action("link", "Copy link", () => copyLink()));
     return out;
   }

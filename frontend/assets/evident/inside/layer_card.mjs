@@ -1,0 +1,171 @@
+/* All filters of the chosen layer over many inputs: which are alike, which matter, whether the ranking holds. Starts by itself when somebody
+   stays at a layer, says what it costs, and can be stopped. */
+import { el, icon } from "../core/elements.mjs";
+import * as words from "../maps/words.mjs";
+import { tellDash } from "../dash/tell.mjs";
+import { correlationMap, importanceBars, removalChart } from "./charts.mjs";
+import { fact, progressLine, trouble } from "./parts.mjs";
+import * as reading from "./reading.mjs";
+
+const BARS = 6;
+
+export class LayerCard {
+  turn = 0;
+
+  /** @param {import("./session.mjs").Session} session */
+  constructor(session) {
+    this.session = session;
+    this.title = el("h2.ev-inside-title");
+    this.quiet = el("span.ev-muted");
+    this.more = el(
+      "button.ev-icon-button",
+      {
+        type: "button",
+        title: "All charts, large",
+        "aria-label": "All charts of the layer, large",
+        hidden: true,
+        onclick: () => this.enlarge(),
+      },
+      icon("expand"),
+    );
+    this.save = el(
+      "button.ev-icon-button",
+      {
+        type: "button",
+        title: "Save the numbers (CSV)",
+        "aria-label": "Save the numbers of all filters as CSV",
+        hidden: true,
+        onclick: () => this.download(),
+      },
+      icon("download"),
+    );
+    this.work = el("div");
+    this.body = el("div.ev-all-body");
+    this.node = el(
+      "section.ev-card.ev-inside-all.ev-lab-only",
+      { "aria-label": "All filters of the layer" },
+      el("header.ev-inside-head", {}, el("div.ev-inside-titles", {}, this.title, this.quiet), el("div.ev-row", {}, this.save, this.more)),
+      this.work,
+      this.body,
+    );
+  }
+
+  draw() {
+    const { session } = this;
+    const { layer, studied } = session;
+    this.turn += 1;
+    if (!layer) return;
+    const result = studied?.result;
+    this.title.textContent = `All ${layer.shape?.[0] ?? ""} filters of ${layer.name}`;
+    this.quiet.textContent = result ? `${words.integer(result.calibration?.count ?? 0)} inputs` : "";
+    this.quiet.title = result?.calibration?.title ?? "";
+    this.more.hidden = !result || studied.busy;
+    this.save.hidden = this.more.hidden;
+    this.work.replaceChildren(...this.state());
+    if (!reading.hasMap(layer)) {
+      this.title.textContent = "All filters";
+      this.body.replaceChildren(el("p.ev-muted", {}, "This entry has no filters of its own."));
+    } else if (!studied) this.body.replaceChildren(el("p.ev-muted", {}, "Studied as soon as you stay at this layer."));
+    else this.fill(this.turn);
+  }
+
+  state() {
+    const { studied } = this.session;
+    if (!studied) return [];
+    if (studied.problem) return [trouble(studied.problem, () => studied.again())];
+    if (studied.state === "cancelled") {
+      const again = el("button.ev-button.ev-button--small", { type: "button", onclick: () => studied.again() }, "Go on");
+      return [el("p.ev-inside-work", {}, el("span.ev-muted", {}, "Stopped. "), again)];
+    }
+    return studied.busy ? [progressLine(studied, "Every filter switched off on many inputs")] : [];
+  }
+
+  async fill(turn) {
+    const { studied } = this.session;
+    if (!studied?.job) return;
+    const { result } = studied;
+    const parts = [await this.alike(studied, result), result && this.matters(result)];
+    if (turn !== this.turn) return;
+    const shown = parts.filter((part) => part instanceof Node);
+    if (shown.length) this.body.replaceChildren(...shown);
+    else if (studied.busy) this.body.replaceChildren(el("p.ev-muted", {}, "The first picture comes in a moment."));
+  }
+
+  /** Correlation with its clusters, and how many directions there are. */
+  async alike(studied, result) {
+    if (!result) return null;
+    const facts = [
+      fact("effective size", el("strong", {}, `${result.effective_dimension?.toFixed(1) ?? "?"} of ${result.filters.length}`)),
+      fact("clusters", el("strong", {}, String(result.clusters.length))),
+      fact("dead", el("strong", {}, deadWords(result.dead))),
+    ];
+    const told = el("p.ev-muted.ev-small.ev-matrix-told", {}, "−1 blue · +1 red");
+    let matrix = null;
+    try {
+      const { shape, data } = await studied.array("correlation");
+      const n = shape[0];
+      matrix = correlationMap({ values: data, n, order: result.order, clusters: result.clusters }, (i, j, r) => {
+        told.textContent = `${i} and ${j}: r ${words.value(r, true, 2)}`;
+      });
+    } catch {
+      told.textContent = "The correlation could not be fetched.";
+    }
+    return el("div.ev-all-alike", {}, matrix, el("div.ev-inside-facts", {}, ...facts, told));
+  }
+
+  /** What is lost without each filter, and whether removing them in that order hurts as it should. */
+  matters(result) {
+    const { session } = this;
+    const at = Math.max(0, result.classes.indexOf(session.subject.target));
+    const rows = [...result.filters]
+      .filter(({ drops }) => Number.isFinite(drops?.[at]))
+      .sort((a, b) => Math.abs(b.drops[at]) - Math.abs(a.drops[at]))
+      .slice(0, BARS)
+      .map(({ index, drops }) => ({
+        name: String(index),
+        value: drops[at],
+        title: `Without filter ${index} the logit of ${result.labels[at]} falls by ${words.value(drops[at], true)} on average`,
+        onclick: () => session.pick(index),
+      }));
+    const bars = rows.length ? [el("h3.ev-inside-sub", {}, "Logit lost without"), importanceBars(rows)] : [];
+    const curve = result.removal?.counts?.length ? [el("h3.ev-inside-sub", {}, "Answers kept"), removalChart(result.removal)] : [];
+    if (!bars.length && !curve.length) return null;
+    return el("div.ev-all-matters", {}, el("div", {}, ...bars), el("div", {}, ...curve));
+  }
+
+  /** Large charts that can be hovered, zoomed and saved are the page's own drawer. */
+  enlarge() {
+    const { studied, subject, label } = this.session;
+    tellDash("inside-study", { data: { id: studied?.job?.id, target: subject.target, label, at: Date.now() } });
+  }
+
+  download() {
+    const { studied, layer, subject } = this.session;
+    const result = studied?.result;
+    if (!result) return;
+    const labels = result.labels;
+    const head = ["filter", "dead", "cluster", "twin", "twin_r", "importance", "taylor"];
+    head.push(
+      ...labels.map((label) => `logit_drop ${label}`),
+      ...labels.map((label) => `mean ${label}`),
+      ...labels.map((label) => `auc ${label}`),
+    );
+    const rows = result.filters.map((each) => [
+      each.index,
+      each.dead,
+      each.cluster,
+      each.twin?.filter,
+      each.twin?.r,
+      each.importance,
+      each.taylor,
+      ...labels.map((_, n) => each.drops?.[n]),
+      ...labels.map((_, n) => each.mean?.[n]),
+      ...labels.map((_, n) => each.auc?.[n]),
+    ]);
+    const href = URL.createObjectURL(new Blob([reading.csv(head, rows)], { type: "text/csv" }));
+    el("a", { href, download: `filters-${subject.model}-${layer.name}.csv`.replace(/[^\w.-]+/g, "-") }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 10000);
+  }
+}
+
+const deadWords = (dead) => (!dead?.length ? "none" : dead.length > 3 ? String(dead.length) : `${dead.length} (${reading.filters(dead)})`);

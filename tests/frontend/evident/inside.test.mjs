@@ -1,0 +1,156 @@
+/* What the Inside page says and draws, as far as no document is needed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+const at = "../../../frontend/assets/evident/inside";
+const reading = await import(`${at}/reading.mjs`);
+const charts = await import(`${at}/charts.mjs`);
+const kernels = await import(`${at}/kernels.mjs`);
+const { insideQuery } = await import("../../../frontend/assets/evident/dash/address.mjs");
+const { insideAddress } = await import("../../../frontend/assets/evident/panel/menu.mjs");
+
+const classes = (wheeze) => [
+  { index: 1, label: "wheeze", probability: wheeze, logit: 1 },
+  { index: 0, label: "no wheeze", probability: 1 - wheeze, logit: 0 },
+];
+const layer = (name, wheeze, more = {}) => ({
+  name,
+  kind: "ReLU",
+  shape: [4, 2, 2],
+  readable: true,
+  classes: classes(wheeze),
+  top: wheeze > 0.5 ? 1 : 0,
+  agreement: 0.96,
+  majority: 0.6,
+  r2: 0.8,
+  trusted: true,
+  features: [],
+  ...more,
+});
+const head = layer("final", 0.96, { kind: "head", shape: [2] });
+const labels = { 0: "no wheeze", 1: "wheeze" };
+const result = (decided, ...layers) => ({ layers: [...layers, head], decided_from: decided, top: 1 });
+
+test("the first sentence says where it is decided and what was said before", () => {
+  const told = result("relu3", layer("relu1", 0.3), layer("relu2", 0.05), layer("relu3", 0.92));
+  assert.deepEqual(reading.decision(told, labels), [
+    "Decided from relu3 on.",
+    "Up to relu2 the layer's own prediction was still \u201cno wheeze\u201d.",
+  ]);
+  assert.equal(reading.firstLayer(told), 2);
+});
+
+test("a decision of the head alone, and one that never settles, are said as such", () => {
+  assert.match(reading.decision(result("final", layer("relu1", 0.3)), labels)[0], /only at the end/);
+  assert.match(reading.decision(result(null, layer("relu1", 0.3)), labels)[0], /No layer before the last/);
+  assert.equal(reading.firstLayer(result("final", layer("relu1", 0.3))), 0, "the last layer that has a map");
+  assert.equal(reading.firstLayer(result("relu2", layer("relu1", 0.3), layer("relu2", 0.9, { readable: false }))), 0);
+});
+
+test("a layer that cannot be read is no witness of what was said before", () => {
+  const blind = layer("relu2", 0.1, { readable: false, classes: [], reason: "used twice" });
+  const told = result("relu3", layer("relu1", 0.9), blind, layer("relu3", 0.92));
+  assert.equal(reading.decision(told, labels)[1], "");
+});
+
+test("filters that carry a class are those that support it, three at most", () => {
+  const features = [
+    { filter: 13, share: -0.85 },
+    { filter: 6, share: 0.64 },
+    { filter: 22, share: 0.54 },
+    { filter: 40, share: 0.47 },
+    { filter: 1, share: 0.37 },
+  ];
+  const numbers = reading.carriers(layer("relu3", 0.9, { features }));
+  assert.deepEqual(numbers, [6, 22, 40]);
+  assert.equal(reading.carried(numbers, 0.96, 0.42), "Filters 6, 22 and 40 carry it: without them 0.96 \u2192 0.42.");
+  assert.equal(reading.carried([6], 0.96, 0.42), "Filter 6 carries it: without it 0.96 \u2192 0.42.");
+  assert.equal(reading.carried(numbers, 0.96, NaN), "", "nothing is said before it is known");
+  assert.deepEqual(
+    reading.ordered(features, "against").map(({ filter }) => filter),
+    [13, 1, 40, 22, 6],
+  );
+  assert.equal(reading.ordered(features, "share")[0].filter, 13);
+});
+
+test("how far a layer can be trusted stands in words, with the reason where it cannot be read", () => {
+  assert.equal(reading.reliability(layer("a", 0.9)).text, "96 % of held-out agree");
+  assert.match(reading.reliability(layer("a", 0.9)).title, /commonest answer would agree in 60 %/);
+  assert.deepEqual(reading.reliability(layer("a", 0.9, { agreement: 0.79, trusted: false })).text, "hard to read: 79 % agree");
+  assert.equal(reading.reliability(layer("a", 0.9, { readable: false, reason: "used twice" })).text, "used twice");
+  assert.equal(reading.reliability(head).text, "the model itself");
+  assert.equal(reading.reliability(layer("a", 0.9, { agreement: null })).state, "off");
+});
+
+test("a card shows the explained class and what stands against it", () => {
+  const many = { classes: [...classes(0.2), { index: 7, label: "cat", probability: 0.5, logit: 0 }] };
+  assert.deepEqual(
+    reading.pair(many, 1).map(({ index }) => index),
+    [1, 0],
+  );
+  assert.deepEqual(
+    reading.pair(many, 7).map(({ index }) => index),
+    [7, 0],
+  );
+  assert.deepEqual(reading.pair({ classes: [] }, 1), []);
+});
+
+test("the cards under the rail are those around the chosen layer", () => {
+  assert.deepEqual(reading.span(2, 5, 5), [0, 5]);
+  assert.deepEqual(reading.span(0, 17, 5), [0, 5]);
+  assert.deepEqual(reading.span(8, 17, 5), [6, 5]);
+  assert.deepEqual(reading.span(16, 17, 5), [12, 5]);
+  assert.deepEqual(reading.span(0, 3, 9), [0, 3]);
+});
+
+test("a matrix is drawn in the order of its clusters, which are framed", () => {
+  assert.deepEqual([...charts.reordered([1, 2, 3, 4, 5, 6, 7, 8, 9], 3, [2, 0, 1])], [9, 7, 8, 3, 1, 2, 6, 4, 5]);
+  assert.deepEqual(charts.boxes([2, 0, 1, 3], [[0, 2], [1], [3]]), [{ from: 0, size: 2 }]);
+});
+
+test("a curve goes from the top left to the bottom right of its box", () => {
+  assert.equal(charts.path([0, 4], [1, 0.5], { width: 100, height: 50, low: 0.5, high: 1, most: 4 }), "M0.0 0.0L100.0 50.0");
+});
+
+test("kernels are blue below zero, red above, on one scale around it", () => {
+  const [low, zero, high] = [0, 1, 2].map((i) => [...kernels.signedPixels([-1, 0, 1], 1).slice(4 * i, 4 * i + 3)]);
+  assert.ok(low[2] > low[0] && high[0] > high[2]);
+  assert.ok(Math.abs(zero[0] - zero[2]) < 12, "grey in the middle");
+  assert.deepEqual([...kernels.meanKernel([1, 2, 3, 4], 2, 2)], [2, 3]);
+  assert.deepEqual([...kernels.pixels([7, 9], 1)], [7, 7, 7, 255, 9, 9, 9, 255]);
+  assert.deepEqual(
+    [...kernels.flipped(kernels.pixels([7, 9], 1), 2, 1)].filter((_, i) => i % 4 === 0),
+    [9, 7],
+  );
+});
+
+test("numbers leave the page as CSV", () => {
+  assert.equal(
+    reading.csv(
+      ["a", "b"],
+      [
+        [1, 'x, "y"'],
+        [null, 2],
+      ],
+    ),
+    'a,b\n1,"x, ""y"""\n,2\n',
+  );
+});
+
+test("the address holds what is shown, with layer and filter of its own model only", () => {
+  const shown = { model: "m", input: "i", class: "2", drawn: "2" };
+  assert.equal(insideQuery(shown, { model: "m", layer: "relu3", filter: 6 }), "model=m&input=i&class=2&layer=relu3&filter=6");
+  assert.equal(insideQuery(shown, { model: "other", layer: "relu3", filter: 6 }), "model=m&input=i&class=2");
+  assert.equal(
+    insideQuery({ ...shown, layer: "relu1" }, { model: "m", layer: "relu3", filter: null }),
+    "model=m&input=i&class=2&layer=relu3",
+  );
+});
+
+test("a panel of Compare leads to the same input, model and class", () => {
+  assert.equal(
+    insideAddress({ input: "i", model: "m", target: 0, layer: "relu4", start: null }),
+    "/inside?model=m&input=i&class=0&layer=relu4",
+  );
+  assert.equal(insideAddress(null), null);
+});
