@@ -4,10 +4,6 @@ written out where it is placed."""
 from __future__ import annotations
 
 
-def sample(key: str) -> dict[str, str]:
-    return {"type": "sample", "key": key}
-
-
 def tune(method: str) -> dict[str, str]:
     return {"type": "tune", "method": method}
 
@@ -28,6 +24,10 @@ def reset(method: str) -> dict[str, str]:
 
 def panel(method: str) -> dict[str, str]:
     return {"type": "map", "method": method}
+
+
+def panel_beside(method: str) -> dict[str, str]:
+    return {"type": "map-beside", "method": method}
 
 
 def run_one(method: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The Compare page: an input, its prediction, and maps of it side by side."""
 
-from frontend.compare import browser, maps, numbers, page, params, subject, welcome
+from frontend.compare import beside, browser, maps, numbers, page, params, subject, welcome
 from frontend.pages import Page
 
-PAGE = Page("/", "Compare", page.layout, (page, subject, maps, params, numbers, browser, welcome), order=10)
+PAGE = Page(
+    "/", "Compare", page.layout, (page, subject, maps, beside, params, numbers, browser, welcome), order=10
+)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What stands beside the view: another input under the same network, or the same input under another network."""
+
+    kind: Literal["input", "model"]
+    key: str
+
+
+@dataclass(frozen=True)
 class View:
     """One state of the Compare page."""
 
@@ -43,11 +51,15 @@ class View:
     """Known evidence is outlined, where it is known: what is said about a sample speaks of its outline."""
     along: str | None = None
     """An input to be opened if the model takes such inputs: it was open when the model was chosen on another page."""
+    beside: Beside | None = None
+    paired: bool = False
+    """The two maps of a pair share the end of their colour scale."""
 
 
 def read(query: Mapping[str, str]) -> View:
     """The view that a query asks for."""
     methods = query.get("methods")
+    beside = _beside(query)
     return View(
         model=query.get("model") or None,
         input=query.get("input") or None,
@@ -60,7 +72,17 @@ def read(query: Mapping[str, str]) -> View:
         params=_params(query.get("params")),
         look=_look(query.get("look", "")),
         evidence=query.get("evidence") != "0",
+        beside=beside,
+        paired=beside is not None and query.get("paired") == "1",
     )
+
+
+def _beside(query: Mapping[str, str]) -> Beside | None:
+    """`input:ID` or `model:KEY`; nothing stands beside itself."""
+    kind, _, key = query.get("beside", "").partition(":")
+    if kind not in {"input", "model"} or not key or key == query.get(kind):
+        return None
+    return Beside("input" if kind == "input" else "model", key)
 
 
 def _number(text: str | None, low: float, high: float) -> float | None:

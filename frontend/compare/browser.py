@@ -82,6 +82,37 @@ def register(app: Dash, _client: Client) -> None:
         *state,
         State({"type": "map", "method": ALL}, "id"),
     )
+    beside = Input("beside-store", "data")
+    app.clientside_callback(
+        function("besideOn"),
+        Output("compare", "data-beside"),
+        Output("beside-drawer", "opened", allow_duplicate=True),
+        beside,
+        prevent_initial_call="initial_duplicate",
+    )
+    app.clientside_callback(
+        function("besideInput"),
+        Output("beside-store", "data", allow_duplicate=True),
+        Input("beside-input-store", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        function("besideOff"),
+        Output("beside-store", "data", allow_duplicate=True),
+        Input("beside-close", "n_clicks"),
+        Input("input-store", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        function("besideStale"),
+        Output({"type": "map-beside", "method": ALL}, "data-stale"),
+        Input({"type": "map", "method": ALL}, "data-stale"),
+        Input("panels-beside", "children"),
+        State({"type": "map", "method": ALL}, "id"),
+        State({"type": "map-beside", "method": ALL}, "id"),
+    )
+    paired = Input("beside-paired", "checked")
+    app.clientside_callback(function("paired"), Output("beside-card", "data-paired"), paired)
     app.clientside_callback(
         function("compareOpened"),
         Output("compare", "data-opened"),
@@ -89,7 +120,7 @@ def register(app: Dash, _client: Client) -> None:
         State("input-store", "data"),
     )
     about = [Input(f"{name}-store", "data") for name in ("opened", "input", "subject")]
-    settings = [state[0], Input("methods", "value"), *state[1:], outlined, *look]
+    settings = [state[0], Input("methods", "value"), *state[1:], outlined, beside, paired, *look]
     app.clientside_callback(function("compareLink"), Output("copy-link", "value"), *about, *settings)
     # A new input is in the address at once, not first when it is predicted: whoever leaves the page before takes it along.
     app.clientside_callback(

@@ -12,11 +12,11 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from app.core.schemas import Credit, Input, Sample
+from app.core.schemas import Credit, Input, Sample, SamplePair
 from frontend import ids
 from frontend.client import href
 from frontend.ui import words
-from frontend.ui.common import action, checks, chip, confirm, drawer, hidden, icon, note, widget
+from frontend.ui.common import action, checks, chip, confirm, drawer, hidden, icon, note, sets, widget
 
 
 def sources(limits: Mapping[str, Any]) -> Component:
@@ -168,17 +168,18 @@ def grouped(
     samples: Sequence[Sample],
     inputs: Mapping[str, Input],
     list_class: str,
-    prefix: str = "",
     brief: bool = False,
 ) -> Component:
-    """One list per kind of sample, each named for what it is. prefix: of the ids, where the samples stand twice on
-    the page."""
+    """One list per kind of sample, each named for what it is; pairs stand last in theirs."""
     parts: list[Component] = []
-    for group, members in itertools.groupby(samples, key=lambda sample: sample.group):
+    for group, listed in itertools.groupby(samples, key=lambda sample: sample.group):
         title, about = words.GROUP[group]
-        cards = [
-            sample_card(sample, inputs.get(sample.input), f"{prefix}{sample.key}", brief)
+        members = list(listed)
+        cards = [sample_card(sample, inputs.get(sample.input), brief) for sample in members]
+        cards += [
+            pair_card(sample, sample.beside, inputs.get(sample.input), brief)
             for sample in members
+            if sample.beside
         ]
         parts += [
             html.H3([title, html.Span(about, className="ev-muted")], className="ev-gallery-title"),
@@ -187,14 +188,26 @@ def grouped(
     return html.Div(parts) if parts else note("There are no bundled samples on this server.")
 
 
-def sample_card(sample: Sample, value: Input | None, key: str = "", brief: bool = False) -> Component:
-    """One case as a button. `key`: its id, where the same sample stands twice on the page. brief: name, kind and credit;
-    what is known about it is told when it is open."""
+def pair_card(sample: Sample, pair: SamplePair, value: Input | None, brief: bool) -> Component:
+    """A sample that opens with its partner beside it."""
+    shown = sample.model_copy(
+        update={"title": pair.title, "description": pair.description, "role": "example"}
+    )
+    return sample_card(shown, value, brief, pair=True)
+
+
+def sample_card(sample: Sample, value: Input | None, brief: bool = False, pair: bool = False) -> Component:
+    """One case as a button. brief: name, kind and credit; what is known about it is told when it is open. pair: it opens
+    with its partner."""
     picture = html.Span(
         html.Img(src=thumbnail(sample, value), alt="", className=f"ev-thumb ev-thumb--{sample.modality}"),
         className="ev-thumb-box",
     )
-    role = chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
+    role = (
+        chip("Side by side", glyph="grid")
+        if pair
+        else chip(words.ROLE[sample.role], words.ROLE_STATE[sample.role], glyph=words.ROLE_ICON[sample.role])
+    )
     title = html.Span(sample.title, className="ev-sample-title")
     credits: list[Component] = (
         [html.Span(f"Photo: {credit(sample.credit)}", className="ev-sample-text")] if sample.credit else []
@@ -213,11 +226,10 @@ def sample_card(sample: Sample, value: Input | None, key: str = "", brief: bool 
         parts = [side, html.Span(told, className="ev-sample-words")]
     return html.Button(
         parts,
-        id=ids.sample(key or sample.key),
         className="ev-sample ev-sample--brief" if brief else "ev-sample",
         title=f"{sample.description} {sample.known}" if brief else None,
-        n_clicks=0,
         type="button",
+        **sets("sample-store", {"key": sample.key, **({"pair": True} if pair else {})}),
     )
 
 
@@ -249,6 +261,6 @@ def waveform(levels: Sequence[float]) -> str:
 
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """The gallery again, while an input is open."""
-    listed = grouped(samples, inputs, "ev-gallery ev-gallery--narrow", "drawer:")
+    listed = grouped(samples, inputs, "ev-gallery ev-gallery--narrow")
     own = widget("recent", store="input-store", className="ev-recents")
     return drawer([own, listed], id="samples-drawer", title="Samples", position="left", size=420)

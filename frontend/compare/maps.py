@@ -256,13 +256,14 @@ async def draw(
         catalogue, fits = await asyncio.gather(client.catalogue(), fits_now(client, answer))
     except ApiProblem as refusal:
         return [common.problem(refusal)]
-    methods = [
-        method
-        for method in catalogue.methods
-        if method.key in set(ticked or ()) and (method.key not in fits or fits[method.key].ok)
-    ]
+    methods = shown(catalogue, fits, ticked)
     known = runs["runs"] if runs and runs.get("subject") == answer["subject"] else {}
     return panels.panels(methods, fits, known, params or {}, Prediction.model_validate(answer["prediction"]))
+
+
+def shown(catalogue: Catalogue, fits: dict[str, Fit], ticked: list[str] | None) -> list[MethodInfo]:
+    """Methods with a panel: ticked ones that fit."""
+    return [method for method in methods_card.fitting(catalogue, fits) if method.key in set(ticked or ())]
 
 
 async def list_downloads(client: Client, ended: Any, runs: Runs | None) -> Any:

@@ -20,7 +20,9 @@ WIDE = {"width": 260, "position": "bottom-end"}
 """Lists may be wider than the field they drop from."""
 
 
-def model_card(options: Sequence[Mapping[str, Any]], model: str | None) -> Component:
+def model_card(
+    options: Sequence[Mapping[str, Any]], model: str | None, aside: Component | None = None
+) -> Component:
     """Model and layer; the layers are filled in when the model is known."""
     choice = dmc.Select(
         id="model-select",
@@ -47,6 +49,7 @@ def model_card(options: Sequence[Mapping[str, Any]], model: str | None) -> Compo
             [html.Label("Layer", htmlFor="layer-select"), layer],
             className="ev-control ev-control--layer ev-lab-only",
         ),
+        aside=aside,
         className="ev-network-card",
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
@@ -19,12 +19,30 @@ from dash.exceptions import PreventUpdate
 from app.core.schemas import Catalogue, Sample
 from app.core.schemas import Input as EvidentInput
 from frontend.client import ApiProblem, Client
-from frontend.compare import input_card, look_card, methods_card, panels, side, welcome, wished_model
+from frontend.compare import (
+    beside_card,
+    input_card,
+    look_card,
+    methods_card,
+    panels,
+    side,
+    welcome,
+    wished_model,
+)
 from frontend.compare.address import View, read
 from frontend.ui import common
 from frontend.wiring import wire
 
-STORES = ("subject-store", "answer-store", "panel-store", "numbers-store")
+STORES = (
+    "subject-store",
+    "answer-store",
+    "panel-store",
+    "numbers-store",
+    "sample-store",
+    "beside-answer-store",
+    "beside-runs-store",
+    "beside-input-store",
+)
 
 
 def layout(**query: str) -> Component:
@@ -135,12 +153,13 @@ def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> 
                 className="ev-column ev-column--left",
             ),
             html.Div(
-                [welcome.start(opened.samples, opened.inputs, opened.limits), *centre()],
+                [welcome.start(opened.samples, opened.inputs, opened.limits), *centre(view.paired)],
                 className="ev-column ev-column--centre",
             ),
             html.Div([side.readout_card(), side.agreement_card()], className="ev-column ev-column--right"),
             input_card.samples_drawer(opened.samples, opened.inputs),
             methods_card.params_drawer(),
+            beside_card.choices_drawer(),
             numbers_drawer(),
         ],
         id="compare",
@@ -169,6 +188,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
             data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None)},
         ),
         dcc.Store(id="wish-store", data={"layer": view.layer}),
+        dcc.Store(id="beside-store", data=asdict(view.beside) if view.beside else None),
         dcc.Store(id="asked-store", storage_type="session"),
         *(dcc.Store(id=name) for name in STORES),
     ]
@@ -200,21 +220,30 @@ def model_and_methods(opened: Opened, view: View) -> list[Component]:
     model = methods_card.choose_model(opened.catalogue.models, modality, view.model)
     rows = methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked)
     return [
-        methods_card.model_card(methods_card.model_options(opened.catalogue.models, modality), model),
+        methods_card.model_card(
+            methods_card.model_options(opened.catalogue.models, modality), model, beside_card.choice()
+        ),
         methods_card.methods_card(rows, ticked, view.seed),
     ]
 
 
-def centre() -> list[Component]:
-    """Prediction and maps of the open input."""
+def centre(paired: bool) -> list[Component]:
+    """Prediction and maps of the open input, and of what stands beside it."""
+    prediction = html.Section(
+        common.skeleton(3),
+        id="prediction-card",
+        className="ev-card ev-prediction ev-when-open",
+        **common.aria(label="Prediction"),
+    )
     return [
-        html.Section(
-            common.skeleton(3),
-            id="prediction-card",
-            className="ev-card ev-prediction ev-when-open",
-            **common.aria(label="Prediction"),
+        html.Div([prediction, beside_card.card(paired)], className="ev-heads"),
+        html.Div(
+            [
+                html.Div(panels.waiting(6), id="panels", className="ev-panels ev-when-open"),
+                html.Div(id="panels-beside", className="ev-panels ev-when-open"),
+            ],
+            className="ev-sides",
         ),
-        html.Div(panels.waiting(6), id="panels", className="ev-panels ev-when-open"),
     ]
 
 

@@ -29,18 +29,31 @@ def panels(
             "input-map",
             display=prediction.display,
             input=prediction.input,
-            axes={"y_axis": prediction.y_axis.model_dump(), "x_axis": prediction.x_axis.model_dump()},
+            axes=axes_of(prediction),
         ),
         className="ev-card ev-panel ev-panel--input",
         id="panel-input",
+        style=nth(0),
     )
     return [
         first,
         *(
-            panel(method, fits.get(method.key), runs.get(method.key), params.get(method.key, {}), prediction)
-            for method in methods
+            panel(
+                method,
+                fits.get(method.key),
+                runs.get(method.key),
+                params.get(method.key, {}),
+                prediction,
+                place,
+            )
+            for place, method in enumerate(methods, 1)
         ),
     ]
+
+
+def nth(place: int) -> dict[str, str]:
+    """A panel's number, by which it stands over its partner when something is beside (beside.css)."""
+    return {"--ev-nth": str(place)}
 
 
 def panel(
@@ -49,6 +62,7 @@ def panel(
     run: Mapping[str, Any] | None,
     params: Mapping[str, Any],
     prediction: Prediction,
+    place: int,
 ) -> Component:
     """A map, a refusal, or the offer to compute it."""
     kind = "ev-panel--map"
@@ -57,34 +71,43 @@ def panel(
         inside: list[Component] = offer(method, fit, params)
     elif "problem" in run:
         inside = [
-            _head(method),
+            head(method.title),
             problem(ApiProblem(Problem.model_validate(run["problem"])), _again(method, "Try again")),
         ]
     else:
-        inside = [
-            widget(
-                "map",
-                id=ids.panel(method.key),
-                explanation=run["id"],
-                title=method.title,
-                signed="1" if method.signed else "0",
-                pieces="1" if method.pieces else "0",
-                key=method.key,
-                family=method.family,
-                display=prediction.display,
-                stale="0",
-            ),
-        ]
+        inside = [map_widget(method, run["id"], prediction, id=ids.panel(method.key))]
     return html.Section(
         inside,
         className=f"ev-card ev-panel {kind}",
         id={"type": "panel", "method": method.key},
+        style=nth(place),
         **aria(label=method.title),
     )
 
 
-def _head(method: MethodInfo) -> Component:
-    return html.Div(html.H3(method.title, className="ev-panel-title"), className="ev-panel-head")
+def map_widget(method: MethodInfo, explanation: str, prediction: Prediction, **more: Any) -> Component:
+    """One map, followed and drawn by the browser."""
+    return widget(
+        "map",
+        explanation=explanation,
+        title=method.title,
+        signed="1" if method.signed else "0",
+        pieces="1" if method.pieces else "0",
+        key=method.key,
+        family=method.family,
+        display=prediction.display,
+        stale="0",
+        **more,
+    )
+
+
+def axes_of(prediction: Prediction) -> dict[str, Any]:
+    """The sides of the display grid, for the browser."""
+    return {"y_axis": prediction.y_axis.model_dump(), "x_axis": prediction.x_axis.model_dump()}
+
+
+def head(title: str) -> Component:
+    return html.Div(html.H3(title, className="ev-panel-title"), className="ev-panel-head")
 
 
 def _again(method: MethodInfo, text: str) -> Component:
@@ -95,7 +118,7 @@ def offer(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> lis
     """A method that was ticked but not run: what it shows and what it costs, before it costs anything."""
     said = html.P(price(method, fit, params), id=ids.cost(method.key, "offer"), className="ev-muted")
     return [
-        _head(method),
+        head(method.title),
         html.Div([html.P(method.summary), said, _again(method, "Run")], className="ev-offer"),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from dash import ALL, Dash, Input, Output, State, no_update
+from dash import Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Input as EvidentInput
@@ -29,10 +29,12 @@ def register(app: Dash, client: Client) -> None:
         output={
             "data": Output("input-store", "data", allow_duplicate=True),
             "model": Output("model-select", "value", allow_duplicate=True),
+            "beside": Output("beside-store", "data", allow_duplicate=True),
+            "paired": Output("beside-paired", "checked"),
             "drawer": Output("samples-drawer", "opened", allow_duplicate=True),
             "notice": notice,
         },
-        inputs={"clicks": Input({"type": "sample", "key": ALL}, "n_clicks")},
+        inputs={"pressed": Input("sample-store", "data")},
     )
     wire(
         app,
@@ -120,21 +122,25 @@ def register(app: Dash, client: Client) -> None:
     )
 
 
-async def open_sample(client: Client, clicks: list[int], trigger: Trigger) -> dict[str, Any]:
-    """A bundled input with the model it was made for."""
-    if not trigger.pressed:
+async def open_sample(client: Client, pressed: dict[str, Any] | None) -> dict[str, Any]:
+    """A bundled input with the model it was made for; `pair`: with what belongs beside it."""
+    if not pressed:
         raise PreventUpdate
-    key = trigger.of("key").rpartition(":")[2]
     try:
-        sample = next((sample for sample in await client.samples() if sample.key == key), None)
+        samples = await client.samples()
+        sample = next((sample for sample in samples if sample.key == pressed.get("key")), None)
         if sample is None:
             raise PreventUpdate
         value = await client.input(sample.input)
     except ApiProblem as refusal:
-        return {"data": no_update, "model": no_update, "drawer": False, "notice": common.problem(refusal)}
+        unchanged = dict.fromkeys(("data", "model", "beside", "paired"), no_update)
+        return {**unchanged, "drawer": False, "notice": common.problem(refusal)}
+    pair = sample.beside if pressed.get("pair") else None
     return {
         "data": {**value.model_dump(), "sample": sample.key},
         "model": sample.model,
+        "beside": {"kind": pair.kind, "key": pair.key} if pair else None,
+        "paired": True if pair else no_update,
         "drawer": False,
         "notice": None,
     }

@@ -14,11 +14,10 @@ from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Input as EvidentInput
 from app.core.schemas import MethodInfo, ModelInfo, Prediction, PredictionRequest, Sample
-from frontend import ids
 from frontend.client import ApiProblem, Client
 from frontend.compare import input_card, maps, methods_card, prediction_card
 from frontend.ui import common
-from frontend.ui.common import aria, icon, widget
+from frontend.ui.common import aria, icon, sets, widget
 from frontend.wiring import wire
 
 SHOWN = "photo_street_sign"
@@ -87,10 +86,9 @@ def result_head(about: str, sample: Sample | None) -> Component:
         [
             html.Button(
                 [icon("grid"), "Open"],
-                id=ids.sample(f"welcome:{sample.key}"),
                 className="ev-button",
-                n_clicks=0,
                 type="button",
+                **sets("sample-store", {"key": sample.key}),
                 **aria(label=f"Open {sample.title} with all its maps"),
             )
         ]

@@ -59,6 +59,13 @@ def confirm(sentence: str, **data: str) -> dict[str, Any]:
     return {"data-confirm": sentence, **{f"data-{key}": value for key, value in data.items()}}
 
 
+def sets(store: str, data: Any) -> dict[str, Any]:
+    """Attributes of a button that puts `data` into a store, in the browser and at once
+    (assets/evident/dash/sets.mjs). A callback of a list of buttons would start whenever the list arrives, and lose a
+    press while that answer is under way."""
+    return {"data-sets": store, "data-value": json.dumps(data)}
+
+
 def text_field(key: str, label: str, description: str, placeholder: str) -> Component:
     """One line to type in, labelled."""
     return dmc.TextInput(id=key, label=label, description=description, placeholder=placeholder, size="xs")

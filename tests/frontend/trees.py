@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from app.core.schemas import Gate
 from frontend import about, shell
 from frontend.client import silent
-from frontend.compare import input_card, methods_card, panels, prediction_card
+from frontend.compare import beside_card, input_card, methods_card, panels, prediction_card
 from frontend.compare import page as compare
 from frontend.compare.address import View
 from frontend.concepts import charts, detail_card, maps_table
@@ -74,7 +74,16 @@ def trees() -> dict[str, Component | list[Component]]:
             *prediction_card.prediction_view(prediction, 1, model, canned.SAMPLES[0], canned.SOUND),
             *drawn_panels(),
             methods_card.params_form(method, canned.FITS["lime"], {}),
+            *beside_card.side("Shapes", canned.CATALOGUE.models[1], prediction, withheld=False),
+            *beside_card.panels(
+                canned.CATALOGUE.methods[:5],
+                {**canned.FITS, "lrp": canned.FITS["occlusion"]},
+                {"grad_cam": {"id": "b1"}, "lime": {"problem": silent("No.").problem.model_dump()}},
+                prediction,
+            ),
+            *beside_card.models(canned.CATALOGUE.models, "image", "shapes"),
         ],
+        "another input": beside_card.inputs(canned.SAMPLES, model, canned.PICTURE.id, canned.LIMITS),
         "uploaded": [
             *input_card.loaded(canned.PICTURE.model_copy(update={"sample": None})),
             input_card.delete_all(),

@@ -37,6 +37,7 @@ from app.core.schemas.inputs import (
     Modality,
     PixelRuns,
     Sample,
+    SamplePair,
 )
 from app.core.schemas.internals import (
     Ablation,
@@ -114,6 +115,7 @@ __all__ = [
     "Record",
     "Request",
     "Sample",
+    "SamplePair",
     "Spot",
     "SpotRequest",
     "StageInfo",

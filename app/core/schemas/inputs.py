@@ -71,6 +71,15 @@ class Credit(BaseModel):
     page: str
 
 
+class SamplePair(BaseModel):
+    """What belongs beside a sample: another input under its network (kind `input`), or another network."""
+
+    kind: Literal["input", "model"]
+    key: str
+    title: str
+    description: str
+
+
 class Sample(BaseModel):
     key: str
     group: Literal["own", "photographs", "sounds", "drawings"]
@@ -87,6 +96,7 @@ class Sample(BaseModel):
     evidence: dict[str, Any] = {}
     credit: Credit | None = None
     """None for what a program of ours made."""
+    beside: SamplePair | None = None
 
 
 class PixelRuns(BaseModel):

@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from app.core.errors import EvidentError, NotFound
-from app.core.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample
+from app.core.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample, SamplePair
 from backend.api.gallery import PREFIX, own_samples
 from backend.api.http.context import Backend
 from backend.api.http.strict import StrictRoute
@@ -35,7 +35,21 @@ async def samples(services: Backend, intake: InputIntake) -> list[Sample]:
     come first."""
     own = await own_samples(services, intake)
     decoded = await asyncio.gather(*(_sample(entry, intake) for entry in _entries()))
-    return [*own, *(sample for sample in decoded if sample is not None)]
+    return [*own, *paired([sample for sample in decoded if sample is not None])]
+
+
+def paired(samples: list[Sample]) -> list[Sample]:
+    """With what belongs beside some of them (`pairs/pairs.json`); a pair whose other recording could not be read is none."""
+    inputs = {sample.key: sample.input for sample in samples}
+    pairs: dict[str, SamplePair] = {}
+    for pair in _pairs():
+        kind: Literal["model", "input"] = "model" if "model" in pair else "input"
+        key = pair["model"] if "model" in pair else inputs.get(pair["input"])
+        if key is not None:
+            pairs[pair["sample"]] = SamplePair(
+                kind=kind, key=key, title=pair["title"], description=pair["description"]
+            )
+    return [sample.model_copy(update={"beside": pairs.get(sample.key)}) for sample in samples]
 
 
 @router.get("/samples/{key}/evidence")
@@ -104,6 +118,12 @@ async def _sample(entry: dict[str, Any], intake: Intake) -> Sample | None:
 @lru_cache(256)
 def _sha(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@lru_cache
+def _pairs() -> list[dict[str, str]]:
+    pairs: list[dict[str, str]] = json.loads((FOLDER / "pairs" / "pairs.json").read_text("utf-8"))
+    return pairs
 
 
 @lru_cache

@@ -1,6 +1,7 @@
 /* Every widget of the pages, declared by its module; then the start. What Dash calls is exported (page.js passes the calls on). */
 import "./agreement/agreement.mjs";
 import "./agreement/summary.mjs";
+import "./beside/contrast.mjs";
 import "./concepts/job_bar.mjs";
 import "./concepts/maker.mjs";
 import "./concepts/map.mjs";
@@ -20,6 +21,7 @@ import "./upload/recent.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
 import { followAddress } from "./dash/bar.mjs";
+import { listenForSets } from "./dash/sets.mjs";
 import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
@@ -34,4 +36,5 @@ listenForConfirm();
 listenForBundles();
 listenForCoughs();
 listenForKeys();
+listenForSets();
 startWidgets();

@@ -66,6 +66,18 @@ def test_samples_without_known_evidence_say_so(client: httpx.Client, after: Any,
     assert "nothing can be outlined" in found["detail"]
 
 
+def test_what_belongs_beside_a_sample_is_there(client: httpx.Client) -> None:
+    samples = {sample["key"]: sample for sample in client.get("/samples").json()}
+    weights = SAMPLES.parent / "weights"
+    pairs = {key: sample["beside"] for key, sample in samples.items() if sample["beside"]}
+    assert {"shortcut", "hum"} <= set(pairs)
+    for key, pair in pairs.items():
+        if pair["kind"] == "model":
+            assert (weights / f"{pair['key']}.safetensors").is_file()
+        else:
+            assert pair["key"] in {sample["input"] for sample in samples.values()} - {samples[key]["input"]}
+
+
 def test_the_list_of_samples_and_the_evidence_agree(client: httpx.Client) -> None:
     """The page asks only where the list says that something is known."""
     for sample in client.get("/samples").json():

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from frontend.compare.address import Look, View, read
+from frontend.compare.address import Beside, Look, View, read
 
 
 def test_a_full_address():
@@ -60,6 +60,17 @@ def test_a_half_damaged_look_keeps_the_good_half():
     assert read({"look": "150,30,for,huge,jet"}).look == Look(
         opacity=70, top=30, sign="for", scale="shared", colours="jet"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "beside"),
+    [("input:ef", Beside("input", "ef")), ("model:timm:resnet18", Beside("model", "timm:resnet18")),
+     ("input:ab", None), ("model:m", None), ("model:", None), ("sound:x", None), ("x", None), ("", None)],
+)  # fmt: skip
+def test_what_stands_beside_is_another_input_or_another_network(said, beside):
+    view = read({"model": "m", "input": "ab", "beside": said, "paired": "1"})
+    assert view.beside == beside
+    assert view.paired == (beside is not None)
 
 
 def test_known_evidence_is_outlined_unless_the_link_says_otherwise():

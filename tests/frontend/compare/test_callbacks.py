@@ -190,7 +190,7 @@ def test_a_photograph_of_ones_own_is_not_left_to_the_model_of_a_sample():
 
 
 def test_a_sample_opens_with_its_model():
-    opened = run(subject.open_sample(api(), [1], Trigger({"type": "sample", "key": "drawer:cough_hum"}, 1)))
+    opened = run(subject.open_sample(api(), {"key": "cough_hum", "at": 1}))
     sample = next(sample for sample in canned.SAMPLES if sample.key == "cough_hum")
     assert (opened["model"], opened["data"]["sample"], opened["drawer"]) == (sample.model, "cough_hum", False)
 

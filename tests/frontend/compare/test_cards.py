@@ -32,6 +32,7 @@ def test_widgets_carry_what_their_scripts_need():
         "agreement",
         "summary",
         "evidence",
+        "contrast",
         "tour-start",
     }
     assert json.loads(named["upload"]["limits"]) == canned.LIMITS

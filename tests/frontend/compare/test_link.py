@@ -4,13 +4,14 @@ in it."""
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frontend.compare.address import Look, View, read
+from frontend.compare.address import Beside, Look, View, read
 from frontend.compare.browser import LOOK
 from frontend.compare.look_card import COLOURS, look_card
 from tests.frontend.evident.modules import MODULES, Node
@@ -45,7 +46,10 @@ VIEWS = st.builds(
     params=st.dictionaries(WORDS, st.dictionaries(WORDS, VALUES, min_size=1, max_size=3), max_size=3),
     look=LOOKS,
     evidence=st.booleans(),
-)
+    beside=st.none()
+    | st.builds(Beside, kind=st.sampled_from(["input", "model"]), key=WORDS.map("other:{}".format)),
+    paired=st.booleans(),
+).map(lambda view: replace(view, paired=view.paired and view.beside is not None))
 
 
 def written(js: Node, view: View) -> str:
@@ -61,6 +65,8 @@ def written(js: Node, view: View) -> str:
         view.layer,
         view.seed,
         view.evidence,
+        asdict(view.beside) if view.beside else None,
+        view.paired,
         *look,
     ]
     return str(js.evaluate(WRITE, choices))

@@ -87,6 +87,15 @@ test("Back asks the page on show, and what is still on its way from before write
   assert.equal(told.length, asked, "is no reason to draw it again");
 });
 
+test("a second side is a choice, and the way back from it", () => {
+  assert.ok(isChoice("/", "model=m&input=a", "model=m&input=a&beside=model:n"));
+  assert.ok(isChoice("/", "model=m&input=a&beside=model:n", "model=m&input=a"));
+  assert.ok(!isChoice("/", "model=m&input=a&beside=model:n", "model=m&input=a&beside=model:n&paired=1"));
+  const own = { query: "model=m&input=a&beside=model:n&paired=1", subject: work("a") };
+  assert.match(queryFor("/", work("b"), own), /beside=model%3An&paired=1/);
+  assert.doesNotMatch(queryFor("/", work("b", "n"), own), /beside/);
+});
+
 test("another page is Dash's to open", () => {
   body = "concepts-body";
   assert.ok(!visit("/?model=m&input=a"));

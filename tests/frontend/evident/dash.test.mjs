@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { compareQuery, conceptsQuery } from "../../../frontend/assets/evident/dash/address.mjs";
 import * as callbacks from "../../../frontend/assets/evident/dash/callbacks.mjs";
+import { besideOff, besideStale } from "../../../frontend/assets/evident/dash/beside.mjs";
 import { equal, isStale, stale, wantedTarget } from "../../../frontend/assets/evident/dash/stale.mjs";
 
 const UNCHANGED = Symbol("no update");
@@ -54,7 +55,9 @@ test("class and seed make every map stale, a layer only maps that used one, a pa
 test("the address of Compare holds what differs from nothing", () => {
   const subject = { model: "m", input: "in1", start: 0 };
   const target = { input: "in1", target: 0 };
-  const query = new URLSearchParams(compareQuery(subject, ["lrp", "rise"], target, { lrp: { a: 1 } }, "conv4", 7, false, 70, 100, "both"));
+  const query = new URLSearchParams(
+    compareQuery(subject, ["lrp", "rise"], target, { lrp: { a: 1 } }, "conv4", 7, false, null, false, 70, 100, "both"),
+  );
   assert.deepEqual(Object.fromEntries(query), {
     model: "m",
     input: "in1",
@@ -69,9 +72,34 @@ test("the address of Compare holds what differs from nothing", () => {
   });
   const other = new URLSearchParams(compareQuery(subject, ["lrp"], { input: "in1", model: "other", target: 3 }, {}, null, 0, true));
   assert.equal(other.get("target"), null, "a class of another model");
-  const bare = new URLSearchParams(compareQuery({ model: "m", input: "in2" }, null, target, {}, null, 0, true, 70));
+  const bare = new URLSearchParams(compareQuery({ model: "m", input: "in2" }, null, target, {}, null, 0, true, null, true, 70));
   assert.deepEqual(Object.fromEntries(bare), { model: "m", input: "in2", methods: "", look: "70" });
   assert.equal(compareQuery(null, ["lrp"], target, {}, "conv4", 7, true), "");
+});
+
+test("the address of Compare holds what stands beside", () => {
+  const beside = (other, paired) =>
+    new URLSearchParams(compareQuery({ model: "m", input: "a" }, [], null, {}, null, 0, true, other, paired, 70));
+  const query = beside({ kind: "model", key: "timm:resnet18", at: 3 }, true);
+  assert.deepEqual([query.get("beside"), query.get("paired")], ["model:timm:resnet18", "1"]);
+  assert.equal(beside({ kind: "input", key: "b" }, false).get("paired"), null);
+  assert.equal(beside(null, true).get("paired"), null, "nothing is beside");
+});
+
+test("a map beside is as stale as its partner", () => {
+  const ids = [{ method: "lrp" }, { method: "lime" }];
+  assert.deepEqual(besideStale(["0", "1"], [], ids, [{ method: "lime" }, { method: "rise" }, { method: "lrp" }]), ["1", "0", "0"]);
+});
+
+test("the second side closes by its button, or with the input of the first", () => {
+  const off = (id, clicks, input) => {
+    window.dash_clientside.callback_context = { triggered: [{ prop_id: id }] };
+    return besideOff(clicks, input);
+  };
+  assert.equal(off("beside-close.n_clicks", 1, { id: "a" }), null);
+  assert.equal(off("beside-close.n_clicks", 0, { id: "a" }), UNCHANGED, "the button only arrived");
+  assert.equal(off("input-store.data", 1, { id: "b" }), UNCHANGED, "another input of the first side");
+  assert.equal(off("input-store.data", 0, null), null);
 });
 
 test("the address of Concepts holds the ticked concepts only", () => {

@@ -6,7 +6,7 @@ import { arrive, isSettled, publish } from "./bar.mjs";
 import { equal, seedOf, wantedTarget } from "./stale.mjs";
 
 /** The Compare page as a query. Pure. */
-export function compareQuery(subject, methods, target, params, layer, seed, outlined, ...look) {
+export function compareQuery(subject, methods, target, params, layer, seed, outlined, beside, paired, ...look) {
   const query = new URLSearchParams();
   if (!subject) return "";
   query.set("model", subject.model);
@@ -20,6 +20,8 @@ export function compareQuery(subject, methods, target, params, layer, seed, outl
   if (params && Object.keys(params).length) query.set("params", JSON.stringify(params));
   query.set("look", look.join(","));
   if (outlined === false) query.set("evidence", "0");
+  if (beside) query.set("beside", `${beside.kind}:${beside.key}`);
+  if (beside && paired) query.set("paired", "1");
   return query.toString();
 }
 

@@ -26,7 +26,7 @@ const parts = (query) => Object.fromEntries(new URLSearchParams(query));
 const inputs = (query) => (parts(query).input ?? parts(query).along ?? "").split(",").filter(Boolean);
 
 /**
- * Whether a choice was made between two queries of a page: another input, model or class. The class of Compare is the predicted one as
+ * Whether a choice was made between two queries of a page: another input, model, class or second side. The class of Compare is the predicted one as
  * soon as that is known, and Concepts lets go of inputs that are gone: no choices. Pure.
  * @param {string} page
  * @param {string} before
@@ -37,6 +37,7 @@ export function isChoice(page, before, after) {
   const [had, has] = [inputs(before), inputs(after)];
   if (has.some((input) => !had.includes(input)) || (page === "/" && had.length > has.length)) return true;
   const other = (name) => Boolean(old[name] && now[name] && old[name] !== now[name]);
+  if (page === "/" && old.beside !== now.beside) return true;
   return other("model") || other("target") || (page !== "/" && (old.class !== now.class || old.view !== now.view));
 }
 

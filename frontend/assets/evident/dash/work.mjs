@@ -22,7 +22,7 @@ try {
 
 /** What stays of a page's address with another input; with another model too. */
 const STAYS = {
-  "/": { input: ["layer", "params"], model: ["methods", "seed", "look", "evidence"] },
+  "/": { input: ["layer", "params", "beside", "paired"], model: ["methods", "seed", "look", "evidence"] },
   "/concepts": { input: ["concepts", "layers", "negatives"], model: [] },
   "/inside": { input: ["layer", "filter"], model: [] },
 };

@@ -14,6 +14,17 @@ const KNOWN = {
   eye: "A box drawn by eye, to about 2 % of the picture.",
 };
 
+/**
+ * The evidence of a sample, ready to be placed.
+ * @param {{sample: string, input: string, model: string}} known
+ * @returns {Promise<Evidence>}
+ */
+export async function fetchEvidence(known) {
+  const { label, how, regions } = await callApi(`/samples/${encodeURIComponent(known.sample)}/evidence`);
+  const ready = regions.map((region) => ({ ...region, mask: region.mask && unpackMask(region.mask), made: new WeakMap() }));
+  return { ...known, label, how, regions: ready };
+}
+
 class Legend {
   constructor(root) {
     this.root = root;
@@ -32,10 +43,8 @@ class Legend {
     this.take(null);
     if (!known) return;
     try {
-      const { label, how, regions } = await callApi(`/samples/${encodeURIComponent(known.sample)}/evidence`);
-      if (this.known !== known) return;
-      const ready = regions.map((region) => ({ ...region, mask: region.mask && unpackMask(region.mask), made: new WeakMap() }));
-      this.take({ ...known, label, how, regions: ready });
+      const evidence = await fetchEvidence(known);
+      if (this.known === known) this.take(evidence);
     } catch (error) {
       if (this.known !== known) return;
       this.problem = error;

@@ -10,10 +10,10 @@ import { cellsInside, shareInside } from "./regions.mjs";
  * own model (another may look for something else).
  * @param {{input?: string, model?: string} | null} subject
  */
-function evidenceOf(subject) {
-  const { evidence } = viewState;
-  if (!evidence || subject?.input !== evidence.input) return null;
-  return (subject.model ?? evidence.model) === evidence.model ? evidence : null;
+export function evidenceOf(subject) {
+  const known = [viewState.evidence, viewState.evidenceBeside];
+  const fits = (evidence) => subject?.input === evidence.input && (subject?.model ?? evidence.model) === evidence.model;
+  return known.find((evidence) => evidence && fits(evidence)) ?? null;
 }
 
 /**
@@ -73,7 +73,7 @@ export function sentence({ region, any, share, uniform }) {
 
 /** The class the evidence speaks for where the map explains another one, else null: little can then be expected inside. */
 function otherClass(panel, shares) {
-  const label = viewState.evidence?.label;
+  const label = evidenceOf(panel.subject)?.label;
   const counts = shares.some(({ region, any }) => any && region.key === "evidence");
   return counts && label && panel.target && panel.target !== label ? label : null;
 }

@@ -2,9 +2,8 @@
    drawing at all. */
 import { nextFrame, on } from "../core/bus.mjs";
 import { el, icon } from "../core/elements.mjs";
-import { viewState } from "../core/state.mjs";
 import { fraction } from "../maps/axes.mjs";
-import { pointAt, stepCursor } from "./cursor.mjs";
+import { cursorOn, inPicture, pointAt, stepCursor } from "./cursor.mjs";
 import { drawFigure, layoutFigure } from "./drawing.mjs";
 import { themeColours } from "./theme.mjs";
 
@@ -78,11 +77,7 @@ export class Figure {
     });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     /** @type {(() => void)[]} */
-    this.offs = [
-      on("cursor", (cursor) => this.follow(cursor)),
-      on("playhead", (seconds) => this.play(seconds)),
-      on("theme", () => this.later()),
-    ];
+    this.offs = [on("cursor", () => this.follow()), on("playhead", (seconds) => this.play(seconds)), on("theme", () => this.later())];
     this.resizer = new ResizeObserver(() => {
       const { clientWidth, clientHeight } = this.node;
       if (this.place && (clientWidth !== this.place.width || clientHeight !== this.boxed)) this.later();
@@ -116,7 +111,7 @@ export class Figure {
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawFigure(context, this.place, this, themeColours());
-    this.follow(viewState.cursor);
+    this.follow();
   }
 
   /** As high as its width asks for, or as the page lets it be (compare.css, large.css). */
@@ -156,11 +151,13 @@ export class Figure {
     this.onPoint();
   }
 
-  /** @param {Cursor | null} cursor */
-  follow(cursor) {
+  /** Crosshair where the shared cursor is on this figure's axes. */
+  follow() {
     const plot = this.place?.plot;
-    this.plot.classList.toggle("ev-plot--aimed", Boolean(cursor && plot));
-    if (!cursor || !plot) return;
+    const cursor = cursorOn(this.axes);
+    const aimed = Boolean(cursor && plot && inPicture(cursor));
+    this.plot.classList.toggle("ev-plot--aimed", aimed);
+    if (!cursor || !plot || !aimed) return;
     const v = this.lower ? 1 - cursor.v : cursor.v;
     this.down.style.transform = `translateX(${Math.round(cursor.u * plot.w)}px)`;
     this.across.style.transform = `translateY(${Math.round(v * plot.h)}px)`;

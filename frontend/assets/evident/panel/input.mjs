@@ -1,7 +1,7 @@
 /* The input itself: `input-map`, grey with the maps' axes and crosshair, and `picture`, the photo as it was given, with a frame around
    the part that the network sees.
 
-   input-map: data-display path · data-input id · data-axes JSON {y_axis, x_axis} · data-title.
+   input-map: data-display path · data-input id · data-axes JSON {y_axis, x_axis} · data-title · data-side "beside".
    picture: data-input id · data-alt · data-width, data-height in pixels, of a photo */
 import { apiUrl } from "../core/api.mjs";
 import { emit, on } from "../core/bus.mjs";
@@ -31,15 +31,24 @@ class InputMap {
     this.title.textContent = dataset.title || "Input";
     const axes = parseJson(dataset.axes);
     if (axes && (changed === null || changed.has("axes") || changed.has("input"))) {
-      viewState.axes = axes;
-      viewState.seen = dataset.input || "";
       this.figure.set({ axes, rows: axes.y_axis.values.length, cols: axes.x_axis.values.length });
-      emit("axes");
+      if (!this.beside) this.lead(axes, dataset.input || "");
     }
     if (changed === null || changed.has("display")) this.load(dataset.display);
     const what = axes && axes.x_axis.unit === "s" ? "spectrogram, seconds across and hertz up" : "picture";
     this.alt = `The input as the model sees it, grey ${what}.`;
     this.outline();
+  }
+
+  /** On the second side: the page is about the first. */
+  get beside() {
+    return this.root.dataset.side === "beside";
+  }
+
+  lead(axes, input) {
+    viewState.axes = axes;
+    viewState.seen = input;
+    emit("axes");
   }
 
   async load(path) {
@@ -64,7 +73,7 @@ class InputMap {
 
   /** The agreement of all maps, drawn over the input when it is switched on (key A). */
   mark() {
-    const { consensus } = viewState;
+    const consensus = this.beside ? null : viewState.consensus;
     this.figure.set({
       overlay: consensus ? el("canvas", { width: 1, height: 1 }) : null,
       lines: consensus ? [{ segments: consensus.segments, dashed: true }] : [],

@@ -1,7 +1,7 @@
 /* The map panel: follows one explanation from queue to result, draws partial maps while they grow, and answers to the look controls.
 
    data-explanation id · data-title · data-key · data-signed · data-pieces "1": not interpolated · data-display path of the input's picture · data-axes JSON · data-target-label
-   data-stale "1" · data-error sentence or problem JSON (the request was refused). Tells panel-store {id, state, method, title, seconds}. */
+   data-side "beside": of the second side · data-stale "1" · data-error sentence or problem JSON (the request was refused). Tells panel-store {id, state, method, title, seconds}. */
 import { callApi, Problem } from "../core/api.mjs";
 import { emit, nextFrame, on } from "../core/bus.mjs";
 import { parseJson } from "../core/elements.mjs";
@@ -74,7 +74,7 @@ export class MapPanel {
       on("withheld", () => this.later()),
       on("axes", () => this.later()),
       on("evidence", () => this.later()),
-      on("largest", () => viewState.look.scale === "raw" && this.later()),
+      on("largest", () => (viewState.look.scale === "raw" || viewState.paired) && this.later()),
     ];
   }
 
@@ -97,7 +97,13 @@ export class MapPanel {
 
   get title() {
     const { concept } = this.record?.extras || {};
-    return concept ? `Concept: ${concept}` : this.root.dataset.title || this.record?.method_title || "Map";
+    const title = concept ? `Concept: ${concept}` : this.root.dataset.title || this.record?.method_title || "Map";
+    return this.beside ? `B \u00b7 ${title}` : title;
+  }
+
+  /** On the second side. */
+  get beside() {
+    return this.root.dataset.side === "beside";
   }
 
   get record() {
@@ -109,8 +115,8 @@ export class MapPanel {
     if (viewState.withheld) return "";
     if (this.record) return this.record.extras?.explains ?? this.record.target_label;
     const { job } = this;
-    const records = [...panels].map(({ record }) => record);
-    return this.root.dataset.targetLabel || (job && records.find((record) => record?.target === job.request.target)?.target_label) || "";
+    const same = job && [...panels].find(({ record }) => record?.target === job.request.target && record.model === job.request.model);
+    return this.root.dataset.targetLabel || same?.record?.target_label || "";
   }
 
   get stale() {
@@ -316,6 +322,7 @@ export class MapPanel {
     }
     this.face.refresh();
     this.later();
+    emit("largest");
   }
 
   later() {

@@ -3,11 +3,11 @@ import { nextFrame, on } from "../core/bus.mjs";
 import { el, icon, say } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
-import { pointAt } from "../figure/cursor.mjs";
+import { cursorOn, inPicture, pointAt } from "../figure/cursor.mjs";
 import { coordinate } from "../maps/axes.mjs";
 import * as describe from "../maps/describe.mjs";
 import * as words from "../maps/words.mjs";
-import { allPanels } from "./panels.mjs";
+import { allPanels, bothSides } from "./panels.mjs";
 
 /** What one map says at the cursor: {value, percentile, sign, marked}; sign and value as text. */
 export function reading(panel, cursor, look) {
@@ -64,29 +64,31 @@ class Readout {
   }
 
   show() {
-    const { cursor, look } = viewState;
-    const panels = allPanels().filter((panel) => panel.view);
+    const { look } = viewState;
+    const panels = bothSides().filter((panel) => panel.view);
     const axes = axesNow();
-    const aimed = Boolean(cursor && axes);
+    const here = cursorOn(axes);
+    const aimed = Boolean(here && axes);
     this.hint.hidden = aimed;
     this.head.hidden = !aimed;
     this.place.hidden = !aimed;
     this.node.classList.toggle("ev-readout--aimed", aimed);
     this.keep(panels);
-    if (cursor && axes) [this.x.textContent, this.y.textContent] = place(axes, cursor);
+    if (here && axes) [this.x.textContent, this.y.textContent] = place(axes, here);
     let marked = 0;
     for (const panel of panels) {
       const row = this.rows.get(panel);
       if (row.title.textContent !== panel.title) row.title.textContent = panel.title;
-      const now = cursor ? reading(panel, cursor, look) : null;
+      const at = cursorOn(panel.axes);
+      const now = at && inPicture(at) ? reading(panel, at, look) : null;
       row.value.textContent = now ? now.value : "";
       row.value.title = now ? now.sign : "";
       row.sign.textContent = now?.sign ? ` ${now.sign}` : "";
       row.percentile.textContent = now ? `${Math.round(now.percentile)} %` : "";
       row.node.classList.toggle("ev-readout-row--marked", Boolean(now?.marked && look.top < 100));
-      if (now?.marked && panel.votes) marked += 1;
+      if (now?.marked && panel.votes && !panel.beside) marked += 1;
     }
-    const voters = panels.filter(({ votes }) => votes).length;
+    const voters = panels.filter(({ votes, beside }) => votes && !beside).length;
     const cell = Math.max(1, ...panels.map((panel) => panel.cell));
     this.cells.textContent = aimed && cell > 1 ? `Of fine maps, the mean of the ${cell} px cell` : "";
     this.agree.textContent = aimed && voters > 1 && look.top < 100 ? `${marked} of ${voters} mark this spot` : "";
@@ -122,8 +124,9 @@ let speaking = null;
 export function sayReadout(panel) {
   clearTimeout(speaking);
   speaking = setTimeout(() => {
-    const { cursor, look } = viewState;
+    const { look } = viewState;
     const axes = panel?.axes || axesNow();
+    const cursor = cursorOn(axes);
     if (!cursor || !axes) return;
     const now = panel?.view ? reading(panel, cursor, look) : null;
     const text = now ? `: ${now.value}, stronger than ${Math.round(now.percentile)} % of the map${now.sign ? `, ${now.sign}` : ""}` : "";

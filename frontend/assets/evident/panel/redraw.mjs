@@ -5,7 +5,7 @@ import { viewState } from "../core/state.mjs";
 import * as evidence from "../evidence/marks.mjs";
 import { pixelAxes } from "../maps/axes.mjs";
 import * as colour from "../maps/colour.mjs";
-import { largestValue } from "./panels.mjs";
+import { largestValue, partnerOf } from "./panels.mjs";
 
 /** @typedef {import("./panel.mjs").MapPanel} MapPanel */
 /** @typedef {import("../maps/field.mjs").Field} Field */
@@ -17,7 +17,7 @@ import { largestValue } from "./panels.mjs";
  */
 export function styleOf(panel, view) {
   const { look } = viewState;
-  const limit = view.limit(look.scale, largestValue());
+  const limit = Math.max(...scaledBy(panel, view).map((shown) => shown.limit(look.scale, largestValue())));
   return {
     signed: view.signed,
     colours: look.colours,
@@ -30,6 +30,16 @@ export function styleOf(panel, view) {
     cell: panel.cell,
     opacity: look.opacity / 100,
   };
+}
+
+/**
+ * The fields whose strength the colour scale is taken from: its own; where pairs share a scale, its partner's too, at the same stage.
+ * @param {MapPanel} panel
+ * @param {Field} view
+ */
+function scaledBy(panel, view) {
+  const partner = viewState.paired ? partnerOf(panel) : null;
+  return partner?.view && partner.stage === panel.stage ? [view, partner.view] : [view];
 }
 
 /** @param {MapPanel} panel */
@@ -63,7 +73,8 @@ function gridSize(view, axes) {
  */
 function paint(panel, view) {
   const { figure, smooth } = panel;
-  const { look, consensus } = viewState;
+  const { look } = viewState;
+  const consensus = panel.beside ? null : viewState.consensus;
   const fits = figure.overlay?.width === view.cols && figure.overlay.height === view.rows;
   const overlay = fits && figure.overlay ? figure.overlay : el("canvas", { width: view.cols, height: view.rows });
   const image = new ImageData(view.cols, view.rows);
