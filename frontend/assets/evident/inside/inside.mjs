@@ -2,7 +2,7 @@
 
    inside: data-subject JSON {input, model, target, top, start, labels, axes, display, sound} · data-layer, data-filter to begin with ·
    data-known JSON: whose evidence is known. Tells inside-place {model, layer, filter}. */
-import { el, parseJson, say } from "../core/elements.mjs";
+import { el, parseJson } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { outlineEvidence } from "../evidence/marks.mjs";
@@ -116,7 +116,6 @@ class Inside {
       this.note.hidden = !note;
     }
     this.headline();
-    if (lens.state === "done") say(this.strong?.textContent ?? "");
   }
 
   layer() {

@@ -110,7 +110,7 @@ export class Session {
     const before = this.layer?.name;
     this.index = index;
     const { layer, wanted } = this;
-    const strongest = layer?.features?.[0]?.filter ?? null;
+    const strongest = reading.carriers(layer)[0] ?? layer?.features?.[0]?.filter ?? null;
     this.filter = !moved && wanted.filter !== null && layer?.name === wanted.layer ? wanted.filter : strongest;
     if (moved && before && before !== layer?.name) this.leaveInternals(before);
     this.fetchNext();
