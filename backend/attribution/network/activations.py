@@ -32,3 +32,26 @@ def activations_and_gradients(model: Model, x: Tensor, layer: str, target: int) 
         handle.remove()
     (gradient,) = torch.autograd.grad(y, recorded[0])
     return recorded[0].detach(), gradient.detach()
+
+
+class _Reached(Exception):
+    """The layer has put out what was asked for."""
+
+
+def up_to(model: Model, layer: str, x: Tensor) -> Tensor:
+    """The layer's output at its first call `[N, C, h, w]` for x `[N, C, H, W]`, with the graph back to x where x asks for
+    one. What lies behind the layer is not run."""
+    recorded: list[Tensor] = []
+
+    def stop(_module: Any, _inputs: Any, output: Tensor) -> None:
+        recorded.append(output)
+        raise _Reached
+
+    handle = model.module.get_submodule(layer).register_forward_hook(stop)
+    try:
+        model.module(x.clone())
+    except _Reached:
+        pass
+    finally:
+        handle.remove()
+    return recorded[0]
