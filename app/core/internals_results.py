@@ -119,6 +119,17 @@ class Removal(BaseModel):
     random_low: list[float]
     random_high: list[float]
     draws: int
+    inputs: int
+    held_out: bool
+    """Whether these are inputs that the ranking was not made on."""
+
+
+class Sounds(BaseModel):
+    """The examples that can be heard, at `rate` Hz. starts: first second of each one's window in its recording."""
+
+    rate: int
+    examples: list[int]
+    starts: list[float]
 
 
 class Agreement(BaseModel):
@@ -133,7 +144,8 @@ class InternalsResult(BaseModel):
     class is its label or the model's own answer. auc_reason: why there are no AUCs. order: filters as the clustered
     matrix shows them, dead ones last. clusters: filters at 1 - |r| < 0.3 (average linkage). redundancy: mean |r| over
     pairs of living filters. effective_dimension: `(sum l)^2 / sum l^2` over the eigenvalues of their correlation matrix.
-    ranked: filters whose ablation was measured, where Taylor's ranking chose them. patch: `[ph, pw]` of `patches.npy`, and
+    ranked, inputs_ranked: filters whose ablation was measured (of many, those that Taylor's ranking puts first), and over
+    how many inputs. patch: `[ph, pw]` of `patches.npy`, and
     kernels: shape of `kernels.npy`, both null where there are none. notes: what limits these numbers."""
 
     model: str
@@ -154,12 +166,14 @@ class InternalsResult(BaseModel):
     effective_dimension: float | None
     dead: list[int]
     ranked: int
+    inputs_ranked: int
     cka: LayerLikeness
     removal: Removal | None
     agreement: Agreement
     examples: list[Example]
     patch: tuple[int, int] | None = None
     kernels: list[int] | None = None
+    sounds: Sounds | None = None
     seed: int = 0
     seconds: float = 0.0
     notes: list[str] = []

@@ -24,6 +24,11 @@ def work_behind(model: Model, layer: str) -> int:
     return _multiplications(model, layer)[1]
 
 
+def work_of(model: Model) -> int:
+    """Multiplications of the whole network for one input."""
+    return _multiplications(model, model.layers[0].name)[0]
+
+
 def _multiplications(model: Model, layer: str) -> tuple[int, int]:
     return cached(model, "work behind", layer, lambda: _counted(model, layer))
 

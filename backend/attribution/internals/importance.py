@@ -28,8 +28,8 @@ DRAWS = 8
 """Random orders of removal."""
 POINTS = 10
 """Steps of a removal curve, the ends included."""
-Reached = Callable[[int, "Effects"], None]
-"""Told the input x set pairs done, and the effects over the inputs so far."""
+Reached = Callable[[int, Callable[[], "Effects"]], None]
+"""Told the input x set pairs done, and how to get the effects over the inputs so far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,6 @@ class Effects:
     kl: np.ndarray
     drops: np.ndarray
     kept: np.ndarray
-    inputs: int
 
 
 def masks_of(sets: Sequence[Sequence[int]], filters: int) -> Tensor:
@@ -58,7 +57,7 @@ def effects(
     inputs: Inputs,
     replacement: Tensor,
     sets: Sequence[Sequence[int]],
-    reached: Reached = lambda done, effects: None,
+    reached: Reached = lambda done, so_far: None,
 ) -> Effects:
     """replacement: maps `[C, h, w]` that filters are replaced by. sets: filters replaced together."""
     split, masks = suffix(model, layer), masks_of(sets, len(replacement)).to(model.device)
@@ -72,9 +71,9 @@ def effects(
             part = masks[start : start + per]
             after = head(_replaced(features, replacement, part), rows.repeat(len(part)))
             sums.take(start, before, logits_of(after).double().unflatten(0, (len(part), len(x))))
-            reached((sums.inputs * len(sets)) + (start + len(part)) * len(x), sums.so_far(len(x)))
+            reached(sums.inputs * len(sets) + (start + len(part)) * len(x), sums.so_far)
         sums.inputs += len(x)
-    return sums.so_far(0)
+    return sums.so_far()
 
 
 def _rows(features: Tensor) -> int:
@@ -105,12 +104,12 @@ class _EffectSums:
         self._kept[rows] += (after.argmax(2) == before.argmax(1)).sum(1).cpu()
         self._seen[rows] += before.shape[0]
 
-    def so_far(self, running: int) -> Effects:
+    def so_far(self) -> Effects:
         """NaN for sets that no input has reached yet."""
         assert self._drops is not None
         seen = torch.where(self._seen > 0, self._seen, torch.nan)
         drops = (self._drops / seen[:, None]).numpy()
-        return Effects((self._kl / seen).numpy(), drops, (self._kept / seen).numpy(), self.inputs + running)
+        return Effects((self._kl / seen).numpy(), drops, (self._kept / seen).numpy())
 
 
 def divergence(model: Model, before: Tensor, after: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Nothing of the size of all feature maps is held: sums and extremes are kept as b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +33,7 @@ Step = Callable[[int], None]
 class Pooled:
     """One layer over N inputs. means: G, spatial means, float64 `[N, C]`. mean_map: `[C, h, w]`, what an ablated filter
     is replaced by. peaks: largest value of each map, `[N, C]`, and peak_cells its flat cell number. logits: `[N, classes]`.
-    living: filters whose map changes from input to input."""
+    living: filters whose map changes from input to input. others: G of further layers."""
 
     layer: str
     means: np.ndarray
@@ -42,6 +42,7 @@ class Pooled:
     peak_cells: np.ndarray
     logits: np.ndarray
     living: list[int]
+    others: Mapping[str, np.ndarray]
 
     @property
     def dead(self) -> list[int]:
@@ -69,34 +70,30 @@ def check_layer(model: Model, layer: str) -> None:
 
 
 @torch.no_grad()
-def pooled(model: Model, layer: str, inputs: Inputs, step: Step = lambda n: None) -> Pooled:
-    """One pass. Raises InvalidInput (fewer than `FEWEST` inputs, activations that are not finite), Incompatible (no such
-    layer, or one that runs several times)."""
-    check_layer(model, layer)
+def pooled(
+    model: Model,
+    layer: str,
+    inputs: Inputs,
+    step: Step = lambda n: None,
+    others: Sequence[str] = (),
+) -> Pooled:
+    """One pass. others: layers of which only G is kept, at their last run; those that give something not finite are left
+    out. Raises InvalidInput (fewer than `FEWEST` inputs, activations that are not finite), Incompatible (no such layer,
+    or one that runs several times)."""
+    for name in (layer, *others):
+        check_layer(model, name)
     sums = _Sums()
+    means: dict[str, list[np.ndarray]] = {name: [] for name in others}
     for x in batches(inputs, model):
-        outputs, result = _run(model, [layer], x)
-        sums.take(layer, outputs[layer], _logits(model, result))
+        outputs, result = _run(model, list(dict.fromkeys([layer, *others])), x)
+        sums.take(layer, outputs[layer], _logits(result))
+        for name in others:
+            means[name].append(_means(outputs[name][-1]))
         step(len(x))
-    return sums.finished(layer)
-
-
-@torch.no_grad()
-def means_at(
-    model: Model, layers: Sequence[str], inputs: Inputs, step: Step = lambda n: None
-) -> dict[str, np.ndarray]:
-    """G of several layers from one pass, float64 `[N, C]` each; of a layer that runs several times its last run. Layers
-    that give something not finite are left out."""
-    for layer in layers:
-        check_layer(model, layer)
-    means: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
-    for x in batches(inputs, model):
-        outputs, _ = _run(model, layers, x)
-        for layer, calls in outputs.items():
-            means[layer].append(_means(calls[-1]))
-        step(len(x))
-    joined = {layer: np.concatenate(parts) for layer, parts in means.items() if parts}
-    return {layer: values for layer, values in joined.items() if np.isfinite(values).all()}
+    joined = {name: np.concatenate(parts) for name, parts in means.items() if parts}
+    return sums.finished(
+        layer, {name: values for name, values in joined.items() if np.isfinite(values).all()}
+    )
 
 
 def _run(model: Model, layers: Sequence[str], x: Tensor) -> tuple[dict[str, list[Tensor]], Tensor]:
@@ -113,7 +110,7 @@ def _run(model: Model, layers: Sequence[str], x: Tensor) -> tuple[dict[str, list
     return outputs, result
 
 
-def _logits(model: Model, outputs: Tensor) -> Tensor:
+def _logits(outputs: Tensor) -> Tensor:
     return logits_of(outputs).double().cpu()
 
 
@@ -164,7 +161,7 @@ class _Sums:
         self._cells.append(cells.cpu().numpy())
         self._logits.append(logits)
 
-    def finished(self, layer: str) -> Pooled:
+    def finished(self, layer: str, others: Mapping[str, np.ndarray]) -> Pooled:
         if self._count < FEWEST:
             raise few_inputs(self._count)
         logits = torch.cat(self._logits).numpy()
@@ -185,6 +182,7 @@ class _Sums:
             np.concatenate(self._cells),
             logits,
             living,
+            others,
         )
 
 
