@@ -13,6 +13,7 @@ from backend.api import gallery
 from backend.api.http import errors
 from backend.api.intake import Intake
 from backend.api.routes import (
+    ablations,
     bundles,
     catalogue,
     concept_analyses,
@@ -21,6 +22,7 @@ from backend.api.routes import (
     explanations,
     hub,
     inputs,
+    internals,
     jobs,
     models,
     predictions,
@@ -64,6 +66,8 @@ def create_api(services: Services) -> FastAPI:
         bundles,
         concepts,
         concept_analyses,
+        internals,
+        ablations,
         jobs,
         docs,
     ):

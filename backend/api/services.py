@@ -144,11 +144,18 @@ class Services:
     async def source(self, input_id: str, model_key: str, start: float | None = None) -> ModelOnInput:
         """Input and model of a job's payload. Raises NotFound."""
         row = await self.store.run(self.store.input, input_id)
+        network = await self.network(model_key)
+        stored = StoredInput(id=row.id, modality=row.modality, meta=row.meta, blobs=row.blobs)
+        return ModelOnInput(
+            input=stored, start=start, model=network.model, upload=network.upload, digest=network.digest
+        )
+
+    async def network(self, model_key: str) -> ModelSource:
+        """Model of a job's payload. Raises NotFound."""
         base = await self._describe(None, start=False)
         upload = None if model_key in base["fits"] else (await self._locate(model_key, base)).upload
         info, _ = await self.model(model_key, start=False)
-        stored = StoredInput(id=row.id, modality=row.modality, meta=row.meta, blobs=row.blobs)
-        return ModelOnInput(input=stored, start=start, model=model_key, upload=upload, digest=info["digest"])
+        return ModelSource(model=model_key, upload=upload, digest=info["digest"])
 
     def get_ready(self, source: ModelSource, title: str) -> None:
         """Has it measured how fast a model runs here, once per start, when nobody waits for anything: it takes a

@@ -12,7 +12,7 @@ from app.core.internals_results import (
     SpotResult,
 )
 from app.core.schemas.base import Request
-from app.core.schemas.jobs import Job
+from app.core.schemas.jobs import Job, JobKind
 from app.core.text import Name
 
 
@@ -26,6 +26,7 @@ class InternalsRequest(Request):
 
 
 class Internals(Job):
+    kind: JobKind = "internals"
     request: InternalsRequest
     result: InternalsResult | None = None
 
@@ -41,6 +42,7 @@ class AblationRequest(Request):
 
 
 class Ablation(Job):
+    kind: JobKind = "ablation"
     request: AblationRequest
     result: AblationResult | None = None
 
@@ -58,6 +60,7 @@ class SpotRequest(Request):
 
 
 class Spot(Job):
+    kind: JobKind = "spot"
     request: SpotRequest
     result: SpotResult | None = None
 
@@ -70,5 +73,6 @@ class MaximisationRequest(Request):
 
 
 class Maximisation(Job):
+    kind: JobKind = "maximisation"
     request: MaximisationRequest
     result: MaximisationResult | None = None

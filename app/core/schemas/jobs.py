@@ -20,6 +20,10 @@ JobKind = Literal[
     "judgement",
     "concept_examples",
     "concept_analysis",
+    "internals",
+    "ablation",
+    "spot",
+    "maximisation",
     "pack",
     "unpack",
 ]

@@ -1,0 +1,271 @@
+"""Routes: filters switched off, the filters behind a spot, and pictures made to excite a filter."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ValidationError
+from starlette.responses import StreamingResponse
+
+from app.core.errors import BadParameter
+from app.core.internals_results import AblationResult, MaximisationResult, SpotResult
+from app.core.schemas import (
+    Ablation,
+    AblationRequest,
+    InternalsRequest,
+    Maximisation,
+    MaximisationRequest,
+    Spot,
+    SpotRequest,
+)
+from backend.api import lookup
+from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
+from backend.api.http.events import follow
+from backend.api.http.strict import StrictRoute
+from backend.api.routes.internals import BYTES, internals_key, require_layer
+from backend.api.routes.jobs import stop_or_delete
+from backend.jobs.keys import job_key
+from backend.store import JobRow
+from backend.tasks.ablation import AblationPayload, SpotPayload
+from backend.tasks.maximisation import MaximisationPayload
+
+router = APIRouter(tags=["inside"], route_class=StrictRoute)
+WAIT = 5.0
+"""Seconds that a request waits for its answer before it is sent on to the job."""
+R = TypeVar("R", bound=BaseModel)
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+
+@router.post(
+    "/ablations", response_model=None, responses={200: {"model": Ablation}, 202: {"model": Ablation}}
+)
+async def switch_off(body: AblationRequest, services: Backend, client: Client) -> Response:
+    """The prediction and the Grad-CAM without these filters: 200 with the result, or 202 with the job when it takes
+    longer than five seconds."""
+    model = await lookup.model(services, body.model)
+    source = await services.source(body.input, body.model, body.start)
+    model.require_available()
+    model.require_modality(source.input.modality)
+    filters = _filters(body.filters, require_layer(model, body.layer)[0])
+    _require_target(body.target, model)
+    request = body.model_dump(mode="json") | {"filters": filters}
+    payload = AblationPayload(
+        input=source.input,
+        start=source.start,
+        model=source.model,
+        upload=source.upload,
+        digest=source.digest,
+        layer=body.layer,
+        filters=filters,
+        target=body.target,
+        replacement=body.replacement,
+        mean_map=await _mean_map(body, model, services),
+        request=request,
+    )
+    key = job_key("ablation", request, model.identity)
+    title = f"{body.layer} without {len(filters)} filter{'s' if len(filters) > 1 else ''}"
+    row = await services.jobs.submit("ablation", payload.as_json(), key=key, title=title, client=client)
+    row = await services.jobs.wait(row.key, WAIT)
+    return _answer(ablation_view(row), row)
+
+
+def _filters(filters: list[int], count: int) -> list[int]:
+    wrong = [k for k in filters if not 0 <= k < count]
+    if wrong:
+        raise BadParameter(f"This layer has filters 0 to {count - 1}; choose among them.", field="filters")
+    return sorted(set(filters))
+
+
+def _require_target(target: int | None, model: lookup.KnownModel) -> None:
+    if target is not None and target >= len(model.info.labels):
+        raise BadParameter(
+            f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
+        )
+
+
+async def _mean_map(body: AblationRequest, model: lookup.KnownModel, services: Backend) -> str | None:
+    """Blob of the mean map that an analysis of this layer has left, so that nothing has to be averaged again."""
+    key = internals_key(InternalsRequest(model=body.model, layer=body.layer), model)
+    blobs = await services.store.run(services.jobs.queue.blobs, key)
+    return blobs.get("mean_map")
+
+
+@router.get("/ablations/{id}")
+async def ablation(id: str, services: Backend) -> Ablation:
+    """State, progress, and the result once it is done."""
+    return ablation_view(await job_of_kind(services, id, "ablation"))
+
+
+@router.get("/ablations/{id}/events", response_class=StreamingResponse, responses=STREAM)
+async def ablation_events(id: str, services: Backend) -> Response:
+    """Server-sent events, as for explanations."""
+    row = await job_of_kind(services, id, "ablation")
+    return follow(services.jobs, [row.key], lambda row: ablation_view(row).model_dump_json())
+
+
+@router.get("/ablations/{id}/maps.npy", response_class=Response, responses=BYTES)
+async def ablation_maps(id: str, services: Backend) -> Response:
+    """Grad-CAM at the layer before and after, float32 `[2, h, w]`, raw and on one scale."""
+    row = await job_of_kind(services, id, "ablation")
+    return npy(await bytes_of(await services.jobs.file_path(row.key, "maps"), "map"), "maps")
+
+
+@router.delete(
+    "/ablations/{id}",
+    response_model=None,
+    responses={200: {"model": Ablation}, 204: {"description": "Deleted"}},
+)
+async def remove_ablation(id: str, services: Backend) -> Ablation | Response:
+    """Stops one that waits or runs (200); deletes one that has ended (204)."""
+    row = await job_of_kind(services, id, "ablation")
+    if await stop_or_delete(services, row) is None:
+        return Response(status_code=204)
+    return ablation_view(await services.jobs.get(row.key))
+
+
+@router.post("/spots", response_model=None, responses={200: {"model": Spot}, 202: {"model": Spot}})
+async def find_spot(body: SpotRequest, services: Backend, client: Client) -> Response:
+    """Which filters made this spot of the layer's Grad-CAM: 200 with the result, or 202 with the job when it takes longer
+    than five seconds."""
+    model = await lookup.model(services, body.model)
+    source = await services.source(body.input, body.model, body.start)
+    model.require_available()
+    model.require_modality(source.input.modality)
+    require_layer(model, body.layer)
+    _require_target(body.target, model)
+    request = body.model_dump(mode="json")
+    payload = SpotPayload(
+        input=source.input,
+        start=source.start,
+        model=source.model,
+        upload=source.upload,
+        digest=source.digest,
+        layer=body.layer,
+        x=body.x,
+        y=body.y,
+        target=body.target,
+        request=request,
+    )
+    key = job_key("spot", request, model.identity)
+    row = await services.jobs.submit(
+        "spot", payload.as_json(), key=key, title=f"A spot of {body.layer}", client=client
+    )
+    row = await services.jobs.wait(row.key, WAIT)
+    return _answer(spot_view(row), row)
+
+
+@router.get("/spots/{id}")
+async def spot(id: str, services: Backend) -> Spot:
+    """State, progress, and the result once it is done."""
+    return spot_view(await job_of_kind(services, id, "spot"))
+
+
+@router.get("/spots/{id}/events", response_class=StreamingResponse, responses=STREAM)
+async def spot_events(id: str, services: Backend) -> Response:
+    """Server-sent events, as for explanations."""
+    row = await job_of_kind(services, id, "spot")
+    return follow(services.jobs, [row.key], lambda row: spot_view(row).model_dump_json())
+
+
+@router.delete(
+    "/spots/{id}", response_model=None, responses={200: {"model": Spot}, 204: {"description": "Deleted"}}
+)
+async def remove_spot(id: str, services: Backend) -> Spot | Response:
+    """Stops one that waits or runs (200); deletes one that has ended (204)."""
+    row = await job_of_kind(services, id, "spot")
+    if await stop_or_delete(services, row) is None:
+        return Response(status_code=204)
+    return spot_view(await services.jobs.get(row.key))
+
+
+@router.post(
+    "/maximisations",
+    response_model=None,
+    responses={200: {"model": Maximisation}, 202: {"model": Maximisation}},
+)
+async def maximise(body: MaximisationRequest, services: Backend, client: Client) -> Response:
+    """A picture made to excite one filter. 202 when this starts the work, 200 when it is known."""
+    model = await lookup.model(services, body.model)
+    model.require_available()
+    _filters([body.filter], require_layer(model, body.layer)[0])
+    source = await services.network(body.model)
+    request = body.model_dump(mode="json")
+    payload = MaximisationPayload(
+        model=source.model,
+        upload=source.upload,
+        digest=source.digest,
+        layer=body.layer,
+        filter=body.filter,
+        seed=body.seed,
+        request=request,
+    )
+    key = job_key("maximisation", request, model.identity)
+    title = f"What excites filter {body.filter} of {body.layer}"
+    row = await services.jobs.submit("maximisation", payload.as_json(), key=key, title=title, client=client)
+    return Response(
+        maximisation_view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json"
+    )
+
+
+@router.get("/maximisations/{id}")
+async def maximisation(id: str, services: Backend) -> Maximisation:
+    """State, progress, and the result once it is done."""
+    return maximisation_view(await job_of_kind(services, id, "maximisation"))
+
+
+@router.get("/maximisations/{id}/events", response_class=StreamingResponse, responses=STREAM)
+async def maximisation_events(id: str, services: Backend) -> Response:
+    """Server-sent events, as for explanations."""
+    row = await job_of_kind(services, id, "maximisation")
+    return follow(services.jobs, [row.key], lambda row: maximisation_view(row).model_dump_json())
+
+
+@router.get("/maximisations/{id}/picture.npy", response_class=Response, responses=BYTES)
+async def maximisation_picture(id: str, services: Backend) -> Response:
+    """The picture on the display grid, float32 `[H, W]` or `[H, W, 3]` in 0..1."""
+    row = await job_of_kind(services, id, "maximisation")
+    return npy(await bytes_of(await services.jobs.file_path(row.key, "picture"), "picture"), "picture")
+
+
+@router.delete(
+    "/maximisations/{id}",
+    response_model=None,
+    responses={200: {"model": Maximisation}, 204: {"description": "Deleted"}},
+)
+async def remove_maximisation(id: str, services: Backend) -> Maximisation | Response:
+    """Stops one that waits or runs (200); deletes one that has ended (204)."""
+    row = await job_of_kind(services, id, "maximisation")
+    if await stop_or_delete(services, row) is None:
+        return Response(status_code=204)
+    return maximisation_view(await services.jobs.get(row.key))
+
+
+def ablation_view(row: JobRow) -> Ablation:
+    """The wire schema of a job row."""
+    request = AblationRequest.model_validate(row.payload["request"], strict=False)
+    return Ablation(**row.fields(), request=request, result=_parsed(row.result, AblationResult))
+
+
+def spot_view(row: JobRow) -> Spot:
+    """The wire schema of a job row."""
+    request = SpotRequest.model_validate(row.payload["request"], strict=False)
+    return Spot(**row.fields(), request=request, result=_parsed(row.result, SpotResult))
+
+
+def maximisation_view(row: JobRow) -> Maximisation:
+    """The wire schema of a job row."""
+    request = MaximisationRequest.model_validate(row.payload["request"], strict=False)
+    return Maximisation(**row.fields(), request=request, result=_parsed(row.result, MaximisationResult))
+
+
+def _parsed(result: dict[str, Any] | None, form: type[R]) -> R | None:
+    """None for one in the form of an earlier version."""
+    try:
+        return None if result is None else form.model_validate(result)
+    except ValidationError:
+        return None
+
+
+def _answer(view: BaseModel, row: JobRow) -> Response:
+    return Response(view.model_dump_json(), 202 if row.active else 200, media_type="application/json")

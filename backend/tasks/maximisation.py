@@ -1,0 +1,68 @@
+"""A picture made to excite one filter, beside what real inputs reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from app.core.internals_results import MaximisationResult
+from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.payloads import ModelSource
+
+if TYPE_CHECKING:
+    from backend.store.blobs import Blobs
+
+
+class MaximisationPayload(ModelSource):
+    layer: str
+    filter: int
+    seed: int = 0
+    request: dict[str, Any] = Field({})
+
+
+@register
+class Maximisation(Task[MaximisationPayload, MaximisationResult]):
+    """Blob: `picture` float32 [H, W] or [H, W, 3] in 0..1, rows as in the display grid. The partial array is the picture
+    so far, in grey [H, W]."""
+
+    key = "maximisation"
+    lane = "interactive"
+    Payload = MaximisationPayload
+
+    def compute(
+        self, payload: MaximisationPayload, files: Blobs, report: Report
+    ) -> Outcome[MaximisationResult]:
+        import time
+
+        from backend.attribution.concepts.work import work_of
+        from backend.attribution.internals.calibration import calibration_of
+        from backend.attribution.internals.choice import inputs_of
+        from backend.attribution.internals.maximisation import REGULARISER, maximised
+        from backend.attribution.internals.switched_off import pooled_of
+        from backend.tasks.models import model_of, versions
+
+        report(0, 0, unit="steps")
+        model = model_of(payload, files)
+        started = time.perf_counter()
+        calibration = calibration_of(model)
+        chosen = inputs_of(calibration, work_of(model))
+        seen = pooled_of(model, payload.layer, chosen, calibration.digest)
+        made = maximised(model, payload.layer, payload.filter, seed=payload.seed, report=report)
+        strongest = int(seen.means[:, payload.filter].argmax())
+        result = MaximisationResult(
+            model=model.key,
+            weights_sha256=model.digest,
+            layer=payload.layer,
+            filter=payload.filter,
+            before=made.before,
+            after=made.after,
+            strongest=float(seen.means[strongest, payload.filter]),
+            source=chosen.names[strongest],
+            steps=made.steps,
+            regulariser=REGULARISER,
+            seed=payload.seed,
+            seconds=time.perf_counter() - started,
+            versions=versions(),
+        )
+        return Outcome(result, {"picture": made.picture})
