@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 class MaximisationPayload(ModelSource):
+    """steps: None takes the usual number."""
+
     layer: str
     filter: int
     seed: int = 0
+    steps: int | None = None
     request: dict[str, Any] = Field({})
 
 
@@ -38,7 +41,7 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
         from backend.attribution.concepts.work import work_of
         from backend.attribution.internals.calibration import calibration_of
         from backend.attribution.internals.choice import inputs_of
-        from backend.attribution.internals.maximisation import REGULARISER, maximised
+        from backend.attribution.internals.maximisation import REGULARISER, STEPS, maximised
         from backend.attribution.internals.switched_off import pooled_of
         from backend.tasks.models import model_of, versions
 
@@ -48,7 +51,15 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
         calibration = calibration_of(model)
         chosen = inputs_of(calibration, work_of(model))
         seen = pooled_of(model, payload.layer, chosen, calibration.digest)
-        made = maximised(model, payload.layer, payload.filter, seed=payload.seed, report=report)
+        made = maximised(
+            model,
+            payload.layer,
+            payload.filter,
+            seed=payload.seed,
+            steps=payload.steps or STEPS,
+            limits=seen.limits,
+            report=report,
+        )
         strongest = int(seen.means[:, payload.filter].argmax())
         result = MaximisationResult(
             model=model.key,

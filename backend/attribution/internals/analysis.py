@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,15 +146,7 @@ class _Analysis:
             agreement=agreement(
                 {"ablation": measured.importance, "taylor": measured.taylor, **measured.captum}
             ),
-            examples=[
-                Example(source=source, title=name, label=label)
-                for source, name, label in zip(
-                    self.chosen.sources,
-                    self.chosen.names,
-                    self.chosen.labels or [None] * len(self.chosen),
-                    strict=True,
-                )
-            ],
+            examples=self._listed(),
             patch=examples.shape,
             kernels=None if convolution is None else list(convolution.weights.shape),
             sounds=examples.sounds,
@@ -163,6 +155,13 @@ class _Analysis:
             notes=self.notes,
         )
         return Internals(result, _arrays(seen, matrix, convolution, examples))
+
+    def _listed(self) -> list[Example]:
+        labels: Sequence[int | None] = self.chosen.labels or [None] * len(self.chosen)
+        return [
+            Example(source=source, title=name, label=label)
+            for source, name, label in zip(self.chosen.sources, self.chosen.names, labels, strict=True)
+        ]
 
     def _pooled(self) -> Pooled:
         done = 0
@@ -343,7 +342,9 @@ def _filters(
             cluster=cluster.get(k),
             twin=Twin(filter=twin[k][0], r=twin[k][1]) if k in twin else None,
             taylor=float(measured.taylor[k]),
-            **{name: float(values[k]) for name, values in measured.captum.items()},
+            conductance=float(measured.captum["conductance"][k]),
+            internal_influence=float(measured.captum["internal_influence"][k]),
+            layer_activation=float(measured.captum["layer_activation"][k]),
             strongest=examples.strongest[k],
         )
         for k in range(count)

@@ -33,7 +33,8 @@ Step = Callable[[int], None]
 class Pooled:
     """One layer over N inputs. means: G, spatial means, float64 `[N, C]`. mean_map: `[C, h, w]`, what an ablated filter
     is replaced by. peaks: largest value of each map, `[N, C]`, and peak_cells its flat cell number. logits: `[N, classes]`.
-    living: filters whose map changes from input to input. others: G of further layers."""
+    living: filters whose map changes from input to input. others: G of further layers. limits:
+    smallest and largest number of any input."""
 
     layer: str
     means: np.ndarray
@@ -43,6 +44,7 @@ class Pooled:
     logits: np.ndarray
     living: list[int]
     others: Mapping[str, np.ndarray]
+    limits: tuple[float, float]
 
     @property
     def dead(self) -> list[int]:
@@ -85,6 +87,7 @@ def pooled(
     sums = _Sums()
     means: dict[str, list[np.ndarray]] = {name: [] for name in others}
     for x in batches(inputs, model):
+        sums.look_at(x)
         outputs, result = _run(model, list(dict.fromkeys([layer, *others])), x)
         sums.take(layer, outputs[layer], _logits(result))
         for name in others:
@@ -134,6 +137,10 @@ class _Sums:
         self._logits: list[Tensor] = []
         self._sum = self._low = self._high = torch.empty(0)
         self._largest, self._wrong, self._count = 0.0, 0, 0
+        self._limits = (float("inf"), float("-inf"))
+
+    def look_at(self, x: Tensor) -> None:
+        self._limits = (min(self._limits[0], float(x.min())), max(self._limits[1], float(x.max())))
 
     def take(self, layer: str, calls: list[Tensor], logits: Tensor) -> None:
         if len(calls) != 1:
@@ -183,6 +190,7 @@ class _Sums:
             logits,
             living,
             others,
+            self._limits,
         )
 
 

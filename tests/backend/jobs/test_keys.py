@@ -62,6 +62,11 @@ run("concept_examples", ref="striped")
 run("concept_examples", ref="hum")
 one = [{"input": picture, "start": None}]
 run("concept_analysis", inputs=one, **shapes, concepts=["red"], layers=["relu5"], classes=None, negatives="random", n_random=20, seed=0)
+ten = [{"input": row(np.roll(photo, number, 0), "image"), "start": None} for number in range(10)]
+run("internals", inputs=ten, **shapes, layer="relu1")
+run("ablation", input=picture, **shapes, layer="relu5", filters=[1], replacement="zero")
+run("spot", input=picture, **shapes, layer="relu5", x=0.5, y=0.5)
+run("maximisation", **shapes, layer="relu1", filter=0, steps=2)
 import io
 from PIL import Image
 from app.core.settings import Limits

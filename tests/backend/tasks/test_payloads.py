@@ -31,6 +31,10 @@ ROWS = [
         {"model": "shapes", "upload": None, "digest": "d", "inputs": [{"input": STORED, "start": 0.5}], "concepts": ["red"],
          "layers": ["relu5"], "classes": None, "negatives": "random", "n_random": 20, "seed": 0, "request": {"model": "shapes"}},
     ),
+    ("internals", {"model": "shapes", "upload": None, "digest": "d", "layer": "relu5", "inputs": [{"input": STORED, "start": None}], "seed": 0}),
+    ("ablation", {**ON, "layer": "relu5", "filters": [1, 2], "target": None, "replacement": "mean"}),
+    ("spot", {**ON, "layer": "relu5", "x": 0.5, "y": 0.25, "target": 1}),
+    ("maximisation", {"model": "shapes", "upload": None, "digest": "d", "layer": "relu5", "filter": 3, "seed": 0}),
 ]  # fmt: skip
 """Kinds and payloads as they lay in rows before payloads were declared."""
 
