@@ -39,15 +39,15 @@ def all_charts(study: Study, correlation: np.ndarray | None, target: int, key: s
     if drops := importance(study, target):
         text = f"Mean change of the logit of {label_of(study, target)} when the filter is replaced by its mean map. Red: the class loses without it."
         parts.append(chart("What each filter is worth", drops, text))
-    if study.get("removal", {}).get("counts"):
+    if (study.get("removal") or {}).get("counts"):
         text = "Share of inputs that keep their answer. A ranking that means something falls fastest when the strongest go first."
         parts.append(chart("Answers kept while filters are removed", removal(study["removal"]), text))
-    if len(study.get("cka", {}).get("layers", [])) > 1:
+    if len((study.get("cka") or {}).get("layers", [])) > 1:
         text = "Linear CKA: 1 where two layers tell the same inputs apart in the same way."
         parts.append(
             chart("How alike the layers are", square(study["cka"]["layers"], study["cka"]["matrix"], 0), text)
         )
-    if len(study.get("agreement", {}).get("names", [])) > 1:
+    if len((study.get("agreement") or {}).get("names", [])) > 1:
         names = [words.sentence(name) for name in study["agreement"]["names"]]
         text = "Kendall's tau between the rankings of the filters by each method: 1 is the same order, 0 none in common."
         parts.append(chart("Do the rankings agree", square(names, study["agreement"]["matrix"], -1), text))

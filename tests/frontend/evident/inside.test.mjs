@@ -42,7 +42,7 @@ test("the first sentence says where it is decided and what was said before", () 
 
 test("a decision of the head alone, and one that never settles, are said as such", () => {
   assert.match(reading.decision(result("final", layer("relu1", 0.3)), labels)[0], /only at the end/);
-  assert.match(reading.decision(result(null, layer("relu1", 0.3)), labels)[0], /No layer before the last/);
+  assert.match(reading.decision(result(null, layer("relu1", 0.3)), labels)[0], /only at the end/);
   assert.equal(reading.firstLayer(result("final", layer("relu1", 0.3))), 0, "the last layer that has a map");
   assert.equal(reading.firstLayer(result("relu2", layer("relu1", 0.3), layer("relu2", 0.9, { readable: false }))), 0);
 });
@@ -51,6 +51,7 @@ test("a layer that cannot be read is no witness of what was said before", () => 
   const blind = layer("relu2", 0.1, { readable: false, classes: [], reason: "used twice" });
   const told = result("relu3", layer("relu1", 0.9), blind, layer("relu3", 0.92));
   assert.equal(reading.decision(told, labels)[1], "");
+  assert.equal(reading.decision(result("relu3", blind, layer("relu3", 0.92)), labels)[1], "No layer before it can be read.");
 });
 
 test("filters that carry a class are those that support it, three at most", () => {

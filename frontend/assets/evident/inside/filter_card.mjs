@@ -73,7 +73,7 @@ export class FilterCard {
     const answer = el("figure.ev-filter-picture", {}, ...this.answer(dream));
     const words_ = el("div.ev-filter-tuning", {}, ...this.tuning(facts));
     this.pictures.replaceChildren(answer, words_);
-    if (!studied?.result) return;
+    if (!studied?.result?.kernels) return; // a sum or a pooling has none to show
     try {
       const { shape, data } = await studied.array("kernels");
       if (turn !== this.turn) return;
@@ -89,7 +89,7 @@ export class FilterCard {
       canvas.title = `Blue is negative, red positive; full colour is ${words.value(limit, false)}`;
       this.pictures.prepend(el("figure.ev-filter-picture", {}, canvas, el("figcaption", {}, name)));
     } catch {
-      // a layer without a kernel of its own (a sum, a pooling) has none to show
+      // the rest of the card stands without it
     }
   }
 
@@ -121,8 +121,7 @@ export class FilterCard {
     if (dream.busy) return [el("div.ev-filter-blank", {}, progressLine(dream, "")), caption];
     const holder = el("div.ev-filter-blank");
     this.drawDream(dream, holder);
-    const { before, after } = dream.result ?? {};
-    const strongest = this.facts?.strongest?.[0]?.value;
+    const { before, after, strongest } = dream.result ?? {};
     const real = Number.isFinite(strongest) ? `; the strongest real input reaches ${words.value(strongest)}` : "";
     caption.title = Number.isFinite(after) ? `Made up: its answer rose from ${words.value(before)} to ${words.value(after)}${real}` : "";
     return [holder, caption];
@@ -157,7 +156,7 @@ export class FilterCard {
     const { facts, session } = this;
     const { studied, subject } = session;
     const filter = session.filter ?? 0;
-    if (!facts?.strongest?.length || !studied) return;
+    if (!facts?.strongest?.length || !studied?.result?.patch) return;
     try {
       const { shape, data } = await studied.array("patches");
       if (turn !== this.turn) return;
@@ -185,7 +184,7 @@ export class FilterCard {
 
   heard(answer, number) {
     const value = words.value(answer.value);
-    if (!answer.seconds) return el("figcaption", {}, value);
+    if (!(answer.sound ?? answer.seconds)) return el("figcaption", {}, value);
     const { studied, filter } = this.session;
     const play = () => {
       emit("sound", this);

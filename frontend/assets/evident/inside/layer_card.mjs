@@ -84,16 +84,44 @@ export class LayerCard {
     const { studied } = this.session;
     if (!studied?.job) return;
     const { result } = studied;
-    const parts = [await this.alike(studied, result), result && this.matters(result)];
+    const parts = result ? [await this.alike(studied, result), this.matters(result)] : [await this.soFar(studied)];
     if (turn !== this.turn) return;
     const shown = parts.filter((part) => part instanceof Node);
     if (shown.length) this.body.replaceChildren(...shown);
     else if (studied.busy) this.body.replaceChildren(el("p.ev-muted", {}, "The first picture comes in a moment."));
   }
 
+  /** While it runs: what the table so far says, [C, C + 2]: correlation, importance, Taylor's estimate of it. */
+  async soFar(studied) {
+    const number = studied.job?.progress?.partial ?? 0;
+    if (!number) return null;
+    if (this.seen !== `${studied.place} ${number}`) studied.forget("partial");
+    this.seen = `${studied.place} ${number}`;
+    try {
+      const { shape, data } = await studied.array("partial");
+      const [n, width] = shape;
+      const values = Float32Array.from({ length: n * n }, (_, i) => data[Math.floor(i / n) * width + (i % n)]);
+      const order = Array.from(values.subarray(0, n), (_, i) => i);
+      const worth = (column) => order.map((i) => ({ i, value: data[i * width + column] })).filter(({ value }) => Number.isFinite(value));
+      const known = worth(n).length ? worth(n) : worth(n + 1);
+      const rows = known
+        .sort((a, b) => b.value - a.value)
+        .slice(0, BARS)
+        .map(({ i, value }) => ({ name: String(i), value, title: `Filter ${i}, so far`, onclick: () => this.session.pick(i) }));
+      const bars = rows.length ? [el("h3.ev-inside-sub", {}, "Importance so far"), importanceBars(rows)] : [];
+      return el(
+        "div.ev-all-alike",
+        {},
+        correlationMap({ values, n, order, clusters: [] }, () => {}),
+        el("div", {}, ...bars),
+      );
+    } catch {
+      return null; // it has just ended
+    }
+  }
+
   /** Correlation with its clusters, and how many directions there are. */
   async alike(studied, result) {
-    if (!result) return null;
     const facts = [
       fact("effective size", el("strong", {}, `${result.effective_dimension?.toFixed(1) ?? "?"} of ${result.filters.length}`)),
       fact("clusters", el("strong", {}, String(result.clusters.length))),

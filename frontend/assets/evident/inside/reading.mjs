@@ -62,12 +62,14 @@ export function reliability(layer) {
 /** "Decided from relu3 on.", and what the layers before said: [strong, quiet]. */
 export function decision(result, labels) {
   const { layers, top } = result;
-  const at = decidedAt(result);
-  if (at < 0) return ["No layer before the last settles the answer.", ""];
+  const found = decidedAt(result);
+  const at = found < 0 ? layers.length - 1 : found;
   const layer = layers[at];
-  const strong = isHead(layer) ? "Decided only at the end: no layer before holds the answer." : `Decided from ${layer.name} on.`;
-  const before = layers.slice(0, at).findLast((each) => each.readable && each.classes?.length && each.top !== top);
-  if (!before) return [strong, at === 0 ? "Already the first layer that can be read gives the model's answer." : ""];
+  const strong =
+    found < 0 || isHead(layer) ? "Decided only at the end: no layer before the last holds the answer." : `Decided from ${layer.name} on.`;
+  const read = layers.slice(0, at).filter((each) => each.readable && each.classes?.length);
+  const before = read.findLast((each) => each.top !== top);
+  if (!before) return [strong, read.length ? "" : at === 0 ? "It is the first layer that can be read." : "No layer before it can be read."];
   const named = before.classes.find(({ index }) => index === before.top)?.label ?? labels[before.top] ?? "";
   return [strong, `Up to ${before.name} the layer's own prediction was still “${named}”.`];
 }

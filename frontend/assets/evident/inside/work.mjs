@@ -12,6 +12,8 @@ export class Work {
   problem = null;
   /** @type {ReturnType<typeof followJob> | null} */
   follower = null;
+  /** Number of the newest partial result that was asked for. */
+  partial = 0;
   /** Nobody waits for it. */
   left = false;
   /** Arrays by name. @type {Map<string, Promise<{shape: number[], data: any}>>} */
@@ -36,6 +38,10 @@ export class Work {
       this.job = job;
       if (this.left) {
         this.drop();
+        return;
+      }
+      if (!this.busy) {
+        this.take(job);
         return;
       }
       this.follower = followJob(
@@ -68,9 +74,25 @@ export class Work {
   }
 
   take(job) {
+    const early = this.job?.id === job.id ? this.job?.result : null;
     this.job = job;
     if (job.error) this.problem = new Problem(job.error);
+    else if (this.busy && !job.result) {
+      job.result = early;
+      if ((job.progress?.partial ?? 0) > this.partial) this.look(job.progress.partial);
+    }
     if (!this.left) this.onChange(this);
+  }
+
+  /** Events do not carry what is known so far: it is asked for when there is more of it. */
+  async look(partial) {
+    this.partial = partial;
+    try {
+      const job = await callApi(this.place);
+      if (this.busy && job.result) this.take(job);
+    } catch {
+      // the next one may come, and the whole follows
+    }
   }
 
   fail(problem) {
@@ -109,6 +131,7 @@ export class Work {
   again() {
     this.follower?.stop();
     this.job = null;
+    this.partial = 0;
     this.arrays.clear();
     this.begin();
     this.onChange(this);
