@@ -24,6 +24,7 @@ from backend.api.routes import (
     inputs,
     internals,
     jobs,
+    lens,
     models,
     predictions,
     samples,
@@ -68,6 +69,7 @@ def create_api(services: Services) -> FastAPI:
         concept_analyses,
         internals,
         ablations,
+        lens,
         jobs,
         docs,
     ):

@@ -23,6 +23,7 @@ COMPUTING = (
     "backend/attribution",
     "backend/tasks",
     "app/core/concept_results.py",
+    "app/core/lens_results.py",
     "app/core/internals_results.py",
     "app/core/schemas",
 )

@@ -50,6 +50,7 @@ from app.core.schemas.internals import (
     SpotRequest,
 )
 from app.core.schemas.jobs import Job, JobKind, JobState, Progress
+from app.core.schemas.lens import Lens, LensRequest
 from app.core.schemas.predictions import (
     ClassScore,
     CoughScore,
@@ -96,6 +97,8 @@ __all__ = [
     "KnownRegion",
     "LabelList",
     "LayerInfo",
+    "Lens",
+    "LensRequest",
     "Maximisation",
     "MaximisationRequest",
     "MethodInfo",

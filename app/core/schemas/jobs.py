@@ -24,6 +24,7 @@ JobKind = Literal[
     "ablation",
     "spot",
     "maximisation",
+    "lens",
     "pack",
     "unpack",
 ]

@@ -63,7 +63,7 @@ class Calibration:
     """`count` inputs for one network, in a fixed order; they differ in content.
 
     title: what they are, in words. names, sources: one per input. labels: class numbers, None where nobody knows
-    them. held_out: bool `[count]`. digest: of their contents.
+    them. held_out: bool `[count]`. digest: of their contents. ours: whether they come with the program.
     """
 
     def __init__(
@@ -73,9 +73,11 @@ class Calibration:
         items: Sequence[Item],
         digest: str,
         x: Tensor | None = None,
+        *,
+        ours: bool = False,
     ) -> None:
         self._model, self._items, self._x = model, tuple(items), x
-        self.title, self.digest = title, digest
+        self.title, self.digest, self.ours = title, digest, ours
         self.names = tuple(item.name for item in items)
         self.sources = tuple(item.source for item in items)
         labels = [item.label for item in items]
@@ -177,7 +179,7 @@ def _sounds(model: Model) -> Calibration:
         others = _other_sounds()
         items += [Item(name, name, partial(_other_sound, i)) for i, name in enumerate(others)]
         title += f" and {len(others)} other generated sounds"
-    return Calibration(model, title, items, _digest("sounds", alone, count))
+    return Calibration(model, title, items, _digest("sounds", alone, count), ours=True)
 
 
 def _drawn(model: Model) -> Calibration:
@@ -186,7 +188,7 @@ def _drawn(model: Model) -> Calibration:
         Item(f"picture {i + 1}", f"picture {i + 1}", partial(_drawing, i), label=int(labels[i]))
         for i in range(DRAWN)
     ]
-    return Calibration(model, f"{DRAWN} drawn pictures", items, _digest("drawn", DRAWN))
+    return Calibration(model, f"{DRAWN} drawn pictures", items, _digest("drawn", DRAWN), ours=True)
 
 
 def _photographs(model: Model) -> Calibration:
@@ -196,7 +198,7 @@ def _photographs(model: Model) -> Calibration:
         for view, words in enumerate(_view_words())
     ]
     title = f"{len(_photos())} photographs, each in {len(_view_words())} views"
-    return Calibration(model, title, items, _digest("photographs", len(items)))
+    return Calibration(model, title, items, _digest("photographs", len(items)), ours=True)
 
 
 def _of_tensor(model: Model, x: Tensor) -> Calibration:

@@ -18,7 +18,9 @@ from typing import Any
 from app.core.errors import Cancelled, EvidentError, JobFailed, OutOfMemory, WorkerKilled
 from app.core.logs import quiet_libraries
 from app.core.settings import get_settings
+from backend.attribution.internals import lens_store
 from backend.attribution.network import plan_store
+from backend.jobs.keys import code_version
 from backend.jobs.spool import Spool
 from backend.jobs.workers.protocol import TRIES, Group, Stored, WorkerConfig
 from backend.store.blobs import Blobs, full_disk
@@ -57,6 +59,7 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
         # Not the address space: torch and CUDA reserve far more than they ever touch.
         resource.setrlimit(resource.RLIMIT_DATA, (config.job_bytes, config.job_bytes))
         plan_store.keep_in(config.data / "cache" / "plans")
+        lens_store.keep_in(config.data / "cache" / "lenses", code_version)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for plugin in config.plugins:
         importlib.import_module(plugin)

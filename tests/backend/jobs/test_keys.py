@@ -67,6 +67,8 @@ run("internals", inputs=ten, **shapes, layer="relu1")
 run("ablation", input=picture, **shapes, layer="relu5", filters=[1], replacement="zero")
 run("spot", input=picture, **shapes, layer="relu5", x=0.5, y=0.5)
 run("maximisation", **shapes, layer="relu1", filter=0, steps=2)
+run("lens", input=sound, model="cnnexplain_synthetic", upload=None, start=None)
+run("lens", input=picture, **shapes, start=None)
 import io
 from PIL import Image
 from app.core.settings import Limits
@@ -125,6 +127,7 @@ def test_all_code_that_a_job_loads_is_in_the_key(after_every_job):
         "backend/attribution/types.py",
         "models/media/images.py",
         "app/core/concept_results.py",
+        "app/core/lens_results.py",
         "backend/tasks/prediction.py",
     ],
 )
