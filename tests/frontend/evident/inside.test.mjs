@@ -64,14 +64,24 @@ test("filters that carry a class are those that support it, three at most", () =
   ];
   const numbers = reading.carriers(layer("relu3", 0.9, { features }));
   assert.deepEqual(numbers, [6, 22, 40]);
-  assert.equal(reading.carried(numbers, 0.96, 0.42), "Filters 6, 22 and 40 carry it: without them 0.96 \u2192 0.42.");
-  assert.equal(reading.carried([6], 0.96, 0.42), "Filter 6 carries it: without it 0.96 \u2192 0.42.");
-  assert.equal(reading.carried(numbers, 0.96, NaN), "", "nothing is said before it is known");
+  const changed = reading.change({ before: classes(0.96), after: classes(0.42) }, 1);
+  assert.equal(reading.carried(numbers, changed), "Filters 6, 22 and 40 carry it: without them 0.96 \u2192 0.42.");
+  assert.equal(reading.carried([6], changed), "Filter 6 carries it: without it 0.96 \u2192 0.42.");
+  assert.equal(reading.carried(numbers, reading.change(null, 1)), "", "nothing is said before it is known");
   assert.deepEqual(
     reading.ordered(features, "against").map(({ filter }) => filter),
     [13, 1, 40, 22, 6],
   );
   assert.equal(reading.ordered(features, "share")[0].filter, 13);
+});
+
+test("a score that does not move is told with its logit, and no filter is said to carry it", () => {
+  const at = (logit) => [{ index: 1, label: "wheeze", probability: 0.9999, logit }];
+  const changed = reading.change({ before: at(9.44), after: at(5.89) }, 1);
+  assert.deepEqual([changed.scores, changed.logits], ["1.00 \u2192 1.00", "logit +9.4 \u2192 +5.9"]);
+  const told = reading.carried([6, 22], changed);
+  assert.equal(told, "Filters 6 and 22 add most, yet it stands without them: 1.00 \u2192 1.00, logit +9.4 \u2192 +5.9.");
+  assert.equal(reading.change({ before: at(1), after: [] }, 1), null);
 });
 
 test("how far a layer can be trusted stands in words, with the reason where it cannot be read", () => {

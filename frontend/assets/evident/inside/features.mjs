@@ -179,10 +179,10 @@ export class Features {
       return;
     }
     const named = off.length > 8 ? `${off.length} filters` : reading.filters(off);
-    const { before, after } = cutting.result ?? {};
-    const [was, now] = [reading.scoreOf(before, subject.target), reading.scoreOf(after, subject.target)];
-    const told = cutting.result ? el("strong", {}, `${reading.score(was)} → ${reading.score(now)}`) : "being computed …";
-    this.banner.replaceChildren(el("span", {}, `Without ${named}: ${label} `, told), back);
+    const changed = reading.change(cutting.result, subject.target);
+    const told = changed ? el("strong", {}, changed.scores) : "being computed …";
+    const logits = changed?.logits ? el("span.ev-muted", {}, ` ${changed.logits}`) : null;
+    this.banner.replaceChildren(el("span", {}, `Without ${named}: ${label} `, told, logits ?? ""), back);
   }
 
   /**

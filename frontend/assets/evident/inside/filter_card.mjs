@@ -213,10 +213,10 @@ export class FilterCard {
     const auc = at >= 0 ? facts?.auc?.[at] : null;
     if (Number.isFinite(auc)) lines.push(fact(`AUC for ${label}, alone`, el("strong", {}, auc > 0.995 ? "> 0.99" : auc.toFixed(2))));
     const cut = session.cuts.get(`${layer.name} ${filter}`);
-    const score = session.score;
-    if (cut?.result) {
-      const after = reading.scoreOf(cut.result.after, subject.target);
-      lines.push(fact("Without it, this input", `${reading.score(score)} → `, el("strong", {}, reading.score(after))));
+    const changed = reading.change(cut?.result, subject.target);
+    if (changed) {
+      const [first, second] = changed.logits ? changed.logits.split(" → ") : [changed.was, changed.now];
+      lines.push(fact("Without it, this input", `${first} → `, el("strong", {}, second)));
     } else lines.push(fact("Without it, this input", cut?.problem ? "not known" : "…"));
     const twin = facts?.twin;
     if (twin) {

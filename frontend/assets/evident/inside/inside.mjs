@@ -141,8 +141,7 @@ class Inside {
     const [strong, quiet] = reading.decision(result, subject.labels);
     const numbers = reading.carriers(carrier);
     const cut = numbers.length ? session.cuts.get(`${carrier.name} ${[...numbers].sort((a, b) => a - b)}`) : null;
-    const after = cut?.result ? reading.scoreOf(cut.result.after, subject.target) : NaN;
-    const carry = cut?.result ? ` ${reading.carried(numbers, session.score, after)}` : "";
+    const carry = ` ${reading.carried(numbers, reading.change(cut?.result, subject.target))}`;
     this.strong.textContent = `${strong}${carry}`;
     this.quiet.textContent = quiet;
   }

@@ -78,11 +78,6 @@ export class Session {
     return this.subject.labels[this.subject.target] ?? String(this.subject.target);
   }
 
-  /** The model's own score of the explained class. */
-  get score() {
-    return reading.scoreOf(this.result?.probabilities, this.subject.target);
-  }
-
   // ---- layers --------------------------------------------------------------------------------------------------------------
   lensChanged() {
     if (this.result && !this.touched) this.open();
