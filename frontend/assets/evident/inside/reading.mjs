@@ -13,9 +13,6 @@ export function listed(items) {
 /** "filter 6", "filters 6, 22 and 40" */
 export const filters = (numbers) => `${numbers.length === 1 ? "filter" : "filters"} ${listed(numbers)}`;
 
-/** Score of a class, NaN where it is not in the list. */
-export const scoreOf = (classes, index) => (classes || []).find((each) => each.index === index)?.probability ?? NaN;
-
 export const isHead = (layer) => layer.kind === "head";
 
 /** A layer with a map of its own. */
