@@ -151,7 +151,6 @@ async def predict(
         )
     except ApiProblem as refusal:
         return {**nothing, "view": common.problem(refusal)}
-    sample = sample_of(samples, value, model)
     answer = {
         "base": subject,
         "subject": other,
@@ -162,9 +161,18 @@ async def predict(
     return {
         "answer": answer,
         "view": beside_card.side(name_of(second, samples), second, prediction, withheld(prediction, asked)),
-        "known": json.dumps(known_evidence(sample)) if sample else "",
+        "known": json.dumps(known_of(samples, value, model)),
         "first": name_of(first, samples),
     }
+
+
+def known_of(samples: list[Sample], value: EvidentInput, model: ModelInfo) -> dict[str, Any] | None:
+    """Whose evidence is known; `foreign`: with another network, so that only what the input holds is."""
+    own = known_evidence(sample_of(samples, value, model))
+    if own:
+        return {**own, "foreign": False}
+    other = known_evidence(next((sample for sample in samples if sample.input == value.id), None))
+    return {**other, "model": model.key, "foreign": True} if other else None
 
 
 def name_of(of: EvidentInput | ModelInfo, samples: list[Sample]) -> str:

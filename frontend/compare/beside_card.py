@@ -89,9 +89,10 @@ def inputs(
         ),
         widget("recent", store="beside-input-store", className="ev-recents"),
     ]
+    own_first = sorted(samples, key=lambda sample: sample.model != model.key)
     usable = {
         sample.input: sample
-        for sample in samples
+        for sample in own_first
         if sample.modality in model.modalities and sample.input != shown
     }
     listed = [

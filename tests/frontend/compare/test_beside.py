@@ -68,6 +68,15 @@ def test_a_side_that_is_gone_says_so(refused: str):
     assert GONE.detail in texts(said["view"])
 
 
+def test_what_an_input_holds_is_known_whatever_the_network():
+    """A sticker is a sticker; what speaks for a class is known with the sample's own network only."""
+    sample = canned.SAMPLES[0].model_copy(update={"evidence": {"boxes": [[0.1, 0.2, 300.0, 400.0]]}})
+    with_own = beside.known_of([sample], canned.SOUND, ONE)
+    assert with_own == {"sample": sample.key, "input": sample.input, "model": ONE.key, "foreign": False}
+    assert beside.known_of([sample], canned.SOUND, TWIN) == {**with_own, "model": "twin", "foreign": True}
+    assert beside.known_of([canned.SAMPLES[0]], canned.SOUND, ONE) is None
+
+
 def test_a_score_behind_the_gate_is_withheld_on_either_side():
     closed = canned.prediction().model_copy(update={"gate": Gate(state="abstain", reasons=["No cough."])})
     said = beside_of("twin", api(predict=closed))

@@ -46,17 +46,17 @@ test("scores of one class are told side by side, those of two classes by their n
   assert.match(scoreSentence(scores(false, { label: "cat", score: 0.5 })), /no class of that name .* its own first class, cat, 0\.50\.$/);
 });
 
-test("what is held of a region says whose region it is", () => {
-  const held = (more) => ({ title: "Fused", region: "sticker", shares: [0.61, 0.034], peaks: [1.6, 0.076], there: true, ...more });
+test("what lies on a region is told of every pair", () => {
+  const held = [
+    { title: "LRP", shares: [0.815, 0.245] },
+    { title: "Fused", shares: [0.86, null] },
+  ];
   assert.equal(
-    heldSentence(held({}), scores(true)),
-    "Fused lays 61 % of what speaks for star on the sticker in A, 3 % in B; its largest value is 1.6 in A, 0.076 in B.",
+    heldSentence("sticker", true, held, scores(true)),
+    "Of what speaks for star, there lies on the sticker (A / B): LRP 82 / 25 %, Fused 86 % / none.",
   );
-  assert.match(heldSentence(held({ there: false }), scores(true)), /3 % at that place in B;/);
-  assert.match(
-    heldSentence(held({ shares: [0.61, null] }), scores(false, { label: "cat", score: 1 })),
-    /nothing of what speaks for cat in B;/,
-  );
+  const elsewhere = heldSentence("hum", false, held, scores(false, { label: "cat" }));
+  assert.match(elsewhere, /^Of what speaks for star in A, cat in B, there lies on the hum, and at its place in B \(A \/ B\):/);
 });
 
 test("of all pairs the least and the most alike are named", () => {

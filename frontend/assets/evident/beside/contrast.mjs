@@ -1,7 +1,7 @@
 /* The sentence that compares the two sides of Compare, from the maps on show.
 
    contrast: data-scores JSON of what the maps explain (words.mjs, Scores), "" before anything runs
-   data-known JSON {sample, input, model} of what is known of the second side, or "" */
+   data-known JSON {sample, input, model, foreign: known with another network} of the second side, or "" */
 import { emit, nextFrame, on } from "../core/bus.mjs";
 import { el, parseJson } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
@@ -24,26 +24,35 @@ function pairs() {
 }
 
 /**
- * What a map of A and its partner lay on what is known of A's input: on the shortcut, where it holds one.
- * @param {[FinishedPanel, FinishedPanel]} pair
- * @returns {import("./words.mjs").Held | null}
+ * What is known of A's input, and of B's where the same is known there: the shortcut, where it holds one. Of another recording the same band
+ * and seconds are looked at; of another picture the same place would mean nothing.
+ * @param {FinishedPanel} a
+ * @param {FinishedPanel} b
  */
-function held([a, b]) {
-  const evidence = evidenceOf(a.subject);
-  const regions = evidence?.regions ?? [];
+function known(a, b) {
+  const regions = evidenceOf(a.subject)?.regions ?? [];
   const region = regions.find(({ key }) => key !== "evidence") ?? regions[0];
   if (!region) return null;
   const own = evidenceOf(b.subject)?.regions.find(({ key }) => key === region.key);
   const there = Boolean(own) || a.subject?.input === b.subject?.input;
+  if (!there && a.axes?.x_axis.unit !== "s") return null;
+  const name = region.key === "evidence" ? "known evidence" : region.title.toLowerCase();
+  return { name, regions: [region, own ?? region], there };
+}
+
+/**
+ * @param {[FinishedPanel, FinishedPanel]} pair
+ * @param {Region[]} regions of either side
+ * @returns {import("./words.mjs").Held[]} none where it cannot be said
+ */
+function held([a, b], regions) {
   const weighed = [a, b].map(({ field, axes }, side) => {
     if (!axes) return undefined;
-    const { inside, any } = place((side && own) || region, axes);
+    const { inside, any } = place(regions[side], axes);
     return any && inside.length === field.values.length ? shareInside(field.values, inside).share : undefined;
   });
-  if (weighed.includes(undefined)) return null;
-  const name = region.key === "evidence" ? "known evidence" : region.title.toLowerCase();
-  const shares = /** @type {[number | null, number | null]} */ (weighed);
-  return { title: a.title, region: name, shares, peaks: [a.field.max, b.field.max], there };
+  if (weighed.includes(undefined)) return [];
+  return [{ title: a.title, shares: /** @type {[number | null, number | null]} */ (weighed) }];
 }
 
 class Contrast {
@@ -67,7 +76,9 @@ class Contrast {
     if (!known) return;
     try {
       const evidence = await fetchEvidence(known);
-      if (this.known === known) this.take(evidence);
+      // What speaks for a class is another network's business; a sticker is a sticker.
+      const regions = evidence.regions.filter(({ key }) => !known.foreign || key !== "evidence");
+      if (this.known === known) this.take(regions.length ? { ...evidence, regions } : null);
     } catch {
       // its outline is missing then; the maps are there
     }
@@ -89,14 +100,19 @@ class Contrast {
     /** @type {import("./words.mjs").Scores | null} */
     const scores = parseJson(this.root.dataset.scores);
     if (!scores || scores.withheld || viewState.withheld) return [];
-    const finished = pairs();
-    const lead = finished.find(([a]) => a.root.dataset.key === "fused") ?? finished[0];
-    const weighed = lead ? held(lead) : null;
+    return [scoreSentence(scores), this.maps(pairs(), scores)].filter(Boolean);
+  }
+
+  /** Where something is known, what lies there; else how alike the maps are. */
+  maps(finished, scores) {
+    const place = finished.length ? known(finished[0][0], finished[0][1]) : null;
+    const weighed = place ? finished.flatMap((pair) => held(pair, place.regions)) : [];
+    if (place && weighed.length) return heldSentence(place.name, place.there, weighed, scores);
     const alike = finished.flatMap(([a, b]) => {
       const x = correlation(a.compared, b.compared, viewState.look.sign);
       return x === null ? [] : [{ title: a.title, alike: x }];
     });
-    return [scoreSentence(scores), weighed ? heldSentence(weighed, scores) : "", alikeSentence(alike)].filter(Boolean);
+    return alikeSentence(alike);
   }
 
   destroy() {

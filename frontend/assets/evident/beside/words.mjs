@@ -7,9 +7,8 @@ import * as words from "../maps/words.mjs";
  * @typedef {{label: string, score: number | null, says: [string, number] | null}} Side
  * same: both sides explain the class of one name. withheld: a score is not to be seen yet.
  * @typedef {{withheld: boolean, sides: [Side, Side], same: boolean}} Scores
- * How much of what speaks for its class a map lays on one region, on either side; null where nothing speaks for it. peaks: its largest
- * values. there: the region belongs to the second input too, not only its place.
- * @typedef {{title: string, region: string, shares: [number | null, number | null], peaks: [number, number], there: boolean}} Held
+ * Of what speaks for the class in one map of A and its partner, the share that lies in a region; null where nothing speaks for it.
+ * @typedef {{title: string, shares: [number | null, number | null]}} Held
  * @typedef {{title: string, alike: number}} Alike
  */
 
@@ -23,16 +22,23 @@ export function scoreSentence({ sides: [a, b], same }) {
   return `A explains ${a.label}, ${score(a.score)}; B has no class of that name and explains its own first class, ${b.label}, ${score(b.score)}.`;
 }
 
-const share = (x) => (x === null ? "nothing" : words.percent(x));
+/** "49 / 15 %", "none / 3 %" */
+function both([a, b]) {
+  const share = (x) => (x === null ? "none" : words.percent(x));
+  return a !== null && b !== null ? `${share(a).replace(" %", "")} / ${share(b)}` : `${share(a)} / ${share(b)}`;
+}
 
 /**
- * @param {Held} held
+ * Every pair, so that none is picked. there: the region belongs to the second input too, not only its place.
+ * @param {string} region
+ * @param {boolean} there
+ * @param {Held[]} held
  * @param {Scores} scores
  */
-export function heldSentence({ title, region, shares: [inA, inB], peaks, there }, { sides: [a, b], same }) {
-  const second = [share(inB), same ? "" : `of what speaks for ${b.label}`, there ? "" : "at that place", "in B"].filter(Boolean).join(" ");
-  const [high, low] = peaks.map((x) => words.value(x, false, 2));
-  return `${title} lays ${share(inA)} of what speaks for ${a.label} on the ${region} in A, ${second}; its largest value is ${high} in A, ${low} in B.`;
+export function heldSentence(region, there, held, { sides: [a, b], same }) {
+  const of = same ? a.label : `${a.label} in A, ${b.label} in B`;
+  const place = there ? `on the ${region}` : `on the ${region}, and at its place in B`;
+  return `Of what speaks for ${of}, there lies ${place} (A / B): ${held.map(({ title, shares }) => `${title} ${both(shares)}`).join(", ")}.`;
 }
 
 /** How alike the two maps of each method are. @param {Alike[]} pairs */

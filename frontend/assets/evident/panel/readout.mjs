@@ -7,7 +7,7 @@ import { cursorOn, inPicture, pointAt } from "../figure/cursor.mjs";
 import { coordinate } from "../maps/axes.mjs";
 import * as describe from "../maps/describe.mjs";
 import * as words from "../maps/words.mjs";
-import { allPanels, bothSides } from "./panels.mjs";
+import { allPanels, bothSides, partnerOf } from "./panels.mjs";
 
 /** What one map says at the cursor: {value, percentile, sign, marked}; sign and value as text. */
 export function reading(panel, cursor, look) {
@@ -31,6 +31,18 @@ const place = (axes, { u, v }) => [
 
 const axesNow = () => viewState.axes || allPanels().find((panel) => panel.axes)?.axes || null;
 
+const PERCENTILE = "Share of this map's cells with less evidence (percentile)";
+
+/** Two values stand in one line: two digits of each. */
+const short = (panel, { raw }) => words.value(raw, panel.view.signed, 2);
+
+/** The value of a map's partner on the second side, at the same place. */
+function partnerReading(panel, look) {
+  const partner = partnerOf(panel);
+  const at = partner?.view && cursorOn(partner.axes);
+  return at ? (inPicture(at) ? short(partner, reading(partner, at, look)) : "outside") : "";
+}
+
 class Readout {
   constructor(root) {
     this.x = el("strong");
@@ -40,10 +52,8 @@ class Readout {
     this.hint = el("p.ev-muted", {}, "Point at a map, or focus it and use the arrow keys.");
     this.agree = el("p.ev-muted.ev-readout-agree");
     this.cells = el("p.ev-muted.ev-readout-agree");
-    const heads = [
-      el("th", { scope: "col" }, "value"),
-      el("th", { scope: "col", title: "Share of this map's cells with less evidence (percentile)" }, "stronger than"),
-    ];
+    const heads = [el("th", { scope: "col" }, "value"), el("th", { scope: "col", title: PERCENTILE }, "stronger than")];
+    this.heads = heads;
     this.head = el("thead.ev-muted", {}, el("tr", {}, el("td"), ...heads));
     const caption = el("caption.ev-visually-hidden", {}, "Values of all maps at the crosshair");
     this.table = el("table.ev-readout-table", {}, caption, this.head, this.body);
@@ -65,7 +75,8 @@ class Readout {
 
   show() {
     const { look } = viewState;
-    const panels = bothSides().filter((panel) => panel.view);
+    const panels = allPanels().filter((panel) => panel.view);
+    const beside = bothSides().some((panel) => panel.beside);
     const axes = axesNow();
     const here = cursorOn(axes);
     const aimed = Boolean(here && axes);
@@ -81,14 +92,19 @@ class Readout {
       if (row.title.textContent !== panel.title) row.title.textContent = panel.title;
       const at = cursorOn(panel.axes);
       const now = at && inPicture(at) ? reading(panel, at, look) : null;
-      row.value.textContent = now ? now.value : "";
+      row.value.textContent = now ? (beside ? short(panel, now) : now.value) : "";
       row.value.title = now ? now.sign : "";
       row.sign.textContent = now?.sign ? ` ${now.sign}` : "";
-      row.percentile.textContent = now ? `${Math.round(now.percentile)} %` : "";
+      row.percentile.title = beside ? "Value of the map beside" : PERCENTILE;
+      row.percentile.textContent = beside ? partnerReading(panel, look) : now ? `${Math.round(now.percentile)} %` : "";
       row.node.classList.toggle("ev-readout-row--marked", Boolean(now?.marked && look.top < 100));
-      if (now?.marked && panel.votes && !panel.beside) marked += 1;
+      if (now?.marked && panel.votes) marked += 1;
     }
-    const voters = panels.filter(({ votes, beside }) => votes && !beside).length;
+    this.node.classList.toggle("ev-readout--beside", beside);
+    this.heads[1].title = beside ? "The map beside" : PERCENTILE;
+    this.heads[0].textContent = beside ? "A" : "value";
+    this.heads[1].textContent = beside ? "B" : "stronger than";
+    const voters = panels.filter(({ votes }) => votes).length;
     const cell = Math.max(1, ...panels.map((panel) => panel.cell));
     this.cells.textContent = aimed && cell > 1 ? `Of fine maps, the mean of the ${cell} px cell` : "";
     this.agree.textContent = aimed && voters > 1 && look.top < 100 ? `${marked} of ${voters} mark this spot` : "";
@@ -104,11 +120,7 @@ class Readout {
 
   row(panel) {
     const title = el("span", {}, panel.title);
-    const [value, sign, percentile] = [
-      el("span"),
-      el("span.ev-visually-hidden"),
-      el("td.ev-muted", { title: "Share of this map's cells with less evidence (percentile)" }),
-    ];
+    const [value, sign, percentile] = [el("span"), el("span.ev-visually-hidden"), el("td.ev-muted", { title: PERCENTILE })];
     const node = el("tr", {}, el("th", { scope: "row" }, title), el("td", {}, value, sign), percentile);
     return { node, title, value, sign, percentile };
   }
