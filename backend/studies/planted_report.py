@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tabulate import tabulate
 
-INK, FAINT = "#1f2933", "#cbd2d9"
-MISLED, FAIR, BOTH = "#b8500c", "#0b7285", "#52606d"
-"""Orange and blue-green keep apart for colour-blind eyes; every mark is also named."""
-DPI = 160
+from backend.studies.drawing import DPI, FAINT, INK, ORANGE, SLATE, TEAL, calm, legend, table
+
+MISLED, FAIR, BOTH = ORANGE, TEAL, SLATE
 
 
 def write(result: dict[str, Any], out: Path) -> list[Path]:
@@ -41,7 +38,7 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
     for scene in result["scenes"]:
         planted, thing = scene["planted"], scene["object"]
         yield from ("", f"### {scene['title']}", "")
-        yield _table(
+        yield table(
             ["network", "says the class: both there", f"without the {planted}", f"without the {thing}"],
             [
                 [
@@ -52,7 +49,7 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
             ],
         )
         yield ""
-        yield _table(
+        yield table(
             [
                 "layer",
                 "method",
@@ -79,7 +76,7 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
             for network in scene["networks"]
             for layer, at in network["directions"].items()
         }
-        yield _table(
+        yield table(
             [
                 "network",
                 "layer",
@@ -98,10 +95,6 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
                 for row in scene["chance"]
             ],
         )
-
-
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 
 def _percent(share: dict[str, float]) -> str:
@@ -146,8 +139,8 @@ def ranking(result: dict[str, Any]) -> Figure:
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
-        _calm(axes, f"{scene['title']} ({layer})")
-    _legend(
+        calm(axes, f"{scene['title']} ({layer})")
+    legend(
         figure, {"misled network alone": MISLED, "fair network alone": FAIR, "both, with 95 % interval": BOTH}
     )
     return figure
@@ -176,21 +169,6 @@ def scores(result: dict[str, Any]) -> Figure:
                 linewidths=0,
             )
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=scene["object"], ylabel=scene["planted"], aspect="equal")
-        _calm(axes, f"{scene['planted']} against {scene['object']} ({layer})")
-    _legend(figure, {"misled network: right above the line": MISLED, "fair network: right below it": FAIR})
+        calm(axes, f"{scene['planted']} against {scene['object']} ({layer})")
+    legend(figure, {"misled network: right above the line": MISLED, "fair network: right below it": FAIR})
     return figure
-
-
-def _calm(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
-    axes.tick_params(labelsize=8, colors=INK, length=0)
-    axes.spines[:].set_color(FAINT)
-    axes.grid(color=FAINT, lw=0.5)
-    axes.set_axisbelow(True)
-
-
-def _legend(figure: Figure, colours: dict[str, str]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=colour, label=words) for words, colour in colours.items()]
-    figure.legend(handles=handles, loc="outside lower left", ncols=len(handles), fontsize=8, frameon=False)
