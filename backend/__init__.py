@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from backend.attribution.concepts.vectors import concept_vector as concept_vector
     from backend.attribution.explain import explain as explain
     from backend.attribution.internals.lens import fit_lens as fit_lens
+    from backend.attribution.internals.recorder import Recorder as Recorder
 
 _LAZY = {
     "explain": "backend.attribution.explain",
     "fit_lens": "backend.attribution.internals.lens",
     "concept_vector": "backend.attribution.concepts.vectors",
     "concept_attribution": "backend.attribution.concepts.attribution",
+    "Recorder": "backend.attribution.internals.recorder",
 }
 
 

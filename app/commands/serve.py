@@ -29,6 +29,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--inputs", help="a folder for the gallery: one folder of files a class, or files and labels.csv"
     )
     parser.add_argument(
+        "--recordings",
+        help="a folder that Recorder writes to, or one folder a training: Inside shows them as they grow",
+    )
+    parser.add_argument(
         "--part",
         choices=("all", "api", "ui"),
         default="all",
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
     overrides = {
         name: value
-        for name in ("host", "port", "workers", "data", "models", "inputs")
+        for name in ("host", "port", "workers", "data", "models", "inputs", "recordings")
         if (value := getattr(args, name)) is not None
     }
     settings = load_settings(**overrides)
@@ -109,6 +113,10 @@ def _check(settings: Settings, part: str) -> None:
         from backend.api.gallery import check_inputs
 
         check_inputs(settings.inputs)
+    if settings.recordings is not None:
+        from backend.api.recordings import check_recordings
+
+        check_recordings(settings.recordings)
 
 
 def _check_models(settings: Settings) -> None:

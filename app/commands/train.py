@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backend.attribution.internals.recorder import Recorder
+    from models.training.loop import Record
 
 NAME = "train"
 HELP = "Train a bundled model again and print its honest figures."
@@ -27,6 +32,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="default: the epochs of the bundled weights")
+    parser.add_argument(
+        "--no-record",
+        action="store_true",
+        help="keep no recording of the training (else OUT/MODEL_epochs, which `evident serve --recordings OUT` shows as it grows)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
             "This model is trained on recordings: give their folder with --data.", field="data"
         )
     options = {} if args.epochs is None else {"epochs": args.epochs}
+    record = None if args.no_record else recorded(args.model, args.out)
     if args.model in SOUND:
         from models.training import sound
 
@@ -46,12 +57,25 @@ def run(args: argparse.Namespace) -> int:
             out=args.out,
             folds=args.folds,
             seeds=args.seeds,
+            record=record,
             progress=True,
             **options,
         )
     else:
         from models.training import images
 
-        report = images.train(args.out, (args.model,), progress=True, **options)
+        report = images.train(args.out, (args.model,), record=record, progress=True, **options)
     print(json.dumps(report, indent=1, default=str))
     return 0
+
+
+def recorded(model: str, out: Path) -> Record:
+    """What records the training of a bundled model, judged on inputs made by our own programs."""
+
+    def record(module: Any) -> Recorder:
+        import models
+        from backend.attribution.internals.recorder import Recorder
+
+        return Recorder(module, None, out / f"{model}_epochs", like=models.load(model), replace=True)
+
+    return record

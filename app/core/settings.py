@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     """A Python file with the operator's own models (`evident serve --models`). It is run, in every worker."""
     inputs: Path | None = None
     """A folder of the operator's own files for the gallery (`evident serve --inputs`)."""
+    recordings: Path | None = None
+    """A folder of recordings of trainings, finished or under way (`evident serve --recordings`)."""
     limits: Limits = Limits()
 
     @field_validator("allowed_hosts", "trusted_proxies", "frame_ancestors", mode="before")
@@ -108,7 +110,7 @@ class Settings(BaseSettings):
             else [name.strip() for name in value.split(",") if name.strip()]
         )
 
-    @field_validator("models", "inputs")
+    @field_validator("models", "inputs", "recordings")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         """Workers may have another working folder."""

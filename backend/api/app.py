@@ -27,6 +27,7 @@ from backend.api.routes import (
     lens,
     models,
     predictions,
+    recordings,
     samples,
 )
 
@@ -70,6 +71,7 @@ def create_api(services: Services) -> FastAPI:
         internals,
         ablations,
         lens,
+        recordings,
         jobs,
         docs,
     ):

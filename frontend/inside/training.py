@@ -1,4 +1,8 @@
-"""The half of the Inside page that shows a training."""
+"""The half of the Inside page that shows a training: how each layer came to decide, epoch by epoch.
+
+The strip holds the switch and the widget's controls; the widget `training` (assets/evident/inside/training) asks for the
+recordings, follows one whose training goes on, and tells the address: `?view=training&run=KEY&epoch=7`.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,34 @@ from dash import Dash, html
 from dash.development.base_component import Component
 
 from frontend.client import Client
-from frontend.ui import common
+from frontend.ui.common import aria, widget
+
+BAR = "training-bar"
 
 
 def view(query: Mapping[str, str], switch: Component) -> Component:
     """query: the address. switch: between the page's two halves, to stand first in the strip."""
+    epoch = query.get("epoch", "")
+    others = {name: value for name, value in query.items() if name not in ("view", "run", "epoch", "asked")}
     return html.Div(
         [
-            html.Div(switch, className="ev-card ev-inside-strip"),
-            common.note("No training is recorded on this server yet."),
+            html.Section(
+                [switch, html.Div(id=BAR, className="ev-training-strip")],
+                className="ev-card ev-inside-strip",
+                **aria(label="Recording and epoch"),
+            ),
+            widget(
+                "training",
+                bar=BAR,
+                run=query.get("run", ""),
+                epoch=epoch if epoch.isdecimal() and len(epoch) < 10 else "",
+                shown=others,
+                store="inside-shown",
+            ),
         ],
         className="ev-inside",
     )
 
 
 def register(app: Dash, client: Client) -> None:
-    """Callbacks of this half."""
+    """Nothing: everything is asked for and drawn by the widget."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from models.architectures.shapes_net import INPUT, shapes_net
 from models.synthetic.shapes import LABELS, SIZE, TAG_SHARE, TAGGED, Shapes, Tag, generate, with_tag
-from models.training.loop import fit, predict, seeded
+from models.training.loop import Record, fit, predict, seeded
 
 TRAIN, VALIDATION, TEST = 6000, 1000, 4000
 TRAIN_SEED, VALIDATION_SEED, TEST_SEED = 11, 12, 13
@@ -77,12 +77,13 @@ def train(
     test_rows: int = TEST,
     seed: int = 0,
     checkpoints: Path | None = None,
+    record: Record | None = None,
     progress: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Writes `KEY.safetensors` and `KEY.json` (the card) into `out` for each key; returns the cards.
 
-    checkpoints: folder that gets a subfolder per key with one file per epoch. One thread and about five
-    minutes per network.
+    checkpoints: folder that gets a subfolder per key with one file per epoch. record: as `fit` takes it. One
+    thread and about five minutes per network.
     """
     out.mkdir(parents=True, exist_ok=True)
     cards = {}
@@ -99,6 +100,7 @@ def train(
             batch=BATCH,
             validate=tensors(generate(VALIDATION, VALIDATION_SEED, variant.tag)),
             checkpoints=checkpoints / key if checkpoints else None,
+            record=record,
             seed=seed,
             progress=progress,
         )

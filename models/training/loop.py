@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
@@ -21,6 +22,16 @@ from tqdm import tqdm
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """`(x [n, C, H, W], generator) -> x`, drawing its random numbers from the generator only."""
+
+
+class Recording(Protocol):
+    """What is told of every epoch."""
+
+    def epoch(self, *, loss: float) -> None: ...
+
+
+Record = Callable[[nn.Module], AbstractContextManager[Recording]]
+"""Network -> what records its training; entered before the first step. It must leave the network as it is."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,7 @@ def fit(
     augment: Augment | None = None,
     validate: tuple[Tensor, Tensor] | None = None,
     checkpoints: Path | None = None,
+    record: Record | None = None,
     seed: int,
     progress: bool = True,
     decay: float = 1e-2,
@@ -82,7 +94,7 @@ def fit(
 
     x: `[n, C, H, W]` float32, y: `[n]` int64. lr: the peak of the one-cycle rate (a quarter of the steps up,
     then down by cosine). checkpoints: folder for `epoch_000.safetensors` (before training) and one file per
-    epoch, float16.
+    epoch, float16. record: makes what is told of every epoch, such as `backend.Recorder`.
     """
     device = next(module.parameters()).device
     generator = torch.Generator().manual_seed(seed)
@@ -95,7 +107,12 @@ def fit(
     if checkpoints is not None:
         save_checkpoint(module, checkpoints, 0)
     done: list[Epoch] = []
-    with torch.random.fork_rng(), tqdm(total=epochs, unit="epoch", disable=not progress) as bar:
+    recording: AbstractContextManager[Recording | None] = nullcontext() if record is None else record(module)
+    with (
+        torch.random.fork_rng(),
+        tqdm(total=epochs, unit="epoch", disable=not progress) as bar,
+        recording as recorder,
+    ):
         torch.manual_seed(seed)  # dropout draws from the global generator
         for number in range(1, epochs + 1):
             start = time.perf_counter()
@@ -122,6 +139,8 @@ def fit(
             )
             if checkpoints is not None:
                 save_checkpoint(module, checkpoints, number)
+            if recorder is not None:
+                recorder.epoch(loss=done[-1].loss)
             bar.set_postfix(loss=f"{done[-1].loss:.3f}", validation=f"{validation[0]:.3f}")
             bar.update()
     settings = {

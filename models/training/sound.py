@@ -25,7 +25,7 @@ from models.training import measures, recordings
 from models.training.augment import other_room, spec_augment
 from models.training.cards import COPPOCK, INTENDED_USE, figure, ship
 from models.training.crossval import Judged, Recipe, alike, by_conditions, cross_validate, shuffled
-from models.training.loop import History, fit, predict, seeded
+from models.training.loop import History, Record, fit, predict, seeded
 
 INPUT = SoundInput()
 EPOCHS = {"cnnexplain": 18, "cough_check": 12, "cnnexplain_synthetic": 10, "cnnexplain_shortcut": 5}
@@ -35,10 +35,10 @@ TRAIN, VALIDATION, TEST = (2000, 11), (400, 12), (800, 13)
 
 def train(
     task: str, data: Path | None = None, out: Path = Path("trained"), folds: int = 5, seeds: int = 3, epochs: int | None = None,
-    progress: bool = True,
+    record: Record | None = None, progress: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains `task` and returns its card. data: needed for the models of real recordings. folds, seeds: of
-    the cross-validation there.
+    the cross-validation there. record: as `fit` takes it, of the network whose weights are written.
 
     Raises BadParameter (unknown task, missing data).
     """
@@ -51,13 +51,13 @@ def train(
     )  # the order of additions, and with it every bit, depends on the number of threads
     epochs = epochs or EPOCHS[task]
     if task in ("cnnexplain_synthetic", "cnnexplain_shortcut"):
-        return _synthetic(task, out, epochs, progress)
+        return _synthetic(task, out, epochs, record, progress)
     if data is None or not data.is_dir():
         raise BadParameter(
             "This model is trained on recordings: give their folder with --data.", field="data"
         )
     make = _covid if task == "cnnexplain" else _cough_check
-    return make(data, out, folds, seeds, epochs, progress)
+    return make(data, out, folds, seeds, epochs, record, progress)
 
 
 def augment(x: Tensor, generator: torch.Generator, quiet: float, loud: float) -> Tensor:
@@ -73,7 +73,13 @@ def synthetic_inputs(items: list[SyntheticCough]) -> tuple[Tensor, Tensor]:
 
 
 def on_generated(
-    build: Callable[[], nn.Module], *, epochs: int, hum: Hum = "random", seed: int = 0, progress: bool = True
+    build: Callable[[], nn.Module],
+    *,
+    epochs: int,
+    hum: Hum = "random",
+    seed: int = 0,
+    record: Record | None = None,
+    progress: bool = True,
 ) -> tuple[nn.Module, History, float]:
     """Any network for `[n, 1, 64, 128]` and two classes, trained on the generated coughs as the bundled one is; with
     what happened and its temperature."""
@@ -81,7 +87,16 @@ def on_generated(
     validation = synthetic_inputs(generate(*VALIDATION, hum=hum))
     module = seeded(build, seed)
     history = fit(
-        module, x, y, epochs=epochs, lr=2e-3, batch=32, validate=validation, seed=seed, progress=progress
+        module,
+        x,
+        y,
+        epochs=epochs,
+        lr=2e-3,
+        batch=32,
+        validate=validation,
+        record=record,
+        seed=seed,
+        progress=progress,
     )
     return (
         module,
@@ -90,11 +105,11 @@ def on_generated(
     )
 
 
-def _synthetic(key: str, out: Path, epochs: int, progress: bool) -> dict[str, Any]:
+def _synthetic(key: str, out: Path, epochs: int, record: Record | None, progress: bool) -> dict[str, Any]:
     """Synthetic coughs, with a hum that says nothing or (shortcut) that betrays the class in training."""
     misled = key == "cnnexplain_shortcut"
     module, history, temperature = on_generated(
-        CnnExplain, epochs=epochs, hum="label" if misled else "random", progress=progress
+        CnnExplain, epochs=epochs, hum="label" if misled else "random", record=record, progress=progress
     )
     card = {
         "architecture": "cnnexplain",
@@ -155,7 +170,9 @@ def _turned(label: str, turned: np.ndarray) -> list[dict[str, Any]]:
     return [figure(label, _share(turned))] if len(turned) else []
 
 
-def _covid(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress: bool) -> dict[str, Any]:
+def _covid(
+    data: Path, out: Path, folds: int, seeds: int, epochs: int, record: Record | None, progress: bool
+) -> dict[str, Any]:
     """Covid-19 from coughs, with the controls that show how little that means."""
     clips = recordings.covid(data, "core", INPUT, progress=progress)
     telegram = recordings.covid(data, "extra_telegram", INPUT, progress=progress)
@@ -164,7 +181,8 @@ def _covid(data: Path, out: Path, folds: int, seeds: int, epochs: int, progress:
     control = cross_validate(shuffled(clips), recipe, folds, 1, what="shuffled labels", progress=progress)
     test = judged.fold == 0
     rest = torch.from_numpy(~test)
-    module = recipe.train(clips.x[rest], clips.y[rest], 0, checkpoints=out / "cnnexplain_epochs")
+    kept = {"checkpoints": out / "cnnexplain_epochs"} if record is None else {"record": record}
+    module = recipe.train(clips.x[rest], clips.y[rest], 0, **kept)
     temperature = judged.temperature()
     held_out = measures.probabilities(predict(module, clips.x[~rest]).numpy(), temperature)[:, 1]
     card = {
@@ -250,7 +268,7 @@ def _calibration(judged: Judged, temperature: float) -> dict[str, Any]:
 
 
 def _cough_check(
-    data: Path, out: Path, folds: int, seeds: int, epochs: int, progress: bool
+    data: Path, out: Path, folds: int, seeds: int, epochs: int, record: Record | None, progress: bool
 ) -> dict[str, Any]:
     """Is this a cough at all?"""
     clips = recordings.coughs_and_others(data, INPUT, progress=progress)
@@ -258,7 +276,7 @@ def _cough_check(
     recipe = Recipe(epochs, augment=partial(augment, quiet=-75, loud=-40))
     judged = cross_validate(clips, recipe, folds, seeds, progress=progress)
     with tqdm(total=1, desc="shipped weights", disable=not progress):
-        module = recipe.train(clips.x, clips.y, 0)
+        module = recipe.train(clips.x, clips.y, 0, record=record)
     temperature = judged.temperature()
     probability = measures.probabilities(judged.logits, temperature)[..., 1].mean(0)
     real = ~np.char.startswith(clips.people, recordings.MADE)

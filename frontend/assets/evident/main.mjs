@@ -8,6 +8,7 @@ import "./concepts/map.mjs";
 import "./dash/copy_link.mjs";
 import "./evidence/legend.mjs";
 import "./inside/inside.mjs";
+import "./inside/training/training.mjs";
 import "./models/hub.mjs";
 import "./models/offer.mjs";
 import "./models/weights.mjs";

@@ -1,0 +1,421 @@
+/* A training, epoch by epoch. The server is asked for the recording once, again every two seconds while its training goes on, and for the
+   kernels of an epoch; everything else happens here.
+
+   training: data-bar id of the element that takes the controls · data-run key · data-epoch number · data-shown the address's other parts ·
+   data-store told the address that shows the same */
+import { callApi } from "../../core/api.mjs";
+import { on } from "../../core/bus.mjs";
+import { apiUrl } from "../../core/api.mjs";
+import { el, icon, parseJson, say } from "../../core/elements.mjs";
+import { declareWidget } from "../../core/widgets.mjs";
+import { tellDash } from "../../dash/tell.mjs";
+import { Heat } from "./heat.mjs";
+import { Kernels } from "./kernels.mjs";
+import { Plot } from "./plot.mjs";
+import { compared, depthName, figure, lines, MEASURES, percent, scaleOf, sentence, written } from "./reading.mjs";
+
+const LIVE = 2000;
+const LIST = 8000;
+const STEP = 450;
+const TOLD = 300;
+
+/** A card with a heading, as ui/common.py makes it. */
+function card(title, aside, ...children) {
+  const heading = el("h2.ev-training-title", {}, title);
+  return el("section.ev-card", { "aria-label": title }, el("div.ev-training-head", {}, heading, aside), ...children);
+}
+
+class Training {
+  constructor(root) {
+    this.root = root;
+    this.measure = "agreement";
+    /** @type {any} the recording on show */
+    this.history = null;
+    this.key = "";
+    /** Number of the epoch that the address asks for. @type {number | null} */
+    this.wanted = null;
+    this.offered = "";
+    this.gone = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.listing = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.following = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.telling = undefined;
+    /** @type {ReturnType<typeof setInterval> | null} */
+    this.playing = null;
+    this.at = 0;
+    const choose = (row) => this.go(row);
+    this.heat = new Heat(choose);
+    this.kernels = new Kernels();
+    this.plots = {
+      depth: new Plot(choose),
+      cka: new Plot(choose),
+      dead: new Plot(choose),
+      tau: new Plot(choose),
+      learning: new Plot(choose),
+      dimension: new Plot(choose),
+    };
+    this.build();
+    this.buildBar();
+    this.resized = new ResizeObserver(() => this.drawAll());
+    this.resized.observe(root);
+    this.leave = on("theme", () => this.drawAll());
+  }
+
+  build() {
+    this.said = el("p.ev-training-said", { "aria-live": "polite" });
+    this.choice = el("select.ev-select", { "aria-label": "What the colours show", onchange: () => this.recolour() });
+    for (const [key, { name }] of Object.entries(MEASURES)) this.choice.append(el("option", { value: key }, name));
+    this.legend = el("div.ev-training-legend");
+    this.tau = el("span.ev-muted.ev-small", {}, "Kendall tau to the last epoch");
+    this.deadWords = el("span.ev-muted.ev-small");
+    this.kernelWords = el("span.ev-muted.ev-small");
+    this.rows = el("tbody");
+    this.heading = el("th", { scope: "col" });
+    this.about = el("div.ev-training-about");
+    this.links = el("div.ev-row");
+    const hint = (text) => el("span.ev-muted.ev-small", {}, text);
+    const table = el(
+      "table.ev-training-table",
+      {},
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("th", { scope: "col" }, el("span.ev-visually-hidden", {}, "Measure")),
+          this.heading,
+          el("th", { scope: "col" }, "last epoch"),
+        ),
+      ),
+      this.rows,
+    );
+    const main = el(
+      "div.ev-training-main",
+      {},
+      el("div.ev-training-wide", {}, card("When did each layer decide", this.choice, this.said, this.heat.node, this.legend)),
+      card("Decision depth", hint("the layer where answers settle"), this.plots.depth.node),
+      card("Likeness to the last epoch", hint("linear CKA per layer"), this.plots.cka.node),
+      card("Dead filters", this.deadWords, this.plots.dead.node),
+      card("Same filters important?", this.tau, this.plots.tau.node),
+      card("Learning", hint("right answers, and the loss"), this.plots.learning.node),
+      card("Effective dimension", hint("of the filters' correlations"), this.plots.dimension.node),
+    );
+    const side = el(
+      "div.ev-training-side",
+      {},
+      card("First-layer kernels", this.kernelWords, this.kernels.node),
+      card("This epoch", null, table, this.about, this.links),
+    );
+    this.body = el("div.ev-training", {}, main, side);
+    this.message = el("div.ev-training-message", { role: "status" });
+    this.root.append(this.message, this.body);
+    this.body.hidden = true;
+  }
+
+  buildBar() {
+    this.select = el("select.ev-select.ev-training-select", {
+      "aria-label": "Recording",
+      onchange: () => this.open(this.select.value, null),
+    });
+    this.play = el("button.ev-button", { type: "button", onclick: () => this.toggle() });
+    this.label = el("span.ev-training-epoch");
+    this.slider = el("input.ev-training-slider", {
+      type: "range",
+      min: 0,
+      max: 0,
+      value: 0,
+      step: 1,
+      "aria-label": "Epoch",
+      oninput: () => this.go(Number(this.slider.value)),
+    });
+    this.state = el("span.ev-chip", { hidden: true });
+    this.by = el("span.ev-muted.ev-small.ev-training-by", {}, "Recorded by ", el("code", {}, "Recorder(model, calibration, folder)"));
+    this.bar = el("div.ev-training-bar", {}, this.select, this.play, this.label, this.slider, this.state, this.by);
+    this.icons(false);
+  }
+
+  update() {
+    const { bar, run, epoch } = this.root.dataset;
+    document.getElementById(bar || "")?.append(this.bar);
+    this.wanted = epoch === undefined || epoch === "" ? null : Number(epoch);
+    this.list(run || "");
+  }
+
+  /**
+   * The recordings there are; the first is opened where none, or none of them, was asked for.
+   * @param {string | undefined} run undefined where one is open already
+   */
+  async list(run) {
+    clearTimeout(this.listing);
+    try {
+      const all = await callApi("/recordings");
+      if (this.gone) return;
+      this.offer(all);
+      const key = all.some((one) => one.key === run) ? run : (all.find((one) => one.readable && one.epochs) ?? all[0])?.key;
+      if (!all.length) this.tell("No training is recorded on this server yet.");
+      else if (run !== undefined && key !== this.key) this.open(key, run === key ? this.wanted : null);
+    } catch (problem) {
+      if (!this.history) this.tell(problem.message);
+    }
+    this.listing = setTimeout(() => this.list(undefined), LIST);
+  }
+
+  offer(all) {
+    const text = JSON.stringify(all);
+    if (this.offered === text) return;
+    this.offered = text;
+    this.select.replaceChildren(...all.map((one) => el("option", { value: one.key }, optionOf(one))));
+    if (this.key) this.select.value = this.key;
+    const mine = all.find((one) => one.key === this.key);
+    if (mine?.live && !this.history?.live) this.load(true);
+  }
+
+  open(key, epoch) {
+    this.stop();
+    [this.key, this.wanted, this.history] = [key, epoch, null];
+    this.select.value = key;
+    this.load(false);
+  }
+
+  /** again: a recording on show that may have grown. Whoever looks at its last epoch stays at the last. */
+  async load(again) {
+    clearTimeout(this.following);
+    const key = this.key;
+    try {
+      const history = await callApi(`/recordings/${encodeURIComponent(key)}`);
+      if (this.gone || key !== this.key) return;
+      const before = this.history;
+      const last = history.epochs.length - 1;
+      const atEnd = !before || this.at === before.epochs.length - 1;
+      this.history = history;
+      const place = history.epochs.findIndex((row) => row.epoch === this.wanted);
+      if (!again || !before) this.at = this.wanted === null || place < 0 ? last : place;
+      else if (atEnd) this.at = last;
+      this.at = Math.max(0, Math.min(this.at, last));
+      if (again && before && before.epochs.length !== history.epochs.length) say(`Epoch ${history.epochs[last].epoch} is recorded.`);
+      this.tell("");
+      this.drawAll();
+      this.remember();
+      if (history.live) this.following = setTimeout(() => this.load(true), LIVE);
+    } catch (problem) {
+      if (this.gone || key !== this.key) return;
+      if (again && this.history) this.following = setTimeout(() => this.load(true), LIVE);
+      else this.tell(problem.message);
+    }
+  }
+
+  tell(sentence) {
+    this.message.replaceChildren(...(sentence ? [el("div.ev-notice", {}, icon("info"), el("div", {}, sentence))] : []));
+    this.body.hidden = Boolean(sentence);
+  }
+
+  go(row) {
+    const last = (this.history?.epochs.length ?? 1) - 1;
+    this.at = Math.max(0, Math.min(last, row));
+    this.drawAll();
+    this.remember();
+  }
+
+  icons(running) {
+    this.play.replaceChildren(icon(running ? "pause" : "play"), el("span.ev-visually-hidden", {}, running ? "Pause" : "Play the training"));
+  }
+
+  toggle() {
+    if (this.playing) return this.stop();
+    if (!this.history) return undefined;
+    if (this.at >= this.history.epochs.length - 1) this.go(0);
+    this.icons(true);
+    this.playing = setInterval(() => {
+      if (!this.history || this.at >= this.history.epochs.length - 1) this.stop();
+      else this.go(this.at + 1);
+    }, STEP);
+    return undefined;
+  }
+
+  stop() {
+    if (this.playing) clearInterval(this.playing);
+    this.playing = null;
+    this.icons(false);
+  }
+
+  recolour() {
+    this.measure = this.choice.value;
+    this.drawAll();
+  }
+
+  drawAll() {
+    const { history, at } = this;
+    if (!history || this.body.hidden) return;
+    const row = history.epochs[at];
+    this.slider.max = String(Math.max(0, history.epochs.length - 1));
+    this.slider.value = String(at);
+    this.slider.setAttribute("aria-valuetext", row ? `epoch ${row.epoch}` : "no epoch yet");
+    this.slider.disabled = history.epochs.length < 2;
+    this.play.disabled = history.epochs.length < 2;
+    const last = history.epochs[history.epochs.length - 1];
+    this.label.replaceChildren(
+      ...(row ? ["Epoch ", el("strong", {}, String(row.epoch)), ` of ${last.epoch}${history.live ? " so far" : ""}`] : ["Not begun"]),
+    );
+    this.drawState();
+    this.said.textContent = sentence(history, at);
+    this.heat.show(history, this.measure, at);
+    this.drawLegend();
+    this.drawPlots();
+    this.kernels.show(history, at);
+    const [count, , height, width] = history.kernels_shape ?? [];
+    this.kernelWords.textContent = row && count ? `${count} of ${height} × ${width}, epoch ${row.epoch}` : "";
+    this.drawTable(row, last);
+  }
+
+  drawState() {
+    const { history } = this;
+    const stopped = !history.live && !history.finished;
+    this.state.hidden = !history.live && !stopped;
+    this.state.className = `ev-chip ${history.live ? "ev-chip--ok" : "ev-chip--warning"}`;
+    const words = history.live ? "training goes on" : "stopped before its end";
+    if (this.state.textContent !== words) this.state.replaceChildren(icon(history.live ? "record" : "warning"), words);
+  }
+
+  drawLegend() {
+    const { history, measure } = this;
+    const { legend, signed, lens } = MEASURES[measure];
+    const [low, high] = scaleOf(history, measure).map((value) => written(value, measure));
+    const unit = MEASURES[measure].digits === "percent" ? " %" : "";
+    const of = measure === "agreement" || measure === "settled" ? ` of ${history.calibration.held_out} held-out inputs` : "";
+    this.legend.replaceChildren(
+      el(`span.ev-training-scale${signed ? "" : ".ev-training-scale--cividis"}`, { "aria-hidden": "true" }),
+      el("span", {}, `${legend}, ${low} to ${high}${unit}${of}`),
+      lens &&
+        el(
+          "span.ev-training-key",
+          {},
+          el("span.ev-training-key-box", { "aria-hidden": "true" }),
+          "decided here: 95 % of the inputs keep their answer",
+        ),
+    );
+  }
+
+  drawPlots() {
+    const { history, at } = this;
+    const common = { epochs: history.epochs.map((row) => row.epoch), at, undecided: history.epochs.map(() => false) };
+    const layers = history.layers.length;
+    const depths = history.epochs.map((row) => (row.one_answer ? null : row.decision_depth));
+    const places =
+      layers <= 7 ? Array.from({ length: layers + 1 }, (_, i) => -i) : [0, 1, 2, 3, 4].map((i) => -Math.round((i * layers) / 4));
+    this.plots.depth.show({
+      ...common,
+      lines: [
+        { name: "95 %", values: depths.map((depth) => (depth ? -depth.p95 : null)) },
+        { name: "mean", values: depths.map((depth) => (depth ? -depth.mean : null)) },
+      ],
+      low: -layers,
+      high: 0,
+      undecided: history.epochs.map((row) => row.one_answer),
+      places,
+      tick: (value) => (-value >= layers ? "answer" : shortName(depthName(history, -value))),
+      value: (value) => (Number.isInteger(value) ? depthName(history, -value) : `${figure(-value + 1, 1)} of ${layers} layers`),
+      label: `Decision depth. ${sentence(history, at)}`,
+    });
+    this.line("cka", "cka_to_last", { ...common, low: 0, high: 1, digits: 2, tickDigits: 1 });
+    const dead = lines(history, "dead");
+    const most = Math.max(1, ...dead.flatMap(({ values }) => values.map((value) => value ?? 0)));
+    this.line("dead", "dead", { ...common, low: 0, high: most, digits: 0, tickDigits: 0 });
+    this.line("tau", "kendall_tau", { ...common, low: lowest(lines(history, "kendall_tau")), high: 1, digits: 2, tickDigits: 1 });
+    const dimensions = lines(history, "effective_dimension").flatMap(({ values }) => values.filter((value) => value !== null));
+    this.line("dimension", "effective_dimension", { ...common, low: 0, high: Math.max(2, ...dimensions), digits: 1, tickDigits: 0 });
+    const losses = history.epochs.map((row) => row.loss);
+    const worst = Math.max(1e-9, ...losses.map((loss) => loss ?? 0));
+    this.plots.learning.show({
+      ...common,
+      lines: [
+        ...(history.epochs.some((row) => row.accuracy !== null)
+          ? [{ name: "right", values: history.epochs.map((row) => row.accuracy) }]
+          : []),
+        ...(losses.some((loss) => loss !== null)
+          ? [{ name: "loss", values: losses.map((loss) => (loss === null ? null : loss / Math.max(1, worst))) }]
+          : []),
+      ],
+      low: 0,
+      high: 1,
+      tick: (value) => figure(value, 1),
+      value: (value) => figure(value, 2),
+      label: `Learning. Right answers ${percent(history.epochs[at]?.accuracy)}`,
+    });
+    this.deadWords.textContent = `the same for all ${history.calibration.count} inputs`;
+  }
+
+  line(name, measure, { digits, tickDigits, ...rest }) {
+    const { history, at } = this;
+    const shown = lines(history, measure);
+    const now = shown.map((line) => `${line.name} ${written(line.values[at], measure)}`).join(", ");
+    this.plots[name].show({
+      ...rest,
+      lines: shown,
+      tick: (value) => figure(value, Number.isInteger(value) && rest.high > 3 ? 0 : tickDigits),
+      value: (value) => figure(value, digits),
+      label: `${MEASURES[measure].name}, epoch ${history.epochs[at]?.epoch}: ${now}`,
+    });
+  }
+
+  drawTable(row, last) {
+    const { history } = this;
+    this.heading.textContent = row ? `epoch ${row.epoch}` : "";
+    this.rows.replaceChildren(
+      ...compared(history, this.at).map(([name, now, end]) =>
+        el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, el("strong", {}, now)), el("td.ev-muted", {}, end)),
+      ),
+    );
+    const where = { training: "as the training told it", calibration: "of the held-out inputs", none: "" }[history.accuracy_of];
+    const told = last?.accuracy != null && where ? ` Right answers: ${where}.` : "";
+    this.about.replaceChildren(
+      ...[
+        history.note,
+        `Every epoch is judged on the same inputs: ${history.calibration.title}.${told}`,
+        `Importance: ${history.importance}.`,
+      ]
+        .filter(Boolean)
+        .map((text) => el("p.ev-muted.ev-small", {}, text)),
+    );
+    const path = apiUrl(`/recordings/${encodeURIComponent(history.key)}/history.csv`);
+    this.links.replaceChildren(
+      el("a.ev-button", { href: path, download: `${history.key}.csv` }, icon("download"), "Numbers as CSV"),
+      history.model ? el("a.ev-button", { href: `/inside?model=${encodeURIComponent(history.model)}` }, "Open the model") : "",
+    );
+  }
+
+  /** The address that shows the same, a moment after the last step. */
+  remember() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      const epoch = this.history?.epochs[this.at]?.epoch;
+      const shown = {
+        ...parseJson(this.root.dataset.shown, {}),
+        view: "training",
+        run: this.key,
+        ...(epoch === undefined ? {} : { epoch }),
+      };
+      tellDash(this.root.dataset.store, { data: shown });
+    }, TOLD);
+  }
+
+  destroy() {
+    this.gone = true;
+    this.stop();
+    for (const timer of [this.listing, this.following, this.telling]) clearTimeout(timer);
+    this.resized.disconnect();
+    this.leave();
+    this.bar.remove();
+  }
+}
+
+const shortName = (name) => name.split(".").slice(-2).join(".");
+
+const lowest = (shown) => Math.min(0, ...shown.flatMap(({ values }) => values.filter((value) => value !== null)));
+
+const optionOf = (one) =>
+  `${one.title}${one.readable ? `, ${Math.max(0, one.epochs - 1)} epochs` : ", cannot be read"}${one.live ? " (training)" : ""}`;
+
+declareWidget("training", ["bar", "run", "epoch", "shown", "store"], (root) => new Training(root));
