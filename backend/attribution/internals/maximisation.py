@@ -21,12 +21,13 @@ from backend.attribution.types import Progress, silent
 from models.inputs.image import ImageInput
 from models.model import Model
 
-STEPS = 160
+STEPS = 128
 RATE = 0.06
 JITTER = 1 / 16
 """Largest shift, as a share of the shorter side."""
-DRIFT = 0.02
-"""Standard deviation of the coefficients at the start: a picture that is almost even grey."""
+STARTS = (0.02, 0.2, 1.0)
+"""Standard deviations of the coefficients at the start: almost even grey, and livelier where nothing in that excites the
+filter, so that there is nothing to climb."""
 DECAY = 1.0
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Square root of the covariance of colours in photographs (ImageNet, from Lucid); a column per decorrelated channel."""
@@ -61,7 +62,8 @@ def maximised(
     if not 0 <= filter < count:
         raise BadParameter(f"This layer has filters 0 to {count - 1}; choose one of them.", field="filter")
     channels, height, width = model.input.shape
-    painter = _Painter(model, channels, height, width, limits, seed)
+    painters = [_Painter(model, (channels, height, width), limits, seed, spread) for spread in STARTS]
+    painter = next((one for one in painters if _activation(model, layer, filter, one.x()) > 0), painters[-1])
     draw = torch.Generator().manual_seed(seed + 1)
     climb = torch.optim.Adam([painter.coefficients], lr=RATE)
     reach = max(1, round(JITTER * min(height, width)))
@@ -91,12 +93,17 @@ class _Painter:
     """A picture from Fourier coefficients, and the network's input from a picture."""
 
     def __init__(
-        self, model: Model, channels: int, height: int, width: int, limits: tuple[float, float], seed: int
+        self,
+        model: Model,
+        shape: tuple[int, int, int],
+        limits: tuple[float, float],
+        seed: int,
+        spread: float,
     ) -> None:
+        channels, height, width = shape
         self._model, self._size, self._limits = model, (height, width), limits
         generator = torch.Generator().manual_seed(seed)
-        shape = (1, channels, height, width // 2 + 1, 2)
-        start = DRIFT * torch.randn(shape, generator=generator)
+        start = spread * torch.randn((1, channels, height, width // 2 + 1, 2), generator=generator)
         self.coefficients = start.to(model.device).requires_grad_(True)
         frequency = torch.hypot(torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None])
         scale = 1 / frequency.clamp_min(1 / max(height, width)) ** DECAY
