@@ -132,8 +132,8 @@ export class BigMap {
     if (!layer) return;
     const shown = reading.hasMap(layer) ? this.shown : null;
     const field = shown && !shown.field.flat ? shown.field : null;
-    const off = [...session.switched].sort((a, b) => a - b);
-    const without = shown?.without ? `, without ${reading.filters(off)}` : "";
+    const off = session.switched.size;
+    const without = shown?.without ? `, without ${off} ${off === 1 ? "filter" : "filters"}` : "";
     this.title.textContent = mode === "lens" ? `Where ${layer.name} reads ${label}` : `What ${layer.name} gives for ${label}${without}`;
     this.title.title = this.title.textContent;
     this.modes.set(mode);

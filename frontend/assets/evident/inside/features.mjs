@@ -98,6 +98,12 @@ export class Features {
     this.mark();
   }
 
+  /** A share is a mean over places; over all of them it adds up to logits. */
+  logits(share) {
+    const [, rows = 1, cols = 1] = this.session.layer?.shape ?? [];
+    return share * rows * cols;
+  }
+
   none(layer) {
     if (reading.isHead(layer)) return "The last layer has scores instead of feature maps.";
     if (!layer.readable) return `${layer.name} is not read: ${layer.reason || "no reason was given"}.`;
@@ -119,7 +125,7 @@ export class Features {
     const half = el("i");
     const width = (50 * Math.abs(share)) / this.largest;
     Object.assign(half.style, share < 0 ? { right: "50%", width: `${width}%` } : { left: "50%", width: `${width}%` });
-    const text = words.value(share, true, 2);
+    const text = words.value(this.logits(share), true, 2);
     const pick = el(
       "button.ev-feature-pick",
       { type: "button", "aria-pressed": "false", "aria-label": `Filter ${filter}, share ${text}`, onclick: () => session.pick(filter) },
@@ -130,7 +136,17 @@ export class Features {
       "div.ev-feature",
       {},
       pick,
-      el("div.ev-feature-line", {}, el("strong", {}, String(filter)), el("span.ev-feature-share", {}, text), onOff),
+      el(
+        "div.ev-feature-line",
+        {},
+        el("strong", {}, String(filter)),
+        el(
+          "span.ev-feature-share",
+          { title: `Gradient times activation, summed over the map: about ${text} logits of ${session.label}` },
+          text,
+        ),
+        onOff,
+      ),
       el(`div.ev-feature-bar${share < 0 ? ".ev-feature-bar--against" : ""}`, { "aria-hidden": "true" }, half),
     );
     this.cells.set(filter, { node, canvas, pick, onOff, made: null });

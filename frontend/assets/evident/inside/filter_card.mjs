@@ -220,8 +220,8 @@ export class FilterCard {
     } else lines.push(fact("Without it, this input", cut?.problem ? "not known" : "…"));
     const twin = facts?.twin;
     if (twin) {
-      const go = el("button.ev-link", { type: "button", onclick: () => session.pick(twin.filter) }, `Twin of filter ${twin.filter}`);
-      lines.push(fact("", go, el("span", {}, " r ", el("strong", {}, twin.r.toFixed(2)))));
+      const go = el("button.ev-link", { type: "button", onclick: () => session.pick(twin.filter) }, `filter ${twin.filter}`);
+      lines.push(fact("Twin", go, el("span", {}, " r ", el("strong", {}, words.value(twin.r, true, 2)))));
     }
     const cluster = studied?.result?.clusters?.find((members) => members.length > 1 && members.includes(filter));
     if (cluster) {

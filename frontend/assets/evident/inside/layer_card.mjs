@@ -77,7 +77,7 @@ export class LayerCard {
       const again = el("button.ev-button.ev-button--small", { type: "button", onclick: () => studied.again() }, "Go on");
       return [el("p.ev-inside-work", {}, el("span.ev-muted", {}, "Stopped. "), again)];
     }
-    return studied.busy ? [progressLine(studied, "Every filter switched off on many inputs")] : [];
+    return studied.busy ? [progressLine(studied, "Each filter off in turn")] : [];
   }
 
   async fill(turn) {

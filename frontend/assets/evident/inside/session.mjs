@@ -84,7 +84,9 @@ export class Session {
     if (this.lens.state === "done") this.refresh();
     this.fetchNext();
     this.tell("lens");
-    if (this.lens.state === "done") this.carry();
+    if (this.lens.state !== "done") return;
+    this.carry();
+    this.restHere();
   }
 
   /** The layer of the address, else the one where it is decided. */
@@ -269,7 +271,8 @@ export class Session {
   restHere() {
     clearTimeout(this.rest);
     const { layer } = this;
-    if (!reading.hasMap(layer) || this.internals.has(layer.name)) return;
+    // The lens and the first sentence come first: they share the machine.
+    if (this.lens.state !== "done" || !reading.hasMap(layer) || this.internals.has(layer.name)) return;
     this.rest = setTimeout(() => this.study(layer.name), REST);
   }
 
