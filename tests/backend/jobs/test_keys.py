@@ -62,7 +62,7 @@ run("concept_examples", ref="striped")
 run("concept_examples", ref="hum")
 one = [{"input": picture, "start": None}]
 run("concept_analysis", inputs=one, **shapes, concepts=["red"], layers=["relu5"], classes=None, negatives="random", n_random=20, seed=0)
-ten = [{"input": row(np.roll(photo, number, 0), "image"), "start": None} for number in range(10)]
+ten = [{"input": row(np.roll(photo, number, 0), "image") | {"id": f"{number:064}"}, "start": None} for number in range(10)]
 run("internals", inputs=ten, **shapes, layer="relu1")
 run("ablation", input=picture, **shapes, layer="relu5", filters=[1], replacement="zero")
 run("spot", input=picture, **shapes, layer="relu5", x=0.5, y=0.5)
