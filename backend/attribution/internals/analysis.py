@@ -36,6 +36,7 @@ from backend.attribution.internals.importance import (
 )
 from backend.attribution.internals.pooled import FEWEST, Pooled, check_layer, few_inputs, pooled
 from backend.attribution.internals.rankings import STEPS, agreement, captum_rankings
+from backend.attribution.internals.readable import readable_layers
 from backend.attribution.internals.tuning import Convolution, convolution_of, tuning
 from backend.attribution.network.cache import steady
 from backend.attribution.types import Progress, silent
@@ -171,7 +172,7 @@ class _Analysis:
             done += inputs
             self.work.tell("pooled", 0.99 * done / len(self.chosen))
 
-        others = [one.name for one in self.model.offered_layers]
+        others = [read.name for read in readable_layers(self.model) if read.reason is None]
         if len(self.chosen) < len(self.calibration):
             self.notes.append(
                 f"Measured on {len(self.chosen)} of {len(self.calibration)} inputs: the network is too heavy for all of them."
