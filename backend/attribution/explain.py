@@ -91,14 +91,21 @@ def check_input(model: Model, x: Tensor) -> Tensor:
 
 def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
     """Index of the class to explain; None takes the predicted class. Raises BadParameter."""
+    check_target(model, target)
     if target is None:
         with torch.no_grad():
             return int(model.logits(x.clone()).argmax(dim=1))
+    return target
+
+
+def check_target(model: Model, target: int | None) -> None:
+    """Raises BadParameter for what is no class of the model; None is the predicted one."""
+    if target is None:
+        return
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(model.labels):
         raise BadParameter(
             f"The class must be a whole number from 0 to {len(model.labels) - 1}.", field="target"
         )
-    return target
 
 
 def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from backend.attribution.internals.layer_maps import LayerMaps
+    from backend.attribution.internals.layer_maps import Look
     from backend.attribution.internals.lens import Lens, LensPrediction
     from backend.attribution.internals.readable import Read
     from backend.store.blobs import Blobs
@@ -57,11 +57,10 @@ class LensTask(Task[LensPayload, LensResult]):
     Payload = LensPayload
 
     def compute(self, payload: LensPayload, files: Blobs, report: Report) -> Outcome[LensResult]:
-        from backend.attribution.explain import check_input, pristine, resolve_target
+        from backend.attribution.explain import check_input, check_target, pristine
         from backend.attribution.internals.calibration import calibration_of
         from backend.attribution.internals.layer_maps import layer_maps
         from backend.attribution.internals.lens_store import fitted_lens
-        from backend.attribution.internals.passes import read
         from backend.attribution.internals.readable import head_of, readable_layers
         from backend.attribution.network.cache import steady
         from backend.tasks.models import model_of, prepare
@@ -69,14 +68,14 @@ class LensTask(Task[LensPayload, LensResult]):
         report(0, 0, unit="inputs")
         model = model_of(payload, files)
         x = check_input(model, prepare(model, payload, files).x)
-        target = resolve_target(model, x, payload.target)
+        check_target(model, payload.target)
         with steady(model), pristine(model):
             head, listed = head_of(model), readable_layers(model)
             names = [part.name for part in listed if part.reason is None]
-            maps = layer_maps(model, x, names, target)
-            result = _first(model, payload, x, target, listed, maps)
+            look = layer_maps(model, x, names, payload.target, head)
+            result = _first(model, payload, listed, look)
             calibration = calibration_of(model, _own(payload, files))
-            first = packed(result, _arrays(maps))
+            first = packed(result, _arrays(look))
             began = time.monotonic()
 
             def reporting(done: int, total: int, *_: object, **__: object) -> None:
@@ -84,15 +83,10 @@ class LensTask(Task[LensPayload, LensResult]):
 
             reporting(0, calibration.count)
             lens = fitted_lens(model, calibration, reporting)
-            reading = read(model, head, names, x, lens.grid)
-            prediction = lens.of(reading)
-        cams = {
-            part.layer.name: part.cam(layer.maps, target)
-            for part in lens.layers
-            if (layer := maps[part.layer.name]) is not None
-        }
+            prediction = lens.of(look.reading(lens.grid))
+        cams = {part.layer.name: part.cam(look.maps[part.layer.name][0], look.target) for part in lens.layers}
         _complete(result, model, lens, prediction, {name: constant for name, (_, constant) in cams.items()})
-        return Outcome(result, _arrays(maps, {name: cam for name, (cam, _) in cams.items()}))
+        return Outcome(result, _arrays(look, {name: cam for name, (cam, _) in cams.items()}))
 
 
 def packed(result: LensResult, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -136,25 +130,18 @@ def _own(payload: LensPayload, files: Blobs) -> list[Any] | None:
     ]
 
 
-def _first(
-    model: Model,
-    payload: LensPayload,
-    x: Tensor,
-    target: int,
-    listed: list[Read],
-    maps: Mapping[str, LayerMaps | None],
-) -> LensResult:
+def _first(model: Model, payload: LensPayload, listed: list[Read], look: Look) -> LensResult:
     """All but the lens."""
     from backend.attribution.internals.readable import UNUSED
     from backend.tasks.models import versions
 
-    probabilities = model.predict(x)[0]
-    top = int(model.logits(x)[0].argmax())
+    probabilities = model.probabilities(look.logits)[0]
+    top, target = int(look.logits[0].argmax()), look.target
     order = [int(k) for k in probabilities.argsort(descending=True)[:SHOWN]]
     shown = [*order, *({target} - set(order))]
     layers = []
     for part in listed:
-        layer = maps.get(part.name)
+        layer = look.layers.get(part.name)
         reason = UNUSED if part.reason is None and layer is None else part.reason
         strongest = layer.strongest() if layer is not None else []
         layers.append(
@@ -229,16 +216,14 @@ def _classes(model: Model, prediction: LensPrediction, row: int, target: int) ->
     ]
 
 
-def _arrays(
-    maps: Mapping[str, LayerMaps | None], cams: Mapping[str, Tensor] | None = None
-) -> dict[str, np.ndarray]:
+def _arrays(look: Look, cams: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
     """The files of the readable layers; NaN for the lens map that is not there yet."""
     import torch
 
     from backend.attribution.internals.layer_maps import small
 
     arrays = {}
-    for name, layer in maps.items():
+    for name, layer in look.layers.items():
         if layer is None:
             continue
         cam = cams[name] if cams else torch.full_like(layer.grad_cam, torch.nan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backend.attribution.internals.passes import Reading, as_logits, means, reading_z
+from backend.attribution.internals.readable import Head
 from models.model import Model
 
 STRONGEST = 12
@@ -33,9 +36,28 @@ class LayerMaps:
         return [int(k) for k in order if float(self.share[k]) != 0.0]
 
 
-def layer_maps(model: Model, x: Tensor, names: Sequence[str], target: int) -> dict[str, LayerMaps | None]:
-    """x `[1, C, H, W]`. None for a layer on which the answer does not depend. A module that runs several times counts
-    at its last run."""
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One input at all layers. target: the class that the maps are of. layers: None for one on which the answer does
+    not depend. maps: A `[1, C, h, w]` by layer; z `[1, D]` and logits `[1, classes]`, as in a `Reading`."""
+
+    target: int
+    layers: dict[str, LayerMaps | None]
+    maps: dict[str, Tensor]
+    z: Tensor
+    logits: Tensor
+
+    def reading(self, grid: int) -> Reading:
+        """What a lens of this grid reads."""
+        pooled = {name: means(part, grid) for name, part in self.maps.items()}
+        return Reading(pooled, self.z, self.logits, self.maps)
+
+
+def layer_maps(
+    model: Model, x: Tensor, names: Sequence[str], target: int | None = None, head: Head | None = None
+) -> Look:
+    """x `[1, C, H, W]`. target: None takes the predicted class. head: None reads no z. A module that runs several
+    times counts at its last run."""
     recorded: dict[str, Tensor] = {}
 
     def record(name: str) -> Callable[..., Tensor]:
@@ -45,27 +67,30 @@ def layer_maps(model: Model, x: Tensor, names: Sequence[str], target: int) -> di
 
         return hook
 
-    handles = [
-        model.module.get_submodule(name).register_forward_hook(record(name)) for name in dict.fromkeys(names)
-    ]
-    try:
-        with torch.enable_grad():
-            start = x.detach().clone().requires_grad_(True)
-            y = model.select(model.module(start.clone()), target).sum()
-    finally:
-        for handle in handles:
-            handle.remove()
+    with ExitStack() as stack:
+        for name in dict.fromkeys(names):
+            stack.callback(model.module.get_submodule(name).register_forward_hook(record(name)).remove)
+        z = stack.enter_context(reading_z(head)) if head is not None else []
+        stack.enter_context(torch.enable_grad())
+        start = x.detach().clone().requires_grad_(True)
+        outputs = model.module(start.clone())
+    with torch.enable_grad():
+        logits = as_logits(model, outputs)
+        chosen = int(logits[0].argmax()) if target is None else target
+        y = model.select(outputs, chosen).sum()
     gradients = torch.autograd.grad(y, [recorded[name] for name in names], allow_unused=True)
-    out: dict[str, LayerMaps | None] = {}
-    for name, gradient in zip(names, gradients, strict=True):
-        if gradient is None:
-            out[name] = None
-            continue
-        maps, gradient = recorded[name].detach()[0], gradient[0]
-        weights = gradient.mean((1, 2))
-        cam = torch.einsum("k,kij->ij", weights, maps).relu()
-        out[name] = LayerMaps(maps.cpu(), cam.cpu(), (gradient * maps).mean((1, 2)).cpu())
-    return out
+    layers: dict[str, LayerMaps | None] = {
+        name: None if gradient is None else _of(recorded[name].detach()[0], gradient[0])
+        for name, gradient in zip(names, gradients, strict=True)
+    }
+    known = logits.detach().cpu()
+    source = z[0].cpu() if z else outputs.detach().cpu()
+    return Look(chosen, layers, {name: recorded[name].detach().cpu() for name in names}, source, known)
+
+
+def _of(maps: Tensor, gradient: Tensor) -> LayerMaps:
+    cam = torch.einsum("k,kij->ij", gradient.mean((1, 2)), maps).relu()
+    return LayerMaps(maps.cpu(), cam.cpu(), (gradient * maps).mean((1, 2)).cpu())
 
 
 def small(maps: Tensor) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,6 @@ def read(
     """x `[N, C, H, W]`. Of a module that runs several times its last run is read."""
     pooled: dict[str, Tensor] = {}
     whole: dict[str, Tensor] = {}
-    inputs: list[Tensor] = []
 
     def hook(name: str) -> Callable[..., None]:
         def see(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -43,21 +42,36 @@ def read(
 
         return see
 
+    with ExitStack() as stack:
+        for name in names:
+            stack.callback(model.module.get_submodule(name).register_forward_hook(hook(name)).remove)
+        z = stack.enter_context(reading_z(head))
+        outputs = model.module(x.clone())
+    source = z[0] if head.number is not None else outputs
+    return Reading(pooled, source.cpu(), as_logits(model, outputs).cpu(), whole)
+
+
+@contextmanager
+def reading_z(head: Head) -> Iterator[list[Tensor]]:
+    """Inside, the list receives z `[N, D]` of each forward pass in place of the last; nothing where z is the outputs
+    themselves."""
+    z: list[Tensor] = []
+
     def product(_name: str, args: tuple[Any, ...], kwargs: dict[str, Any], _out: Any, number: int) -> None:
         if number == head.number:
             source = args[head.argument] if len(args) > head.argument else kwargs["input"]
-            inputs[:] = [head.z_of(source).detach().clone()]
+            z[:] = [head.z_of(source.detach()).clone()]
 
-    with ExitStack() as stack:
-        for name in names:
-            handle = model.module.get_submodule(name).register_forward_hook(hook(name))
-            stack.callback(handle.remove)
-        if head.number is not None:
-            stack.enter_context(Products(product))
-        outputs = model.module(x.clone())
-    logits = torch.cat([-outputs / 2, outputs / 2], dim=1) if model.single_logit else outputs
-    z = inputs[0] if head.number is not None else outputs
-    return Reading(pooled, z.cpu(), logits.cpu(), whole)
+    if head.number is None:
+        yield z
+    else:
+        with Products(product):
+            yield z
+
+
+def as_logits(model: Model, outputs: Tensor) -> Tensor:
+    """The module's outputs as `Model.logits` gives them."""
+    return torch.cat([-outputs / 2, outputs / 2], dim=1) if model.single_logit else outputs
 
 
 def cells(height: int, width: int, grid: int) -> list[tuple[slice, slice]]:
@@ -72,7 +86,11 @@ def cells(height: int, width: int, grid: int) -> list[tuple[slice, slice]]:
 
 
 def means(maps: Tensor, grid: int) -> Tensor:
-    """`[N, C, h, w]` -> `[N, grid^2 C]`, float64: the mean of each cell, cell by cell."""
+    """`[N, C, h, w]` -> `[N, grid^2 C]`, float64: the mean of each cell, cell by cell. Of a batch the sums are in the
+    maps' own precision, which is faster; one input's are exact."""
     height, width = maps.shape[-2:]
-    parts = [maps[:, :, rows, columns].double().mean((2, 3)) for rows, columns in cells(height, width, grid)]
+    parts = [
+        (part if len(part) > 1 else part.double()).mean((2, 3)).double()
+        for part in (maps[:, :, rows, columns] for rows, columns in cells(height, width, grid))
+    ]
     return torch.cat(parts, dim=1)

@@ -44,7 +44,7 @@ from models.structure import OFFERED, POOLS, WEIGHTED
 PRODUCTS = {"linear", "addmm", "matmul", "mm", "conv2d"}
 READERS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "interpolate", "flatten", "mean", "pad"}
 """Functions that show that a tensor is handed on as it is."""
-TRIALS = 4
+TRIALS = 2
 CLOSE = 1e-5
 """Of a product and the output, relative to the largest number."""
 BEFORE = "Only the numbers before the activation have a name here; the activated maps, which the network hands on, have none."

@@ -30,10 +30,8 @@ def fit_ridge(g: Tensor, z: Tensor, folds: np.ndarray) -> Ridge:
     for number in numbers if len(numbers) > 1 else []:
         out = torch.from_numpy(folds == number)
         spectrum = _Spectrum(g[~out], coordinates[~out])
-        for place, penalty in enumerate(PENALTIES):
-            errors[place] += (
-                (coordinates[out] - spectrum.predict(g[out], penalty * int((~out).sum()))).square().sum()
-            )
+        penalties = [penalty * int((~out).sum()) for penalty in PENALTIES]
+        errors += spectrum.errors(g[out], coordinates[out], penalties)
     penalty = PENALTIES[int(errors.argmin())] * len(g)
     weight = _Spectrum(g, z).weight(penalty)
     return Ridge(weight, z.mean(0) - weight @ g.mean(0), penalty)
@@ -64,7 +62,13 @@ class _Spectrum:
         solved = self.vectors @ (self.turned / (self.values.clamp_min(0) + penalty)[:, None])
         return (self.g.T @ solved if self.wide else solved).T
 
-    def predict(self, g: Tensor, penalty: float) -> Tensor:
-        g = g - self.g_mean
-        turned = (g @ self.g.T if self.wide else g) @ self.vectors
-        return turned @ (self.turned / (self.values.clamp_min(0) + penalty)[:, None]) + self.z_mean
+    def errors(self, g: Tensor, z: Tensor, penalties: list[float]) -> Tensor:
+        """Squared error of the predictions for other rows, for each penalty. With P = g V the rows along the
+        eigenvectors and Q what `turned` holds, the prediction is P D Q with D = 1 / (values + penalty), and its error
+        a quadratic form in D."""
+        g, z = g - self.g_mean, z - self.z_mean
+        along = (g @ self.g.T if self.wide else g) @ self.vectors
+        linear = ((along.T @ z) * self.turned).sum(1)
+        quadratic = (along.T @ along) * (self.turned @ self.turned.T)
+        d = torch.stack([1 / (self.values.clamp_min(0) + penalty) for penalty in penalties])
+        return z.square().sum() - 2 * d @ linear + ((d @ quadratic) * d).sum(1)

@@ -239,7 +239,7 @@ def test_grad_cam_of_all_layers_is_that_of_the_method_layer_by_layer() -> None:
     for name in tiny.BUILDERS:
         model, x = tiny.build(name), tiny.picture()
         names = _names(model)
-        together = layer_maps(model, x, names, 1)
+        together = layer_maps(model, x, names, 1).layers
         for layer in names:
             alone = explain(model, x, "grad_cam", target=1, layer=layer).stages["native"].values
             maps = together[layer]
@@ -254,7 +254,7 @@ def test_shares_add_up_to_the_logit_without_biases() -> None:
     nn.init.zeros_(module[7].bias)
     model = models.wrap(module, labels=["a", "b", "c"], input=models.ImageInput(size=(32, 32)))
     x = tiny.picture()
-    maps = layer_maps(model, x, ["4"], 2)["4"]
+    maps = layer_maps(model, x, ["4"], 2).layers["4"]
     assert maps is not None
     assert float(maps.share.sum()) * 16 * 16 == pytest.approx(float(model.logits(x)[0, 2]), abs=1e-5)
     strongest = maps.strongest(3)
