@@ -70,6 +70,9 @@ def said(study: Study) -> str:
 
 
 def chart(title: str, figure: go.Figure, text: str) -> Component:
+    figure.update_layout(
+        margin_t=34, modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#7b858f", "activecolor": figures.PLAIN}
+    )
     graph = dcc.Graph(
         figure=figure,
         config=SAVING,

@@ -83,9 +83,15 @@ export class BigMap {
     this.draw();
   }
 
+  /** What is drawn: until the lens is there, Grad-CAM stands in for it. */
+  get kind() {
+    const lens = this.session.map(1);
+    return this.mode === "lens" && this.session.lens.busy && lens && Number.isNaN(lens.values[0]) ? "cam" : this.mode;
+  }
+
   /** The field on show, and the limit of its colours. @returns {{field: Field, limit: number, without: boolean} | null} */
   get shown() {
-    const { session, mode } = this;
+    const { session, kind: mode } = this;
     const { layer, cutting } = session;
     if (mode === "cam" && cutting?.state === "done") {
       const pairOf = this.after(cutting);
@@ -127,7 +133,7 @@ export class BigMap {
   }
 
   draw() {
-    const { session, figure, mode } = this;
+    const { session, figure, kind: mode } = this;
     const { layer, subject, label } = session;
     if (!layer) return;
     const shown = reading.hasMap(layer) ? this.shown : null;
@@ -136,7 +142,7 @@ export class BigMap {
     const without = shown?.without ? `, without ${off} ${off === 1 ? "filter" : "filters"}` : "";
     this.title.textContent = mode === "lens" ? `Where ${layer.name} reads ${label}` : `What ${layer.name} gives for ${label}${without}`;
     this.title.title = this.title.textContent;
-    this.modes.set(mode);
+    this.modes.set(this.mode);
     const { x_axis: x, y_axis: y } = subject.axes;
     figure.set({
       picture: session.picture,
@@ -167,7 +173,7 @@ export class BigMap {
   }
 
   describe(layer, field) {
-    const { session, mode } = this;
+    const { session, kind: mode } = this;
     const { subject, label } = session;
     const title = mode === "lens" ? `Lens at ${layer.name}` : `Grad-CAM at ${layer.name}`;
     const alt = describe.altText({ title, target: label, field, axes: subject.axes });
@@ -186,7 +192,10 @@ export class BigMap {
               : "",
             `Decoded by a linear map${this.fitted()}: what is present here, not a cause.`,
           ]
-        : ["", "Each filter weighted by its mean gradient; only what supports the class is kept."];
+        : [
+            mode === this.mode ? "" : "The lens is being fitted: until it is there, this is Grad-CAM.",
+            "Each filter weighted by its mean gradient; only what supports the class is kept.",
+          ];
     this.exact.replaceChildren(...(strong ? [el("span", {}, `${strong} `)] : []), el("span.ev-muted", {}, quiet));
     this.tellKnown();
   }
@@ -201,13 +210,12 @@ export class BigMap {
 
   /** Why there is no map, or "". */
   why(layer, field) {
-    const { session, mode } = this;
+    const { session } = this;
     if (reading.isHead(layer)) return "The last layer has no map: places are averaged away before it. Its scores are the model's own.";
     if (!layer.readable) return `${layer.name} is not read: ${layer.reason || "no reason was given"}.`;
     if (field) return "";
     if (session.pictureProblem) return session.pictureProblem.message;
     if (!session.map(0)) return session.lens.busy ? "Being computed …" : "The map could not be fetched. Reload the page.";
-    if (mode === "lens" && session.lens.busy) return "The lens is being fitted. Grad-CAM is there already.";
     return this.shown ? "No evidence found: every cell of this map has the same value." : "";
   }
 
@@ -265,7 +273,7 @@ export class BigMap {
       title: title.textContent,
       face: { heading: title },
       id: session.lens.job?.id,
-      root: { dataset: { key: `${this.mode}-${layer.name}` } },
+      root: { dataset: { key: `${this.kind}-${layer.name}` } },
       record: { model: subject.model, weights_sha256: result.weights_sha256 ?? "", layer: layer.name, seed: 0 },
     });
   }

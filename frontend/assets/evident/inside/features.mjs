@@ -130,7 +130,6 @@ export class Features {
       "button.ev-feature-pick",
       { type: "button", "aria-pressed": "false", "aria-label": `Filter ${filter}, share ${text}`, onclick: () => session.pick(filter) },
       canvas,
-      el("span.ev-feature-off", { "aria-hidden": "true" }, "off"),
     );
     const node = el(
       "div.ev-feature",

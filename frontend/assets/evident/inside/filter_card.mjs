@@ -217,7 +217,7 @@ export class FilterCard {
     if (changed) {
       const [first, second] = changed.logits ? changed.logits.split(" → ") : [changed.was, changed.now];
       lines.push(fact("Without it, this input", `${first} → `, el("strong", {}, second)));
-    } else lines.push(fact("Without it, this input", cut?.problem ? "not known" : "…"));
+    } else lines.push(fact("Without it, this input", cut?.problem ? "not known" : "being computed …"));
     const twin = facts?.twin;
     if (twin) {
       const go = el("button.ev-link", { type: "button", onclick: () => session.pick(twin.filter) }, `filter ${twin.filter}`);
