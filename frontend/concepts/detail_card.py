@@ -92,6 +92,9 @@ def take_out_button(number: int) -> Component:
         className="ev-icon-button",
         title=f"Take out example {number + 1}",
         n_clicks=0,
+        **common.confirm(
+            f"Example {number + 1} goes from the concept. To have it back, its file must be added again."
+        ),
     )
 
 

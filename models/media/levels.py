@@ -29,12 +29,14 @@ EVEN, STEEP = 10.0, 1e6
 MOST_DB = 200.0
 QUIETEST = 1e-12
 """Of the largest power: -120 dB."""
+READ, BARE = "Networks of sound read its numbers as", "; networks of arrays take them as they are."
 NOTES: dict[Scale, str] = {
-    "db": "Its numbers are read as decibels below the loudest cell.",
-    "power": "Its numbers are read as power and turned into decibels below the loudest cell.",
-    "amplitude": "Its numbers are read as amplitude and turned into decibels below the loudest cell.",
-    "unit": "Its numbers are read as levels from 0 (silence) to 1 (full scale).",
+    "db": f"{READ} decibels below the loudest cell{BARE}",
+    "power": f"{READ} power and turn them into decibels below the loudest cell{BARE}",
+    "amplitude": f"{READ} amplitude and turn them into decibels below the loudest cell{BARE}",
+    "unit": f"{READ} levels from 0 (silence) to 1 (full scale){BARE}",
 }
+"""Said where the file is taken in, before a network is chosen: what is done with the numbers is the network's business."""
 
 
 def scale_of(values: np.ndarray, stated: Scale | None = None) -> Scale:

@@ -95,6 +95,7 @@ def test_a_concept_made_from_files_joins_the_list_and_can_be_deleted(
         "networkidle"
     )  # pictures under way when their concept goes would be asked for in vain
     page.get_by_role("button", name="Take out example 3").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(".ev-concept-entry", has_text="My zigzag")).to_contain_text("10")
     page.wait_for_load_state("networkidle")
     page.click("#concept-delete")

@@ -28,7 +28,7 @@ def test_map_readout_and_agreement_follow_the_cell_size(bench: Page, served: Sit
     scenes.add(bench, "readout", id="readout")
     scenes.add(bench, "agreement", id="agreement")
     panel = bench.locator(f"#{roots['A']}")
-    expect(panel).not_to_contain_text("averaged")
+    expect(panel).not_to_contain_text("px cells")
     fine = stats.spearmanr(fields["A"].ravel(), fields["B"].ravel()).statistic
     expect(bench.get_by_role("button", name=f"A and B: {fine:.2f}.")).to_be_visible()
 
@@ -38,7 +38,11 @@ def test_map_readout_and_agreement_follow_the_cell_size(bench: Page, served: Sit
     assert abs(rho - fine) > 0.2
     expect(bench.get_by_role("button", name=f"A and B: {rho:.2f}.")).to_be_visible()
     expect(bench.locator("#agreement")).to_contain_text("in cells of 8 px")
-    expect(panel).to_contain_text("averaged, 8 px")
+    expect(panel).to_contain_text("8 px cells")
+    whole = """([root, width]) => { root.style.width = `${width}px`; root.querySelector('.ev-bar-word:last-child').textContent = 'supports a class of a long name';
+        const word = root.querySelector('.ev-bar-cells'); return word.scrollWidth <= word.clientWidth; }"""
+    assert panel.evaluate(f"root => ({whole})([root, 250])"), "how it is averaged is never cut"
+    panel.evaluate("root => root.style.removeProperty('width')")
     wait_frames(bench)
     inside = [pixel(bench, roots["A"], x / 32, y / 32) for x, y in ((16.5, 8.5), (20.5, 12.5), (23.4, 15.4))]
     assert inside[0] == inside[1] == inside[2] != pixel(bench, roots["A"], 4.5 / 32, 20.5 / 32)

@@ -56,13 +56,14 @@ class Maker {
     this.problem = el("p.ev-problem", { hidden: true, role: "alert" });
     this.make = el("button.ev-button.ev-button--primary", { type: "button", onclick: () => this.save() }, "Make concept");
     this.hint = el("p.ev-muted");
+    this.choose = el("button.ev-button", { type: "button", onclick: () => this.files.click() }, icon("upload"), " Choose files");
     root.append(
       el("label.ev-field", {}, "Name", this.name),
       el(
         "div.ev-drop",
         { ondragover: (event) => event.preventDefault(), ondrop: (event) => this.drop(event) },
         el("p", {}, "Drop 10 or more pictures or clips that show the concept, or choose them."),
-        el("button.ev-button", { type: "button", onclick: () => this.files.click() }, icon("upload"), " Choose files"),
+        this.choose,
         this.files,
       ),
       this.hint,
@@ -87,6 +88,16 @@ class Maker {
       if (id === "concept-record-store" && props.data) this.join(props.data, "A recording");
     });
     this.show();
+    this.seen = false;
+    this.watcher = new ResizeObserver(() => this.appear());
+    this.watcher.observe(root);
+  }
+
+  /** Takes the focus when its drawer opens: that stays mounted, and looks for what to focus before it is displayed, sometimes in vain. */
+  appear() {
+    const seen = this.root.clientWidth > 0;
+    if (seen && !this.seen) (this.name.disabled ? this.choose : this.name).focus();
+    this.seen = seen;
   }
 
   update() {
@@ -281,6 +292,7 @@ class Maker {
   }
 
   destroy() {
+    this.watcher.disconnect();
     this.off();
   }
 }

@@ -41,7 +41,7 @@ export class Bar {
     this.high = el("span.ev-bar-number");
     this.against = el("span.ev-bar-word");
     this.for = el("span.ev-bar-word");
-    this.cells = el("span.ev-bar-word");
+    this.cells = el("span.ev-bar-word.ev-bar-cells");
     this.zero = el("i.ev-bar-zero");
     const track = el("div.ev-bar-track", {}, this.canvas, this.zero);
     this.node = el(
@@ -57,7 +57,7 @@ export class Bar {
     this.spec = spec;
     const context = this.canvas.getContext("2d");
     context.putImageData(new ImageData(barPixels(this.canvas.width, spec), this.canvas.width, 1), 0, 0);
-    this.cells.textContent = spec.cell > 1 ? `averaged, ${spec.cell} px` : "";
+    this.cells.textContent = spec.cell > 1 ? `${spec.cell} px cells` : "";
     this.cells.title = spec.cell > 1 ? `Each cell of ${spec.cell} by ${spec.cell} pixels shows the mean of its values (Look, Cells).` : "";
     const text = barLabels(spec);
     for (const [name, value] of Object.entries(text)) this[name].textContent = value;
