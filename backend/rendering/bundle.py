@@ -34,7 +34,7 @@ Research and teaching only. Not a medical device. Maps show what the model used,
 
 numbers.csv       one row per map: class, quality, range, sum, shares of what speaks for and against, cost, checksums
 N_METHOD/map.npy      the map itself, float32 [rows, columns], raw numbers (numpy.load opens it)
-N_METHOD/picture.png  the map over the input in grey, under the look of the page: {look}
+N_METHOD/picture.png  the map over the input in grey, with axes, colour bar and conditions, under the look of the page: {look}
 N_METHOD/record.json  what was asked for, and everything the map holds under: axes, parameters, seed, weights, versions, quality
 N_METHOD/stages/      maps on the way to it, where the method has any
 N_METHOD/arrays/      other numbers that the method kept
@@ -145,12 +145,13 @@ def as_json(value: Any) -> bytes:
 
 
 def picture(part: Part, look: Look, largest: float) -> bytes:
-    """PNG of the map under the look. largest: |value| of all maps together."""
-    from backend.rendering import overlay
+    """PNG of the map under the look, with axes, colour bar and conditions. largest: |value| of all maps together."""
+    from backend.rendering import captioned, overlay
 
     values = np.load(part.values, allow_pickle=False)
     sizes = np.abs(values)
     limit = {"own": float(sizes.max()), "raw": largest}.get(look.scale) or float(np.quantile(sizes, 0.99))
+    full = limit or float(sizes.max()) or 1.0
     drawn = overlay.Look(
         opacity=look.opacity,
         top=look.top,
@@ -158,9 +159,11 @@ def picture(part: Part, look: Look, largest: float) -> bytes:
         scale=max(1, 448 // max(values.shape)),
         signed=part.record.signed,
         upside_down=part.record.y_axis.origin == "lower",
-        limit=limit or None,
+        limit=full,
     )
-    return overlay.draw(np.load(part.grid, allow_pickle=False) if part.grid else None, values, drawn)
+    pixels = overlay.render(np.load(part.grid, allow_pickle=False) if part.grid else None, values, drawn)
+    clipped = float(sizes.max()) > full * 1.000001
+    return captioned.figure(pixels, captioned.Caption(part.record, full, clipped, look.words))
 
 
 def table(names: Sequence[str], parts: Sequence[Part]) -> str:

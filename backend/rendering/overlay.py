@@ -30,7 +30,14 @@ class Look:
 
 
 def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
-    """PNG. grid: the input on the display grid, uint8 `[H, W, 3]` or float `[H, W]` in 0..1, None for plain
+    """PNG of `render`."""
+    out = io.BytesIO()
+    Image.fromarray(render(grid, values, look)).save(out, "PNG")
+    return out.getvalue()
+
+
+def render(grid: np.ndarray | None, values: np.ndarray, look: Look) -> np.ndarray:
+    """uint8 `[scale * H, scale * W, 3]`. grid: the input on the display grid, uint8 `[H, W, 3]` or float `[H, W]` in 0..1, None for plain
     grey. values: float `[H, W]`.
 
     Colour: cividis from 0 to full for unsigned maps, coolwarm symmetric about 0 for signed
@@ -45,10 +52,7 @@ def draw(grid: np.ndarray | None, values: np.ndarray, look: Look) -> bytes:
     pixels = np.rint(picture).astype(np.uint8)
     if look.upside_down:
         pixels = pixels[::-1]
-    enlarged = np.repeat(np.repeat(pixels, look.scale, axis=0), look.scale, axis=1)
-    out = io.BytesIO()
-    Image.fromarray(enlarged).save(out, "PNG")
-    return out.getvalue()
+    return np.repeat(np.repeat(pixels, look.scale, axis=0), look.scale, axis=1)
 
 
 def _selected(values: np.ndarray, look: Look) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from backend.api.routes import bundles
-from backend.rendering import bundle
+from backend.rendering import bundle, captioned
 from tests.backend.api.conftest import NOWHERE, explain, finished
 
 
@@ -57,7 +57,10 @@ def test_a_bundle_holds_maps_numbers_pictures_records_and_says_what_they_are(
         assert json.loads(archive.read(f"{folder}/record.json"))["record"] == record
         assert json.loads(archive.read(f"{folder}/prediction.json"))["model"] == "tiny"
         assert Image.open(io.BytesIO(archive.read(f"{folder}/input.png"))).format == "PNG"
-        drawn = np.asarray(Image.open(io.BytesIO(archive.read(f"{folder}/picture.png"))), float)
+        whole = np.asarray(Image.open(io.BytesIO(archive.read(f"{folder}/picture.png"))), float)
+        rows, cols = (max(1, 448 // max(record["shape"])) * side for side in record["shape"])
+        drawn = whole[captioned.TOP :, captioned.LEFT :][:rows, :cols]
+        assert (whole[: captioned.TOP].min(2) < 100).any(), "a title and the conditions"
         assert drawn[-1, -1, 0] > drawn[-1, -1, 2], "the strongest cell speaks for: red"
         assert np.ptp(drawn[0, 0]) <= 1, "what speaks against is not shown: grey"
     rows = list(csv.DictReader(io.StringIO(archive.read("numbers.csv").decode())))
