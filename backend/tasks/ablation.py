@@ -15,6 +15,7 @@ from app.core.internals_results import (
     SpotResult,
 )
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.internals import calibration_for
 from backend.tasks.payloads import ModelOnInput
 
 if TYPE_CHECKING:
@@ -103,7 +104,6 @@ def _replacement(
     import torch
 
     from backend.attribution.concepts.work import work_of
-    from backend.attribution.internals.calibration import calibration_of
     from backend.attribution.internals.choice import inputs_of
     from backend.attribution.internals.pooled import check_layer
     from backend.attribution.internals.switched_off import pooled_of
@@ -111,7 +111,7 @@ def _replacement(
     if payload.replacement == "zero":
         return None, None
     check_layer(model, payload.layer)
-    calibration = calibration_of(model)
+    calibration = calibration_for(model, None, files)
     chosen = inputs_of(calibration, work_of(model))
     about = CalibrationSet(title=calibration.title, count=len(chosen))
     if payload.mean_map is not None and files.path(payload.mean_map) is not None:

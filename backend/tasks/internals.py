@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from models import Model
 
 
+SETS = 2
+"""Calibration sets of ours that one process keeps, with their prepared inputs where these are small."""
+
+
 class InternalsPayload(ModelSource):
     """inputs: the user's own instead of the calibration set that belongs to the model. request: as it was made, for the
     routes."""
@@ -52,11 +56,12 @@ def calibration_for(model: Model, windows: list[InputWindow] | None, files: Blob
     from functools import partial
 
     from backend.attribution.internals.calibration import Item, calibration_of
+    from backend.attribution.network.cache import cached
     from backend.tasks.models import raw_of
     from models.inputs.files import check_modality
 
     if windows is None:
-        return calibration_of(model)
+        return cached(model, "calibration", "ours", lambda: calibration_of(model), capacity=SETS)
     for window in windows:
         check_modality(window.input.modality, model.input.modalities)
     items = [

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.core.internals_results import MaximisationResult
 from backend.tasks import Outcome, Report, Task, register
+from backend.tasks.internals import calibration_for
 from backend.tasks.payloads import ModelSource
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
         import time
 
         from backend.attribution.concepts.work import work_of
-        from backend.attribution.internals.calibration import calibration_of
         from backend.attribution.internals.choice import inputs_of
         from backend.attribution.internals.maximisation import REGULARISER, STEPS, maximised
         from backend.attribution.internals.switched_off import pooled_of
@@ -48,7 +48,7 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
         report(0, 0, unit="steps")
         model = model_of(payload, files)
         started = time.perf_counter()
-        calibration = calibration_of(model)
+        calibration = calibration_for(model, None, files)
         chosen = inputs_of(calibration, work_of(model))
         seen = pooled_of(model, payload.layer, chosen, calibration.digest)
         made = maximised(

@@ -15,6 +15,8 @@ import torch
 import backend
 from app import cli
 from backend.attribution.concepts.vectors import concept_vector
+from backend.attribution.internals.importance import effects
+from backend.attribution.internals.pooled import pooled
 from backend.attribution.network.plan import Plan
 from backend.attribution.perturbation.segments import segments
 from backend.bench import captum_work as captum
@@ -25,6 +27,7 @@ from backend.bench import (
     floor,
     forwards,
     harness,
+    internals,
     other_work,
     peers,
     same_time,
@@ -271,6 +274,17 @@ def test_early_stopping_counts_passes_and_names_the_error(subject, monkeypatch):
     assert rows["SmoothGrad"].theirs == 125
     assert rows["SmoothGrad"].ours < 125
     assert rows["SmoothGrad"].unit == "passes"
+
+
+def test_importance_races_the_same_numbers(subject):
+    x = torch.cat([tiny.picture(seed) for seed in range(12)])
+    mean_map = pooled(subject.model, "conv2", x).mean_map
+    ours = effects(subject.model, "conv2", x, mean_map, [[0], [5]]).kl
+    assert internals.by_full_passes(subject.model, "conv2", x, mean_map, [0, 5]) == pytest.approx(
+        ours, abs=1e-9
+    )
+    row = internals._row("tiny", subject.model, "conv2", harness.Setting(1, quick=True))
+    assert [found.goal for found in row] == [">= 3 x"]
 
 
 @pytest.mark.parametrize(
