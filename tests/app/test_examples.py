@@ -78,13 +78,22 @@ def test_readmes_python(tmp_path, monkeypatch):
         )
     )
     positives, negatives = (shift + torch.rand(12, 3, 64, 64) / 2 for shift in (0.5, 0.0))
-    names = {"my_module": my_module, "positives": positives, "negatives": negatives}
+    calibration = torch.rand(12, 3, 64, 64)
+    names = {
+        "my_module": my_module,
+        "positives": positives,
+        "negatives": negatives,
+        "calibration": calibration,
+    }
     exec(compile(code, "README.md", "exec"), names)
     assert names["result"].values.shape == (64, 128)
     assert names["result"].extras["conservation"] == pytest.approx(1, abs=1e-3)
     assert names["out"].maps.shape[0] == 1
     assert names["out"].maps.ndim == 3
     assert names["out"].scores.shape == (1, 2)
+    own = names["net"].logits(names["photo"])[0]
+    assert torch.allclose(names["read"].logits[-1], own, atol=1e-4)
+    assert names["read"].layers == ("layer3", "out")
 
 
 def test_readmes_file_of_models(tmp_path, monkeypatch):
