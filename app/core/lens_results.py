@@ -35,7 +35,8 @@ class LensLayer(BaseModel):
     """One layer, in depth order; the last is the head itself (kind `head`), which has no map.
 
     readable, reason: whether it can be read, or why not. features: its filters of the largest |share|, whose maps are
-    in the layer's file in this order. Everything else comes from the lens, and is None until that is there, and where
+    in the layer's file in this order. shares, means: of every filter, in filter order: its share, and its mean activation
+    on this input. Everything else comes from the lens, and is None until that is there, and where
     the layer cannot be read: classes: the likeliest five, the target always among them; top: the likeliest; kl,
     entropy: nats, of this input's prediction; margin: between the two likeliest; temperature: of the prediction; r2,
     agreement: of the lens with the network on held-out inputs; majority: what naming the most frequent class would
@@ -49,6 +50,8 @@ class LensLayer(BaseModel):
     readable: bool = True
     reason: str | None = None
     features: list[FilterShare] = []
+    shares: list[float] = []
+    means: list[float] = []
     classes: list[LensClass] = []
     top: int | None = None
     kl: float | None = None

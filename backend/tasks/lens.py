@@ -50,7 +50,7 @@ class LensPayload(ModelOnInput):
 @register
 class LensTask(Task[LensPayload, LensResult]):
     """Arrays: `layers/NAME` float32 [2 + k, h, w]: Grad-CAM, the lens map of the target, the maps of the layer's
-    `features`. The partial array is `packed`: result and arrays without the lens."""
+    `features`; `features/NAME` uint8 [C, h, w]: the maps of all its filters, small. The partial array is `packed`: result and arrays without the lens."""
 
     key = "lens"
     lane = "interactive"
@@ -152,6 +152,8 @@ def _first(model: Model, payload: LensPayload, listed: list[Read], look: Look) -
                 readable=reason is None,
                 reason=reason,
                 features=[FilterShare(filter=k, share=float(layer.share[k])) for k in strongest if layer],
+                shares=_short(layer.share) if layer else [],
+                means=_short(layer.maps.mean((1, 2))) if layer else [],
             )
         )
     return LensResult(
@@ -216,11 +218,16 @@ def _classes(model: Model, prediction: LensPrediction, row: int, target: int) ->
     ]
 
 
+def _short(values: Tensor) -> list[float]:
+    """Four digits are enough for an order; a network has thousands of filters."""
+    return [float(f"{value:.4g}") for value in values.double().tolist()]
+
+
 def _arrays(look: Look, cams: Mapping[str, Tensor] | None = None) -> dict[str, np.ndarray]:
     """The files of the readable layers; NaN for the lens map that is not there yet."""
     import torch
 
-    from backend.attribution.internals.layer_maps import small
+    from backend.attribution.internals.layer_maps import small, thumbnails
 
     arrays = {}
     for name, layer in look.layers.items():
@@ -229,4 +236,6 @@ def _arrays(look: Look, cams: Mapping[str, Tensor] | None = None) -> dict[str, n
         cam = cams[name] if cams else torch.full_like(layer.grad_cam, torch.nan)
         features = [layer.maps[k].double() for k in layer.strongest()]
         arrays[f"layers/{name}"] = small(torch.stack([layer.grad_cam.double(), cam.double(), *features]))
+        if cams:
+            arrays[f"features/{name}"] = thumbnails(layer.maps)
     return arrays

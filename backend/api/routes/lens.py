@@ -115,6 +115,21 @@ async def layer(id: str, name: str, services: Backend) -> Response:
     return npy(await bytes_of(await services.jobs.file_path(row.key, f"layers/{name}"), "layer"), "layer")
 
 
+@router.get(
+    "/lens/{id}/layers/{name}/features.npy",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+async def features(id: str, name: str, services: Backend) -> Response:
+    """uint8 `[C, h, w]`, sides of at most 32: the maps of all filters of a layer in filter order, each on its own scale
+    (255 is its largest value). There when the lens is done."""
+    row = await job_of_kind(services, id, KIND)
+    path = None if row.active else await services.jobs.file_path(row.key, f"features/{name}")
+    if path is None and row.state == "done":
+        raise NotFound("This network has no such layer to read; the result lists them.", code="unknown_layer")
+    return npy(await bytes_of(path, "features"), "features")
+
+
 @router.delete(
     "/lens/{id}",
     response_model=None,

@@ -19,6 +19,8 @@ from models.model import Model
 STRONGEST = 12
 LARGEST = 112
 """Maps with longer sides are averaged down."""
+THUMBNAIL = 32
+"""The same for the small maps of all filters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,5 +107,15 @@ def small(maps: Tensor) -> np.ndarray:
     return (less + whole - less.mean((1, 2), keepdim=True)).float().numpy()
 
 
-def _side(length: int) -> int:
-    return -(-length // -(-length // LARGEST))
+def thumbnails(maps: Tensor) -> np.ndarray:
+    """`[C, h, w]` -> uint8 with sides of at most `THUMBNAIL`, averaged down; 255 is the largest magnitude of each map
+    then, and what is negative is 0."""
+    height, width = maps.shape[-2:]
+    less = F.adaptive_avg_pool2d(maps[None].float(), (_side(height, THUMBNAIL), _side(width, THUMBNAIL)))[0]
+    largest = less.abs().amax((1, 2), keepdim=True)
+    scaled = torch.where(largest > 0, 255 * less.clamp(min=0) / largest, torch.zeros_like(less))
+    return scaled.round().nan_to_num().to(torch.uint8).numpy()
+
+
+def _side(length: int, largest: int = LARGEST) -> int:
+    return -(-length // -(-length // largest))

@@ -46,6 +46,9 @@ def test_a_lens_is_a_job_with_a_file_per_layer(client: httpx.Client, photo: str,
     assert array.shape == (2 + len(first["features"]), 24, 32)
     logit = next(part["logit"] for part in first["classes"] if part["index"] == 1)
     assert array[1].mean() + first["constant"] == pytest.approx(logit, abs=1e-4)
+    every = np.load(io.BytesIO(client.get(f"/lens/{id}/layers/1/features.npy").content))
+    assert (every.shape, every.dtype) == ((len(first["shares"]), 24, 32), np.uint8)
+    assert client.get(f"/lens/{id}/layers/4/features.npy").json()["code"] == "unknown_layer"
     stream = client.get(f"/lens/{id}/events").text
     assert '"state":"done"' in stream
     assert client.get(f"/lens/{id}/layers/4.npy").json()["code"] == "unknown_layer"
@@ -86,5 +89,6 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("GET", "/v1/lens/{id}"): {200: USED, 404: f"/lens/{NOWHERE}", 422: FREE_TEXT},
     ("GET", "/v1/lens/{id}/events"): {200: USED, 404: f"/lens/{NOWHERE}/events", 422: FREE_TEXT},
     ("GET", "/v1/lens/{id}/layers/{name}.npy"): {200: USED, 404: f"/lens/{NOWHERE}/layers/x.npy", 422: FREE_TEXT},
+    ("GET", "/v1/lens/{id}/layers/{name}/features.npy"): {200: USED, 404: f"/lens/{NOWHERE}/layers/x/features.npy", 422: FREE_TEXT},
     ("DELETE", "/v1/lens/{id}"): {200: USED, 404: f"/lens/{NOWHERE}", 422: FREE_TEXT},
 }  # fmt: skip

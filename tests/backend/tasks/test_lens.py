@@ -64,6 +64,18 @@ def test_the_result_is_complete_and_agrees_with_the_model(outcome):
         assert array.dtype == np.float32
         logit = next(part.logit for part in layer.classes if part.index == 2)
         assert array[1].mean(dtype=np.float64) + layer.constant == pytest.approx(logit, abs=1e-4)
+        small = done.arrays[f"features/{layer.name}"]
+        assert small.shape[0] == layer.shape[0] == len(layer.shares) == len(layer.means)
+        assert max(small.shape[1:]) <= 32
+        assert small.dtype == np.uint8
+        for part, feature in zip(layer.features, array[2:], strict=True):
+            assert layer.shares[part.filter] == pytest.approx(part.share, rel=1e-3)
+            assert layer.means[part.filter] == pytest.approx(
+                float(feature.mean(dtype=np.float64)), rel=1e-3, abs=1e-6
+            )
+            down, across = (feature.shape[side] // small.shape[1 + side] for side in (0, 1))
+            less = feature.reshape(small.shape[1], down, small.shape[2], across).mean((1, 3))
+            assert np.abs(small[part.filter] - 255 * less / less.max()).max() <= 1, "on its own scale"
         shares = [abs(part.share) for part in layer.features]
         assert shares == sorted(shares, reverse=True)
         assert (array[0] >= 0).all()
@@ -76,7 +88,7 @@ def test_maps_and_filters_are_there_before_the_lens(outcome):
         layer["features"] for layer in done.result["layers"][:-1]
     ]
     assert first["calibration"] is None
-    assert set(arrays) == set(done.arrays)
+    assert set(arrays) == {name for name in done.arrays if name.startswith("layers/")}
     for name, array in arrays.items():
         assert np.isnan(array[1]).all()
         assert np.array_equal(np.delete(array, 1, 0), np.delete(done.arrays[name], 1, 0))

@@ -22,7 +22,7 @@ export class Session {
   pictureProblem = null;
   /** By name of the layer. @type {Map<string, {shape: number[], data: Float32Array}>} */
   maps = new Map();
-  /** All feature maps, by name of the layer. @type {Map<string, {shape: number[], data: any}>} */
+  /** All feature maps, small, by name of the layer; null where they cannot be had. @type {Map<string, {shape: number[], data: any} | null>} */
   everything = new Map();
   /** Names under way. @type {Set<string>} */
   fetching = new Set();
@@ -142,8 +142,8 @@ export class Session {
       .map((layer, at) => ({ layer, away: Math.abs(at - this.index) }))
       .filter(({ layer }) => reading.hasMap(layer) && !this.maps.has(layer.name) && !this.fetching.has(layer.name))
       .sort((a, b) => a.away - b.away);
-    const free = FETCHES - [...this.fetching].filter((name) => !name.startsWith("every ")).length;
-    for (const { layer } of missing.slice(0, Math.max(0, free))) this.fetchMap(layer.name);
+    for (const { layer } of missing.slice(0, Math.max(0, FETCHES - this.fetching.size))) this.fetchMap(layer.name);
+    if (!missing.length) this.fetchRest();
   }
 
   async fetchMap(name) {
@@ -158,7 +158,7 @@ export class Session {
     } finally {
       this.fetching.delete(name);
     }
-    if (there) this.fetchNext();
+    if (there && !this.lens.left) this.fetchNext();
   }
 
   /**
@@ -174,34 +174,42 @@ export class Session {
     return { array: held, rows, cols, values: held.data.subarray(number * rows * cols, (number + 1) * rows * cols) };
   }
 
-  /** All feature maps of the shown layer with their shares, where the server has them; else null. */
+  /** All feature maps of the shown layer with their shares, once they are there; else null. */
   everyFeature() {
     const { layer } = this;
     const held = this.everything.get(layer?.name);
-    if (!layer?.shares) return null;
-    if (!held) {
-      this.fetchEvery(layer);
-      return null;
-    }
+    if (!held) return null;
     const [, rows, cols] = held.shape;
     const first = new Map(layer.features.map(({ filter }, number) => [filter, number]));
     return layer.shares.map((share, filter) => {
       const number = first.get(filter);
-      const whole = { array: held, rows, cols, values: held.data.subarray(filter * rows * cols, (filter + 1) * rows * cols) };
-      const map = number === undefined ? whole : (this.map(2 + number) ?? whole);
+      const small = { array: held, rows, cols, values: held.data.subarray(filter * rows * cols, (filter + 1) * rows * cols) };
+      const map = number === undefined ? small : (this.map(2 + number) ?? small);
       return { filter, share, mean: layer.means?.[filter] ?? 0, map };
     });
   }
 
-  async fetchEvery(layer) {
-    if (this.fetching.has(`every ${layer.name}`)) return;
-    this.fetching.add(`every ${layer.name}`);
+  /** When all maps are there: the small ones of all filters, a layer at a time. */
+  fetchRest() {
+    if (this.lens.state !== "done" || this.fetching.size) return;
+    const next = this.layers
+      .map((layer, at) => ({ layer, away: Math.abs(at - this.index) }))
+      .filter(({ layer }) => reading.hasMap(layer) && layer.shares?.length && !this.everything.has(layer.name))
+      .sort((a, b) => a.away - b.away)[0];
+    if (next) this.fetchEvery(next.layer.name);
+  }
+
+  async fetchEvery(name) {
+    this.fetching.add(name);
     try {
-      this.everything.set(layer.name, await this.lens.array(`${this.arrayOf(layer.name)}/features`));
-      this.tell("maps");
+      this.everything.set(name, await this.lens.array(`${this.arrayOf(name)}/features`));
+      if (name === this.layer?.name) this.tell("maps");
     } catch {
-      // without it the strongest filters stand alone
+      this.everything.set(name, null); // the strongest filters stand alone
+    } finally {
+      this.fetching.delete(name);
     }
+    if (!this.lens.left) this.fetchRest();
   }
 
   // ---- switching off -------------------------------------------------------------------------------------------------------
