@@ -21,7 +21,7 @@ from frontend.compare import prediction_card
 from frontend.compare.subject import known_evidence, sample_of
 from frontend.inside.address import INPUT, TRAINING, Link
 from frontend.ui import common, forms, words
-from frontend.ui.common import aria, hidden, icon, widget
+from frontend.ui.common import aria, icon, widget
 
 BARS = 2
 """Classes with a bar in the strip."""
@@ -311,7 +311,6 @@ def waiting(opened: Opened) -> Component:
         "",
         html.P(about),
         html.P("Choose an input and a model that takes it in the strip above.", className="ev-muted"),
-        hidden(opened.model.title),
     )
 
 
