@@ -31,6 +31,15 @@ class FilterShare(BaseModel):
     share: float
 
 
+class LogitLens(BaseModel):
+    """The direct logit lens: the layer's pooled maps in place of the final linear layer's input. agreement: with the
+    network on held-out inputs."""
+
+    top: int
+    label: str
+    agreement: float
+
+
 class LensLayer(BaseModel):
     """One layer, in depth order; the last is the head itself (kind `head`), which has no map.
 
@@ -41,7 +50,8 @@ class LensLayer(BaseModel):
     entropy: nats, of this input's prediction; margin: between the two likeliest; temperature: of the prediction; r2,
     agreement: of the lens with the network on held-out inputs; majority: what naming the most frequent class would
     reach there; trusted: whether agreement is clearly above that; constant: mean of the lens map + constant = the
-    target's logit.
+    target's logit. Controls: direct: where the layer has as many filters as the final linear layer has inputs; probe:
+    held-out accuracy of a linear classifier on the labels, where the calibration inputs have some.
     """
 
     name: str
@@ -63,14 +73,18 @@ class LensLayer(BaseModel):
     majority: float | None = None
     trusted: bool | None = None
     constant: float | None = None
+    direct: LogitLens | None = None
+    probe: float | None = None
 
 
 class LensCalibration(BaseModel):
-    """What the lens was fitted on, in words; count: inputs in all; held_out: those that only measure."""
+    """What the lens was fitted on, in words; count: inputs in all; held_out: those that only measure. accuracy: of the
+    network on their labels, None without labels."""
 
     title: str
     count: int
     held_out: int
+    accuracy: float | None = None
 
 
 class LensResult(BaseModel):

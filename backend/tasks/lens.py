@@ -16,6 +16,7 @@ from app.core.lens_results import (
     LensClass,
     LensLayer,
     LensResult,
+    LogitLens,
     ModelClass,
 )
 from backend.tasks import Outcome, Report, Task, finite, register
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from backend.attribution.internals.layer_maps import Look
-    from backend.attribution.internals.lens import Lens, LensPrediction
+    from backend.attribution.internals.lens import LayerLens, Lens, LensPrediction
     from backend.attribution.internals.readable import Read
     from backend.store.blobs import Blobs
     from models import Model
@@ -179,7 +180,9 @@ def _complete(
     constants: Mapping[str, float],
 ) -> None:
     """Adds what the lens read, and the head as the last layer."""
-    result.calibration = LensCalibration(title=lens.title, count=lens.count, held_out=lens.held_out)
+    result.calibration = LensCalibration(
+        title=lens.title, count=lens.count, held_out=lens.held_out, accuracy=lens.accuracy
+    )
     result.note, result.decided_from = lens.note, prediction.decided_from
     features = lens.head.weight.shape[1]
     result.layers.append(LensLayer(name=lens.head.name, kind="head", shape=[features, 1, 1]))
@@ -198,8 +201,18 @@ def _complete(
         layer.r2, layer.agreement = (fit.r2, fit.agreement) if fit else (1.0, 1.0)
         layer.majority, layer.trusted = lens.majority, fit.trusted if fit else True
         layer.constant = None if head else constants[layer.name]
+        if fit:
+            layer.probe = fit.probe
+            layer.direct = _direct(model, prediction, fit)
         for shown in layer.classes:
             result.labels[str(shown.index)] = shown.label
+
+
+def _direct(model: Model, prediction: LensPrediction, fit: LayerLens) -> LogitLens | None:
+    if fit.direct is None:
+        return None
+    top = int(prediction.direct[fit.layer.name].argmax())
+    return LogitLens(top=top, label=model.labels[top], agreement=fit.direct)
 
 
 def _classes(model: Model, prediction: LensPrediction, row: int, target: int) -> list[LensClass]:

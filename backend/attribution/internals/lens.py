@@ -50,7 +50,10 @@ EXPLAINS = 0.5
 @dataclass(frozen=True, eq=False)
 class LayerLens:
     """One layer's fitted map, straight to the logits. mean, scale: mu and 1/s `[F]`, scale 0 for a filter that never
-    changes. weight: W A `[classes, F]`, float32; bias: W b + beta `[classes]`. F = grid^2 C, cell by cell."""
+    changes. weight: W A `[classes, F]`, float32; bias: W b + beta `[classes]`. F = grid^2 C, cell by cell.
+
+    Controls: direct: agreement of the direct logit lens, W mean(a) + beta, where the layer has as many filters as z;
+    probe: held-out accuracy of a ridge classifier on the labels, where the calibration inputs have some."""
 
     layer: Layer
     grid: int
@@ -63,6 +66,8 @@ class LayerLens:
     r2: float
     agreement: float
     trusted: bool
+    direct: float | None
+    probe: float | None
 
     def logits(self, pooled: Tensor) -> Tensor:
         """`[N, F]` -> `[N, classes]`."""
@@ -87,7 +92,7 @@ class LensPrediction:
     `Model.logits` gives them; the last row is the model's own. probabilities: `[L, classes]`. kl: of the model's
     answer from the layer's, nats. entropy: nats. margin: between the two likeliest classes. top: class numbers.
     decided_from: the first layer from which on every layer's class is the model's, if it can be trusted; None where
-    only the head decides."""
+    only the head decides. direct: by layer, the logits of the direct logit lens `[classes]`, where shapes match."""
 
     layers: tuple[str, ...]
     logits: Tensor
@@ -97,12 +102,14 @@ class LensPrediction:
     margin: tuple[float, ...]
     top: tuple[int, ...]
     decided_from: str | None
+    direct: dict[str, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class Lens:
     """A fitted lens. layers: those that are read, in depth order. listed: those that are not, too. majority: how often
-    the model's most frequent class is its answer to a held-out input. note: what is special about this network."""
+    the model's most frequent class is its answer to a held-out input. accuracy: of the model on the labels of the
+    held-out inputs, None without labels. note: what is special about this network."""
 
     model: Model = field(repr=False)
     title: str
@@ -110,6 +117,7 @@ class Lens:
     held_out: int
     grid: int
     majority: float
+    accuracy: float | None
     layers: tuple[LayerLens, ...]
     listed: tuple[Read, ...]
     note: str | None
@@ -164,6 +172,11 @@ class Lens:
             margin=tuple((best[:, 0] - best[:, -1]).tolist()),
             top=tuple(int(number) for number in top),
             decided_from=self._decided_from(top.tolist()),
+            direct={
+                part.layer.name: (reading.pooled[part.layer.name][0] @ weight.cpu().T + bias.cpu()).float()
+                for part in self.layers
+                if part.direct is not None
+            },
         )
 
     def _decided_from(self, top: Sequence[int]) -> str | None:
@@ -274,6 +287,10 @@ def _fitted(
                 r2,
                 agreement,
                 _trusted(agreement, majority, r2, sources),
+                _direct(pooled[held_out], weight, bias, classes)
+                if matching(head, part.layer, grid)
+                else None,
+                _probe(g, calibration, len(model.labels)),
             )
         )
     return Lens(
@@ -283,6 +300,7 @@ def _fitted(
         int(held_out.sum()),
         grid,
         majority,
+        _accuracy(classes, calibration),
         tuple(layers),
         tuple(listed),
         head.note,
@@ -314,6 +332,32 @@ def best_temperature(logits: Tensor, wanted: Tensor, model: Model) -> float:
     reach = (np.log(own / WIDEST), np.log(own * WIDEST))
     found = minimize_scalar(distance, bounds=reach, method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
+
+
+def matching(head: Head, layer: Layer, grid: int) -> bool:
+    """Whether the layer's pooled maps may stand in for z."""
+    return grid == 1 and head.number is not None and head.weight.shape[1] == layer.shape[0]
+
+
+def _direct(pooled: Tensor, weight: Tensor, bias: Tensor, classes: Tensor) -> float:
+    return float(((pooled @ weight.T + bias).argmax(1) == classes).double().mean())
+
+
+def _probe(g: Tensor, calibration: Calibration, classes: int) -> float | None:
+    """Held-out accuracy of the likeliest of one ridge per class, on the labels."""
+    if calibration.labels is None:
+        return None
+    labels, out = torch.tensor(calibration.labels), torch.from_numpy(calibration.held_out)
+    wanted = torch.nn.functional.one_hot(labels, classes).double()
+    fit = fit_ridge(g[~out], wanted[~out], _folds(calibration))
+    return float(((g[out] @ fit.weight.T + fit.bias).argmax(1) == labels[out]).double().mean())
+
+
+def _accuracy(classes: Tensor, calibration: Calibration) -> float | None:
+    if calibration.labels is None:
+        return None
+    labels = torch.tensor(calibration.labels)[torch.from_numpy(calibration.held_out)]
+    return float((classes == labels).double().mean())
 
 
 def _folds(calibration: Calibration) -> np.ndarray:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 4
 MOST_FILES, MOST_BYTES = 32, 2**30
-NUMBERS = ("penalty", "temperature", "r2", "agreement")
+NUMBERS = ("penalty", "temperature", "r2", "agreement", "direct", "probe")
 
 _folders: list[tuple[Path, Callable[[], str]]] = []
 """The folder that is set, if any, and what names the version of the code."""
@@ -88,6 +88,7 @@ def _write(path: Path, lens: Lens) -> None:
         "held_out": lens.held_out,
         "grid": lens.grid,
         "majority": lens.majority,
+        "accuracy": lens.accuracy,
         "layers": [
             {"name": part.layer.name, "trusted": part.trusted}
             | {name: getattr(part, name) for name in NUMBERS}
@@ -142,5 +143,5 @@ def _read(path: Path, model: Model) -> Lens | None:
         os.utime(path)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
-    kept = {name: about[name] for name in ("title", "count", "held_out", "grid", "majority")}
+    kept = {name: about[name] for name in ("title", "count", "held_out", "grid", "majority", "accuracy")}
     return Lens(model=model, layers=layers, listed=tuple(listed), note=head_of(model).note, **kept)

@@ -40,7 +40,12 @@ def test_a_lens_is_a_job_with_a_file_per_layer(client: httpx.Client, photo: str,
     result = found["result"]
     assert [layer["name"] for layer in result["layers"]] == ["1", "4"]
     assert result["layers"][-1]["kind"] == "head"
-    assert result["calibration"] == {"title": "12 inputs of your own", "count": 12, "held_out": 3}
+    assert result["calibration"] == {
+        "title": "12 inputs of your own",
+        "count": 12,
+        "held_out": 3,
+        "accuracy": None,
+    }
     first = result["layers"][0]
     array = np.load(io.BytesIO(client.get(f"/lens/{id}/layers/1.npy").content))
     assert array.shape == (2 + len(first["features"]), 24, 32)

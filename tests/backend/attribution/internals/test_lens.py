@@ -213,6 +213,29 @@ def test_decided_from_is_the_layer_where_the_class_can_first_be_read() -> None:
         assert out.decided_from == "late"
 
 
+def test_controls_where_shapes_match_and_where_there_are_labels() -> None:
+    """The direct logit lens is the head itself where the last maps' means are z; a probe reads the labels of our
+    drawings from the last layer about as well as the network names them."""
+    model = models.load("shapes")
+    lens = fit_lens(model)
+    fits = {part.layer.name: part for part in lens.layers}
+    assert {name for name, part in fits.items() if part.direct is not None} == {"relu4", "relu5"}
+    assert fits["relu5"].direct == 1
+    assert fits["relu4"].direct is not None
+    assert fits["relu4"].direct < 0.6
+    out = lens.predict(model.prepare("models/samples/image_star.png"))
+    assert torch.allclose(out.direct["relu5"], out.logits[-1], atol=1e-4)
+    assert lens.accuracy is not None
+    assert lens.accuracy > 0.9
+    probes = [part.probe for part in lens.layers]
+    assert probes[-1] is not None
+    assert abs(probes[-1] - lens.accuracy) < 0.05
+    assert probes[0] is not None
+    assert probes[0] < probes[-1] - 0.1
+    unlabelled = fit_lens(tiny.build("plain"), _inputs(20))
+    assert (unlabelled.accuracy, unlabelled.layers[0].probe) == (None, None)
+
+
 def test_the_order_of_the_calibration_inputs_does_not_matter() -> None:
     model, x, inputs = tiny.build("residual"), tiny.picture(), _inputs(30)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(4))
