@@ -60,7 +60,7 @@ export class Plot {
 
   /**
    * @param {{epochs: number[], lines: {name: string, values: (number | null)[]}[], low: number, high: number, at: number, undecided: boolean[],
-   *   tick: (value: number) => string, value: (value: number) => string, places?: number[], label: string}} what
+   *   tick: (value: number) => string, value: (value: number) => string, places?: number[], whole?: boolean, label: string}} what
    */
   show(what) {
     this.what = what;
@@ -72,7 +72,7 @@ export class Plot {
     const width = this.node.clientWidth;
     const height = this.node.clientHeight;
     if (!this.what || width < 80 || height < 60) return;
-    const { epochs, lines, low, high, undecided, tick, places, label } = this.what;
+    const { epochs, lines, low, high, undecided, tick, places, whole, label } = this.what;
     this.width = width;
     const inner = { width: width - LEFT - RIGHT, height: height - TOP - BOTTOM };
     this.x = (row) => LEFT + (epochs.length < 2 ? inner.width / 2 : (row / (epochs.length - 1)) * inner.width);
@@ -84,12 +84,15 @@ export class Plot {
       const end = Math.min(LEFT + inner.width, this.x(to) + half);
       parts.push(svg("rect", { x: start, y: TOP, width: Math.max(2, end - start), height: inner.height, fill: `url(#${this.pattern})` }));
     }
-    for (const value of places ?? ticks(low, high)) {
+    for (const value of places ?? ticks(low, high, 5, whole)) {
       parts.push(svg("line", { x1: LEFT, x2: LEFT + inner.width, y1: y(value), y2: y(value), class: "ev-training-grid" }));
       parts.push(svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end", class: "ev-training-tick" }, tick(value)));
     }
-    for (const value of ticks(epochs[0] ?? 0, epochs[epochs.length - 1] ?? 1, Math.max(2, Math.floor(inner.width / 60)))) {
-      const row = epochs.indexOf(Math.round(value));
+    const last = epochs.length - 1;
+    const regular = ticks(epochs[0] ?? 0, epochs[last] ?? 1, Math.max(2, Math.floor(inner.width / 60)), true).map((value) =>
+      epochs.indexOf(value),
+    );
+    for (const row of new Set([...regular.filter((place) => this.x(last) - this.x(place) > 24), last])) {
       if (row >= 0 && Math.abs(this.x(row) - this.x(this.at)) > 18)
         parts.push(svg("text", { x: this.x(row), y: height - 6, "text-anchor": "middle", class: "ev-training-tick" }, String(epochs[row])));
     }

@@ -76,8 +76,11 @@ export const figure = (value, digits) =>
 export const percent = (value) =>
   value === null || value === undefined ? "–" : `${figure(100 * value, value > 0.995 && value < 1 ? 1 : 0)} %`;
 
+/** A layer as it is spoken of; in a plain sequence it has a number for a name. */
+export const spoken = (name) => (/^[\d.]+$/.test(name) ? `layer ${name}` : name);
+
 /** Name of the place where answers settle: a layer, or the network's own answer. */
-export const depthName = (history, depth) => history.layers[depth]?.name ?? "the answer itself";
+export const depthName = (history, depth) => (history.layers[depth] ? spoken(history.layers[depth].name) : "the answer itself");
 
 /** Where the answers of an epoch settle, null where nothing is decided yet or nothing was measured. */
 export const settledAt = (history, row) => (row.one_answer || !row.decision_depth ? null : depthName(history, row.decision_depth.p95));
@@ -108,7 +111,7 @@ export function cellWords(history, at, layer) {
   const row = history.epochs[at];
   const found = row?.layers.find(({ name }) => name === layer);
   if (!row || !found) return "";
-  const parts = [`${layer}, epoch ${row.epoch}`];
+  const parts = [`${spoken(layer)}, epoch ${row.epoch}`];
   if (row.note) parts.push(row.note);
   if (row.one_answer) parts.push("at least 95 % of the inputs get one answer");
   if (found.agreement !== null) parts.push(`lens agrees with the network on ${percent(found.agreement)}`);
@@ -147,9 +150,9 @@ export const lines = (history, measure) =>
 export function compared(history, at) {
   const [row, last] = [history.epochs[at], history.epochs[history.epochs.length - 1]];
   if (!row) return [];
-  const first = history.layers[0]?.name;
+  const first = history.layers[0]?.name ?? "";
   const depth = last.decision_depth?.p95 ?? history.layers.length - 1;
-  const deciding = history.layers[Math.min(depth, history.layers.length - 1)]?.name;
+  const deciding = history.layers[Math.min(depth, history.layers.length - 1)]?.name ?? "";
   const of = (layer, measure, digits) =>
     [row, last].map((epoch) => {
       const value = numberOf(epoch, layer, measure);
@@ -162,18 +165,18 @@ export function compared(history, at) {
     ...(told.some((text) => text !== "–") ? [["Right answers", ...told]] : []),
     ...(lost.some((text) => text !== "–") ? [["Loss", ...lost]] : []),
     ["Settled at", ...[row, last].map((epoch) => settledAt(history, epoch) ?? "not yet")],
-    [`Lens agrees, ${first}`, ...of(first, "agreement", "percent")],
-    [`Likeness, ${deciding}`, ...of(deciding, "cka_to_last", 2)],
+    [`Lens agrees, ${spoken(first)}`, ...of(first, "agreement", "percent")],
+    [`Likeness, ${spoken(deciding)}`, ...of(deciding, "cka_to_last", 2)],
     ["Dead filters", ...dead],
-    [`Kendall tau, ${deciding}`, ...of(deciding, "kendall_tau", 2)],
+    [`Kendall tau, ${spoken(deciding)}`, ...of(deciding, "kendall_tau", 2)],
   ];
 }
 
-/** Round steps for an axis from low to high: [values]. */
-export function ticks(low, high, most = 5) {
+/** Round steps for an axis from low to high: [values]. whole: of things that are counted. */
+export function ticks(low, high, most = 5, whole = false) {
   const span = high - low;
   if (!(span > 0)) return [low];
-  const raw = span / most;
+  const raw = whole ? Math.max(1, span / most) : span / most;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((size) => span / size <= most + 1e-9) ?? 10 * power;
   const found = [];

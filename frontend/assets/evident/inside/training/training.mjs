@@ -3,16 +3,15 @@
 
    training: data-bar id of the element that takes the controls · data-run key · data-epoch number · data-shown the address's other parts ·
    data-store told the address that shows the same */
-import { callApi } from "../../core/api.mjs";
+import { apiUrl, callApi } from "../../core/api.mjs";
 import { on } from "../../core/bus.mjs";
-import { apiUrl } from "../../core/api.mjs";
 import { el, icon, parseJson, say } from "../../core/elements.mjs";
 import { declareWidget } from "../../core/widgets.mjs";
 import { tellDash } from "../../dash/tell.mjs";
+import { Charts } from "./charts.mjs";
 import { Heat } from "./heat.mjs";
 import { Kernels } from "./kernels.mjs";
-import { Plot } from "./plot.mjs";
-import { compared, depthName, figure, lines, MEASURES, percent, scaleOf, sentence, written } from "./reading.mjs";
+import { compared, MEASURES, scaleOf, sentence, written } from "./reading.mjs";
 
 const LIVE = 2000;
 const LIST = 8000;
@@ -48,14 +47,7 @@ class Training {
     const choose = (row) => this.go(row);
     this.heat = new Heat(choose);
     this.kernels = new Kernels();
-    this.plots = {
-      depth: new Plot(choose),
-      cka: new Plot(choose),
-      dead: new Plot(choose),
-      tau: new Plot(choose),
-      learning: new Plot(choose),
-      dimension: new Plot(choose),
-    };
+    this.charts = new Charts(choose);
     this.build();
     this.buildBar();
     this.resized = new ResizeObserver(() => this.drawAll());
@@ -96,12 +88,12 @@ class Training {
       "div.ev-training-main",
       {},
       el("div.ev-training-wide", {}, card("When did each layer decide", this.choice, this.said, this.heat.node, this.legend)),
-      card("Decision depth", hint("the layer where answers settle"), this.plots.depth.node),
-      card("Likeness to the last epoch", hint("linear CKA per layer"), this.plots.cka.node),
-      card("Dead filters", this.deadWords, this.plots.dead.node),
-      card("Same filters important?", this.tau, this.plots.tau.node),
-      card("Learning", hint("right answers, and the loss"), this.plots.learning.node),
-      card("Effective dimension", hint("of the filters' correlations"), this.plots.dimension.node),
+      card("Decision depth", hint("the layer where answers settle"), this.charts.plots.depth.node),
+      card("Likeness to the last epoch", hint("linear CKA per layer"), this.charts.plots.cka.node),
+      card("Dead filters", this.deadWords, this.charts.plots.dead.node),
+      card("Same filters important?", this.tau, this.charts.plots.tau.node),
+      card("Learning", hint("right answers, and the loss"), this.charts.plots.learning.node),
+      card("Effective dimension", hint("of the filters' correlations"), this.charts.plots.dimension.node),
     );
     const side = el(
       "div.ev-training-side",
@@ -196,6 +188,8 @@ class Training {
       else if (atEnd) this.at = last;
       this.at = Math.max(0, Math.min(this.at, last));
       if (again && before && before.epochs.length !== history.epochs.length) say(`Epoch ${history.epochs[last].epoch} is recorded.`);
+      const option = [...this.select.options].find(({ value }) => value === key);
+      if (option) option.textContent = optionOf({ ...history, readable: true, epochs: history.epochs.length });
       this.tell("");
       this.drawAll();
       this.remember();
@@ -263,7 +257,8 @@ class Training {
     this.said.textContent = sentence(history, at);
     this.heat.show(history, this.measure, at);
     this.drawLegend();
-    this.drawPlots();
+    this.charts.show(history, at);
+    this.deadWords.textContent = `the same for all ${history.calibration.count} inputs`;
     this.kernels.show(history, at);
     const [count, , height, width] = history.kernels_shape ?? [];
     this.kernelWords.textContent = row && count ? `${count} of ${height} × ${width}, epoch ${row.epoch}` : "";
@@ -275,7 +270,7 @@ class Training {
     const stopped = !history.live && !history.finished;
     this.state.hidden = !history.live && !stopped;
     this.state.className = `ev-chip ${history.live ? "ev-chip--ok" : "ev-chip--warning"}`;
-    const words = history.live ? "training goes on" : "stopped before its end";
+    const words = history.live ? "training goes on" : stopped ? "stopped before its end" : "";
     if (this.state.textContent !== words) this.state.replaceChildren(icon(history.live ? "record" : "warning"), words);
   }
 
@@ -288,76 +283,26 @@ class Training {
     this.legend.replaceChildren(
       el(`span.ev-training-scale${signed ? "" : ".ev-training-scale--cividis"}`, { "aria-hidden": "true" }),
       el("span", {}, `${legend}, ${low} to ${high}${unit}${of}`),
-      lens &&
-        el(
-          "span.ev-training-key",
-          {},
-          el("span.ev-training-key-box", { "aria-hidden": "true" }),
-          "decided here: 95 % of the inputs keep their answer",
-        ),
+      el(
+        "span.ev-training-keys",
+        {},
+        lens &&
+          el(
+            "span.ev-training-key",
+            {},
+            el("span.ev-training-key-box", { "aria-hidden": "true" }),
+            "decided here: 95 % of the inputs keep their answer",
+          ),
+        lens &&
+          history.epochs.some((row) => row.one_answer) &&
+          el(
+            "span.ev-training-key",
+            {},
+            el("span.ev-training-key-box.ev-training-key-box--hatched", { "aria-hidden": "true" }),
+            "one answer for ≥ 95 % of inputs",
+          ),
+      ),
     );
-  }
-
-  drawPlots() {
-    const { history, at } = this;
-    const common = { epochs: history.epochs.map((row) => row.epoch), at, undecided: history.epochs.map(() => false) };
-    const layers = history.layers.length;
-    const depths = history.epochs.map((row) => (row.one_answer ? null : row.decision_depth));
-    const places =
-      layers <= 7 ? Array.from({ length: layers + 1 }, (_, i) => -i) : [0, 1, 2, 3, 4].map((i) => -Math.round((i * layers) / 4));
-    this.plots.depth.show({
-      ...common,
-      lines: [
-        { name: "95 %", values: depths.map((depth) => (depth ? -depth.p95 : null)) },
-        { name: "mean", values: depths.map((depth) => (depth ? -depth.mean : null)) },
-      ],
-      low: -layers,
-      high: 0,
-      undecided: history.epochs.map((row) => row.one_answer),
-      places,
-      tick: (value) => (-value >= layers ? "answer" : shortName(depthName(history, -value))),
-      value: (value) => (Number.isInteger(value) ? depthName(history, -value) : `${figure(-value + 1, 1)} of ${layers} layers`),
-      label: `Decision depth. ${sentence(history, at)}`,
-    });
-    this.line("cka", "cka_to_last", { ...common, low: 0, high: 1, digits: 2, tickDigits: 1 });
-    const dead = lines(history, "dead");
-    const most = Math.max(1, ...dead.flatMap(({ values }) => values.map((value) => value ?? 0)));
-    this.line("dead", "dead", { ...common, low: 0, high: most, digits: 0, tickDigits: 0 });
-    this.line("tau", "kendall_tau", { ...common, low: lowest(lines(history, "kendall_tau")), high: 1, digits: 2, tickDigits: 1 });
-    const dimensions = lines(history, "effective_dimension").flatMap(({ values }) => values.filter((value) => value !== null));
-    this.line("dimension", "effective_dimension", { ...common, low: 0, high: Math.max(2, ...dimensions), digits: 1, tickDigits: 0 });
-    const losses = history.epochs.map((row) => row.loss);
-    const worst = Math.max(1e-9, ...losses.map((loss) => loss ?? 0));
-    this.plots.learning.show({
-      ...common,
-      lines: [
-        ...(history.epochs.some((row) => row.accuracy !== null)
-          ? [{ name: "right", values: history.epochs.map((row) => row.accuracy) }]
-          : []),
-        ...(losses.some((loss) => loss !== null)
-          ? [{ name: "loss", values: losses.map((loss) => (loss === null ? null : loss / Math.max(1, worst))) }]
-          : []),
-      ],
-      low: 0,
-      high: 1,
-      tick: (value) => figure(value, 1),
-      value: (value) => figure(value, 2),
-      label: `Learning. Right answers ${percent(history.epochs[at]?.accuracy)}`,
-    });
-    this.deadWords.textContent = `the same for all ${history.calibration.count} inputs`;
-  }
-
-  line(name, measure, { digits, tickDigits, ...rest }) {
-    const { history, at } = this;
-    const shown = lines(history, measure);
-    const now = shown.map((line) => `${line.name} ${written(line.values[at], measure)}`).join(", ");
-    this.plots[name].show({
-      ...rest,
-      lines: shown,
-      tick: (value) => figure(value, Number.isInteger(value) && rest.high > 3 ? 0 : tickDigits),
-      value: (value) => figure(value, digits),
-      label: `${MEASURES[measure].name}, epoch ${history.epochs[at]?.epoch}: ${now}`,
-    });
   }
 
   drawTable(row, last) {
@@ -410,10 +355,6 @@ class Training {
     this.bar.remove();
   }
 }
-
-const shortName = (name) => name.split(".").slice(-2).join(".");
-
-const lowest = (shown) => Math.min(0, ...shown.flatMap(({ values }) => values.filter((value) => value !== null)));
 
 const optionOf = (one) =>
   `${one.title}${one.readable ? `, ${Math.max(0, one.epochs - 1)} epochs` : ", cannot be read"}${one.live ? " (training)" : ""}`;
