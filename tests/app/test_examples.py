@@ -20,6 +20,7 @@ from torch import nn
 import models
 from app.cli import _commands, _parser, main
 from app.core.settings import Settings, get_settings
+from backend.api import recordings
 from models import own
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,6 +115,23 @@ def test_readmes_file_of_models(tmp_path, monkeypatch):
         own._read_files.clear()
         monkeypatch.undo()
         get_settings.cache_clear()
+
+
+def test_readmes_training_is_recorded(tmp_path, monkeypatch):
+    """And listed as `evident serve --recordings runs` lists it."""
+    (code,) = [block for block in blocks(README, "python") if "Recorder" in block]
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 5, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    calibration, losses = torch.rand(12, 3, 64, 64), [3.0, 2.0, 1.0]
+    names = {"net": net, "calibration": calibration, "train_one_epoch": lambda net: losses.pop(0)}
+    exec(compile(code, "README.md", "exec"), names)
+    mine = recordings.listed(tmp_path / "runs")[0]
+    assert (mine.key, mine.epochs, mine.live) == ("own-first", 4, False)
+    rows = recordings.recording(tmp_path / "runs", mine.key).epochs
+    assert [row.loss for row in rows] == [None, 3.0, 2.0, 1.0]
 
 
 def documented_commands() -> list[list[str]]:

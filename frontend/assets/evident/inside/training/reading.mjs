@@ -155,7 +155,7 @@ export function compared(history, at) {
   const deciding = history.layers[Math.min(depth, history.layers.length - 1)]?.name ?? "";
   const of = (layer, measure, digits) =>
     [row, last].map((epoch) => {
-      const value = numberOf(epoch, layer, measure);
+      const value = MEASURES[measure].lens && epoch.one_answer ? null : numberOf(epoch, layer, measure);
       return value === null ? "–" : digits === "percent" ? percent(value) : figure(value, digits);
     });
   const dead = [row, last].map((epoch) => (epoch.note ? "–" : String(epoch.layers.reduce((sum, layer) => sum + layer.dead.length, 0))));
