@@ -179,7 +179,7 @@ def test_a_bundled_row_can_be_computed_again() -> None:
         state = load_file(WEIGHTS / "cnnexplain_synthetic_epochs" / f"epoch_{number:03d}.safetensors")
         model.module.load_state_dict({name: value.float() for name, value in state.items()})
         now = Model(model.spec, model.module, "")
-        measured.add(number, now, read_layers(now, calibration))
+        measured.add(number, now, read_layers(now, calibration) if number == 3 else None)
     row, shipped = measured.epochs()[0], written.epochs[3]
     assert row.accuracy == pytest.approx(shipped.accuracy, abs=0.02)
     assert row.one_answer == shipped.one_answer
