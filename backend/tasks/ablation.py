@@ -31,13 +31,10 @@ LISTED = 12
 
 
 class AblationPayload(ModelOnInput):
-    """mean_map: blob of the layer's mean map, where an analysis of the layer has left one."""
-
     layer: str
     filters: list[int]
     target: int | None = None
     replacement: Replacement = "mean"
-    mean_map: str | None = None
     request: dict[str, Any] = Field({})
 
 
@@ -101,22 +98,16 @@ def _replacement(
     model: Model, payload: AblationPayload, files: Blobs
 ) -> tuple[Tensor | None, CalibrationSet | None]:
     """The maps put in the filters' place, and what they were averaged over; None for zero."""
-    import torch
-
     from backend.attribution.concepts.work import work_of
     from backend.attribution.internals.choice import inputs_of
-    from backend.attribution.internals.pooled import check_layer
-    from backend.attribution.internals.switched_off import pooled_of
+    from backend.attribution.internals.layer_store import known_layer
 
     if payload.replacement == "zero":
         return None, None
-    check_layer(model, payload.layer)
     calibration = calibration_for(model, None, files)
-    chosen = inputs_of(calibration, work_of(model))
-    about = CalibrationSet(title=calibration.title, count=len(chosen))
-    if payload.mean_map is not None and files.path(payload.mean_map) is not None:
-        return torch.from_numpy(files.array(payload.mean_map).copy()), about
-    return pooled_of(model, payload.layer, chosen, calibration.digest).mean_map, about
+    count = len(inputs_of(calibration, work_of(model)))
+    about = CalibrationSet(title=calibration.title, count=count)
+    return known_layer(model, payload.layer, calibration).mean_map, about
 
 
 def _shown(before: Tensor, after: Tensor, target: int) -> list[int]:

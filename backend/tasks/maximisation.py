@@ -39,28 +39,24 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
     ) -> Outcome[MaximisationResult]:
         import time
 
-        from backend.attribution.concepts.work import work_of
-        from backend.attribution.internals.choice import inputs_of
+        from backend.attribution.internals.layer_store import known_layer
         from backend.attribution.internals.maximisation import REGULARISER, STEPS, maximised
-        from backend.attribution.internals.switched_off import pooled_of
         from backend.tasks.models import model_of, versions
 
         report(0, 0, unit="steps")
         model = model_of(payload, files)
         started = time.perf_counter()
         calibration = calibration_for(model, None, files)
-        chosen = inputs_of(calibration, work_of(model))
-        seen = pooled_of(model, payload.layer, chosen, calibration.digest)
+        known = known_layer(model, payload.layer, calibration)
         made = maximised(
             model,
             payload.layer,
             payload.filter,
             seed=payload.seed,
             steps=payload.steps or STEPS,
-            limits=seen.limits,
+            limits=(float(known.limits[0]), float(known.limits[1])),
             report=report,
         )
-        strongest = int(seen.means[:, payload.filter].argmax())
         result = MaximisationResult(
             model=model.key,
             weights_sha256=model.digest,
@@ -68,8 +64,8 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
             filter=payload.filter,
             before=made.before,
             after=made.after,
-            strongest=float(seen.means[strongest, payload.filter]),
-            source=chosen.names[strongest],
+            strongest=float(known.best[payload.filter]),
+            source=calibration.names[int(known.which[payload.filter])],
             steps=made.steps,
             regulariser=REGULARISER,
             seed=payload.seed,

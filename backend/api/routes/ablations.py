@@ -13,7 +13,6 @@ from app.core.internals_results import AblationResult, MaximisationResult, SpotR
 from app.core.schemas import (
     Ablation,
     AblationRequest,
-    InternalsRequest,
     Maximisation,
     MaximisationRequest,
     Spot,
@@ -23,7 +22,7 @@ from backend.api import lookup
 from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.http.events import follow
 from backend.api.http.strict import StrictRoute
-from backend.api.routes.internals import BYTES, internals_key, require_layer
+from backend.api.routes.internals import BYTES, require_layer
 from backend.api.routes.jobs import stop_or_delete
 from backend.jobs.keys import job_key
 from backend.store import JobRow
@@ -60,7 +59,6 @@ async def switch_off(body: AblationRequest, services: Backend, client: Client) -
         filters=filters,
         target=body.target,
         replacement=body.replacement,
-        mean_map=await _mean_map(body, model, services),
         request=request,
     )
     key = job_key("ablation", request, model.identity)
@@ -82,13 +80,6 @@ def _require_target(target: int | None, model: lookup.KnownModel) -> None:
         raise BadParameter(
             f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
         )
-
-
-async def _mean_map(body: AblationRequest, model: lookup.KnownModel, services: Backend) -> str | None:
-    """Blob of the mean map that an analysis of this layer has left, so that nothing has to be averaged again."""
-    key = internals_key(InternalsRequest(model=body.model, layer=body.layer), model)
-    blobs = await services.store.run(services.jobs.queue.blobs, key)
-    return blobs.get("mean_map")
 
 
 @router.get("/ablations/{id}")

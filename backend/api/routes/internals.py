@@ -54,15 +54,11 @@ async def look_inside(body: InternalsRequest, services: Backend, client: Client)
     row = await services.jobs.submit(
         KIND,
         payload.as_json(),
-        key=internals_key(body, model),
+        key=job_key(KIND, body.model_dump(mode="json"), model.identity),
         title=f"Filters of {body.layer}",
         client=client,
     )
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
-
-
-def internals_key(body: InternalsRequest, model: lookup.KnownModel) -> str:
-    return job_key(KIND, body.model_dump(mode="json"), model.identity)
 
 
 def require_layer(model: lookup.KnownModel, layer: str) -> tuple[int, int, int]:

@@ -34,9 +34,9 @@ from backend.attribution.internals.importance import (
     steps_of,
     taylor,
 )
+from backend.attribution.internals.layer_store import read_layers, remember
 from backend.attribution.internals.pooled import FEWEST, Pooled, check_layer, few_inputs, pooled
 from backend.attribution.internals.rankings import STEPS, agreement, captum_rankings
-from backend.attribution.internals.readable import readable_layers
 from backend.attribution.internals.tuning import Convolution, convolution_of, tuning
 from backend.attribution.network.cache import steady
 from backend.attribution.types import Progress, silent
@@ -47,10 +47,10 @@ RANKED = 256
 INPUTS = 64
 """Inputs over which ablation is measured, fewer where that would be too much work."""
 FEWEST_RANKED = 16
-WORK = 1.5e12
+WORK = 600e9
 """Multiplications that measuring ablation may take: half a minute or so on two cores."""
 CAPTUM_INPUTS = 8
-CAPTUM_WORK = 300e9
+CAPTUM_WORK = 100e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +111,7 @@ class _Analysis:
         classes = classes_of(self.chosen.labels, seen.logits, self.model.labels)
         matrix = how.correlation(seen.means)
         grouped = how.clustering(matrix, seen.living)
-        self.work.table = np.full((len(matrix), len(matrix) + 2), np.nan, np.float32)
-        self.work.table[:, :-2] = matrix
+        self.work.correlated(matrix)
         self.work.tell("pooled", 1.0)
         convolution = convolution_of(self.model, self.layer)
         examples = examples_of(self.model, self.chosen, seen, lambda done: self.work.tell("examples", done))
@@ -167,17 +166,21 @@ class _Analysis:
     def _pooled(self) -> Pooled:
         done = 0
 
-        def step(inputs: int) -> None:
+        def step(inputs: int, means: Callable[[], np.ndarray]) -> None:
             nonlocal done
             done += inputs
+            if done >= FEWEST and self.work.due():
+                self.work.correlated(how.correlation(means()))
             self.work.tell("pooled", 0.99 * done / len(self.chosen))
 
-        others = [read.name for read in readable_layers(self.model) if read.reason is None]
         if len(self.chosen) < len(self.calibration):
             self.notes.append(
                 f"Measured on {len(self.chosen)} of {len(self.calibration)} inputs: the network is too heavy for all of them."
             )
-        return pooled(self.model, self.layer, self.chosen, step, [*dict.fromkeys([*others, self.layer])])
+        others = list(dict.fromkeys([*read_layers(self.model), self.layer]))
+        seen = pooled(self.model, self.layer, self.chosen, step, others)
+        remember(self.model, self.calibration, self.chosen.rows, seen)
+        return seen
 
     def _measured(self, seen: Pooled, clusters: list[list[int]]) -> _Measured:
         fitted, held = self._two_sets()
@@ -194,6 +197,7 @@ class _Analysis:
         alone = self._effects("alone", fitted, seen, [[k] for k in ranked], ranked)
         importance = np.full(len(first), np.nan)
         importance[seen.dead], importance[ranked] = 0.0, alone.kl
+        self.work.table[:, -2] = importance
         together = [members for members in clusters if len(members) > 1]
         jointly = self._effects("groups", fitted, seen, together, None) if together else None
         ranking = sorted(seen.living, key=lambda k: (-np.nan_to_num(importance[k], nan=-1.0), -first[k]))
@@ -302,6 +306,11 @@ class _Work:
         total = sum(self.parts.values())
         done = (before + min(1.0, share) * self.parts[part]) / total
         self.report(math.floor(1000 * done), 1000, self.table if self.table.size else None)
+
+    def correlated(self, matrix: np.ndarray) -> None:
+        if not self.table.size:
+            self.table = np.full((len(matrix), len(matrix) + 2), np.nan, np.float32)
+        self.table[:, :-2] = matrix
 
     def due(self) -> bool:
         """Whether the table is old enough to be brought up to date."""

@@ -18,8 +18,8 @@ from torch import Tensor
 from backend.attribution.internals.calibration import Calibration
 from backend.attribution.internals.pooled import BATCH
 
-PASS_WORK = 300e9
-"""Multiplications that looking at all inputs once may take: five seconds or so on two cores."""
+PASS_WORK = 100e9
+"""Multiplications that looking at all inputs once may take: some seconds on two cores."""
 FEW, MANY = 64, 512
 SHOWN = 8
 """Classes shown of a network with more than `ALL`."""

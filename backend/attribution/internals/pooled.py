@@ -25,16 +25,16 @@ FEWEST = 10
 BATCH = 16
 DEAD = 1e-6
 """A filter is dead when no cell of its map changes by more than this share of the layer's largest magnitude."""
-Step = Callable[[int], None]
-"""Told how many inputs went by."""
+Step = Callable[[int, Callable[[], np.ndarray]], None]
+"""Told how many inputs went by, and how to get G of all so far."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
     """One layer over N inputs. means: G, spatial means, float64 `[N, C]`. mean_map: `[C, h, w]`, what an ablated filter
     is replaced by. peaks: largest value of each map, `[N, C]`, and peak_cells its flat cell number. logits: `[N, classes]`.
-    living: filters whose map changes from input to input. others: G of further layers. limits:
-    smallest and largest number of any input."""
+    living: filters whose map changes from input to input. others: G of further layers; mean_maps: of this
+    and of those that run once. limits: smallest and largest number of any input."""
 
     layer: str
     means: np.ndarray
@@ -44,6 +44,7 @@ class Pooled:
     logits: np.ndarray
     living: list[int]
     others: Mapping[str, np.ndarray]
+    mean_maps: Mapping[str, Tensor]
     limits: tuple[float, float]
 
     @property
@@ -76,7 +77,7 @@ def pooled(
     model: Model,
     layer: str,
     inputs: Inputs,
-    step: Step = lambda n: None,
+    step: Step = lambda n, means: None,
     others: Sequence[str] = (),
 ) -> Pooled:
     """One pass. others: layers of which only G is kept, at their last run; those that give something not finite are left
@@ -86,17 +87,20 @@ def pooled(
         check_layer(model, name)
     sums = _Sums()
     means: dict[str, list[np.ndarray]] = {name: [] for name in others}
+    totals: dict[str, Tensor] = {}
     for x in batches(inputs, model):
         sums.look_at(x)
         outputs, result = _run(model, list(dict.fromkeys([layer, *others])), x)
         sums.take(layer, outputs[layer], _logits(result))
         for name in others:
             means[name].append(_means(outputs[name][-1]))
-        step(len(x))
+            if len(outputs[name]) == 1:
+                added = outputs[name][0].sum(0, dtype=torch.float64)
+                totals[name] = totals[name] + added if name in totals else added
+        step(len(x), sums.means)
     joined = {name: np.concatenate(parts) for name, parts in means.items() if parts}
-    return sums.finished(
-        layer, {name: values for name, values in joined.items() if np.isfinite(values).all()}
-    )
+    finite = {name: values for name, values in joined.items() if np.isfinite(values).all()}
+    return sums.finished(layer, finite, {name: totals[name] for name in finite if name in totals})
 
 
 def _run(model: Model, layers: Sequence[str], x: Tensor) -> tuple[dict[str, list[Tensor]], Tensor]:
@@ -168,7 +172,11 @@ class _Sums:
         self._cells.append(cells.cpu().numpy())
         self._logits.append(logits)
 
-    def finished(self, layer: str, others: Mapping[str, np.ndarray]) -> Pooled:
+    def means(self) -> np.ndarray:
+        """G so far."""
+        return np.concatenate(self._means)
+
+    def finished(self, layer: str, others: Mapping[str, np.ndarray], totals: Mapping[str, Tensor]) -> Pooled:
         if self._count < FEWEST:
             raise few_inputs(self._count)
         logits = torch.cat(self._logits).numpy()
@@ -181,15 +189,17 @@ class _Sums:
             )
         spread = (self._high - self._low).flatten(1).amax(1)
         living = (spread > DEAD * self._largest).nonzero()[:, 0].tolist()
+        mean_map = (self._sum / self._count).float()
         return Pooled(
             layer,
-            np.concatenate(self._means),
-            (self._sum / self._count).float(),
+            self.means(),
+            mean_map,
             np.concatenate(self._peaks),
             np.concatenate(self._cells),
             logits,
             living,
             others,
+            {**{name: (total / self._count).float() for name, total in totals.items()}, layer: mean_map},
             self._limits,
         )
 

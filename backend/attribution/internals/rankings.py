@@ -17,7 +17,7 @@ from backend.attribution.network.captum_adapter import LayerForward
 from backend.attribution.types import Context, silent
 from models.model import Model
 
-STEPS = 16
+STEPS = 8
 """Points of a path from the baseline to the input; a mean over inputs needs fewer than one map does."""
 TITLES = {
     "ablation": "Ablation",

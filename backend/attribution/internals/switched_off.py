@@ -15,14 +15,11 @@ from torch import Tensor
 
 from app.core.errors import BadParameter
 from backend.attribution.internals.importance import divergence
-from backend.attribution.internals.pooled import Inputs, Pooled, check_layer, logits_of, pooled
+from backend.attribution.internals.pooled import check_layer, logits_of
 from backend.attribution.network.activations import activations_and_gradients
-from backend.attribution.network.cache import cached, steady
+from backend.attribution.network.cache import steady
 from backend.attribution.network.head import suffix
 from models.model import Model
-
-KEPT_LAYERS = 32
-"""Layers of which one process keeps what `pooled` gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +42,6 @@ def check_filters(filters: Sequence[int], count: int) -> list[int]:
     if not filters:
         raise BadParameter("Name at least one filter to switch off.", field="filters")
     return sorted(set(filters))
-
-
-def pooled_of(model: Model, layer: str, inputs: Inputs, key: str) -> Pooled:
-    """The layer over the inputs, once in a process. key: their identity."""
-    return cached(model, "pooled", (layer, key), lambda: pooled(model, layer, inputs), capacity=KEPT_LAYERS)
 
 
 def switched_off(

@@ -18,7 +18,7 @@ from typing import Any
 from app.core.errors import Cancelled, EvidentError, JobFailed, OutOfMemory, WorkerKilled
 from app.core.logs import quiet_libraries
 from app.core.settings import get_settings
-from backend.attribution.internals import lens_store
+from backend.attribution.internals import layer_store, lens_store
 from backend.attribution.network import plan_store
 from backend.jobs.keys import code_version
 from backend.jobs.spool import Spool
@@ -60,6 +60,7 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (config.job_bytes, config.job_bytes))
         plan_store.keep_in(config.data / "cache" / "plans")
         lens_store.keep_in(config.data / "cache" / "lenses", code_version)
+        layer_store.keep_in(config.data / "cache" / "layers", code_version)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for plugin in config.plugins:
         importlib.import_module(plugin)

@@ -10,6 +10,7 @@ from torch import nn
 import models
 from app.core.errors import BadParameter, Incompatible, InvalidInput
 from backend.attribution.explain import explain
+from backend.attribution.internals import layer_store
 from backend.attribution.internals.analysis import internals
 from backend.attribution.internals.calibration import Item, calibration_of
 from backend.attribution.internals.choice import classes_of, inputs_of
@@ -211,3 +212,28 @@ def test_many_classes_are_cut_to_those_that_inputs_belong_to():
     assert classes.told_apart(50)
     assert not classes.told_apart(0)
     assert classes.reason is None
+
+
+def test_mean_maps_of_ours_are_kept_in_files_and_those_of_users_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(layer_store, "_folders", [(tmp_path, str)])
+    x = inputs()
+
+    def known(layer, ours):
+        model = network()  # anew: nothing is in memory
+        calibration = calibration_of(model, x)
+        calibration.ours = ours
+        return layer_store.known_layer(model, layer, calibration)
+
+    theirs = known("3", ours=False)
+    assert not list(tmp_path.iterdir())
+    first = known("1", ours=True)
+    seen = pooled(network(), "1", x)
+    assert torch.equal(first.mean_map, seen.mean_map)
+    assert first.best.numpy() == pytest.approx(seen.means.max(0))
+    assert first.which.tolist() == seen.means.argmax(0).tolist()
+    (file,) = tmp_path.iterdir()
+    with monkeypatch.context() as patched:
+        patched.setattr("backend.attribution.internals.pooled.pooled", None)  # nothing is run again
+        assert torch.equal(known("3", ours=True).mean_map, theirs.mean_map)
+    file.write_bytes(b"damaged")
+    assert torch.equal(known("3", ours=True).mean_map, theirs.mean_map)
