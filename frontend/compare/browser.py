@@ -100,6 +100,11 @@ def register(app: Dash, _client: Client) -> None:
         function("besideOff"),
         Output("beside-store", "data", allow_duplicate=True),
         Input("beside-close", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        function("besideAlone"),
+        Output("beside-store", "data", allow_duplicate=True),
         Input("input-store", "data"),
         prevent_initial_call=True,
     )

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.test_compare import SLOW, address
 
 pytestmark = pytest.mark.browser
@@ -39,7 +40,7 @@ def test_a_pair_of_the_gallery_stands_in_pairs_and_closes_without_a_trace(site: 
 
     told = page.locator(".ev-contrast")
     expect(told).to_contain_text(re.compile(r"star: 0\.\d\d in A, 0\.\d\d in B \(B says red, "))
-    expect(told).to_contain_text(re.compile(r"on the sticker \(A / B\): .*LRP \d+ / \d+ %"))
+    expect(told).to_contain_text(re.compile(r"on the sticker \(A / B\): .*LRP \d+\s/\s\d+\s%"))
     expect(page.locator(".ev-agreement-k strong")).to_contain_text(
         f"of {count - 1}"
     )  # the first side's alone
@@ -56,7 +57,9 @@ def test_a_pair_of_the_gallery_stands_in_pairs_and_closes_without_a_trace(site: 
     assert len(page.evaluate(CURSORS)) == 2 * count
     assert len(set(page.evaluate(CURSORS))) == 1
 
+    assert violations(page) == []
     page.locator("#beside-close").click()
+    expect(page.locator("#beside-input-open")).to_be_focused()
     expect(page.locator("#panels-beside .ev-panel")).to_have_count(0)
     page.wait_for_url(lambda url: "beside" not in url, timeout=SLOW, wait_until="commit")
     expect(page.locator(FIRST)).to_have_count(count)

@@ -52,7 +52,7 @@ test("what lies on a region is told of every pair", () => {
     { title: "Fused", shares: [0.86, null] },
   ];
   assert.equal(
-    heldSentence("sticker", true, held, scores(true)),
+    heldSentence("sticker", true, held, scores(true)).replaceAll("\u00a0", " "),
     "Of what speaks for star, there lies on the sticker (A / B): LRP 82 / 25 %, Fused 86 % / none.",
   );
   const elsewhere = heldSentence("hum", false, held, scores(false, { label: "cat" }));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { compareQuery, conceptsQuery } from "../../../frontend/assets/evident/dash/address.mjs";
 import * as callbacks from "../../../frontend/assets/evident/dash/callbacks.mjs";
-import { besideOff, besideStale } from "../../../frontend/assets/evident/dash/beside.mjs";
+import { besideAlone, besideOff, besideStale } from "../../../frontend/assets/evident/dash/beside.mjs";
 import { equal, isStale, stale, wantedTarget } from "../../../frontend/assets/evident/dash/stale.mjs";
 
 const UNCHANGED = Symbol("no update");
@@ -92,14 +92,11 @@ test("a map beside is as stale as its partner", () => {
 });
 
 test("the second side closes by its button, or with the input of the first", () => {
-  const off = (id, clicks, input) => {
-    window.dash_clientside.callback_context = { triggered: [{ prop_id: id }] };
-    return besideOff(clicks, input);
-  };
-  assert.equal(off("beside-close.n_clicks", 1, { id: "a" }), null);
-  assert.equal(off("beside-close.n_clicks", 0, { id: "a" }), UNCHANGED, "the button only arrived");
-  assert.equal(off("input-store.data", 1, { id: "b" }), UNCHANGED, "another input of the first side");
-  assert.equal(off("input-store.data", 0, null), null);
+  globalThis.document = { getElementById: () => null };
+  assert.equal(besideOff(1), null);
+  assert.equal(besideOff(0), UNCHANGED, "the button only arrived");
+  assert.equal(besideAlone({ id: "b" }), UNCHANGED, "another input of the first side");
+  assert.equal(besideAlone(null), null);
 });
 
 test("the address of Concepts holds the ticked concepts only", () => {

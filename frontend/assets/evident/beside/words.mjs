@@ -22,10 +22,11 @@ export function scoreSentence({ sides: [a, b], same }) {
   return `A explains ${a.label}, ${score(a.score)}; B has no class of that name and explains its own first class, ${b.label}, ${score(b.score)}.`;
 }
 
-/** "49 / 15 %", "none / 3 %" */
+/** "49 / 15 %", "none / 3 %", on one line. */
 function both([a, b]) {
   const share = (x) => (x === null ? "none" : words.percent(x));
-  return a !== null && b !== null ? `${share(a).replace(" %", "")} / ${share(b)}` : `${share(a)} / ${share(b)}`;
+  const first = b === null ? share(a) : share(a).replace(" %", "");
+  return `${first} / ${share(b)}`.replaceAll(" ", "\u00a0");
 }
 
 /**

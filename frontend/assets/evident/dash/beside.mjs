@@ -10,12 +10,15 @@ export const besideOn = (beside) => [beside?.kind ?? "", false];
 /** A file that was sent, or opened again, for the second side. */
 export const besideInput = (input) => (input ? { kind: "input", key: input.id } : noUpdate());
 
-/** Closed by its button, or with the input of the first side. */
-export function besideOff(clicks, input) {
-  const [trigger] = window.dash_clientside.callback_context.triggered;
-  const closed = trigger?.prop_id.startsWith("beside-close") ? Boolean(clicks) : !input;
-  return closed ? null : noUpdate();
+/** Closed by its button, which goes with it; the focus is then where a side is chosen. */
+export function besideOff(clicks) {
+  if (!clicks) return noUpdate();
+  document.getElementById("beside-input-open")?.focus();
+  return null;
 }
+
+/** Nothing stands beside nothing: the input of the first side was closed. */
+export const besideAlone = (input) => (input ? noUpdate() : null);
 
 /** A map is as stale as its partner of the first side, whose settings it was made with. */
 export function besideStale(flags, _children, ids, own) {

@@ -7,7 +7,7 @@ import { publish } from "./bar.mjs";
 import { linkTo } from "./work.mjs";
 
 export { compareChoice, compareLink, compareOpened, conceptsLink, insideLink } from "./address.mjs";
-export { besideInput, besideOff, besideOn, besideStale, paired } from "./beside.mjs";
+export { besideAlone, besideInput, besideOff, besideOn, besideStale, paired } from "./beside.mjs";
 export { stale } from "./stale.mjs";
 
 const noUpdate = () => window.dash_clientside.no_update;
