@@ -89,6 +89,7 @@ test("how far a layer can be trusted stands in words, with the reason where it c
   assert.match(reading.reliability(layer("a", 0.9)).title, /commonest answer would agree in 60 %/);
   assert.deepEqual(reading.reliability(layer("a", 0.9, { agreement: 0.79, trusted: false })).text, "hard to read: 79 % agree");
   assert.equal(reading.reliability(layer("a", 0.9, { readable: false, reason: "used twice" })).text, "used twice");
+  assert.equal(reading.reliability(layer("a", 0.9, { agreement: 0.23 })).state, "fair", "more than chance, still not much");
   assert.equal(reading.reliability(head).text, "the model itself");
   assert.equal(reading.reliability(layer("a", 0.9, { agreement: null })).state, "off");
 });

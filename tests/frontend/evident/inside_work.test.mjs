@@ -46,7 +46,7 @@ const settle = async () => {
 
 function start() {
   const seen = [];
-  const work = new Work("/lens", { model: "m" }, ({ state, result }) => seen.push([state, result]));
+  const work = new Work("/lens", { model: "m" }, ({ state, result }) => seen.push([state, result]), true);
   open.push(work);
   return { work, seen };
 }

@@ -8,9 +8,13 @@ import { fact, progressLine, trouble } from "./parts.mjs";
 import * as reading from "./reading.mjs";
 
 const BARS = 6;
+/** Milliseconds after which the table of a running study is fetched anew. */
+const AGAIN = 3000;
 
 export class LayerCard {
   turn = 0;
+  /** When the table of a running study was fetched. */
+  fetched = 0;
 
   /** @param {import("./session.mjs").Session} session */
   constructor(session) {
@@ -95,8 +99,11 @@ export class LayerCard {
   async soFar(studied) {
     const number = studied.job?.progress?.partial ?? 0;
     if (!number) return null;
-    if (this.seen !== `${studied.place} ${number}`) studied.forget("partial");
-    this.seen = `${studied.place} ${number}`;
+    // The table of a wide layer is a megabyte, and grows with every step.
+    if (Date.now() - this.fetched > AGAIN) {
+      studied.forget("partial");
+      this.fetched = Date.now();
+    }
     try {
       const { shape, data } = await studied.array("partial");
       const [n, width] = shape;

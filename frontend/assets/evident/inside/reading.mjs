@@ -41,7 +41,10 @@ export function pair(layer, target) {
   return other ? [explained, other] : [explained];
 }
 
-/** How far a layer's own prediction can be trusted: {state, text, title}. state: ok, warning or off. */
+/** Below this share a layer says more than chance, and still not much. */
+const SURE = 0.75;
+
+/** How far a layer's own prediction can be trusted: {state, text, title}. state: ok, fair, warning or off. */
 export function reliability(layer) {
   if (isHead(layer)) return { state: "ok", text: "the model itself", title: "The last entry is the model's own answer." };
   if (!layer.readable) return { state: "off", text: layer.reason || "not readable", title: layer.reason || "" };
@@ -53,7 +56,7 @@ export function reliability(layer) {
     : "";
   const title = `On held-out inputs the layer's own answer is the model's in ${agree}.${rate}${r2}`;
   if (!layer.trusted) return { state: "warning", text: `hard to read: ${agree} agree`, title };
-  return { state: "ok", text: `${agree} of held-out agree`, title };
+  return { state: layer.agreement < SURE ? "fair" : "ok", text: `${agree} of held-out agree`, title };
 }
 
 /** "Decided from relu3 on.", and what the layers before said: [strong, quiet]. */

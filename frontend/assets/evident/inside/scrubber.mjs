@@ -5,7 +5,7 @@ import { drawSmall, lowerOf, overlayOf, smallCanvas } from "./small_map.mjs";
 
 /** Room that a card needs, css pixels. */
 const CARD = 192;
-const GLYPHS = { ok: "check", warning: "warning", off: "info" };
+const GLYPHS = { ok: "check", warning: "warning", fair: "info", off: "info" };
 
 export class Scrubber {
   /** Cards by number of the layer. @type {Map<number, any>} */
@@ -139,7 +139,9 @@ export class Scrubber {
         ),
         canvas ?? blank,
       ),
-      ...reading.pair(layer, subject.target).map((each) => bar(each, layer.top ?? subject.top, trust.state !== "ok")),
+      ...reading
+        .pair(layer, subject.target)
+        .map((each) => bar(each, layer.top ?? subject.top, trust.state === "warning" || trust.state === "off")),
       el(`p.ev-layer-trust.ev-layer-trust--${trust.state}`, { title: trust.title }, icon(GLYPHS[trust.state]), trust.text),
     );
     this.cards.set(number, { node, canvas, layer });

@@ -44,7 +44,7 @@ export class Session {
     this.subject = subject;
     this.wanted = wanted;
     this.tell = tell;
-    this.lens = new Work("/lens", this.request(), () => this.lensChanged());
+    this.lens = new Work("/lens", this.request(), () => this.lensChanged(), true);
     greyPicture(subject.display).then(
       (picture) => this.pictured(picture, null),
       (problem) => this.pictured(null, problem),

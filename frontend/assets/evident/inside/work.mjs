@@ -23,11 +23,13 @@ export class Work {
    * @param {string} path where it is posted, e.g. "/lens"
    * @param {object} request
    * @param {(work: Work) => void} onChange
+   * @param {boolean} [grows] part of its result is there while it runs
    */
-  constructor(path, request, onChange) {
+  constructor(path, request, onChange, grows = false) {
     this.path = path;
     this.request = request;
     this.onChange = onChange;
+    this.grows = grows;
     this.begin();
   }
 
@@ -79,12 +81,12 @@ export class Work {
     if (job.error) this.problem = new Problem(job.error);
     else if (this.busy && !job.result) {
       job.result = early;
-      if ((job.progress?.partial ?? 0) > this.partial) this.look(job.progress.partial);
+      if (this.grows && !early && (job.progress?.partial ?? 0) > this.partial) this.look(job.progress.partial);
     }
     if (!this.left) this.onChange(this);
   }
 
-  /** Events do not carry what is known so far: it is asked for when there is more of it. */
+  /** Events do not carry what is known so far: it is asked for. */
   async look(partial) {
     this.partial = partial;
     try {
