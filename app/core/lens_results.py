@@ -43,7 +43,7 @@ class LogitLens(BaseModel):
 class LensLayer(BaseModel):
     """One layer, in depth order; the last is the head itself (kind `head`), which has no map.
 
-    readable, reason: whether it can be read, or why not. features: its filters of the largest |share|, whose maps are
+    readable, reason: whether it has maps to look at, or why not; a reason beside readable: why the lens cannot read it. features: its filters of the largest |share|, whose maps are
     in the layer's file in this order. shares, means: of every filter, in filter order: its share, and its mean activation
     on this input. Everything else comes from the lens, and is None until that is there, and where
     the layer cannot be read: classes: the likeliest five, the target always among them; top: the likeliest; kl,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from app.core.errors import Incompatible
 from app.core.lens_results import (
     FilterShare,
     LensCalibration,
@@ -37,6 +38,9 @@ SHOWN = 5
 REPEATED = 1.0
 """Seconds during which the first, partial result is sent with every report: one that comes too soon after another is
 passed over."""
+
+
+NO_LENS = "It cannot be read as an answer; its maps and filters are shown."
 
 
 class LensPayload(ModelOnInput):
@@ -71,11 +75,17 @@ class LensTask(Task[LensPayload, LensResult]):
         x = check_input(model, prepare(model, payload, files).x)
         check_target(model, payload.target)
         with steady(model), pristine(model):
-            head, listed = head_of(model), readable_layers(model)
+            listed = readable_layers(model)
             names = [part.name for part in listed if part.reason is None]
+            try:
+                head, calibration = head_of(model), calibration_of(model, _own(payload, files))
+            except Incompatible as error:  # maps and filters can be looked at all the same
+                look = layer_maps(model, x, names, payload.target)
+                result = _first(model, payload, listed, look)
+                _unread(result, error.detail)
+                return Outcome(result, _arrays(look))
             look = layer_maps(model, x, names, payload.target, head)
             result = _first(model, payload, listed, look)
-            calibration = calibration_of(model, _own(payload, files))
             first = packed(result, _arrays(look))
             began = time.monotonic()
 
@@ -170,6 +180,13 @@ def _first(model: Model, payload: LensPayload, listed: list[Read], look: Look) -
         layers=layers,
         versions=versions(),
     )
+
+
+def _unread(result: LensResult, why: str) -> None:
+    """The whole result of a network that no lens can be fitted to."""
+    result.note = why
+    for layer in result.layers:
+        layer.reason = layer.reason or NO_LENS
 
 
 def _complete(

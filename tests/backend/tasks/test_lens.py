@@ -107,6 +107,28 @@ def test_a_partial_result_survives_the_way_through_the_spool(outcome, tmp_path):
     assert unpacked(packed(LensResult.model_validate(result), arrays))[0] == result
 
 
+def test_where_no_lens_can_be_fitted_maps_and_filters_are_shown_and_it_is_said_why(
+    files, report, monkeypatch
+):
+    """A network whose answer is no linear layer's, and one for whose inputs there are none of ours."""
+    from backend.attribution.internals import readable
+
+    def refuse(model):
+        raise Incompatible("This network's answer is not a linear layer's.")
+
+    monkeypatch.setattr(readable, "head_of", refuse)
+    row = payload_of(files, photo(), "image")
+    done = TASKS["lens"].run({**SHAPES, "input": row, "inputs": _rows(files, 10)}, files, report)
+    result = LensResult.model_validate(done.result)
+    assert result.note is not None
+    assert "not a linear layer's" in result.note
+    assert result.calibration is None
+    assert [layer.name for layer in result.layers] == ["relu1", "relu2", "relu3", "relu4", "relu5"]
+    assert all(layer.readable and layer.reason and layer.features for layer in result.layers)
+    assert np.isnan(done.arrays["layers/relu1"][1]).all()
+    assert np.isfinite(done.arrays["layers/relu1"][0]).all()
+
+
 def test_bad_input_is_refused_in_words(files, report):
     row = payload_of(files, photo(), "image")
     with pytest.raises(BadParameter, match="At least 10"):

@@ -41,6 +41,9 @@ test("the first sentence says where it is decided and what was said before", () 
 });
 
 test("a decision of the head alone, and one that never settles, are said as such", () => {
+  const unread = layer("relu1", 0.3, { classes: [], agreement: null, reason: "no lens" });
+  assert.deepEqual(reading.decision({ layers: [unread], decided_from: null, top: 1 }, labels), ["", ""]);
+  assert.equal(reading.reliability(unread).text, "not readable");
   assert.match(reading.decision(result("final", layer("relu1", 0.3)), labels)[0], /only at the end/);
   assert.match(reading.decision(result(null, layer("relu1", 0.3)), labels)[0], /only at the end/);
   assert.equal(reading.firstLayer(result("final", layer("relu1", 0.3))), 0, "the last layer that has a map");

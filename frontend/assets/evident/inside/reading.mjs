@@ -48,7 +48,8 @@ const SURE = 0.75;
 export function reliability(layer) {
   if (isHead(layer)) return { state: "ok", text: "the model itself", title: "The last entry is the model's own answer." };
   if (!layer.readable) return { state: "off", text: layer.reason || "not readable", title: layer.reason || "" };
-  if (layer.agreement === null || layer.agreement === undefined) return { state: "off", text: "being read …", title: "" };
+  if (layer.agreement === null || layer.agreement === undefined)
+    return { state: "off", text: layer.reason ? "not readable" : "being read …", title: layer.reason || "" };
   const agree = words.percent(layer.agreement);
   const r2 = Number.isFinite(layer.r2) ? ` R² ${layer.r2.toFixed(2)} of its fitted map.` : "";
   const rate = Number.isFinite(layer.majority)
@@ -61,6 +62,7 @@ export function reliability(layer) {
 
 /** "Decided from relu3 on.", and what the layers before said: [strong, quiet]. */
 export function decision(result, labels) {
+  if (!result.layers.some(({ classes }) => classes?.length)) return ["", ""]; // no lens can be fitted: the note says why
   const { layers, top } = result;
   const found = decidedAt(result);
   const at = found < 0 ? layers.length - 1 : found;
