@@ -14,6 +14,7 @@ import math
 import re
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -148,13 +149,24 @@ def read(folder: Path) -> History:
     """Raises InvalidInput for what is no recording."""
     file = folder / HISTORY
     try:
-        if file.stat().st_size > HISTORY_BYTES:
+        stat = file.stat()
+        if stat.st_size > HISTORY_BYTES:
             raise _unreadable(f"its {HISTORY} is larger than {HISTORY_BYTES // MiB} MiB")
-        return History.model_validate_json(file.read_bytes())
+        history = _parsed(file, stat.st_mtime_ns, stat.st_size)
     except OSError:
         raise _unreadable(f"its {HISTORY} cannot be opened") from None
+    if history is None:
+        raise _unreadable(f"its {HISTORY} is damaged, or of another version of Evident")
+    return history
+
+
+@lru_cache(16)
+def _parsed(file: Path, changed: int, size: int) -> History | None:
+    """None for what is no history. changed, size: so that one that has grown is read again; pages ask every few seconds."""
+    try:
+        return History.model_validate_json(file.read_bytes())
     except (ValidationError, RecursionError):
-        raise _unreadable(f"its {HISTORY} is damaged, or of another version of Evident") from None
+        return None
 
 
 def is_live(folder: Path, history: History) -> bool:

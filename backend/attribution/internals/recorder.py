@@ -44,6 +44,8 @@ from models.model import Model
 HISTORY = "history.json"
 MOST = 1000
 """Calibration inputs: every epoch is measured on all of them."""
+AT_ONCE = 0.5
+"""Seconds that comparing all epochs with the last may take at every epoch."""
 
 
 class Recorder(TrainingCallbacks):
@@ -76,6 +78,7 @@ class Recorder(TrainingCallbacks):
         self.network = _unwrapped(model.module if isinstance(model, Model) else model)
         like = model if isinstance(model, Model) else like
         self.folder = _free(Path(folder), replace)
+        self._compared = self._comparing = 0.0
         with _aside():
             inputs, truth = _gathered(calibration)
             self._copy = _copied(self.network, like, inputs, labels)
@@ -142,12 +145,13 @@ class Recorder(TrainingCallbacks):
 
     def finish(self) -> None:
         """The training has come to its end; no more epochs follow."""
-        if not self._history.finished:
+        if not self._history.finished and not _is_follower():
+            self._compare(now=True)
             self._change(finished=True)
             self._write()
 
     def _record(self, epoch: int, loss: float | None, accuracy: float | None) -> None:
-        if len(self._measured.rows) >= MOST_EPOCHS:
+        if len(self._measured.rows) >= MOST_EPOCHS or _is_follower():
             return
         row = {"loss": loss, "accuracy": accuracy, "since": time.time()}
         try:
@@ -157,8 +161,18 @@ class Recorder(TrainingCallbacks):
             note = _reason(error)
             self._measured.add(epoch, None, None, note=note, **row)
             warnings.warn(f"Epoch {epoch} of the recording is without measures: {note}", stacklevel=4)
-        self._change(epochs=self._measured.epochs())
+        self._compare(now=False)
         self._write()
+
+    def _compare(self, now: bool) -> None:
+        """Every epoch beside the last one: as often as it takes less than a tenth of the time, and at the end."""
+        started = time.monotonic()
+        if not now and self._comparing > AT_ONCE and started - self._compared < 10 * self._comparing:
+            self._change(epochs=[*self._history.epochs, self._measured.rows[-1]])
+            return
+        self._change(epochs=self._measured.epochs())
+        self._compared = time.monotonic()
+        self._comparing = self._compared - started
 
     def _measure(self, epoch: int, row: Mapping[str, Any]) -> None:
         halves = {name: halved(value.detach()) for name, value in self.network.state_dict().items()}
@@ -211,6 +225,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         made.replace(path)
     finally:
         made.unlink(missing_ok=True)
+
+
+def _is_follower() -> bool:
+    """One of several processes that train together, and not the first: that one records."""
+    distributed = torch.distributed
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0
 
 
 def _unwrapped(network: Any) -> Any:

@@ -336,3 +336,33 @@ def test_it_is_public_and_its_file_is_plain_json(tmp_path: Path) -> None:
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text)["format"] == 1
+
+
+def test_a_long_training_is_compared_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing every epoch with the last may not take the training's time; the end has all of it."""
+    monkeypatch.setattr(module_under_test, "AT_ONCE", -1.0)
+    ticks = iter(range(1000))
+    monkeypatch.setattr(module_under_test.time, "monotonic", lambda: float(next(ticks)))
+    x, _ = data()
+    with Recorder(network(), x, tmp_path) as recorder:
+        for _ in range(3):
+            recorder.epoch()
+        waiting = [row.layers[0].cka_to_last for row in recorder.history.epochs]
+        assert waiting == [pytest.approx(1, abs=1e-4), None, None, None]
+    assert all(row.layers[0].cka_to_last is not None for row in read(tmp_path).epochs)
+
+
+def test_of_several_processes_the_first_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("is_available", True), ("is_initialized", True), ("get_rank", 1)):
+        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
+    with Recorder(network(), data()[0], tmp_path) as recorder:
+        recorder.epoch(loss=1.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compiled_or_parallel_network_is_the_network_inside(tmp_path: Path) -> None:
+    """So that its checkpoints fit it, whatever trains it."""
+    net = network()
+    history = record(nn.DataParallel(net), tmp_path, epochs=0)
+    assert [layer.name for layer in history.layers] == ["2", "5"]
+    assert set(load_file(tmp_path / "epoch_000.safetensors")) == set(net.state_dict())
