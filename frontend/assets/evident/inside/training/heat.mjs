@@ -8,6 +8,8 @@ const LEFT = 64;
 const BOTTOM = 24;
 const ROW = 34;
 const GAP = 2;
+/** Columns narrower than this have hardly a gap. */
+const CLOSE = 12;
 const NARROWEST = 4;
 const NUMBERS = 23;
 
@@ -81,12 +83,13 @@ export class Heat {
     if (MEASURES[this.measure].lens && row.one_answer) return [];
     const value = numberOf(row, name, this.measure);
     const [x, y] = [LEFT + column * this.column, layer * this.row];
+    const gap = this.column < CLOSE ? 0.6 : GAP;
     const size = {
-      x: x + GAP / 2,
+      x: x + gap / 2,
       y: y + GAP / 2,
-      width: Math.max(1, this.column - GAP),
+      width: Math.max(1, this.column - gap),
       height: this.row - GAP,
-      rx: Math.min(3, this.column / 4),
+      rx: Math.min(3, this.column / 5),
     };
     if (value === null) return [svg("rect", { ...size, class: "ev-training-missing" })];
     const step = Math.round(255 * Math.max(0, Math.min(1, (value - low) / (high - low || 1))));
