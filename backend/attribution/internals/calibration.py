@@ -183,9 +183,9 @@ def _sounds(model: Model) -> Calibration:
 
 
 def _drawn(model: Model) -> Calibration:
-    _, labels = _drawings()
+    _, labels = _drawings(DRAWN)
     items = [
-        Item(f"picture {i + 1}", f"picture {i + 1}", partial(_drawing, i), label=int(labels[i]))
+        Item(f"picture {i + 1}", f"picture {i + 1}", partial(_drawing, i, DRAWN), label=int(labels[i]))
         for i in range(DRAWN)
     ]
     return Calibration(model, f"{DRAWN} drawn pictures", items, _digest("drawn", DRAWN), ours=True)
@@ -297,15 +297,15 @@ def _other_sound(number: int) -> tuple[np.ndarray, int]:
 
 
 @lru_cache
-def _drawings() -> tuple[np.ndarray, np.ndarray]:
+def _drawings(count: int) -> tuple[np.ndarray, np.ndarray]:
     from models.synthetic.shapes import generate
 
-    shapes = generate(DRAWN, SEED, "random")
+    shapes = generate(count, SEED, "random")
     return shapes.images, shapes.labels
 
 
-def _drawing(number: int) -> np.ndarray:
-    return np.asarray(_drawings()[0][number])
+def _drawing(number: int, count: int) -> np.ndarray:
+    return np.asarray(_drawings(count)[0][number])
 
 
 @lru_cache

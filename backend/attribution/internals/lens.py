@@ -209,7 +209,7 @@ def fit_lens(
         head, listed = head_of(model), readable_layers(model)
         names = [part.name for part in listed if part.reason is None]
         reading = _read_all(model, head, names, chosen, grid, report)
-        return _fitted(model, head, listed, reading, chosen, grid)
+        return _fitted(model, head, listed, reading, chosen, grid, report)
 
 
 def log_probabilities(scaled: Tensor, independent: bool) -> Tensor:
@@ -253,7 +253,13 @@ def _read_all(
 
 
 def _fitted(
-    model: Model, head: Head, listed: list[Read], reading: Reading, calibration: Calibration, grid: int
+    model: Model,
+    head: Head,
+    listed: list[Read],
+    reading: Reading,
+    calibration: Calibration,
+    grid: int,
+    report: Progress,
 ) -> Lens:
     held_out = torch.from_numpy(calibration.held_out)
     weight, bias = (part.cpu() for part in head.for_classes(model.single_logit))
@@ -266,6 +272,7 @@ def _fitted(
     wanted = log_probabilities(answers / model.spec.temperature, model.independent)
     layers = []
     for part in (part for part in listed if part.reason is None):
+        report(calibration.count, calibration.count)  # may be stopped between two layers
         pooled = reading.pooled[part.name].double()
         mean, scale = standard(pooled[~held_out])
         g = (pooled - mean) * scale

@@ -11,7 +11,7 @@ import backend
 import models
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import explain
-from backend.attribution.internals import lens_store
+from backend.attribution.internals import calibration, lens_store
 from backend.attribution.internals.calibration import calibration_of
 from backend.attribution.internals.layer_maps import layer_maps, small
 from backend.attribution.internals.lens import fit_lens
@@ -419,6 +419,7 @@ def test_a_fitted_lens_is_read_again_from_its_file(tmp_path: object, monkeypatch
 
     folder = Path(str(tmp_path)) / "lenses"
     lens_store.keep_in(folder)
+    monkeypatch.setattr(calibration, "DRAWN", 64)
     try:
         x = models.load("shapes").prepare("models/samples/image_star.png")
         first = lens_store.fitted_lens(models.load("shapes")).predict(x)
@@ -428,7 +429,7 @@ def test_a_fitted_lens_is_read_again_from_its_file(tmp_path: object, monkeypatch
         assert first.decided_from == again.decided_from
         (file,) = folder.iterdir()
         file.write_bytes(b"damaged")
-        monkeypatch.undo()
+        monkeypatch.setattr("backend.attribution.internals.lens.fit_lens", fit_lens)
         assert torch.equal(lens_store.fitted_lens(models.load("shapes")).predict(x).logits, first.logits)
     finally:
         lens_store.keep_in(None)
