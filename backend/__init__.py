@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from backend.attribution.concepts.attribution import concept_attribution as concept_attribution
     from backend.attribution.concepts.vectors import concept_vector as concept_vector
     from backend.attribution.explain import explain as explain
+    from backend.attribution.internals.analysis import look_inside as look_inside
     from backend.attribution.internals.lens import fit_lens as fit_lens
     from backend.attribution.internals.recorder import Recorder as Recorder
 
 _LAZY = {
     "explain": "backend.attribution.explain",
+    "look_inside": "backend.attribution.internals.analysis",
     "fit_lens": "backend.attribution.internals.lens",
     "concept_vector": "backend.attribution.concepts.vectors",
     "concept_attribution": "backend.attribution.concepts.attribution",

@@ -11,6 +11,8 @@ from backend.tasks import Outcome, Report, Task, register
 from backend.tasks.payloads import InputWindow, ModelSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from backend.attribution.internals.calibration import Calibration
     from backend.store.blobs import Blobs
     from models import Model
@@ -26,6 +28,7 @@ class InternalsPayload(ModelSource):
 
     layer: str
     inputs: list[InputWindow] | None = None
+    labels: list[int] | None = None
     seed: int = 0
     request: dict[str, Any] = Field({})
 
@@ -46,13 +49,15 @@ class Internals(Task[InternalsPayload, InternalsResult]):
 
         report(0, 0, unit="steps")
         model = model_of(payload, files)
-        calibration = calibration_for(model, payload.inputs, files)
+        calibration = calibration_for(model, payload.inputs, files, payload.labels)
         found = internals(model, payload.layer, calibration, seed=payload.seed, report=report)
         return Outcome(found.result.model_copy(update={"versions": versions()}), found.arrays)
 
 
-def calibration_for(model: Model, windows: list[InputWindow] | None, files: Blobs) -> Calibration:
-    """The inputs that a layer is looked at with: the user's own as they are stored, or ours."""
+def calibration_for(
+    model: Model, windows: list[InputWindow] | None, files: Blobs, labels: list[int] | None = None
+) -> Calibration:
+    """The inputs that a layer is looked at with: the user's own as they are stored, or ours. labels: of the user's own."""
     from functools import partial
 
     from backend.attribution.internals.calibration import Item, calibration_of
@@ -62,10 +67,13 @@ def calibration_for(model: Model, windows: list[InputWindow] | None, files: Blob
 
     if windows is None:
         return cached(model, "calibration", "ours", lambda: calibration_of(model), capacity=SETS)
+    classes: Sequence[int | None] = labels or [None] * len(windows)
     for window in windows:
         check_modality(window.input.modality, model.input.modalities)
     items = [
-        Item(f"input {number + 1}", window.input.id, partial(raw_of, window.input, files), window.start)
-        for number, window in enumerate(windows)
+        Item(
+            f"input {number + 1}", window.input.id, partial(raw_of, window.input, files), window.start, label
+        )
+        for number, (window, label) in enumerate(zip(windows, classes, strict=True))
     ]
     return calibration_of(model, items)

@@ -17,11 +17,13 @@ from app.core.text import Name
 
 
 class InternalsRequest(Request):
-    """inputs: the user's own, ten or more, instead of the calibration set that belongs to the model."""
+    """inputs: the user's own, ten or more, instead of the calibration set that belongs to the model. labels: the class of
+    each, by number; null takes the model's answers."""
 
     model: Name
     layer: Name
     inputs: list[Name] | None = Field(None, max_length=500)
+    labels: list[int] | None = Field(None, max_length=500)
     seed: int = Field(0, ge=0, le=2**31 - 1)
 
 

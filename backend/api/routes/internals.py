@@ -48,6 +48,7 @@ async def look_inside(body: InternalsRequest, services: Backend, client: Client)
         digest=source.digest,
         layer=body.layer,
         inputs=windows,
+        labels=body.labels,
         seed=body.seed,
         request=body.model_dump(mode="json"),
     )
@@ -76,17 +77,35 @@ async def _windows(
     body: InternalsRequest, model: lookup.KnownModel, services: Backend
 ) -> list[InputWindow] | None:
     if body.inputs is None:
+        if body.labels is not None:
+            raise BadParameter("Labels belong to inputs of your own; give these too.", field="labels")
         return None
-    if len(set(body.inputs)) < FEWEST:
+    different = len(set(body.inputs))
+    if different < FEWEST:
         raise BadParameter(
-            f"At least {FEWEST} different inputs are needed to say something about filters, and {len(set(body.inputs))} were given; "
+            f"At least {FEWEST} different inputs are needed to say something about filters, and {different} were given; "
             "leave them out to use those that belong to the model.",
             field="inputs",
         )
-    sources = [await services.source(id, body.model) for id in dict.fromkeys(body.inputs)]
+    if different < len(body.inputs):
+        raise BadParameter("The list of inputs names something twice.", field="inputs")
+    _check_labels(body, len(model.info.labels))
+    sources = [await services.source(id, body.model) for id in body.inputs]
     for source in sources:
         model.require_modality(source.input.modality)
     return [InputWindow(input=source.input, start=source.start) for source in sources]
+
+
+def _check_labels(body: InternalsRequest, classes: int) -> None:
+    if body.labels is None or body.inputs is None:
+        return
+    if len(body.labels) != len(body.inputs):
+        raise BadParameter(
+            f"There are {len(body.inputs)} inputs and {len(body.labels)} labels; give one for each.",
+            field="labels",
+        )
+    if any(not 0 <= label < classes for label in body.labels):
+        raise BadParameter(f"Labels are whole numbers from 0 to {classes - 1}.", field="labels")
 
 
 @router.get("/internals/{id}")

@@ -7,8 +7,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from app.core.internals_results import (
     CalibrationSet,
@@ -22,7 +24,7 @@ from app.core.internals_results import (
 )
 from backend.attribution.concepts.work import work_behind, work_of
 from backend.attribution.internals import correlation as how
-from backend.attribution.internals.calibration import Calibration
+from backend.attribution.internals.calibration import Calibration, calibration_of
 from backend.attribution.internals.choice import Chosen, Classes, classes_of, inputs_of, spread
 from backend.attribution.internals.examples import Examples, examples_of
 from backend.attribution.internals.importance import (
@@ -74,6 +76,19 @@ def internals(
     with steady(model):
         run = _Analysis(model, layer, calibration, seed, report)
         return run.finished(started)
+
+
+def look_inside(
+    model: Model,
+    layer: str,
+    inputs: Calibration | Tensor | Sequence[Any] | None = None,
+    *,
+    seed: int = 0,
+    report: Progress = silent,
+) -> Internals:
+    """`internals` over inputs as `calibration_of` takes them: None takes ours; prepared ones `[N, C, H, W]`; or at least
+    ten of what `model.prepare` takes."""
+    return internals(model, layer, calibration_of(model, inputs), seed=seed, report=report)
 
 
 class _Analysis:

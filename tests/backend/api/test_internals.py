@@ -38,7 +38,7 @@ def photos(server: Any) -> list[str]:
 
 
 def test_filters_of_a_layer(client: httpx.Client, photos: list[str]) -> None:
-    body = {"model": "tiny", "layer": "1", "inputs": photos}
+    body = {"model": "tiny", "layer": "1", "inputs": photos, "labels": [0, 1] * 6}
     first = client.post("/internals", json=body)
     assert first.status_code == 202, first.text
     id = first.json()["id"]
@@ -46,6 +46,9 @@ def test_filters_of_a_layer(client: httpx.Client, photos: list[str]) -> None:
     result = job["result"]
     assert [one["index"] for one in result["filters"]] == [0, 1, 2, 3]
     assert result["calibration"]["count"] == 12
+    assert result["classes_from"] == "labels"
+    assert [one["label"] for one in result["examples"]] == [0, 1] * 6
+    assert result["filters"][0]["auc"][2] is None
     assert sorted(result["order"]) == [0, 1, 2, 3]
     assert load(client.get(f"/internals/{id}/correlation.npy")).shape == (4, 4)
     assert load(client.get(f"/internals/{id}/kernels.npy")).shape == (4, 3, 3, 3)
@@ -115,7 +118,11 @@ def test_refusals_about_filters(client: httpx.Client, photo: str, photos: list[s
     assert post("/internals", layer="nope")["field"] == "layer"
     assert post("/internals", inputs=photos[:9])["field"] == "inputs"
     assert "At least 10" in post("/internals", inputs=photos[:9])["detail"]
-    assert post("/internals", inputs=[NOWHERE] * 2 + photos)["status"] == 404
+    assert post("/internals", inputs=[NOWHERE, *photos])["status"] == 404
+    assert "twice" in post("/internals", inputs=[photos[0], *photos])["detail"]
+    assert "one for each" in post("/internals", inputs=photos, labels=[0])["detail"]
+    assert post("/internals", inputs=photos, labels=[3] * 12)["field"] == "labels"
+    assert post("/internals", labels=[0] * 12)["field"] == "labels"
     assert post("/ablations", input=NOWHERE, filters=[0])["status"] == 404
     assert "filters 0 to 3" in post("/ablations", input=photo, filters=[4])["detail"]
     assert post("/ablations", input=photo, filters=[])["status"] == 422

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import backend
 import models
 from app.core.errors import BadParameter, Incompatible, InvalidInput
 from backend.attribution.explain import explain
@@ -129,7 +130,7 @@ def test_an_analysis_says_it_all_about_planted_filters():
     model, x = network(), inputs(40)
     logits = model.logits(x)
     reports = []
-    found = internals(model, "1", calibration_of(model, x), report=lambda *told: reports.append(told))
+    found = backend.look_inside(model, "1", x, report=lambda *told: reports.append(told))
     result = found.result
     assert result.dead == [DEAD]
     assert result.filters[DEAD].importance == 0
