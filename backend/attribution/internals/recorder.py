@@ -317,19 +317,24 @@ def _copied(network: Any, like: Model | None, inputs: Any, labels: Sequence[str]
     if not isinstance(network, nn.Module):
         raise BadParameter("Give the network: a torch module or a Model.", field="model")
     copied = _without_hooks(network)
-    device = next((p.device for p in copied.parameters()), torch.device("cpu"))
     if like is not None:
-        return models.wrap(copied, like.labels, like.input, key=like.key, card=like.spec.card, device=device)
-    if not isinstance(inputs, Tensor) or inputs.ndim != 4:
+        return models.wrap(
+            copied, like.labels, like.input, key=like.key, card=like.spec.card, device=like.device
+        )
+    x = inputs.x if isinstance(inputs, Calibration) else inputs
+    if not isinstance(x, Tensor) or x.ndim != 4:
         raise BadParameter(
             "Give calibration inputs as the network takes them, a tensor [N, C, H, W].", field="calibration"
         )
+    own = next((p.device for p in copied.parameters()), torch.device("cpu"))
+    device = x.device if isinstance(inputs, Calibration) else own  # where its inputs will be
+    copied = copied.to(device)
     names = tuple(labels or ())
     if not names:
         with torch.no_grad():
-            out = copied(inputs[:1].float().to(device))
+            out = copied(x[:1].float().to(device))
         names = tuple(f"class {i}" for i in range(out.shape[-1])) if isinstance(out, Tensor) else ("",)
-    return models.wrap(copied, names, models.ArrayInput(size=tuple(inputs.shape[1:])), device=device)
+    return models.wrap(copied, names, models.ArrayInput(size=tuple(x.shape[1:])), device=device)
 
 
 def _without_hooks(module: nn.Module) -> nn.Module:

@@ -67,6 +67,20 @@ test("what could not be measured is no zero", () => {
   assert.equal(reading.numberOf(row(1, 1), "b", "dead"), 2);
 });
 
+test("without a lens the rest is shown", () => {
+  const blind = { agreement: null, settled: null, trusted: null, r2: null };
+  const note = "This network has no final linear layer.";
+  const whole = history(row(0, null, { note, layers: [layer("a", { ...blind, dead: [3] }), layer("b", blind)] }));
+  assert.equal(reading.firstMeasure(whole), "cka_to_last");
+  assert.equal(reading.firstMeasure(history(row(0, 0))), "agreement");
+  assert.equal(reading.firstMeasure(history()), "agreement");
+  assert.equal(reading.sentence(whole, 0), note);
+  assert.deepEqual(
+    reading.compared(whole, 0).find(([name]) => name === "Dead filters"),
+    ["Dead filters", "1", "1"],
+  );
+});
+
 test("a cell is told in words", () => {
   const whole = history(row(3, 1, { layers: [layer("a", { trusted: false }), layer("b", { dead: [1, 2, 3, 4, 5, 6, 7] })] }));
   assert.match(reading.cellWords(whole, 0, "a"), /^a, epoch 3 · .*no better than naming the most frequent class.* · no dead filter$/);

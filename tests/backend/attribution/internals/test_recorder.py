@@ -20,6 +20,7 @@ import models
 from app.core.errors import BadParameter, ModelRejected
 from app.core.training_results import History
 from backend.attribution.internals import recorder as module_under_test
+from backend.attribution.internals.calibration import calibration_of
 from backend.attribution.internals.checkpoints import record_checkpoints
 from backend.attribution.internals.recorder import HISTORY, Recorder, halved
 
@@ -366,3 +367,55 @@ def test_a_compiled_or_parallel_network_is_the_network_inside(tmp_path: Path) ->
     history = record(nn.DataParallel(net), tmp_path, epochs=0)
     assert [layer.name for layer in history.layers] == ["2", "5"]
     assert set(load_file(tmp_path / "epoch_000.safetensors")) == set(net.state_dict())
+
+
+def test_a_calibration_of_another_network_serves_too(tmp_path: Path) -> None:
+    x, _ = data()
+    other = models.wrap(network(), ["a", "b"], models.ArrayInput(size=(3, 12, 12)))
+    history = record(network(), tmp_path, epochs=1, calibration=calibration_of(other, x))
+    assert history.calibration.count == 40
+    assert history.epochs[1].decision_depth is not None
+
+
+class Functional(nn.Module):
+    """Rectified by a function, one activation used twice, and a softmax at the end, which is taken off to explain logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 3, padding=1)
+        self.relu, self.head = nn.ReLU(), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.first(x))
+        x = F.relu(self.relu(self.second(x)) + x)
+        return torch.softmax(self.head(x.mean((2, 3))), 1)
+
+
+def test_networks_that_are_rewritten_to_be_explained(tmp_path: Path) -> None:
+    """The copy takes over the weights of each epoch all the same."""
+    torch.manual_seed(0)
+    history = record(Functional(), tmp_path, epochs=2)
+    assert [row.note for row in history.epochs] == [None, None, None]
+    assert history.layers
+    assert all(layer.r2 is not None for row in history.epochs for layer in row.layers)
+
+
+class Prototypes(nn.Module):
+    """Answers by distances to two points: there is no final linear layer to read layers through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 6, 3), nn.ReLU()
+        self.points = nn.Parameter(torch.eye(2, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -(self.relu(self.conv(x)).mean((2, 3))[:, None] - self.points).square().sum(-1)
+
+
+def test_a_network_without_a_linear_head_is_recorded_without_the_lens(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    history = record(Prototypes(), tmp_path, epochs=1)
+    row = history.epochs[1]
+    assert "linear layer" in (row.note or "")
+    assert (row.layers[0].agreement, row.decision_depth) == (None, None)
+    assert row.layers[0].cka_to_last == pytest.approx(1, abs=1e-4)

@@ -48,6 +48,12 @@ export function numberOf(row, layer, measure) {
   return measure === "dead" ? found.dead.length : (found[measure] ?? null);
 }
 
+/** What the table shows first: where there is no lens, the likeness to the last epoch. */
+export const firstMeasure = (history) =>
+  history.epochs.length && history.epochs.every((row) => row.layers.every(({ agreement }) => agreement === null))
+    ? "cka_to_last"
+    : "agreement";
+
 /** [low, high] of the colours of a measure over the whole recording. */
 export function scaleOf(history, measure) {
   const { low, high } = MEASURES[measure];
@@ -158,7 +164,10 @@ export function compared(history, at) {
       const value = MEASURES[measure].lens && epoch.one_answer ? null : numberOf(epoch, layer, measure);
       return value === null ? "–" : digits === "percent" ? percent(value) : figure(value, digits);
     });
-  const dead = [row, last].map((epoch) => (epoch.note ? "–" : String(epoch.layers.reduce((sum, layer) => sum + layer.dead.length, 0))));
+  const dead = [row, last].map((epoch) => {
+    const counts = history.layers.map(({ name }) => numberOf(epoch, name, "dead"));
+    return counts.every((count) => count === null) ? "–" : String(counts.reduce((sum, count) => sum + (count ?? 0), 0));
+  });
   const told = [row, last].map((epoch) => percent(epoch.accuracy));
   const lost = [row, last].map((epoch) => (epoch.loss === null ? "–" : figure(epoch.loss, 3)));
   return [

@@ -11,7 +11,7 @@ import { tellDash } from "../../dash/tell.mjs";
 import { Charts } from "./charts.mjs";
 import { Heat } from "./heat.mjs";
 import { Kernels } from "./kernels.mjs";
-import { compared, MEASURES, scaleOf, sentence, written } from "./reading.mjs";
+import { compared, firstMeasure, MEASURES, scaleOf, sentence, written } from "./reading.mjs";
 
 const LIVE = 2000;
 const LIST = 8000;
@@ -191,6 +191,7 @@ class Training {
       const option = [...this.select.options].find(({ value }) => value === key);
       if (option) option.textContent = optionOf({ ...history, readable: true, epochs: history.epochs.length });
       this.tell("");
+      if (!before) this.choice.value = this.measure = firstMeasure(history);
       this.drawAll();
       this.remember();
       if (history.live) this.following = setTimeout(() => this.load(true), LIVE);
