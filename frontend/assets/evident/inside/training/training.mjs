@@ -191,7 +191,7 @@ class Training {
       const option = [...this.select.options].find(({ value }) => value === key);
       if (option) option.textContent = optionOf({ ...history, readable: true, epochs: history.epochs.length });
       this.tell("");
-      if (!before) this.choice.value = this.measure = firstMeasure(history);
+      if (!before && MEASURES[this.measure].lens) this.choice.value = this.measure = firstMeasure(history);
       this.drawAll();
       this.remember();
       if (history.live) this.following = setTimeout(() => this.load(true), LIVE);
