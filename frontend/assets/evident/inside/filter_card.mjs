@@ -58,7 +58,8 @@ export class FilterCard {
     this.quiet.textContent = off ? "switched off" : "";
     this.pictures = el("div.ev-filter-pictures");
     this.patches = el("div");
-    this.body.replaceChildren(this.pictures, this.patches, ...this.numbers());
+    this.failed = el("div");
+    this.body.replaceChildren(this.pictures, this.failed, this.patches, ...this.numbers());
     this.drawKernel(this.turn);
     this.drawPatches(this.turn);
     this.rest = setTimeout(() => session.layer === layer && session.cut(layer.name, [filter]), REST);
@@ -73,6 +74,7 @@ export class FilterCard {
     const answer = el("figure.ev-filter-picture", {}, ...this.answer(dream));
     const words_ = el("div.ev-filter-tuning", {}, ...this.tuning(facts));
     this.pictures.replaceChildren(answer, words_);
+    this.failed.replaceChildren(...(dream?.problem ? [trouble(dream.problem, () => dream.again())] : []));
     if (!studied?.result?.kernels) return; // a sum or a pooling has none to show
     try {
       const { shape, data } = await studied.array("kernels");
@@ -116,8 +118,7 @@ export class FilterCard {
     );
     const caption = el("figcaption", {}, "answers to");
     if (!dream) return [el("div.ev-filter-blank", {}, ask), caption];
-    if (dream.problem) return [trouble(dream.problem, () => dream.again()), caption];
-    if (dream.state === "cancelled") return [el("div.ev-filter-blank", {}, ask), caption];
+    if (dream.problem || dream.state === "cancelled") return [el("div.ev-filter-blank", {}, ask), caption];
     if (dream.busy) return [el("div.ev-filter-blank", {}, progressLine(dream, "")), caption];
     const holder = el("div.ev-filter-blank");
     this.drawDream(dream, holder);
