@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 import models
@@ -176,9 +176,9 @@ class Recorder(TrainingCallbacks):
 
     def _measure(self, epoch: int, row: Mapping[str, Any]) -> None:
         halves = {name: halved(value.detach()) for name, value in self.network.state_dict().items()}
-        write_atomically(
-            self.folder / checkpoint_name(epoch), lambda path: save_file(halves, path, {"epoch": str(epoch)})
-        )
+        # not save_file, which keeps the file from every other user: a server may run as another
+        data = save(halves, {"epoch": str(epoch)})
+        write_atomically(self.folder / checkpoint_name(epoch), lambda path: path.write_bytes(data))
         _take_over(self._copy.module, self.network, halves)
         model = Model(self._copy.spec, self._copy.module, "", self._copy.device)
         if not all(bool(value.isfinite().all()) for value in halves.values()):

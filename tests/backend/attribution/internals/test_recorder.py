@@ -202,7 +202,7 @@ def test_a_disk_that_is_full_ends_no_training(tmp_path: Path, monkeypatch: pytes
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr(module_under_test, "save_file", full)
+            patched.setattr(module_under_test, "save", full)
             with pytest.warns(UserWarning, match="without measures"):
                 recorder.epoch(loss=0.5)
         recorder.epoch(loss=0.25)
@@ -337,6 +337,8 @@ def test_it_is_public_and_its_file_is_plain_json(tmp_path: Path) -> None:
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text)["format"] == 1
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1, "a server may run as another user than the training"
 
 
 def test_a_long_training_is_compared_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

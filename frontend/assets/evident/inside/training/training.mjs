@@ -17,6 +17,8 @@ const LIVE = 2000;
 const LIST = 8000;
 const STEP = 450;
 const TOLD = 300;
+const HOW =
+  "with backend.Recorder(net, calibration, folder) around your own training, and evident serve --recordings FOLDER to watch it here";
 
 /** A card with a heading, as ui/common.py makes it. */
 function card(title, aside, ...children) {
@@ -124,7 +126,12 @@ class Training {
       oninput: () => this.go(Number(this.slider.value)),
     });
     this.state = el("span.ev-chip", { hidden: true });
-    this.by = el("span.ev-muted.ev-small.ev-training-by", {}, "Recorded by ", el("code", {}, "Recorder(model, calibration, folder)"));
+    this.by = el(
+      "span.ev-muted.ev-small.ev-training-by",
+      { title: HOW },
+      "Recorded by ",
+      el("code", {}, "Recorder(model, calibration, folder)"),
+    );
     this.bar = el("div.ev-training-bar", {}, this.select, this.play, this.label, this.slider, this.state, this.by);
     this.icons(false);
   }
@@ -191,7 +198,7 @@ class Training {
       const option = [...this.select.options].find(({ value }) => value === key);
       if (option) option.textContent = optionOf({ ...history, readable: true, epochs: history.epochs.length });
       this.tell("");
-      if (!before && MEASURES[this.measure].lens) this.choice.value = this.measure = firstMeasure(history);
+      if (MEASURES[this.measure].lens && firstMeasure(history) !== "agreement") this.choice.value = this.measure = firstMeasure(history);
       this.drawAll();
       this.remember();
       if (history.live) this.following = setTimeout(() => this.load(true), LIVE);
