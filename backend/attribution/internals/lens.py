@@ -29,7 +29,7 @@ from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import check_input, pristine, resolve_target
 from backend.attribution.internals.calibration import Calibration, calibration_of
 from backend.attribution.internals.passes import Reading, cells, read
-from backend.attribution.internals.readable import Head, Read, head_of, readable_layers
+from backend.attribution.internals.readable import Head, Read, head_of, no_linear_head, readable_layers
 from backend.attribution.internals.ridge import fit_ridge
 from backend.attribution.network.cache import steady
 from backend.attribution.types import Progress, silent
@@ -43,6 +43,8 @@ CLEARLY = 2.0
 """Standard errors above the majority rate from which a layer is trusted."""
 ONE_ANSWER = 0.95
 """Majority rate from which agreement can tell nothing: there R2 decides."""
+EXACT = 1e-4
+"""Most by which the head may miss the model's logits on a calibration input, relative to the largest (or 1)."""
 EXPLAINS = 0.5
 """R2 from which a layer is trusted there."""
 
@@ -249,6 +251,10 @@ def _read_all(
                 code="not_finite",
                 field="model",
             )
+    weight, bias = (part.cpu() for part in head.for_classes(model.single_logit))
+    missed = (whole.z.double() @ weight.T + bias - whole.logits.double()).abs().max()
+    if float(missed) > EXACT * max(1.0, float(whole.logits.abs().max())):
+        raise no_linear_head()  # on noise it looked like one
     return whole
 
 

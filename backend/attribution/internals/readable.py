@@ -44,7 +44,8 @@ from models.structure import OFFERED, POOLS, WEIGHTED
 PRODUCTS = {"linear", "addmm", "matmul", "mm", "conv2d"}
 READERS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "interpolate", "flatten", "mean", "pad"}
 """Functions that show that a tensor is handed on as it is."""
-TRIALS = 2
+STRENGTHS = (1.0, 0.3, 0.6, 0.1)
+"""Of the noise that the head is looked for with: as many inputs, so that a scale is told from anything else."""
 CLOSE = 1e-5
 """Of a product and the output, relative to the largest number."""
 BEFORE = "Only the numbers before the activation have a name here; the activated maps, which the network hands on, have none."
@@ -288,7 +289,8 @@ class Products(TorchFunctionMode):
 @torch.no_grad()
 def _head(model: Model) -> Head:
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(TRIALS, *model.input.shape, generator=generator).to(model.device)
+    noise = torch.randn(len(STRENGTHS), *model.input.shape, generator=generator)
+    x = (noise * torch.tensor(STRENGTHS).view(-1, 1, 1, 1)).to(model.device)
     products: list[_Product] = []
     with rewriting.Owners(model.module) as owners:
 
@@ -299,15 +301,20 @@ def _head(model: Model) -> Head:
 
         with Products(see):
             outputs = model.module(x.clone())
-    for product in reversed(products):
-        head = _linear(product, outputs)
-        if head is not None:
-            return head
+    for scaled in (False, True):
+        for product in reversed(products):
+            head = _linear(product, outputs, scaled)
+            if head is not None:
+                return head
     if any(_pooled_class_maps(product, outputs) for product in products):
         size = outputs.shape[1]
         eye = torch.eye(size, dtype=torch.float64, device=outputs.device)
         return Head("head", eye, torch.zeros(size).to(eye), lambda z: z, None, note=CLASS_MAPS_NOTE)
-    raise Incompatible(
+    raise no_linear_head()
+
+
+def no_linear_head() -> Incompatible:
+    return Incompatible(
         "This network's answer is not a linear layer's (nor the mean of a map per class), so no layer's maps can be read as an answer; "
         "its maps, filters and examples can still be looked at.",
         code="no_linear_head",
@@ -339,25 +346,28 @@ def _product(
     return _Product(name, number, owner, source.detach().clone(), weight.T, bias, out.detach().clone())
 
 
-def _linear(product: _Product, outputs: Tensor) -> Head | None:
-    """The head where this product's result is the output, but for a bias added later."""
+def _linear(product: _Product, outputs: Tensor, scaled: bool) -> Head | None:
+    """The head where this product's result is the output, but for a bias added later; scaled: and for a number that it
+    is multiplied by."""
     z_of = _source_of(product)
     if z_of is None or product.weight.shape[0] != outputs.shape[1]:
         return None
     z, weight = z_of(product.source), product.weight.detach().flatten(1).double()
     if z.ndim != 2 or z.shape != (len(outputs), weight.shape[1]):
         return None
+    if scaled:  # by one number, as in a cosine classifier
+        changes, wanted = (part - part.mean(0) for part in (z.double() @ weight.T, outputs.double()))
+        weight = weight * float((changes * wanted).sum() / changes.square().sum().clamp_min(1e-30))
     difference = outputs.double() - z.double() @ weight.T
     bias = difference.mean(0)
-    if not _is_small(difference - bias, outputs) or not _is_close_bias(product.bias, bias, outputs):
+    if not _is_small(difference - bias, outputs):
         return None
-    exact = product.bias.detach().double().expand_as(bias) if product.bias is not None else bias
+    known = None if scaled or product.bias is None else product.bias.detach().double().expand_as(bias)
+    if known is not None and not _is_small(known - bias, outputs):
+        return None
+    exact = bias if known is None else known
     argument = 1 if product.operation == "addmm" else 0
     return Head(product.owner or "head", weight, exact.clone(), z_of, product.number, argument)
-
-
-def _is_close_bias(known: Tensor | None, seen: Tensor, outputs: Tensor) -> bool:
-    return known is None or _is_small(known.detach().double() - seen, outputs)
 
 
 def _is_small(difference: Tensor, outputs: Tensor) -> bool:

@@ -339,6 +339,25 @@ class _ConvolutionHead(nn.Module):
         return self.maps(self.act(self.conv(x))).mean((2, 3))
 
 
+class _Cosine(nn.Module):
+    """A cosine classifier: unit vectors, multiplied, scaled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act, self.weight = nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Parameter(torch.randn(4, 6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        unit = torch.nn.functional.normalize
+        return 16 * torch.nn.functional.linear(unit(self.act(self.conv(x)).mean((2, 3))), unit(self.weight))
+
+
+class _RectifiedLater(_Functional):
+    """The logits are cut off at zero, which inputs of ordinary strength never show."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(super().forward(x) + 100)
+
+
 class _Distances(nn.Module):
     """Distances to prototypes: no linear layer gives the answer."""
 
@@ -355,7 +374,7 @@ def _wrapped(module: nn.Module) -> models.Model:
     return models.wrap(module, labels=list("abcd"), input=models.ImageInput(size=(32, 32)))
 
 
-@pytest.mark.parametrize(("build", "columns"), [(_Functional, 6), (_ConvolutionHead, 6)])
+@pytest.mark.parametrize(("build", "columns"), [(_Functional, 6), (_ConvolutionHead, 6), (_Cosine, 6)])
 def test_the_final_linear_layer_is_found_by_what_it_computes(build: type[nn.Module], columns: int) -> None:
     torch.manual_seed(0)
     model = _wrapped(build())
@@ -376,6 +395,14 @@ def test_a_network_without_a_linear_head_is_refused_in_words() -> None:
     with pytest.raises(Incompatible, match="not a linear layer's") as error:
         fit_lens(_wrapped(_Distances()), _inputs(20))
     assert error.value.instance_code == "no_linear_head"
+
+
+def test_what_only_looks_like_a_linear_head_is_refused_by_the_calibration_inputs() -> None:
+    torch.manual_seed(0)
+    model = _wrapped(_RectifiedLater())
+    assert head_of(model).weight.shape == (4, 6)
+    with pytest.raises(Incompatible, match="not a linear layer's"):
+        fit_lens(model, 1e4 * _inputs(20))
 
 
 def test_bad_input_is_refused_in_words() -> None:
