@@ -84,6 +84,10 @@ test("a score that does not move is told with its logit, and no filter is said t
   assert.deepEqual([changed.scores, changed.logits], ["1.00 \u2192 1.00", "logit +9.4 \u2192 +5.9"]);
   const told = reading.carried([6, 22], changed);
   assert.equal(told, "Filters 6 and 22 add most, yet it stands without them: 1.00 \u2192 1.00, logit +9.4 \u2192 +5.9.");
+  const little = reading.change({ before: classes(0.84), after: classes(0.81) }, 1);
+  assert.equal(reading.carried([6], little), "Filter 6 adds most, yet it stands without it: 0.84 \u2192 0.81.");
+  const turned = reading.change({ before: classes(0.52), after: classes(0.45), top_before: 1, top_after: 0 }, 1);
+  assert.equal(reading.carried([6], turned), "Filter 6 carries it: without it 0.52 \u2192 0.45.");
   assert.equal(reading.change({ before: at(1), after: [] }, 1), null);
 });
 

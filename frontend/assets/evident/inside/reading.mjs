@@ -84,19 +84,23 @@ export const carriers = (layer, most = 3) =>
     .slice(0, most)
     .map(({ filter }) => filter);
 
+/** A score that moves by less was not carried by what was taken away. */
+const LITTLE = 0.1;
+
 /**
  * A class before and after filters were switched off: {scores: "0.96 → 0.42", logits}. logits: where the scores look alike, what moved all
- * the same; else "". Null where the class is not in both lists.
- * @param {{before: any[], after: any[]} | null | undefined} result of an ablation
+ * the same; else "". little: the answer stands all the same. Null where the class is not in both lists.
+ * @param {{before: any[], after: any[], top_before?: number, top_after?: number} | null | undefined} result of an ablation
  * @param {number} target
  */
 export function change(result, target) {
   const [before, after] = [result?.before, result?.after].map((classes) => classes?.find(({ index }) => index === target));
   if (!before || !after) return null;
   const [was, now] = [score(before.probability), score(after.probability)];
-  const alike = Math.abs(before.probability - after.probability) < 0.015;
+  const moved = Math.abs(before.probability - after.probability);
+  const alike = moved < 0.015;
   const logits = alike ? `logit ${words.value(before.logit, true, 2)} → ${words.value(after.logit, true, 2)}` : "";
-  return { scores: `${was} → ${now}`, was, now, logits };
+  return { scores: `${was} → ${now}`, was, now, logits, little: moved < LITTLE && result?.top_before === result?.top_after };
 }
 
 /** "Filters 6, 22 and 40 carry it: without them 0.96 → 0.42." */
@@ -104,8 +108,8 @@ export function carried(numbers, changed) {
   if (!numbers.length || !changed) return "";
   const [one, they, them] = numbers.length === 1 ? ["Filter", "carries it", "it"] : ["Filters", "carry it", "them"];
   const [share, does] = numbers.length === 1 ? ["Filter", "adds"] : ["Filters", "add"];
-  if (changed.logits)
-    return `${share} ${listed(numbers)} ${does} most, yet it stands without ${them}: ${changed.scores}, ${changed.logits}.`;
+  const moved = [changed.scores, changed.logits].filter(Boolean).join(", ");
+  if (changed.little) return `${share} ${listed(numbers)} ${does} most, yet it stands without ${them}: ${moved}.`;
   return `${one} ${listed(numbers)} ${they}: without ${them} ${changed.scores}.`;
 }
 
