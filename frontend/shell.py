@@ -23,6 +23,7 @@ INDEX = f"""<!DOCTYPE html>
     <script src="/assets/early/storage.js"></script>
     <script src="/assets/early/theme.js"></script>
     <script src="/assets/early/address.js"></script>
+    <script src="/assets/early/press.js"></script>
     {{%css%}}
   </head>
   <body data-api="{API}">

@@ -61,7 +61,7 @@ def confirm(sentence: str, **data: str) -> dict[str, Any]:
 
 def sets(store: str, data: Any) -> dict[str, Any]:
     """Attributes of a button that puts `data` into a store, in the browser and at once
-    (assets/evident/dash/sets.mjs). A callback of a list of buttons would start whenever the list arrives, and lose a
+    (assets/early/press.js). A callback of a list of buttons would start whenever the list arrives, and lose a
     press while that answer is under way."""
     return {"data-sets": store, "data-value": json.dumps(data)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -68,6 +69,20 @@ def test_the_empty_page_offers_a_way_in_and_known_cases(site, page):
     for words in ("Model right", "Model wrong", "Shortcut"):
         expect(page.locator(".ev-start").get_by_text(words, exact=True).first).to_be_visible()
     expect(page.locator("#panels")).to_be_hidden()
+
+
+def test_a_press_on_a_sample_counts_before_the_modules_are_there(site, page):
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/evident/main.mjs", hold)
+    page.goto(site)
+    page.locator(".ev-start .ev-sample").first.click()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#prediction-card .ev-score").first).to_be_visible(timeout=SLOW)
 
 
 @pytest.mark.parametrize("modality", ["audio", "image"])

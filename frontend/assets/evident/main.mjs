@@ -22,7 +22,6 @@ import "./upload/recent.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
 import { followAddress } from "./dash/bar.mjs";
-import { listenForSets } from "./dash/sets.mjs";
 import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
@@ -34,8 +33,8 @@ export * from "./dash/callbacks.mjs";
 
 followAddress();
 listenForConfirm();
+document.documentElement.dataset.evidentReady = "";
 listenForBundles();
 listenForCoughs();
 listenForKeys();
-listenForSets();
 startWidgets();
