@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from backend.api.routes.internals import cut_sound
 from tests.backend.api.conftest import NOWHERE, upload
 from tests.backend.api.walk import FREE_TEXT
 from tests.models.media.encoders import image, picture, sndfile, tone
@@ -81,6 +82,18 @@ def test_patches_can_be_heard(client: httpx.Client) -> None:
     assert answer.content[:4] == b"RIFF"
     for path in ("99/0.wav", "0/9.wav"):
         assert client.get(f"/internals/{id}/patches/{path}").json()["code"] == "no_sound"
+
+
+def test_a_patch_is_cut_at_its_seconds_and_widened_to_what_can_be_heard() -> None:
+    clip = np.arange(2000, dtype=np.int16)  # its first sample is second 2 of the recording
+    short = cut_sound(clip, 1000, 2.0, (2.5, 2.6))
+    assert len(short) == 400
+    assert short[200] * 32768 == pytest.approx(550)
+    assert (short[0], short[-1]) == (0, 0)
+    whole = cut_sound(clip, 1000, 2.0, (2.3, 3.3))
+    assert len(whole) == 1000
+    assert whole[500] * 32768 == pytest.approx(800)
+    assert len(cut_sound(clip, 1000, 2.0, (3.9, 4.0))) == 250  # nothing behind the end
 
 
 def test_filters_switched_off(client: httpx.Client, photo: str) -> None:
