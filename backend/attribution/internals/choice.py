@@ -125,7 +125,7 @@ def classes_of(labels: Sequence[int] | None, logits: np.ndarray, names: Sequence
     if len(names) <= ALL:
         shown = list(range(len(names)))
     else:
-        shown = sorted(np.argsort(-numbers, kind="stable")[:SHOWN].tolist())
+        shown = sorted(k for k in np.argsort(-numbers, kind="stable")[:SHOWN].tolist() if numbers[k])
     classes = Classes(shown, of, labels is not None, None)
     if any(classes.told_apart(number) for number in shown):
         return classes
@@ -136,5 +136,5 @@ def classes_of(labels: Sequence[int] | None, logits: np.ndarray, names: Sequence
             f"All {len(of)} inputs {whose} {names[present[0]]}: an AUC needs inputs of another class too."
         )
     else:
-        reason = f"No class has {MEMBERS} inputs: an AUC of fewer would be noise."
+        reason = f"No class has {MEMBERS} inputs and {MEMBERS} outside it: an AUC of fewer would be noise."
     return Classes(shown, of, classes.labelled, reason)
