@@ -67,6 +67,18 @@ test("what could not be measured is no zero", () => {
   assert.equal(reading.numberOf(row(1, 1), "b", "dead"), 2);
 });
 
+test("the recording that is opened is the one asked for, a live one, the model's, or the first", () => {
+  const one = (key, model, more = {}) => ({ key, model, epochs: 3, readable: true, live: false, ...more });
+  const all = [one("broken", "", { readable: false, epochs: 0 }), one("a", "m"), one("b", "n")];
+  assert.equal(reading.firstOf(all, "b", "m"), "b");
+  assert.equal(reading.firstOf(all, "gone", "n"), "b");
+  assert.equal(reading.firstOf(all, "", "other"), "a");
+  assert.equal(reading.firstOf(all, "", undefined), "a");
+  assert.equal(reading.firstOf([...all, one("c", "", { live: true })], "", "n"), "c");
+  assert.equal(reading.firstOf([all[0]], "", ""), "broken");
+  assert.equal(reading.firstOf([], "", ""), undefined);
+});
+
 test("without a lens the rest is shown", () => {
   const blind = { agreement: null, settled: null, trusted: null, r2: null };
   const note = "This network has no final linear layer.";

@@ -48,6 +48,13 @@ export function numberOf(row, layer, measure) {
   return measure === "dead" ? found.dead.length : (found[measure] ?? null);
 }
 
+/** Key of the recording to open: the one asked for, one whose training goes on, one of the model on show, the first that can be read. */
+export function firstOf(all, run, model) {
+  const readable = all.filter((one) => one.readable && one.epochs);
+  const best = [(one) => one.live, (one) => model && one.model === model, () => true].map((fits) => readable.find(fits));
+  return (all.find((one) => one.key === run) ?? best.find(Boolean) ?? all[0])?.key;
+}
+
 /** What the table shows first: where there is no lens, the likeness to the last epoch. */
 export const firstMeasure = (history) =>
   history.epochs.length && history.epochs.every((row) => row.layers.every(({ agreement }) => agreement === null))

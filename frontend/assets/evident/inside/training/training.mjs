@@ -11,7 +11,7 @@ import { tellDash } from "../../dash/tell.mjs";
 import { Charts } from "./charts.mjs";
 import { Heat } from "./heat.mjs";
 import { Kernels } from "./kernels.mjs";
-import { compared, firstMeasure, MEASURES, scaleOf, sentence, written } from "./reading.mjs";
+import { compared, firstMeasure, firstOf, MEASURES, scaleOf, sentence, written } from "./reading.mjs";
 
 const LIVE = 2000;
 const LIST = 8000;
@@ -144,7 +144,7 @@ class Training {
   }
 
   /**
-   * The recordings there are; the first is opened where none, or none of them, was asked for.
+   * The recordings there are; where none of them was asked for, the one that fits best is opened.
    * @param {string | undefined} run undefined where one is open already
    */
   async list(run) {
@@ -153,7 +153,7 @@ class Training {
       const all = await callApi("/recordings");
       if (this.gone) return;
       this.offer(all);
-      const key = all.some((one) => one.key === run) ? run : (all.find((one) => one.readable && one.epochs) ?? all[0])?.key;
+      const key = firstOf(all, run ?? "", parseJson(this.root.dataset.shown, {}).model);
       if (!all.length) this.tell("No training is recorded on this server yet.");
       else if (run !== undefined && key !== this.key) this.open(key, run === key ? this.wanted : null);
     } catch (problem) {
