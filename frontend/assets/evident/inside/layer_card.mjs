@@ -4,8 +4,10 @@ import { el, icon } from "../core/elements.mjs";
 import * as words from "../maps/words.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { correlationMap, importanceBars, removalChart } from "./charts.mjs";
+import { flipped, meanKernel, pixelCanvas, signedPixels } from "./kernels.mjs";
 import { fact, progressLine, trouble } from "./parts.mjs";
 import * as reading from "./reading.mjs";
+import { lowerOf, most } from "./small_map.mjs";
 
 const BARS = 6;
 /** Milliseconds after which the table of a running study is fetched anew. */
@@ -88,7 +90,9 @@ export class LayerCard {
     const { studied } = this.session;
     if (!studied?.job) return;
     const { result } = studied;
-    const parts = result ? [await this.alike(studied, result), this.matters(result)] : [await this.soFar(studied)];
+    const parts = result
+      ? [await this.alike(studied, result), this.matters(result), await this.kernels(studied, result)]
+      : [await this.soFar(studied)];
     if (turn !== this.turn) return;
     const shown = parts.filter((part) => part instanceof Node);
     if (shown.length) this.body.replaceChildren(...shown);
@@ -146,6 +150,30 @@ export class LayerCard {
       told.textContent = "The correlation could not be fetched.";
     }
     return el("div.ev-all-alike", {}, matrix, el("div.ev-inside-facts", {}, ...facts, told));
+  }
+
+  /** The kernels of the first layer side by side on one scale, each with what it answers to. */
+  async kernels(studied, result) {
+    if (!result.kernels || !result.filters.some(({ tuning }) => tuning)) return null;
+    try {
+      const { shape, data } = await studied.array("kernels");
+      const [, channels, rows, cols] = shape;
+      const size = channels * rows * cols;
+      const limit = most(data);
+      const lower = lowerOf(this.session.subject);
+      const cells = result.filters.map(({ index, tuning }) => {
+        const values = meanKernel(data.subarray(index * size, (index + 1) * size), channels, rows * cols);
+        const rgba = signedPixels(values, limit);
+        const words_ = `Filter ${index}: ${tuning?.words ?? "no tuning"}`;
+        const canvas = pixelCanvas(lower ? flipped(rgba, rows, cols) : rgba, rows, cols, "canvas.ev-kernel", words_);
+        const pick = () => this.session.pick(index);
+        return el("button.ev-kernel-pick", { type: "button", title: words_, "aria-label": words_, onclick: pick }, canvas);
+      });
+      const title = `Kernels, full colour at ±${words.value(limit, false, 2)}`;
+      return el("div", {}, el("h3.ev-inside-sub", {}, title), el("div.ev-kernels", {}, ...cells));
+    } catch {
+      return null; // the rest of the card stands without them
+    }
   }
 
   /** What is lost without each filter, and whether removing them in that order hurts as it should. */
