@@ -9,7 +9,9 @@ import { fact, progressLine, trouble } from "./parts.mjs";
 import * as reading from "./reading.mjs";
 import { lowerOf, most } from "./small_map.mjs";
 
+/** Bars; beside the kernels of a first layer. */
 const BARS = 6;
+const FEWER = 4;
 /** Milliseconds after which the table of a running study is fetched anew. */
 const AGAIN = 3000;
 
@@ -183,7 +185,7 @@ export class LayerCard {
     const rows = [...result.filters]
       .filter(({ drops }) => Number.isFinite(drops?.[at]))
       .sort((a, b) => Math.abs(b.drops[at]) - Math.abs(a.drops[at]))
-      .slice(0, BARS)
+      .slice(0, result.filters.some(({ tuning }) => tuning) ? FEWER : BARS)
       .map(({ index, drops }) => ({
         name: String(index),
         value: drops[at],
