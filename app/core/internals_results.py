@@ -251,6 +251,8 @@ class MaximisationResult(BaseModel):
     after: float
     strongest: float
     source: str
+    from_source: bool = False
+    """Whether the search began at that input, because no noise excites the filter."""
     steps: int
     regulariser: str
     seed: int = 0

@@ -12,6 +12,9 @@ from backend.tasks.internals import calibration_for
 from backend.tasks.payloads import ModelSource
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from backend.attribution.internals.calibration import Calibration
     from backend.store.blobs import Blobs
 
 
@@ -55,6 +58,7 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
             seed=payload.seed,
             steps=payload.steps or STEPS,
             limits=(float(known.limits[0]), float(known.limits[1])),
+            real=_input(calibration, int(known.which[payload.filter])),
             report=report,
         )
         result = MaximisationResult(
@@ -66,6 +70,7 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
             after=made.after,
             strongest=float(known.best[payload.filter]),
             source=calibration.names[int(known.which[payload.filter])],
+            from_source=made.from_input,
             steps=made.steps,
             regulariser=REGULARISER,
             seed=payload.seed,
@@ -73,3 +78,9 @@ class Maximisation(Task[MaximisationPayload, MaximisationResult]):
             versions=versions(),
         )
         return Outcome(result, {"picture": made.picture})
+
+
+def _input(calibration: Calibration, row: int) -> Tensor:
+    """`[1, C, H, W]`."""
+    prepared = calibration.prepared(row)
+    return calibration.x[row : row + 1] if prepared is None else prepared.x

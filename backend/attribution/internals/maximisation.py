@@ -28,6 +28,8 @@ JITTER = 1 / 16
 STARTS = (0.02, 0.2, 1.0)
 """Standard deviations of the coefficients at the start: almost even grey, and livelier where nothing in that excites the
 filter, so that there is nothing to climb."""
+SOFT = 0.05
+"""Distance from black and white that a real input is kept at: there the sigmoid is flat."""
 DECAY = 1.0
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Square root of the covariance of colours in photographs (ImageNet, from Lucid); a column per decorrelated channel."""
@@ -37,12 +39,14 @@ REGULARISER = "Fourier coefficients scaled by 1 / frequency, decorrelated colour
 @dataclass(frozen=True, eq=False)
 class Maximised:
     """picture: what a person sees, float32 `[H, W]` or `[H, W, 3]` in 0..1, rows as in the display grid. before, after:
-    mean activation of the filter on the start and on the picture, unshifted."""
+    mean activation of the filter on the start and on the picture, unshifted. from_input: whether the search began
+    at the real input, because no noise excites the filter."""
 
     picture: np.ndarray
     before: float
     after: float
     steps: int
+    from_input: bool
 
 
 def maximised(
@@ -53,9 +57,11 @@ def maximised(
     seed: int = 0,
     steps: int = STEPS,
     limits: tuple[float, float] = (0.0, 1.0),
+    real: Tensor | None = None,
     report: Progress = silent,
 ) -> Maximised:
-    """limits: smallest and largest number of an input, for networks whose input is neither a photograph nor a spectrogram
+    """real: an input `[1, C, H, W]` that excites the filter, where the search begins if noise does not: a filter that
+    answers to nothing has no gradient to climb. limits: smallest and largest number of an input, for networks whose input is neither a photograph nor a spectrogram
     in 0..1. Raises BadParameter (filter), Incompatible (layer)."""
     check_layer(model, layer)
     count = next(one.shape[0] for one in model.layers if one.name == layer)
@@ -63,7 +69,10 @@ def maximised(
         raise BadParameter(f"This layer has filters 0 to {count - 1}; choose one of them.", field="filter")
     channels, height, width = model.input.shape
     painters = [_Painter(model, (channels, height, width), limits, seed, spread) for spread in STARTS]
-    painter = next((one for one in painters if _activation(model, layer, filter, one.x()) > 0), painters[-1])
+    alive = [one for one in painters if _activation(model, layer, filter, one.x()) > 0]
+    painter = alive[0] if alive else painters[-1]
+    if not alive and real is not None:
+        painter.begin_at(real)
     draw = torch.Generator().manual_seed(seed + 1)
     climb = torch.optim.Adam([painter.coefficients], lr=RATE)
     reach = max(1, round(JITTER * min(height, width)))
@@ -81,7 +90,9 @@ def maximised(
         picture = painter.picture()
     after = _activation(model, layer, filter, painter.x())
     shown = picture[0].movedim(0, -1).cpu().numpy()
-    return Maximised(shown[..., 0] if channels == 1 else shown, before, after, steps)
+    return Maximised(
+        shown[..., 0] if channels == 1 else shown, before, after, steps, not alive and real is not None
+    )
 
 
 def _activation(model: Model, layer: str, filter: int, x: Tensor) -> float:
@@ -118,6 +129,19 @@ class _Painter:
         if self._colours is not None:
             plane = torch.einsum("ij,njhw->nihw", self._colours, plane)
         return torch.sigmoid(plane)
+
+    def begin_at(self, x: Tensor) -> None:
+        """Takes the coefficients of an input, its darkest and brightest parts softened."""
+        x = x.to(self.coefficients.device)
+        low, high = self._limits
+        normal = self._model.input
+        picture = normal.denormalise(x) if isinstance(normal, ImageInput) else (x - low) / (high - low)
+        plane = torch.logit(picture.clamp(SOFT, 1 - SOFT))
+        if self._colours is not None:
+            plane = torch.einsum("ij,njhw->nihw", torch.linalg.inv(self._colours), plane)
+        spectrum = torch.view_as_real(torch.fft.rfft2(4 * plane) / self._scale)
+        with torch.no_grad():
+            self.coefficients.copy_(spectrum)
 
     def x(self) -> Tensor:
         """What the network takes."""

@@ -126,6 +126,33 @@ def test_a_maximised_picture_excites_its_filter_more_than_any_input_and_is_the_s
         maximised(model, "1", 8)
 
 
+def test_a_filter_that_no_noise_excites_is_climbed_from_a_real_input():
+    """One that answers only to a corner-to-corner bright picture: every start of noise gives 0, and no gradient."""
+    module = nn.Sequential(
+        nn.Conv2d(1, 1, SIZE, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 3)
+    )
+    with torch.no_grad():
+        module[0].weight.fill_(1.0)
+        module[0].bias.fill_(-0.8 * SIZE * SIZE)
+    model = wrapped(module, channels=1)
+    stuck = maximised(model, "1", 0, steps=5)
+    assert (stuck.before, stuck.after, stuck.from_input) == (0, 0, False)
+    real = model.input.normalise(torch.full((1, 1, SIZE, SIZE), 0.93))
+    made = maximised(model, "1", 0, steps=5, real=real)
+    assert made.from_input
+    assert made.before > 0
+    assert made.after > made.before
+    colours = wrapped(
+        nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 3))
+    )
+    with torch.no_grad():
+        colours.module[0].weight.zero_()
+        colours.module[0].bias.fill_(-1.0)
+    x = colours.input.normalise(torch.rand(1, 3, SIZE, SIZE) * 0.8 + 0.1)
+    same = maximised(colours, "1", 0, steps=0, real=x).picture
+    assert same == pytest.approx(colours.input.denormalise(x)[0].movedim(0, -1).numpy(), abs=1e-4)
+
+
 def test_an_analysis_says_it_all_about_planted_filters():
     model, x = network(), inputs(40)
     logits = model.logits(x)
