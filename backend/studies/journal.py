@@ -100,8 +100,7 @@ def train(
         build, epochs=epochs or sound.EPOCHS["cnnexplain_synthetic"], seed=seed, progress=progress
     )
     model = models.wrap(module, coughs.LABELS, sound.INPUT, key=key, title=title, temperature=temperature)
-    test = coughs.generate(*sound.TEST, hum="none")
-    x, y = sound.synthetic_inputs(test)
+    x, y = sound.generated_inputs(*sound.TEST, "none")
     score = torch.cat([model.predict(part)[:, 1] for part in x.split(128)]).numpy()
     truth = y.numpy()
     return model, {

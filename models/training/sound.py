@@ -8,7 +8,7 @@ gives the same bytes, another one the same figures but for rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,12 @@ def synthetic_inputs(items: list[SyntheticCough]) -> tuple[Tensor, Tensor]:
     )
 
 
+@lru_cache(maxsize=3)
+def generated_inputs(count: int, seed: int, hum: Hum) -> tuple[Tensor, Tensor]:
+    """`synthetic_inputs` of `generate`, made once for several trainings."""
+    return synthetic_inputs(generate(count, seed, hum=hum))
+
+
 def on_generated(
     build: Callable[[], nn.Module],
     *,
@@ -83,8 +89,8 @@ def on_generated(
 ) -> tuple[nn.Module, History, float]:
     """Any network for `[n, 1, 64, 128]` and two classes, trained on the generated coughs as the bundled one is; with
     what happened and its temperature."""
-    x, y = synthetic_inputs(generate(*TRAIN, hum=hum))
-    validation = synthetic_inputs(generate(*VALIDATION, hum=hum))
+    x, y = generated_inputs(*TRAIN, hum)
+    validation = generated_inputs(*VALIDATION, hum)
     module = seeded(build, seed)
     history = fit(
         module,
