@@ -5,8 +5,9 @@ PORT ?= 8050
 PYTHON ?= python3
 BIN := .venv/bin
 NODE := $(BIN)/python tests/node.py
-# Tests that drive a browser, or start and kill processes, have the machine to themselves.
-ALONE := tests/browser tests/backend/jobs
+# Tests that drive a browser are no company for the others; those that start and kill processes have the machine alone.
+BROWSER := tests/browser
+ALONE := tests/backend/jobs
 export OMP_WAIT_POLICY := PASSIVE
 
 help: ## this list
@@ -44,7 +45,8 @@ check: .venv/installed-test node_modules/installed ## lint, types, import rules
 
 test: .venv/installed-test browser check ## the whole suite, real browser included
 	$(NODE) --test --test-reporter=spec tests/frontend/evident/*.test.mjs
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(BROWSER) $(ALONE))
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(BROWSER)
 	$(BIN)/python -m pytest $(ALONE)
 
 bench: .venv/installed-test ## cost over the floor and against public implementations (ARGS="--only peers --compare FILE")
