@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 import models
-from backend.attribution.internals.importance import divergence, effects
+from backend.attribution.internals.answers import kl
+from backend.attribution.internals.importance import effects
 from backend.attribution.internals.pooled import pooled
 from backend.bench.harness import LeftOut, Peer, Row, Setting, contest
 from backend.bench.subject import resnet_subject
@@ -65,5 +66,5 @@ def by_full_passes(model: Model, layer: str, x: Tensor, mean_map: Tensor, filter
             after = model.logits(x).double()
         finally:
             handle.remove()
-        values.append(float(divergence(model, before, after).mean()))
+        values.append(float(kl(model, before, after).mean()))
     return np.array(values)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ValidationError
-from starlette.responses import StreamingResponse
 
 from app.core.errors import BadParameter
 from app.core.internals_results import AblationResult, MaximisationResult, SpotResult
@@ -19,21 +15,23 @@ from app.core.schemas import (
     SpotRequest,
 )
 from backend.api import lookup
-from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.http.events import follow
+from backend.api.http.context import Backend, Client, bytes_of, npy
 from backend.api.http.strict import StrictRoute
-from backend.api.routes.internals import BYTES, require_layer
-from backend.api.routes.jobs import stop_or_delete
+from backend.api.routes.internals import require_layer
+from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
-from backend.store import JobRow
 from backend.tasks.ablation import AblationPayload, SpotPayload
 from backend.tasks.maximisation import MaximisationPayload
 
 router = APIRouter(tags=["inside"], route_class=StrictRoute)
 WAIT = 5.0
 """Seconds that a request waits for its answer before it is sent on to the job."""
-R = TypeVar("R", bound=BaseModel)
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+ABLATIONS = Study("ablation", Ablation, AblationRequest, AblationResult)
+SPOTS = Study("spot", Spot, SpotRequest, SpotResult)
+MAXIMISATIONS = Study("maximisation", Maximisation, MaximisationRequest, MaximisationResult)
+ABLATIONS.add_to(router, "/ablations")
+SPOTS.add_to(router, "/spots")
+MAXIMISATIONS.add_to(router, "/maximisations")
 
 
 @router.post(
@@ -65,7 +63,7 @@ async def switch_off(body: AblationRequest, services: Backend, client: Client) -
     title = f"{body.layer} without {len(filters)} filter{'s' if len(filters) > 1 else ''}"
     row = await services.jobs.submit("ablation", payload.as_json(), key=key, title=title, client=client)
     row = await services.jobs.wait(row.key, WAIT)
-    return _answer(ablation_view(row), row)
+    return ABLATIONS.answer(row, 202 if row.active else 200)
 
 
 def _filters(filters: list[int], count: int) -> list[int]:
@@ -82,37 +80,11 @@ def _require_target(target: int | None, model: lookup.KnownModel) -> None:
         )
 
 
-@router.get("/ablations/{id}")
-async def ablation(id: str, services: Backend) -> Ablation:
-    """State, progress, and the result once it is done."""
-    return ablation_view(await job_of_kind(services, id, "ablation"))
-
-
-@router.get("/ablations/{id}/events", response_class=StreamingResponse, responses=STREAM)
-async def ablation_events(id: str, services: Backend) -> Response:
-    """Server-sent events, as for explanations."""
-    row = await job_of_kind(services, id, "ablation")
-    return follow(services.jobs, [row.key], lambda row: ablation_view(row).model_dump_json())
-
-
 @router.get("/ablations/{id}/maps.npy", response_class=Response, responses=BYTES)
 async def ablation_maps(id: str, services: Backend) -> Response:
     """Grad-CAM at the layer before and after, float32 `[2, h, w]`, raw and on one scale."""
-    row = await job_of_kind(services, id, "ablation")
+    row = await ABLATIONS.row(id, services)
     return npy(await bytes_of(await services.jobs.file_path(row.key, "maps"), "map"), "maps")
-
-
-@router.delete(
-    "/ablations/{id}",
-    response_model=None,
-    responses={200: {"model": Ablation}, 204: {"description": "Deleted"}},
-)
-async def remove_ablation(id: str, services: Backend) -> Ablation | Response:
-    """Stops one that waits or runs (200); deletes one that has ended (204)."""
-    row = await job_of_kind(services, id, "ablation")
-    if await stop_or_delete(services, row) is None:
-        return Response(status_code=204)
-    return ablation_view(await services.jobs.get(row.key))
 
 
 @router.post("/spots", response_model=None, responses={200: {"model": Spot}, 202: {"model": Spot}})
@@ -143,31 +115,7 @@ async def find_spot(body: SpotRequest, services: Backend, client: Client) -> Res
         "spot", payload.as_json(), key=key, title=f"A spot of {body.layer}", client=client
     )
     row = await services.jobs.wait(row.key, WAIT)
-    return _answer(spot_view(row), row)
-
-
-@router.get("/spots/{id}")
-async def spot(id: str, services: Backend) -> Spot:
-    """State, progress, and the result once it is done."""
-    return spot_view(await job_of_kind(services, id, "spot"))
-
-
-@router.get("/spots/{id}/events", response_class=StreamingResponse, responses=STREAM)
-async def spot_events(id: str, services: Backend) -> Response:
-    """Server-sent events, as for explanations."""
-    row = await job_of_kind(services, id, "spot")
-    return follow(services.jobs, [row.key], lambda row: spot_view(row).model_dump_json())
-
-
-@router.delete(
-    "/spots/{id}", response_model=None, responses={200: {"model": Spot}, 204: {"description": "Deleted"}}
-)
-async def remove_spot(id: str, services: Backend) -> Spot | Response:
-    """Stops one that waits or runs (200); deletes one that has ended (204)."""
-    row = await job_of_kind(services, id, "spot")
-    if await stop_or_delete(services, row) is None:
-        return Response(status_code=204)
-    return spot_view(await services.jobs.get(row.key))
+    return SPOTS.answer(row, 202 if row.active else 200)
 
 
 @router.post(
@@ -194,69 +142,11 @@ async def maximise(body: MaximisationRequest, services: Backend, client: Client)
     key = job_key("maximisation", request, model.identity)
     title = f"What excites filter {body.filter} of {body.layer}"
     row = await services.jobs.submit("maximisation", payload.as_json(), key=key, title=title, client=client)
-    return Response(
-        maximisation_view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json"
-    )
-
-
-@router.get("/maximisations/{id}")
-async def maximisation(id: str, services: Backend) -> Maximisation:
-    """State, progress, and the result once it is done."""
-    return maximisation_view(await job_of_kind(services, id, "maximisation"))
-
-
-@router.get("/maximisations/{id}/events", response_class=StreamingResponse, responses=STREAM)
-async def maximisation_events(id: str, services: Backend) -> Response:
-    """Server-sent events, as for explanations."""
-    row = await job_of_kind(services, id, "maximisation")
-    return follow(services.jobs, [row.key], lambda row: maximisation_view(row).model_dump_json())
+    return MAXIMISATIONS.answer(row, 202 if row.fresh else 200)
 
 
 @router.get("/maximisations/{id}/picture.npy", response_class=Response, responses=BYTES)
 async def maximisation_picture(id: str, services: Backend) -> Response:
     """The picture on the display grid, float32 `[H, W]` or `[H, W, 3]` in 0..1."""
-    row = await job_of_kind(services, id, "maximisation")
+    row = await MAXIMISATIONS.row(id, services)
     return npy(await bytes_of(await services.jobs.file_path(row.key, "picture"), "picture"), "picture")
-
-
-@router.delete(
-    "/maximisations/{id}",
-    response_model=None,
-    responses={200: {"model": Maximisation}, 204: {"description": "Deleted"}},
-)
-async def remove_maximisation(id: str, services: Backend) -> Maximisation | Response:
-    """Stops one that waits or runs (200); deletes one that has ended (204)."""
-    row = await job_of_kind(services, id, "maximisation")
-    if await stop_or_delete(services, row) is None:
-        return Response(status_code=204)
-    return maximisation_view(await services.jobs.get(row.key))
-
-
-def ablation_view(row: JobRow) -> Ablation:
-    """The wire schema of a job row."""
-    request = AblationRequest.model_validate(row.payload["request"], strict=False)
-    return Ablation(**row.fields(), request=request, result=_parsed(row.result, AblationResult))
-
-
-def spot_view(row: JobRow) -> Spot:
-    """The wire schema of a job row."""
-    request = SpotRequest.model_validate(row.payload["request"], strict=False)
-    return Spot(**row.fields(), request=request, result=_parsed(row.result, SpotResult))
-
-
-def maximisation_view(row: JobRow) -> Maximisation:
-    """The wire schema of a job row."""
-    request = MaximisationRequest.model_validate(row.payload["request"], strict=False)
-    return Maximisation(**row.fields(), request=request, result=_parsed(row.result, MaximisationResult))
-
-
-def _parsed(result: dict[str, Any] | None, form: type[R]) -> R | None:
-    """None for one in the form of an earlier version."""
-    try:
-        return None if result is None else form.model_validate(result)
-    except ValidationError:
-        return None
-
-
-def _answer(view: BaseModel, row: JobRow) -> Response:
-    return Response(view.model_dump_json(), 202 if row.active else 200, media_type="application/json")

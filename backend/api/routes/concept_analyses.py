@@ -7,24 +7,21 @@ import io
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import ValidationError
-from starlette.responses import StreamingResponse
 
 from app.core.concept_results import ConceptAnalysisResult
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
 from backend.api import lookup
-from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.http.events import follow
+from backend.api.http.context import Backend, Client, bytes_of, npy
 from backend.api.http.strict import StrictRoute
-from backend.api.routes.jobs import stop_or_delete
+from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
-from backend.store import JobRow
 from backend.tasks.concept_analysis import ConceptAnalysisPayload
 from backend.tasks.payloads import InputWindow
 
 router = APIRouter(tags=["concepts"], route_class=StrictRoute)
-KIND = "concept_analysis"
+STUDY = Study("concept_analysis", ConceptAnalysis, ConceptAnalysisRequest, ConceptAnalysisResult)
+STUDY.add_to(router, "/concept-analyses")
 COLUMNS = (
     "input", "layer", "concept", "class", "label", "score", "against", "share", "p", "probability", "without", "without_random", "recognised", "coverage",
     "p_adjusted", "range_low", "range_high", "random_mean", "random_95", "verdict", "because",
@@ -58,7 +55,7 @@ async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Clien
     for source in sources:
         model.require_modality(source.input.modality)
     request = body.model_dump(mode="json")
-    key = job_key(KIND, request, model.identity)
+    key = job_key(STUDY.kind, request, model.identity)
     payload = ConceptAnalysisPayload(
         inputs=[InputWindow(input=source.input, start=source.start) for source in sources],
         model=body.model,
@@ -73,37 +70,20 @@ async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Clien
         request=request,
     )
     row = await services.jobs.submit(
-        KIND, payload.as_json(), key=key, title="Concept analysis", client=client
+        STUDY.kind, payload.as_json(), key=key, title="Concept analysis", client=client
     )
-    return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
-
-
-@router.get("/concept-analyses/{id}")
-async def analysis(id: str, services: Backend) -> ConceptAnalysis:
-    """State, progress, and the result once it is done."""
-    return view(await job_of_kind(services, id, KIND))
-
-
-@router.get(
-    "/concept-analyses/{id}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
-)
-async def events(id: str, services: Backend) -> Response:
-    """Server-sent events, as for explanations."""
-    row = await job_of_kind(services, id, KIND)
-    return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
+    return STUDY.answer(row, 202 if row.fresh else 200)
 
 
 @router.get(
     "/concept-analyses/{id}/table.npy",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
+    responses=BYTES,
 )
 async def table(id: str, services: Backend) -> Response:
     """While it runs: mean attribution so far, float32 `[layers, concepts]`, NaN where nothing is known
     yet."""
-    row = await job_of_kind(services, id, KIND)
+    row = await STUDY.row(id, services)
     return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "table"), "table")
 
 
@@ -111,7 +91,7 @@ async def table(id: str, services: Backend) -> Response:
 async def maps(id: str, number: int, layer: str, services: Backend) -> Response:
     """Concept maps of input `number` at a layer: float32 `[K, h, w]` in 0..1, in the order of the
     request's concepts."""
-    row = await job_of_kind(services, id, KIND)
+    row = await STUDY.row(id, services)
     if not 0 <= number < len(row.payload["inputs"]) or layer not in row.payload["layers"]:
         raise NotFound("This analysis has no such map.", code="unknown_map")
     return npy(
@@ -124,7 +104,7 @@ async def maps(id: str, number: int, layer: str, services: Backend) -> Response:
 )
 async def rows_csv(id: str, services: Backend) -> Response:
     """One line per input, layer, concept and class."""
-    result = await _result(id, services)
+    result = await STUDY.finished(id, services)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -142,47 +122,6 @@ async def rows_csv(id: str, services: Backend) -> Response:
     )
 
 
-@router.delete(
-    "/concept-analyses/{id}",
-    response_model=None,
-    responses={200: {"model": ConceptAnalysis}, 204: {"description": "Deleted"}},
-)
-async def remove(id: str, services: Backend) -> ConceptAnalysis | Response:
-    """Stops one that waits or runs (200); deletes one that has ended (204)."""
-    row = await job_of_kind(services, id, KIND)
-    if await stop_or_delete(services, row) is None:
-        return Response(status_code=204)
-    return view(await services.jobs.get(row.key))
-
-
 def _harmless(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula is quoted (a concept's name is free text)."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def view(row: JobRow) -> ConceptAnalysis:
-    """The wire schema of a job row."""
-    return ConceptAnalysis(
-        **row.fields(),
-        request=ConceptAnalysisRequest.model_validate(row.payload["request"], strict=False),
-        result=_parsed_result(row.result),
-    )
-
-
-def _parsed_result(result: dict[str, Any] | None) -> ConceptAnalysisResult | None:
-    """The stored result; None for one in the form of an earlier version, which the same request computes
-    again under another key."""
-    try:
-        return None if result is None else ConceptAnalysisResult.model_validate(result)
-    except ValidationError:
-        return None
-
-
-async def _result(id: str, services: Backend) -> ConceptAnalysisResult:
-    result = _parsed_result((await job_of_kind(services, id, KIND)).result)
-    if result is None:
-        raise NotFound(
-            "This analysis has no result that can be shown; ask again when it is done, or make it again.",
-            code="not_ready",
-        )
-    return result

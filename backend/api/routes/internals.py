@@ -6,26 +6,23 @@ import io
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from app.core.errors import BadParameter, NotFound
 from app.core.internals_results import InternalsResult
 from app.core.schemas import Internals, InternalsRequest
 from backend.api import lookup
-from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.http.events import follow
+from backend.api.http.context import Backend, Client, bytes_of, npy
 from backend.api.http.strict import StrictRoute
-from backend.api.routes.jobs import stop_or_delete
+from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
 from backend.store import JobRow
 from backend.tasks.internals import InternalsPayload
 from backend.tasks.payloads import InputWindow
 
 router = APIRouter(tags=["inside"], route_class=StrictRoute)
-KIND = "internals"
-BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+STUDY = Study("internals", Internals, InternalsRequest, InternalsResult)
+STUDY.add_to(router, "/internals")
 FEWEST = 10
 SHORTEST, EDGE = 0.4, 0.02
 """Seconds of a patch that is played, at least; and of its fading in and out."""
@@ -53,13 +50,13 @@ async def look_inside(body: InternalsRequest, services: Backend, client: Client)
         request=body.model_dump(mode="json"),
     )
     row = await services.jobs.submit(
-        KIND,
+        STUDY.kind,
         payload.as_json(),
-        key=job_key(KIND, body.model_dump(mode="json"), model.identity),
+        key=job_key(STUDY.kind, body.model_dump(mode="json"), model.identity),
         title=f"Filters of {body.layer}",
         client=client,
     )
-    return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
+    return STUDY.answer(row, 202 if row.fresh else 200)
 
 
 def require_layer(model: lookup.KnownModel, layer: str) -> tuple[int, int, int]:
@@ -108,28 +105,11 @@ def _check_labels(body: InternalsRequest, classes: int) -> None:
         raise BadParameter(f"Labels are whole numbers from 0 to {classes - 1}.", field="labels")
 
 
-@router.get("/internals/{id}")
-async def internals(id: str, services: Backend) -> Internals:
-    """State, progress, and the result once it is done."""
-    return view(await job_of_kind(services, id, KIND))
-
-
-@router.get(
-    "/internals/{id}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
-)
-async def events(id: str, services: Backend) -> Response:
-    """Server-sent events, as for explanations."""
-    row = await job_of_kind(services, id, KIND)
-    return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
-
-
 @router.get("/internals/{id}/partial.npy", response_class=Response, responses=BYTES)
 async def partial(id: str, services: Backend) -> Response:
     """While it runs: what is known so far, float32 `[C, C + 2]`: the correlation of the filters, their importance over
     the inputs so far, Taylor's estimate of it; NaN where nothing is known yet."""
-    row = await job_of_kind(services, id, KIND)
+    row = await STUDY.row(id, services)
     path = await services.jobs.array_path(row.key, "values") if row.active else None
     return npy(await bytes_of(path, "table"), "partial")
 
@@ -138,7 +118,7 @@ async def partial(id: str, services: Backend) -> Response:
 async def correlation(id: str, services: Backend) -> Response:
     """Pearson's correlation of the filters' spatial means, float32 `[C, C]` in filter order; there while the rest still
     runs. Filters that never change have 0 with all others."""
-    row = await job_of_kind(services, id, KIND)
+    row = await STUDY.row(id, services)
     if row.active:
         path = await services.jobs.array_path(row.key, "values")
         table = _array(await bytes_of(path, "correlation"))
@@ -150,14 +130,14 @@ async def correlation(id: str, services: Backend) -> Response:
 async def kernels(id: str, services: Backend) -> Response:
     """Weights of the layer's own convolution, float32 `[C, c, kh, kw]`; 404 for a layer without one (sums,
     concatenations)."""
-    return await _stored(services, await job_of_kind(services, id, KIND), "kernels")
+    return await _stored(services, await STUDY.row(id, services), "kernels")
 
 
 @router.get("/internals/{id}/patches.npy", response_class=Response, responses=BYTES)
 async def patches(id: str, services: Backend) -> Response:
     """What the strongest cells look at, uint8 `[C, 4, ph, pw]` or `[C, 4, ph, pw, 3]`, rows as in the display grid, black
     where a filter has fewer than four."""
-    return await _stored(services, await job_of_kind(services, id, KIND), "patches")
+    return await _stored(services, await STUDY.row(id, services), "patches")
 
 
 @router.get(
@@ -170,8 +150,8 @@ async def listen(id: str, filter: int, number: int, services: Backend) -> Respon
     loudness of its recording's peak."""
     from models.media.wav import write_wav
 
-    row = await job_of_kind(services, id, KIND)
-    result = _finished(row)
+    row = await STUDY.row(id, services)
+    result = STUDY.result_of(row)
     silent = NotFound("There is no such patch to listen to.", code="no_sound")
     if result.sounds is None or not 0 <= filter < len(result.filters):
         raise silent
@@ -198,46 +178,6 @@ def cut_sound(clip: Any, rate: int, start: float, seconds: tuple[float, float]) 
     part[:fade] *= ramp
     part[len(part) - fade :] *= ramp[::-1]
     return part
-
-
-@router.delete(
-    "/internals/{id}",
-    response_model=None,
-    responses={200: {"model": Internals}, 204: {"description": "Deleted"}},
-)
-async def remove(id: str, services: Backend) -> Internals | Response:
-    """Stops one that waits or runs (200); deletes one that has ended (204)."""
-    row = await job_of_kind(services, id, KIND)
-    if await stop_or_delete(services, row) is None:
-        return Response(status_code=204)
-    return view(await services.jobs.get(row.key))
-
-
-def view(row: JobRow) -> Internals:
-    """The wire schema of a job row."""
-    return Internals(
-        **row.fields(),
-        request=InternalsRequest.model_validate(row.payload["request"], strict=False),
-        result=_parsed(row.result),
-    )
-
-
-def _parsed(result: dict[str, Any] | None) -> InternalsResult | None:
-    """None for one in the form of an earlier version, which the same request computes again under another key."""
-    try:
-        return None if result is None else InternalsResult.model_validate(result)
-    except ValidationError:
-        return None
-
-
-def _finished(row: JobRow) -> InternalsResult:
-    result = _parsed(row.result)
-    if result is None:
-        raise NotFound(
-            "This analysis has no result that can be shown; ask again when it is done, or make it again.",
-            code="not_ready",
-        )
-    return result
 
 
 async def _stored(services: Backend, row: JobRow, name: str) -> Response:

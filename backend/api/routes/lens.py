@@ -7,25 +7,22 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
 
 from app.core.errors import BadParameter, NotFound
 from app.core.lens_results import LensResult
 from app.core.schemas import Lens, LensRequest
 from backend.api import lookup
-from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.http.events import follow
+from backend.api.http.context import Backend, Client, bytes_of, npy
 from backend.api.http.strict import StrictRoute
-from backend.api.routes.jobs import stop_or_delete
+from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
 from backend.store import JobRow
 from backend.tasks.lens import LensPayload, unpacked
 from backend.tasks.payloads import InputWindow
 
 router = APIRouter(tags=["inside"], route_class=StrictRoute)
-KIND = "lens"
+STUDY = Study("lens", Lens, LensRequest, LensResult)
 FEWEST = 10
 
 
@@ -63,50 +60,29 @@ async def look(body: LensRequest, services: Backend, client: Client) -> Response
         inputs=inputs,
         request=request,
     )
-    key = job_key(KIND, request, model.identity)
-    row = await services.jobs.submit(KIND, payload.as_json(), key=key, title="Layer by layer", client=client)
-    return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
-
-
-@router.get("/lens/{id}")
-async def lens(id: str, services: Backend) -> Lens:
-    """State, progress, and the result; while it runs, the part of the result that is there."""
-    row = await job_of_kind(services, id, KIND)
-    known = view(row)
-    if row.active:
-        partial = await _partial(row, services)
-        if partial is not None:
-            known.result = _parsed(partial[0])
-    return known
-
-
-@router.get(
-    "/lens/{id}/events",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}},
-)
-async def events(id: str, services: Backend) -> Response:
-    """Server-sent events, as for explanations; `progress.partial` grows when a first part can be asked for."""
-    row = await job_of_kind(services, id, KIND)
-    return follow(services.jobs, [row.key], lambda row: view(row).model_dump_json())
+    key = job_key(STUDY.kind, request, model.identity)
+    row = await services.jobs.submit(
+        STUDY.kind, payload.as_json(), key=key, title="Layer by layer", client=client
+    )
+    return STUDY.answer(row, 202 if row.fresh else 200)
 
 
 @router.get(
     "/lens/{id}/layers/{name}.npy",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
+    responses=BYTES,
 )
 async def layer(id: str, name: str, services: Backend) -> Response:
     """float32 `[2 + k, h, w]` at the layer's resolution: Grad-CAM of the target (not negative), the lens map (signed;
     its mean + `constant` is the target's logit; NaN until it is there), and the feature maps in the order of
     `features`. Maps with a side over 112 are averaged down; their means are kept."""
-    row = await job_of_kind(services, id, KIND)
+    row = await STUDY.row(id, services)
     if row.active:
         partial = await _partial(row, services)
         array = partial[1].get(f"layers/{name}") if partial is not None else None
         if array is not None:
             return npy(await run_in_threadpool(_saved, array), "layer")
-        row = await job_of_kind(services, id, KIND)  # it may have ended in between
+        row = await STUDY.row(id, services)  # it may have ended in between
     layers = (row.result or {}).get("layers", [])
     if layers and name not in {
         part["name"] for part in layers if part["readable"] and part["kind"] != "head"
@@ -118,47 +94,16 @@ async def layer(id: str, name: str, services: Backend) -> Response:
 @router.get(
     "/lens/{id}/layers/{name}/features.npy",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
+    responses=BYTES,
 )
 async def features(id: str, name: str, services: Backend) -> Response:
     """uint8 `[C, h, w]`, sides of at most 32: the maps of all filters of a layer in filter order, each on its own scale
     (255 is its largest value). There when the lens is done."""
-    row = await job_of_kind(services, id, KIND)
+    row = await STUDY.row(id, services)
     path = None if row.active else await services.jobs.file_path(row.key, f"features/{name}")
     if path is None and row.state == "done":
         raise NotFound("This network has no such layer to read; the result lists them.", code="unknown_layer")
     return npy(await bytes_of(path, "features"), "features")
-
-
-@router.delete(
-    "/lens/{id}",
-    response_model=None,
-    responses={200: {"model": Lens}, 204: {"description": "Deleted"}},
-)
-async def remove(id: str, services: Backend) -> Lens | Response:
-    """Stops one that waits or runs (200); deletes one that has ended (204)."""
-    row = await job_of_kind(services, id, KIND)
-    if await stop_or_delete(services, row) is None:
-        return Response(status_code=204)
-    return view(await services.jobs.get(row.key))
-
-
-def view(row: JobRow) -> Lens:
-    """The wire schema of a job row."""
-    return Lens(
-        **row.fields(),
-        request=LensRequest.model_validate(row.payload["request"], strict=False),
-        result=_parsed(row.result),
-    )
-
-
-def _parsed(result: dict[str, Any] | None) -> LensResult | None:
-    """The result; None for one in the form of an earlier version, which the same request computes again under another
-    key."""
-    try:
-        return None if result is None else LensResult.model_validate(result)
-    except ValidationError:
-        return None
 
 
 async def _partial(row: JobRow, services: Backend) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
@@ -179,3 +124,14 @@ def _saved(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
+
+
+async def _with_first_part(row: JobRow, services: Backend, view: Lens) -> Lens:
+    """While it runs, the part of the result that is there; `progress.partial` grows when it can be asked for."""
+    partial = await _partial(row, services) if row.active else None
+    if partial is not None:
+        view.result = STUDY.parsed(partial[0])
+    return view
+
+
+STUDY.add_to(router, "/lens", _with_first_part)

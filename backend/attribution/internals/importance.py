@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from backend.attribution.internals.answers import kl
 from backend.attribution.internals.pooled import Inputs, batches, logits_of
 from backend.attribution.network.head import suffix
 from models.model import Model
@@ -99,7 +99,7 @@ class _EffectSums:
         if self._drops is None:
             self._drops = torch.zeros(len(self._kl), before.shape[1], dtype=torch.float64)
         rows = slice(start, start + len(after))
-        self._kl[rows] += divergence(self._model, before, after).sum(1).cpu()
+        self._kl[rows] += kl(self._model, before, after).sum(1).cpu()
         self._drops[rows] += (before - after).sum(1).cpu()
         self._kept[rows] += (after.argmax(2) == before.argmax(1)).sum(1).cpu()
         self._seen[rows] += before.shape[0]
@@ -110,18 +110,6 @@ class _EffectSums:
         seen = torch.where(self._seen > 0, self._seen, torch.nan)
         drops = (self._drops / seen[:, None]).numpy()
         return Effects((self._kl / seen).numpy(), drops, (self._kept / seen).numpy())
-
-
-def divergence(model: Model, before: Tensor, after: Tensor) -> Tensor:
-    """KL of the model's probabilities, nats: logits `[n, K]` against `[..., n, K]` -> `[..., n]`. Classes that are judged
-    independently add up."""
-    before, after = before / model.spec.temperature, after / model.spec.temperature
-    if not model.independent:
-        p, q = F.log_softmax(before, -1), F.log_softmax(after, -1)
-        return (p.exp() * (p - q)).sum(-1).clamp_min(0)
-    yes = F.sigmoid(before) * (F.logsigmoid(before) - F.logsigmoid(after))
-    no = F.sigmoid(-before) * (F.logsigmoid(-before) - F.logsigmoid(-after))
-    return (yes + no).sum(-1).clamp_min(0)
 
 
 def taylor(model: Model, layer: str, inputs: Inputs, replacement: Tensor) -> np.ndarray:

@@ -1,23 +1,18 @@
 """What filters are replaced by and compared with, kept in files: mean maps and largest pooled activations of all readable
 layers of a network over calibration inputs of ours.
 
-One pass over the inputs gives them for all layers; switching a filter off then costs one input's own pass. Files are
-named by the digest of the network, the calibration set, the code and torch, as fitted lenses are. Nothing is written
-about the user's own inputs: what came from an input goes with it.
+One pass over the inputs gives them for all layers; switching a filter off then costs one input's own pass.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.errors import Incompatible
+from backend.attribution.internals.files import Files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,10 +22,9 @@ if TYPE_CHECKING:
     from models.model import Model
 
 IN_MEMORY = 32
-MOST_FILES, MOST_BYTES = 32, 2**29
 
-_folders: list[tuple[Path, Callable[[], str]]] = []
-"""The folder that is set, if any, and what names the version of the code."""
+FILES = Files(2**29)
+keep_in = FILES.keep_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +36,6 @@ class KnownLayer:
     best: Tensor
     which: Tensor
     limits: Tensor
-
-
-def keep_in(folder: Path | None, version: Callable[[], str] = str) -> None:
-    """Where this process reads and writes; None writes nothing."""
-    _folders[:] = [] if folder is None else [(folder, version)]
 
 
 def read_layers(model: Model) -> list[str]:
@@ -69,7 +58,7 @@ def known_layer(model: Model, layer: str, calibration: Calibration) -> KnownLaye
     check_layer(model, layer)
 
     def make() -> KnownLayer:
-        path = _path(model, calibration)
+        path = FILES.path(model, calibration)
         known = _read(path, layer) if path is not None else None
         if known is None:
             chosen = inputs_of(calibration, work_of(model))
@@ -85,7 +74,7 @@ def known_layer(model: Model, layer: str, calibration: Calibration) -> KnownLaye
 
 def remember(model: Model, calibration: Calibration, rows: tuple[int, ...], seen: Pooled) -> None:
     """Keeps what an analysis has seen anyway."""
-    path = _path(model, calibration)
+    path = FILES.path(model, calibration)
     if path is not None and not path.exists():
         _write(path, _parts(seen, rows))
 
@@ -107,46 +96,13 @@ def _parts(seen: Pooled, rows: tuple[int, ...]) -> dict[str, KnownLayer]:
     }
 
 
-def _path(model: Model, calibration: Calibration) -> Path | None:
-    if not _folders or not calibration.ours:
-        return None
-    import torch
-
-    from backend.attribution.network.cache import stamp
-
-    folder, version = _folders[0]
-    words = (stamp(model), calibration.digest, version(), torch.__version__)
-    return folder / f"{hashlib.sha256(repr(words).encode()).hexdigest()}.safetensors"
-
-
 def _write(path: Path, parts: Mapping[str, KnownLayer]) -> None:
-    """Whole or not at all, and never a reason to fail: a full or read-only disk keeps nothing."""
-    from safetensors.torch import save
-
     tensors = {
-        f"{field}/{name}": getattr(part, field).cpu().contiguous().clone()
+        f"{field}/{name}": getattr(part, field)
         for name, part in parts.items()
         for field in KnownLayer.__dataclass_fields__
     }
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(save(tensors))
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
-        _prune(path.parent)
-
-
-def _prune(folder: Path) -> None:
-    files = sorted(folder.glob("*.safetensors"), key=lambda file: -file.stat().st_mtime)
-    total = 0
-    for number, file in enumerate(files):
-        total += file.stat().st_size
-        if number >= MOST_FILES or (number and total > MOST_BYTES):
-            file.unlink(missing_ok=True)
+    FILES.write(path, tensors)
 
 
 def _read(path: Path, layer: str) -> KnownLayer | None:

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import check_input, pristine, resolve_target
+from backend.attribution.internals.answers import divergence, log_probabilities
 from backend.attribution.internals.calibration import Calibration, calibration_of
 from backend.attribution.internals.passes import Reading, cells, read
 from backend.attribution.internals.readable import Head, Read, head_of, no_linear_head, readable_layers
@@ -212,20 +213,6 @@ def fit_lens(
         names = [part.name for part in listed if part.reason is None]
         reading = _read_all(model, head, names, chosen, grid, report)
         return _fitted(model, head, listed, reading, chosen, grid, report)
-
-
-def log_probabilities(scaled: Tensor, independent: bool) -> Tensor:
-    """`[..., classes]` -> `[..., classes, 1]`, of each class; where the classes are independent `[..., classes, 2]`, of
-    each class and of its absence."""
-    if independent:
-        log = torch.nn.functional.logsigmoid
-        return torch.stack([log(scaled), log(-scaled)], dim=-1)
-    return torch.log_softmax(scaled, dim=-1)[..., None]
-
-
-def divergence(of: Tensor, against: Tensor) -> Tensor:
-    """KL in nats along the last two sides, of `log_probabilities`."""
-    return (of.exp() * (of - against)).nan_to_num(0.0).sum((-2, -1)).clamp_min(0.0)
 
 
 def _read_all(

@@ -1,21 +1,18 @@
 """Fitted lenses that outlive their worker: one file per network and calibration set of ours.
 
 A lens takes a pass over some hundred inputs, and every input that is looked at afterwards needs one. In memory a few
-are kept with their networks; where a folder is set, files hold them for every worker and for the next start, named by
-the digest of the network, the calibration set, the code and torch. Lenses fitted on the user's own inputs are not
-written: what came from an input goes with it.
+are kept with their networks; where a folder is set, files hold them for every worker and for the next start.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from backend.attribution.internals.files import Files
 
 if TYPE_CHECKING:
     from backend.attribution.internals.calibration import Calibration
@@ -24,16 +21,10 @@ if TYPE_CHECKING:
     from models.model import Model
 
 IN_MEMORY = 4
-MOST_FILES, MOST_BYTES = 32, 2**30
 NUMBERS = ("penalty", "temperature", "r2", "agreement", "direct", "probe")
 
-_folders: list[tuple[Path, Callable[[], str]]] = []
-"""The folder that is set, if any, and what names the version of the code."""
-
-
-def keep_in(folder: Path | None, version: Callable[[], str] = str) -> None:
-    """Where this process reads and writes lenses; None writes nothing."""
-    _folders[:] = [] if folder is None else [(folder, version)]
+FILES = Files(2**30)
+keep_in = FILES.keep_in
 
 
 def fitted_lens(
@@ -49,36 +40,20 @@ def fitted_lens(
     calibration = calibration_of(model, inputs)
 
     def make() -> Lens:
-        path = _path(model, calibration)
+        path = FILES.path(model, calibration)
         lens = _read(path, model) if path is not None else None
         if lens is None:
             lens = fit_lens(model, calibration, report=report or silent)
             if path is not None:
-                with contextlib.suppress(OSError):  # a full or read-only disk: this process has it in memory
-                    _write(path, lens)
+                _write(path, lens)
         return lens
 
     return cached(model, "lens", calibration.digest, make, capacity=IN_MEMORY)
 
 
-def _path(model: Model, calibration: Calibration) -> Path | None:
-    if not _folders or not calibration.ours:
-        return None
-    import torch
-
-    from backend.attribution.network.cache import stamp
-
-    folder, version = _folders[0]
-    words = (stamp(model), calibration.digest, version(), torch.__version__)
-    return folder / f"{hashlib.sha256(repr(words).encode()).hexdigest()}.safetensors"
-
-
 def _write(path: Path, lens: Lens) -> None:
-    """Whole or not at all; the oldest files go when there are too many."""
-    from safetensors.torch import save
-
     tensors = {
-        f"{number}.{name}": getattr(part, name).contiguous()
+        f"{number}.{name}": getattr(part, name)
         for number, part in enumerate(lens.layers)
         for name in ("mean", "scale", "weight", "bias")
     }
@@ -95,24 +70,7 @@ def _write(path: Path, lens: Lens) -> None:
             for part in lens.layers
         ],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(save(tensors, {"lens": json.dumps(about)}))
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    _prune(path.parent)
-
-
-def _prune(folder: Path) -> None:
-    files = sorted(folder.glob("*.safetensors"), key=lambda file: -file.stat().st_mtime)
-    total = 0
-    for number, file in enumerate(files):
-        total += file.stat().st_size
-        if number >= MOST_FILES or (number and total > MOST_BYTES):
-            file.unlink(missing_ok=True)
+    FILES.write(path, tensors, {"lens": json.dumps(about)})
 
 
 def _read(path: Path, model: Model) -> Lens | None:

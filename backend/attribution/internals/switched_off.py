@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from app.core.errors import BadParameter
-from backend.attribution.internals.importance import divergence
+from backend.attribution.internals import answers
 from backend.attribution.internals.pooled import check_layer, logits_of
 from backend.attribution.network.activations import activations_and_gradients
 from backend.attribution.network.cache import steady
@@ -63,7 +63,7 @@ def switched_off(
             weights = gradient.mean((2, 3), keepdim=True)
             maps.append((weights * given).sum(1)[0].relu())
             logits.append(logits_of(out.detach())[0].double())
-        kl = float(divergence(model, logits[0][None], logits[1][None])[0])
+        kl = float(answers.kl(model, logits[0][None], logits[1][None])[0])
     return SwitchedOff(torch.stack(logits).cpu(), torch.stack(maps).float().cpu().numpy(), kl)
 
 

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 import models
 from app.core.errors import Incompatible, InvalidInput
-from backend.attribution.internals.importance import DRAWS, divergence, effects, removal, steps_of, taylor
+from backend.attribution.internals.answers import kl
+from backend.attribution.internals.importance import DRAWS, effects, removal, steps_of, taylor
 from backend.attribution.internals.pooled import pooled
 from backend.attribution.network.head import suffix
 from models.synthetic.shapes import generate
@@ -120,7 +121,7 @@ def test_divergence_of_classes_judged_independently_adds_up(monkeypatch):
     monkeypatch.setattr(models.Model, "independent", True)
     p, q = torch.sigmoid(before), torch.sigmoid(after)
     expected = (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).sum(-1)
-    assert divergence(model, before, after).numpy() == pytest.approx(expected.numpy())
+    assert kl(model, before, after).numpy() == pytest.approx(expected.numpy())
 
 
 def test_taylor_is_exact_where_the_rest_is_linear():
