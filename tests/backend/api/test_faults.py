@@ -68,6 +68,7 @@ def writing(
     """Every route that writes, with a request that would succeed, or reach the database to find out that
     there is no such thing."""
     new = image(picture(seed=seed))
+    at_layer = {"model": "tiny", "layer": "0"}
     example = {"input": photo}
     bundle = archive([{"file": "a"}], {"a": image(picture(seed=seed + 1))})
     model = {
@@ -107,6 +108,23 @@ def writing(
             },
         ),
         ("DELETE", "/v1/concept-analyses/{id}"): lambda: client.delete(f"/concept-analyses/{NOWHERE}"),
+        ("POST", "/v1/lens"): lambda: client.post(
+            "/lens", json={"input": photo, "model": "tiny", "target": seed % 2}
+        ),
+        ("POST", "/v1/internals"): lambda: client.post("/internals", json={**at_layer, "seed": seed}),
+        ("POST", "/v1/ablations"): lambda: client.post(
+            "/ablations", json={**at_layer, "input": photo, "filters": [0], "target": seed % 2}
+        ),
+        ("POST", "/v1/spots"): lambda: client.post(
+            "/spots", json={**at_layer, "input": photo, "x": 0.5, "y": 1 / (1 + seed)}
+        ),
+        ("POST", "/v1/maximisations"): lambda: client.post(
+            "/maximisations", json={**at_layer, "filter": 0, "seed": seed}
+        ),
+        **{
+            ("DELETE", f"/v1/{kind}/{{id}}"): lambda kind=kind: client.delete(f"/{kind}/{NOWHERE}")
+            for kind in ("lens", "internals", "ablations", "spots", "maximisations")
+        },
         ("DELETE", "/v1/jobs/{id}"): lambda: client.delete(f"/jobs/{NOWHERE}"),
     }
 

@@ -25,6 +25,8 @@ NAMES = (
     "striped",
     "0" * 64,
 )
+PLACES = {"name": "0.png", "number": "0", "filter": "0", "epoch": "0"}
+"""What stands in an address where no name of a model, method or job does."""
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +70,7 @@ def test_no_get_starts_anything(offline: Running) -> None:
             for name in NAMES if "{" in path else NAMES[:1]:
                 address = path
                 for parameter in route.param_convertors:
-                    address = address.replace(
-                        f"{{{parameter}}}",
-                        "0.png" if parameter == "name" else "0" if parameter == "number" else name,
-                    )
+                    address = address.replace(f"{{{parameter}}}", PLACES.get(parameter, name))
                 answer = client.get(address, params={"ids": "0" * 64, "explanations": "0" * 64})
                 assert answer.status_code in (200, 404, 409), (address, answer.text)
     assert settled(offline) == before
