@@ -151,20 +151,11 @@ def trust() -> Component:
         "maps are right for 90 to 100 of 100 inputs. At the last layer of the sound network they fail: hum and wheeze share one direction there. "
         "Compare layers, and heed the warnings about shared directions, before you believe a map."
     )
-    picture = html.Img(
-        src="/assets/planted_ranking.png",
-        alt="Share of inputs ranked rightly per method, pictures and recordings",
-        className="ev-concept-trust",
-    )
-    return common.card(
-        "",
-        html.Details(
-            [
-                html.Summary("How far can this be trusted? An experiment with planted evidence"),
-                html.P(words),
-                picture,
-            ]
-        ),
+    return common.experiment(
+        "How far can this be trusted? An experiment with planted evidence",
+        words,
+        "planted_ranking.png",
+        "Share of inputs ranked rightly per method, pictures and recordings",
     )
 
 

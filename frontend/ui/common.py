@@ -86,6 +86,21 @@ def card(
     )
 
 
+def experiment(question: str, words: str, picture: str, alt: str) -> Component:
+    """What an experiment of ours says, folded below its question. picture: a file of the assets; a white figure in either
+    theme."""
+    return card(
+        "",
+        html.Details(
+            [
+                html.Summary(question),
+                html.P(words),
+                html.Img(src=f"/assets/{picture}", alt=alt, className="ev-experiment"),
+            ]
+        ),
+    )
+
+
 def chip(text: str, state: str = "unknown", detail: str = "", glyph: str | None = None) -> Component:
     """A state as icon and word, never as colour alone."""
     return html.Span(
