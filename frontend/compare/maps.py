@@ -20,7 +20,8 @@ CHEAP = 2.0
 """Seconds below which a ticked method starts by itself on a new input."""
 
 Runs = dict[str, Any]
-NO_RUNS: Runs = {"subject": None, "runs": {}, "all": False}
+NO_RUNS: Runs = {"subject": None, "runs": {}, "all": False, "clicks": 0}
+"""What was posted for which subject. all: a link asks for every ticked method. clicks: presses of Run that are answered."""
 
 FORM = {
     "ticked": State("methods", "value"),
@@ -180,10 +181,10 @@ async def run(
 ) -> dict[str, Any]:
     """What starts by itself with a new prediction, and what Run starts."""
     if answer:
-        return await start(client, answer, trigger, **form)
+        return await start(client, answer, trigger, clicks=clicks or 0, **form)
     if trigger.id is None:
         raise PreventUpdate
-    return {"runs": NO_RUNS, "problem": None}
+    return {"runs": {**NO_RUNS, "clicks": clicks or 0}, "problem": None}
 
 
 async def run_one(
@@ -200,6 +201,7 @@ async def start(
     answer: dict[str, Any],
     trigger: Trigger,
     *,
+    clicks: int | None = None,
     ticked: list[str] | None,
     params: dict[str, Any] | None,
     layer: str | None,
@@ -212,15 +214,21 @@ async def start(
     flags: list[dict[str, str]],
     checks: list[bool],
 ) -> dict[str, Any]:
-    """Posts the wanted methods, the cheapest first; what already runs for this prediction stays."""
+    """Posts the wanted methods, the cheapest first; what already runs for this prediction stays.
+
+    clicks: of Run. When the prediction is told more while a press is being answered, Dash drops that answer for the
+    newer one: a press that nothing answered yet counts for it.
+    """
     runs = runs or NO_RUNS
+    answered = runs.get("clicks", 0)
+    pressed = (clicks or 0) > answered and runs.get("subject") in (None, answer["subject"])
     try:
         catalogue, model, fits = await asyncio.gather(
             client.catalogue(), client.model(answer["subject"]["model"]), fits_now(client, answer)
         )
     except ApiProblem as refusal:
         return {"runs": no_update, "problem": common.problem(refusal)}
-    chosen = wanted(catalogue, fits, ticked or [], trigger.id, everything=bool(runs.get("all")))
+    chosen = wanted(catalogue, fits, ticked or [], trigger.id, everything=pressed or bool(runs.get("all")))
     prediction = Prediction.model_validate(answer["prediction"])
     part = {
         **answer["subject"],
@@ -234,7 +242,13 @@ async def start(
     posted = [await post(client, method, part, layer, fits, settings) for method in chosen]
     known = runs["runs"] if runs.get("subject") == answer["subject"] else {}
     merged = {**known, **{method.key: sent for method, sent in zip(chosen, posted, strict=True)}}
-    return {"runs": {"subject": answer["subject"], "runs": merged, "all": False}, "problem": None}
+    told = {
+        "subject": answer["subject"],
+        "runs": merged,
+        "all": False,
+        "clicks": answered if clicks is None else clicks,
+    }
+    return {"runs": told, "problem": None}
 
 
 def seed_of(value: Any) -> int:

@@ -185,7 +185,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
         dcc.Store(id="params-store", data={method: dict(values) for method, values in view.params.items()}),
         dcc.Store(
             id="runs-store",
-            data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None)},
+            data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None), "clicks": 0},
         ),
         dcc.Store(id="wish-store", data={"layer": view.layer}),
         dcc.Store(id="beside-store", data=asdict(view.beside) if view.beside else None),

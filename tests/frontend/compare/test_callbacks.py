@@ -88,6 +88,25 @@ def test_a_new_prediction_starts_what_is_cheap_and_forgets_maps_of_another():
     assert set(answered["runs"]["runs"]) == {"grad_cam"}
 
 
+def test_a_press_of_run_whose_answer_was_dropped_is_made_good_once():
+    """The prediction is told more (its interval) while a press is being answered: the browser keeps the newer answer only."""
+    server = api()
+    before = {**maps.NO_RUNS, "subject": SUBJECT, "runs": {"grad_cam": {"id": "first"}}}
+    answered = run(maps.run(server, ANSWER, 1, Trigger("answer-store"), **{**FORM, "runs": before}))
+    assert set(answered["runs"]["runs"]) == {"grad_cam", "lime"}
+    later = api()
+    again = run(maps.run(later, ANSWER, 1, Trigger("answer-store"), **{**FORM, "runs": answered["runs"]}))
+    assert [request.method for request in later.asked("explain")] == ["grad_cam"]
+    assert set(again["runs"]["runs"]) == {"grad_cam", "lime"}
+
+
+def test_a_press_for_another_input_starts_nothing_on_this_one():
+    server = api()
+    before = {**maps.NO_RUNS, "subject": {**SUBJECT, "model": "shapes"}}
+    run(maps.run(server, ANSWER, 1, Trigger("answer-store"), **{**FORM, "runs": before}))
+    assert [request.method for request in server.asked("explain")] == ["grad_cam"]
+
+
 def test_one_panel_adds_to_the_maps_that_stand():
     server = api()
     before = {"subject": SUBJECT, "runs": {"grad_cam": {"id": "before"}}, "all": False}

@@ -35,7 +35,8 @@ export class BigMap {
     this.figure = new Figure({ onPoint: () => this.read() });
     this.figure.onOpen = () => this.spot();
     this.figure.set({ axes: session.subject.axes });
-    this.title = el("h2.ev-inside-title");
+    this.figure.canvas.setAttribute("aria-label", "The input; its map is being computed");
+    this.title = el("h2.ev-inside-title", {}, "Where the layer reads the class");
     this.modes = segments("Kind of map", MODES, this.mode, (mode) => this.turn(mode));
     this.save = el(
       "button.ev-icon-button",

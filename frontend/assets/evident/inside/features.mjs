@@ -24,7 +24,7 @@ export class Features {
   /** @param {import("./session.mjs").Session} session */
   constructor(session) {
     this.session = session;
-    this.title = el("h2.ev-inside-title");
+    this.title = el("h2.ev-inside-title", {}, "Feature maps");
     this.quiet = el("span.ev-muted");
     this.select = el(
       "select.ev-inside-select.ev-lab-only",

@@ -24,7 +24,7 @@ export class FilterCard {
   /** @param {import("./session.mjs").Session} session */
   constructor(session) {
     this.session = session;
-    this.title = el("h2.ev-inside-title");
+    this.title = el("h2.ev-inside-title", {}, "Filter");
     this.quiet = el("span.ev-muted");
     this.body = el("div.ev-filter-body");
     this.node = el(

@@ -23,7 +23,7 @@ export class LayerCard {
   /** @param {import("./session.mjs").Session} session */
   constructor(session) {
     this.session = session;
-    this.title = el("h2.ev-inside-title");
+    this.title = el("h2.ev-inside-title", {}, "All filters");
     this.quiet = el("span.ev-muted");
     this.more = el(
       "button.ev-icon-button",
