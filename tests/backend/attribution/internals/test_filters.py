@@ -249,7 +249,7 @@ def test_many_classes_are_cut_to_those_that_inputs_belong_to():
 
 
 def test_mean_maps_of_ours_are_kept_in_files_and_those_of_users_are_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(layer_store, "_folders", [(tmp_path, str)])
+    monkeypatch.setattr(layer_store.FILES, "_folder", tmp_path)
     x = inputs()
 
     def known(layer, ours):
