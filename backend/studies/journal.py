@@ -160,6 +160,7 @@ def study(
         ],
         "methods": {method: METHODS[method].title for method in METHOD_KEYS},
         "baselines": _baselines(cases),
+        "chance": {key: _any_order([model for model, _ in runs], cases) for key, runs in trained.items()},
         "rows": [_compared(method, name, values) for method in METHOD_KEYS for name in HIGHER_IS_BETTER],
     }
 
@@ -277,6 +278,24 @@ def _baselines(cases: Sequence[Case]) -> dict[str, float]:
         "the middle of the grid": float(
             np.mean([mass_inside(centre_blob(case.mask.shape), case.mask) for case in cases])
         ),
+    }
+
+
+def _any_order(networks: Sequence[Model], cases: Sequence[Case]) -> dict[str, float]:
+    """Deletion and insertion where the order of the cells is drawn: what a curve has to differ from to say anything."""
+    rng = np.random.default_rng(0)
+    orders = [rng.random(case.mask.shape) for case in cases]
+    return {
+        name: float(
+            np.mean(
+                [
+                    curve(model, case.x, order, keep=name == "insertion")
+                    for model in networks
+                    for case, order in zip(cases, orders, strict=True)
+                ]
+            )
+        )
+        for name in ("deletion", "insertion")
     }
 
 

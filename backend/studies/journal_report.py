@@ -72,6 +72,11 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
         )
     beside = ", ".join(f"{100 * share:.1f} % ({name})" for name, share in result["baselines"].items())
     yield from ("", f"Relevance on the wheeze of maps that look at nothing: {beside}.")
+    orders = "; ".join(
+        f"{titles[key]}: deletion {chance['deletion']:.2f}, insertion {chance['insertion']:.2f}"
+        for key, chance in result["chance"].items()
+    )
+    yield from ("", f"The curves where the order of the cells is drawn: {orders}.")
 
 
 def verdict(result: dict[str, Any]) -> dict[str, int]:

@@ -127,6 +127,9 @@ def test_the_whole_study_on_a_small_scale_is_written_and_can_be_read(tmp_path, m
     paths = journal_report.write(result, tmp_path)
     assert json.loads(paths[0].read_text()) == result
     assert "no difference shown" in paths[1].read_text()
+    # The band is an eighth of the picture: cells drawn by chance take it away in step with everything else.
+    assert result["chance"]["cnnexplain"]["deletion"] == pytest.approx(0.9, abs=0.1)
+    assert result["chance"]["cnnexplain"] == result["chance"]["mobilenet_v2"]
     assert paths[2].read_bytes()[:4] == b"\x89PNG"
 
 
