@@ -15,6 +15,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, help="worker processes (default: one per core, at most 4)")
     parser.add_argument(
+        "--models", help="the Python file of models that the server was given (default EVIDENT_MODELS)"
+    )
+    parser.add_argument(
         "--with-scheduler", action="store_true", help="run the scheduler here too, on --scheduler's port"
     )
 
@@ -24,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     from app.core.errors import BadParameter
     from app.core.settings import get_settings, load_settings
 
-    settings = get_settings() if args.workers is None else load_settings(workers=args.workers)
+    given = {name: getattr(args, name) for name in ("workers", "models") if getattr(args, name) is not None}
+    settings = load_settings(**given) if given else get_settings()
     address = args.scheduler or settings.scheduler
     if not address:
         raise BadParameter(
