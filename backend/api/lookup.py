@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.core.cost import corrected
-from app.core.errors import Busy, EvidentError, Incompatible, NotFound
+from app.core.errors import BadParameter, Busy, EvidentError, Incompatible, NotFound
 from app.core.schemas import Catalogue, Fit, MethodInfo, ModelInfo
 from app.core.text import plain_text
 from backend.jobs.keys import canonical, job_key
@@ -49,6 +49,13 @@ class KnownModel:
                 f"This model takes {takes}; choose a model that fits the input.",
                 code="wrong_modality",
                 field="model",
+            )
+
+    def require_target(self, target: int | None) -> None:
+        """Raises BadParameter for a class that the model has not; None is the predicted one."""
+        if target is not None and target >= len(self.info.labels):
+            raise BadParameter(
+                f"The class must be a whole number from 0 to {len(self.info.labels) - 1}.", field="target"
             )
 
     def require_available(self) -> None:

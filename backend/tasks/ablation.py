@@ -30,22 +30,24 @@ LISTED = 12
 """Filters listed of a spot."""
 
 
-class AblationPayload(ModelOnInput):
+class LayerOfInput(ModelOnInput):
+    """One input at one layer. target: None takes the predicted class. request: as it was made, for the routes."""
+
     layer: str
-    filters: list[int]
     target: int | None = None
-    replacement: Replacement = "mean"
     request: dict[str, Any] = Field({})
 
 
-class SpotPayload(ModelOnInput):
+class AblationPayload(LayerOfInput):
+    filters: list[int]
+    replacement: Replacement = "mean"
+
+
+class SpotPayload(LayerOfInput):
     """x, y: in 0..1 of the display grid."""
 
-    layer: str
     x: float
     y: float
-    target: int | None = None
-    request: dict[str, Any] = Field({})
 
 
 @register

@@ -33,13 +33,18 @@ class Internals(Job):
     result: InternalsResult | None = None
 
 
-class AblationRequest(Request):
+class LayerOfInputRequest(Request):
+    """One input at one layer, for one class; null takes the predicted one."""
+
     input: Name
     model: Name
     layer: Name
-    filters: list[int] = Field(min_length=1, max_length=4096)
     target: int | None = Field(None, ge=0)
     start: float | None = Field(None, ge=0)
+
+
+class AblationRequest(LayerOfInputRequest):
+    filters: list[int] = Field(min_length=1, max_length=4096)
     replacement: Replacement = "mean"
 
 
@@ -49,16 +54,11 @@ class Ablation(Job):
     result: AblationResult | None = None
 
 
-class SpotRequest(Request):
+class SpotRequest(LayerOfInputRequest):
     """x, y: in 0..1 of the display grid, y in the order of its rows (row 0 is the lowest band of a spectrogram)."""
 
-    input: Name
-    model: Name
-    layer: Name
     x: float = Field(ge=0, le=1)
     y: float = Field(ge=0, le=1)
-    target: int | None = Field(None, ge=0)
-    start: float | None = Field(None, ge=0)
 
 
 class Spot(Job):

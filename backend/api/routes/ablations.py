@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from app.core.errors import BadParameter
@@ -9,6 +11,7 @@ from app.core.internals_results import AblationResult, MaximisationResult, SpotR
 from app.core.schemas import (
     Ablation,
     AblationRequest,
+    LayerOfInputRequest,
     Maximisation,
     MaximisationRequest,
     Spot,
@@ -20,7 +23,7 @@ from backend.api.http.strict import StrictRoute
 from backend.api.routes.internals import require_layer
 from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
-from backend.tasks.ablation import AblationPayload, SpotPayload
+from backend.tasks.ablation import AblationPayload, LayerOfInput, SpotPayload
 from backend.tasks.maximisation import MaximisationPayload
 
 router = APIRouter(tags=["inside"], route_class=StrictRoute)
@@ -40,30 +43,40 @@ MAXIMISATIONS.add_to(router, "/maximisations")
 async def switch_off(body: AblationRequest, services: Backend, client: Client) -> Response:
     """The prediction and the Grad-CAM without these filters: 200 with the result, or 202 with the job when it takes
     longer than five seconds."""
+    model, shared, count = await _at_layer(body, services)
+    filters = _filters(body.filters, count)
+    request = body.model_dump(mode="json") | {"filters": filters}
+    payload = AblationPayload(**shared, filters=filters, replacement=body.replacement, request=request)
+    title = f"{body.layer} without {len(filters)} filter{'s' if len(filters) > 1 else ''}"
+    return await _answered(ABLATIONS, payload, model, title, services, client)
+
+
+async def _at_layer(
+    body: LayerOfInputRequest, services: Backend
+) -> tuple[lookup.KnownModel, dict[str, Any], int]:
+    """The model, what payloads about one input at one layer have in common, and how many filters the layer has."""
     model = await lookup.model(services, body.model)
     source = await services.source(body.input, body.model, body.start)
     model.require_available()
     model.require_modality(source.input.modality)
-    filters = _filters(body.filters, require_layer(model, body.layer)[0])
-    _require_target(body.target, model)
-    request = body.model_dump(mode="json") | {"filters": filters}
-    payload = AblationPayload(
-        input=source.input,
-        start=source.start,
-        model=source.model,
-        upload=source.upload,
-        digest=source.digest,
-        layer=body.layer,
-        filters=filters,
-        target=body.target,
-        replacement=body.replacement,
-        request=request,
-    )
-    key = job_key("ablation", request, model.identity)
-    title = f"{body.layer} without {len(filters)} filter{'s' if len(filters) > 1 else ''}"
-    row = await services.jobs.submit("ablation", payload.as_json(), key=key, title=title, client=client)
+    count = require_layer(model, body.layer)[0]
+    model.require_target(body.target)
+    return model, {**dict(source), "layer": body.layer, "target": body.target}, count
+
+
+async def _answered(
+    study: Study[Any, Any],
+    payload: LayerOfInput,
+    model: lookup.KnownModel,
+    title: str,
+    services: Backend,
+    client: str,
+) -> Response:
+    """200 with the result when it comes in time, else 202 with the job."""
+    key = job_key(study.kind, payload.request, model.identity)
+    row = await services.jobs.submit(study.kind, payload.as_json(), key=key, title=title, client=client)
     row = await services.jobs.wait(row.key, WAIT)
-    return ABLATIONS.answer(row, 202 if row.active else 200)
+    return study.answer(row, 202 if row.active else 200)
 
 
 def _filters(filters: list[int], count: int) -> list[int]:
@@ -71,13 +84,6 @@ def _filters(filters: list[int], count: int) -> list[int]:
     if wrong:
         raise BadParameter(f"This layer has filters 0 to {count - 1}; choose among them.", field="filters")
     return sorted(set(filters))
-
-
-def _require_target(target: int | None, model: lookup.KnownModel) -> None:
-    if target is not None and target >= len(model.info.labels):
-        raise BadParameter(
-            f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
-        )
 
 
 @router.get("/ablations/{id}/maps.npy", response_class=Response, responses=BYTES)
@@ -91,31 +97,9 @@ async def ablation_maps(id: str, services: Backend) -> Response:
 async def find_spot(body: SpotRequest, services: Backend, client: Client) -> Response:
     """Which filters made this spot of the layer's Grad-CAM: 200 with the result, or 202 with the job when it takes longer
     than five seconds."""
-    model = await lookup.model(services, body.model)
-    source = await services.source(body.input, body.model, body.start)
-    model.require_available()
-    model.require_modality(source.input.modality)
-    require_layer(model, body.layer)
-    _require_target(body.target, model)
-    request = body.model_dump(mode="json")
-    payload = SpotPayload(
-        input=source.input,
-        start=source.start,
-        model=source.model,
-        upload=source.upload,
-        digest=source.digest,
-        layer=body.layer,
-        x=body.x,
-        y=body.y,
-        target=body.target,
-        request=request,
-    )
-    key = job_key("spot", request, model.identity)
-    row = await services.jobs.submit(
-        "spot", payload.as_json(), key=key, title=f"A spot of {body.layer}", client=client
-    )
-    row = await services.jobs.wait(row.key, WAIT)
-    return SPOTS.answer(row, 202 if row.active else 200)
+    model, shared, _ = await _at_layer(body, services)
+    payload = SpotPayload(**shared, x=body.x, y=body.y, request=body.model_dump(mode="json"))
+    return await _answered(SPOTS, payload, model, f"A spot of {body.layer}", services, client)
 
 
 @router.post(

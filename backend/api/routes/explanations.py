@@ -46,10 +46,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     layer = _layer(body.layer, model, method.uses_layer)
     params = complete_params(method.schema_, fit, body.params)
     request = body.model_dump() | {"layer": layer, "params": params}
-    if body.target is not None and body.target >= len(model.info.labels):
-        raise BadParameter(
-            f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
-        )
+    model.require_target(body.target)
     estimate = check_cost(method.schema_, fit, params, services.settings.limits.job_seconds)
     key = job_key("explanation", request, model.identity)
     payload = ExplanationPayload(

@@ -34,10 +34,7 @@ async def look(body: LensRequest, services: Backend, client: Client) -> Response
     source = await services.source(body.input, body.model, body.start)
     model.require_available()
     model.require_modality(source.input.modality)
-    if body.target is not None and body.target >= len(model.info.labels):
-        raise BadParameter(
-            f"The class must be a whole number from 0 to {len(model.info.labels) - 1}.", field="target"
-        )
+    model.require_target(body.target)
     inputs = None
     if body.inputs is not None:
         if len(set(body.inputs)) < FEWEST:

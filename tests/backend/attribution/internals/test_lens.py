@@ -15,9 +15,9 @@ from backend.attribution.internals import calibration, lens_store
 from backend.attribution.internals.calibration import calibration_of
 from backend.attribution.internals.layer_maps import layer_maps, small
 from backend.attribution.internals.lens import fit_lens
-from backend.attribution.internals.readable import head_of, readable_layers
 from backend.attribution.internals.ridge import fit_ridge
 from tests import tiny
+from tests.backend.attribution.internals.networks import calibration_inputs, published, read_names
 
 PUBLISHED = [
     "vgg",
@@ -29,48 +29,17 @@ PUBLISHED = [
 ]
 
 
-def _inputs(count: int, size: int = tiny.SIZE) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(5)
-    coarse = torch.randn(count, 3, 8, 8, generator=generator)
-    return torch.nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")
-
-
-def _vgg() -> nn.Module:
-    parts: list[nn.Module] = []
-    inputs = 3
-    for width, pooled in ((8, True), (16, True), (32, False), (32, True), (64, False), (64, True)):
-        parts += [nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-        parts += [nn.MaxPool2d(2)] if pooled else []
-        inputs = width
-    head = [nn.Linear(64 * 16, 40), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(40, 7)]
-    return nn.Sequential(*parts, nn.Flatten(), *head)
-
-
-def _published(key: str, size: int = 64) -> models.Model:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        if key == "vgg":  # torchvision's own holds 120 million numbers in its head
-            module: nn.Module = _vgg()
-        else:
-            module, _ = models.architecture(key, 7)
-    return models.wrap(module, [f"class {i}" for i in range(7)], models.ImageInput(size=(size, size)))
-
-
-def _names(model: models.Model) -> list[str]:
-    return [part.name for part in readable_layers(model) if part.reason is None]
-
-
 @pytest.mark.parametrize("name", tiny.BUILDERS)
 @pytest.mark.parametrize("grid", [1, 2])
 def test_the_last_layer_is_the_model_and_every_map_means_its_logit(name: str, grid: int) -> None:
     model, x = tiny.build(name), tiny.picture()
     expected = model.logits(x)[0]
-    lens = backend.fit_lens(model, _inputs(24), grid=grid)
+    lens = backend.fit_lens(model, calibration_inputs(24), grid=grid)
     out = lens.predict(x)
     assert torch.allclose(out.logits[-1], expected, atol=1e-4)
     assert torch.allclose(out.probabilities[-1], model.predict(x)[0], atol=1e-5)
     assert out.kl[-1] == pytest.approx(0, abs=1e-6)
-    assert out.layers[:-1] == tuple(_names(model))
+    assert out.layers[:-1] == tuple(read_names(model))
     for row, layer in enumerate(out.layers[:-1]):
         for target in range(len(model.labels)):
             cam, constant = lens.cam(x, layer, target)
@@ -81,8 +50,8 @@ def test_the_last_layer_is_the_model_and_every_map_means_its_logit(name: str, gr
 
 @pytest.mark.parametrize("key", PUBLISHED)
 def test_the_last_layer_is_the_model_on_published_architectures(key: str) -> None:
-    model, x = _published(key), _inputs(1, 64)
-    lens = fit_lens(model, _inputs(12, 64))
+    model, x = published(key), calibration_inputs(1, 64)
+    lens = fit_lens(model, calibration_inputs(12, 64))
     out = lens.predict(x)
     assert torch.allclose(out.logits[-1], model.logits(x)[0], atol=1e-4)
     assert len(out.layers) >= 6
@@ -94,7 +63,7 @@ def test_the_last_layer_is_the_model_on_published_architectures(key: str) -> Non
 def test_a_layer_that_holds_z_itself_is_read_exactly() -> None:
     """Global average pooling and a linear layer: the last maps' means are z."""
     model = tiny.build("plain")
-    lens = fit_lens(model, _inputs(60))
+    lens = fit_lens(model, calibration_inputs(60))
     assert lens.layers[-1].r2 > 1 - 1e-6
     assert lens.layers[-1].agreement == 1
     out = lens.predict(tiny.picture())
@@ -132,7 +101,7 @@ def test_a_network_whose_head_reads_noise_is_not_trusted(monkeypatch: pytest.Mon
         return type(whole)(whole.pooled, whole.z[order], whole.logits[order], {})
 
     monkeypatch.setattr(module, "_read_all", shuffled)
-    lens = fit_lens(model, _inputs(80))
+    lens = fit_lens(model, calibration_inputs(80))
     assert all(part.r2 <= 0.02 for part in lens.layers)
     assert not any(part.trusted for part in lens.layers)
 
@@ -232,12 +201,12 @@ def test_controls_where_shapes_match_and_where_there_are_labels() -> None:
     assert abs(probes[-1] - lens.accuracy) < 0.05
     assert probes[0] is not None
     assert probes[0] < probes[-1] - 0.1
-    unlabelled = fit_lens(tiny.build("plain"), _inputs(20))
+    unlabelled = fit_lens(tiny.build("plain"), calibration_inputs(20))
     assert (unlabelled.accuracy, unlabelled.layers[0].probe) == (None, None)
 
 
 def test_the_order_of_the_calibration_inputs_does_not_matter() -> None:
-    model, x, inputs = tiny.build("residual"), tiny.picture(), _inputs(30)
+    model, x, inputs = tiny.build("residual"), tiny.picture(), calibration_inputs(30)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(4))
     one, other = fit_lens(model, inputs).predict(x), fit_lens(model, inputs[order]).predict(x)
     assert torch.allclose(one.logits, other.logits, atol=1e-4)
@@ -250,7 +219,7 @@ def test_a_filter_that_never_fires_is_not_divided_by() -> None:
         module[0].weight[3] = 0
         module[0].bias[3] = -1
     model = models.wrap(module, labels=["a", "b", "c"], input=models.ImageInput(size=(32, 32)))
-    lens = fit_lens(model, _inputs(30))
+    lens = fit_lens(model, calibration_inputs(30))
     assert float(lens.layers[0].scale[3]) == 0
     out = lens.predict(tiny.picture())
     assert torch.isfinite(out.logits).all()
@@ -261,7 +230,7 @@ def test_a_filter_that_never_fires_is_not_divided_by() -> None:
 def test_grad_cam_of_all_layers_is_that_of_the_method_layer_by_layer() -> None:
     for name in tiny.BUILDERS:
         model, x = tiny.build(name), tiny.picture()
-        names = _names(model)
+        names = read_names(model)
         together = layer_maps(model, x, names, 1).layers
         for layer in names:
             alone = explain(model, x, "grad_cam", target=1, layer=layer).stages["native"].values
@@ -293,125 +262,13 @@ def test_large_maps_are_averaged_down_and_keep_their_means() -> None:
     assert np.allclose(small(even)[0, 0, 0], even[0, :2, :2].mean())
 
 
-@pytest.mark.parametrize(
-    ("name", "unread"),
-    [
-        ("residual", {"bn0", "bn1", "bn2"}),
-        ("mobile", {"block"}),
-        ("fire", {"squeeze", "left"}),
-        ("plain", set()),
-    ],
-)
-def test_bare_numbers_before_an_activation_or_a_sum_are_listed_but_not_read(
-    name: str, unread: set[str]
-) -> None:
-    listed = readable_layers(tiny.build(name))
-    assert {part.name for part in listed if part.reason} == unread
-
-
-def test_stages_are_taken_apart_into_their_blocks() -> None:
-    names = _names(_published("torchvision:resnet18"))
-    assert names == [
-        "relu", "layer1.0", "layer1", "layer2.0", "layer2", "layer3.0", "layer3", "layer4.0", "layer4",
-    ]  # fmt: skip
-
-
-class _Functional(nn.Module):
-    """A linear layer that is no module: its bias is added afterwards."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 6, 3)
-        self.weight, self.offset = nn.Parameter(torch.randn(6, 4)), nn.Parameter(torch.randn(4))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.conv(x)).mean((2, 3)) @ self.weight + self.offset
-
-
-class _ConvolutionHead(nn.Module):
-    """1 x 1 convolution, then global average pooling: linear in the pooled maps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.act, self.maps = nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.maps(self.act(self.conv(x))).mean((2, 3))
-
-
-class _Cosine(nn.Module):
-    """A cosine classifier: unit vectors, multiplied, scaled."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.act, self.weight = nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Parameter(torch.randn(4, 6))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        unit = torch.nn.functional.normalize
-        return 16 * torch.nn.functional.linear(unit(self.act(self.conv(x)).mean((2, 3))), unit(self.weight))
-
-
-class _RectifiedLater(_Functional):
-    """The logits are cut off at zero, which inputs of ordinary strength never show."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(super().forward(x) + 100)
-
-
-class _Distances(nn.Module):
-    """Distances to prototypes: no linear layer gives the answer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.act = nn.Conv2d(3, 6, 3), nn.ReLU()
-        self.prototypes = nn.Parameter(torch.randn(4, 6))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return -torch.cdist(self.act(self.conv(x)).mean((2, 3)), self.prototypes)
-
-
-def _wrapped(module: nn.Module) -> models.Model:
-    return models.wrap(module, labels=list("abcd"), input=models.ImageInput(size=(32, 32)))
-
-
-@pytest.mark.parametrize(("build", "columns"), [(_Functional, 6), (_ConvolutionHead, 6), (_Cosine, 6)])
-def test_the_final_linear_layer_is_found_by_what_it_computes(build: type[nn.Module], columns: int) -> None:
-    torch.manual_seed(0)
-    model = _wrapped(build())
-    assert head_of(model).weight.shape == (4, columns)
-    assert head_of(model).note is None
-    out = fit_lens(model, _inputs(20)).predict(tiny.picture())
-    assert torch.allclose(out.logits[-1], model.logits(tiny.picture())[0], atol=1e-4)
-
-
-def test_rectified_class_maps_are_their_own_head_and_it_is_said() -> None:
-    lens = fit_lens(tiny.build("fire"), _inputs(20))
-    assert lens.note is not None
-    assert "one map per class" in lens.note
-    assert torch.equal(lens.head.weight, torch.eye(3, dtype=torch.float64))
-
-
-def test_a_network_without_a_linear_head_is_refused_in_words() -> None:
-    with pytest.raises(Incompatible, match="not a linear layer's") as error:
-        fit_lens(_wrapped(_Distances()), _inputs(20))
-    assert error.value.instance_code == "no_linear_head"
-
-
-def test_what_only_looks_like_a_linear_head_is_refused_by_the_calibration_inputs() -> None:
-    torch.manual_seed(0)
-    model = _wrapped(_RectifiedLater())
-    assert head_of(model).weight.shape == (4, 6)
-    with pytest.raises(Incompatible, match="not a linear layer's"):
-        fit_lens(model, 1e4 * _inputs(20))
-
-
 def test_bad_input_is_refused_in_words() -> None:
     model = tiny.build("plain")
     with pytest.raises(BadParameter, match="At least 10"):
-        fit_lens(model, _inputs(9))
+        fit_lens(model, calibration_inputs(9))
     with pytest.raises(BadParameter, match="grid"):
-        fit_lens(model, _inputs(20), grid=3)
-    lens = fit_lens(model, _inputs(20))
+        fit_lens(model, calibration_inputs(20), grid=3)
+    lens = fit_lens(model, calibration_inputs(20))
     with pytest.raises(BadParameter, match="must have shape"):
         lens.predict(torch.zeros(1, 3, 8, 8))
     with pytest.raises(BadParameter, match="it reads 1, 4"):
@@ -424,7 +281,7 @@ def test_numbers_that_are_not_finite_are_named_with_their_layer() -> None:
             return super().forward(x * torch.where(x.abs().amax() > 8, torch.inf, 1.0))
 
     model = models.wrap(Overflows(), labels=["a", "b", "c"], input=models.ImageInput(size=(32, 32)))
-    inputs = _inputs(40).clamp(-2.5, 2.5)
+    inputs = calibration_inputs(40).clamp(-2.5, 2.5)
     inputs[7, 0, 0, 0] = 9.0
     with pytest.raises(Incompatible, match="At 1 the network gives numbers that are not finite"):
         fit_lens(model, inputs)
@@ -436,7 +293,7 @@ def test_independent_classes_keep_their_own_probabilities() -> None:
         labels=["a", "b", "c"],
         input=models.ImageInput(size=(32, 32)),
     )
-    out = fit_lens(model, _inputs(30)).predict(tiny.picture())
+    out = fit_lens(model, calibration_inputs(30)).predict(tiny.picture())
     assert torch.allclose(out.probabilities[-1], model.predict(tiny.picture())[0], atol=1e-5)
     assert out.kl[-1] == pytest.approx(0, abs=1e-6)
 
@@ -469,8 +326,8 @@ def test_a_lens_on_inputs_of_the_users_own_is_not_written(tmp_path: object) -> N
     lens_store.keep_in(folder)
     try:
         model = tiny.build("plain")
-        first = lens_store.fitted_lens(model, calibration_of(model, _inputs(12)))
-        assert lens_store.fitted_lens(model, calibration_of(model, _inputs(12))) is first
+        first = lens_store.fitted_lens(model, calibration_of(model, calibration_inputs(12)))
+        assert lens_store.fitted_lens(model, calibration_of(model, calibration_inputs(12))) is first
         assert not folder.exists()
     finally:
         lens_store.keep_in(None)
