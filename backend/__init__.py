@@ -11,9 +11,15 @@ if TYPE_CHECKING:
     from backend.attribution.internals.analysis import look_inside as look_inside
     from backend.attribution.internals.lens import fit_lens as fit_lens
     from backend.attribution.internals.recorder import Recorder as Recorder
+    from backend.attribution.measuring.controls import controls as controls
+    from backend.attribution.measuring.evaluate import evaluate as evaluate
+    from backend.attribution.measuring.evaluate import evaluate_all as evaluate_all
 
 _LAZY = {
     "explain": "backend.attribution.explain",
+    "evaluate": "backend.attribution.measuring.evaluate",
+    "evaluate_all": "backend.attribution.measuring.evaluate",
+    "controls": "backend.attribution.measuring.controls",
     "look_inside": "backend.attribution.internals.analysis",
     "fit_lens": "backend.attribution.internals.lens",
     "concept_vector": "backend.attribution.concepts.vectors",

@@ -72,6 +72,8 @@ def explain(
         method=explainer.key,
         target=context.target,
         layer=context.layer,
+        params=resolved.model_dump(),
+        seed=seed,
         seconds=seconds,
     )
     return _checked(stamped, x, explainer)

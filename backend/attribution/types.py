@@ -77,7 +77,8 @@ class Attribution:
     f(baseline))| over |f(x) - f(baseline)| for methods with a completeness axiom, else None. extras:
     JSON-able numbers to show (R2, conservation ratio, standard errors). arrays: further arrays to keep
     (LIME's segments and samples). notes: conditions to show, e.g. "no evidence found". forwards, backwards:
-    passes spent, counted per input image. plan: how they were run. engine: what computed the map.
+    passes spent, counted per input image. plan: how they were run. engine: what computed the map. params, seed: the
+    parameters as resolved, by name, and the seed: with method, target and layer they make the map again.
     """
 
     values: np.ndarray
@@ -95,6 +96,8 @@ class Attribution:
     method: str = ""
     target: int = -1
     layer: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
     seconds: float = 0.0
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 import models
 from app.core.errors import BadParameter
 from backend.attribution.explain import explain
+from backend.attribution.measuring.controls import centre_blob
 from backend.attribution.methods import METHODS
 from models.model import Model
 from models.synthetic import coughs, shapes
@@ -143,13 +144,6 @@ def _judged(key: str, title: str, cases: Sequence[Case], maps: Iterable[tuple[np
         len(cases),
         float(np.mean(seconds)),
     )
-
-
-def centre_blob(size: tuple[int, ...]) -> np.ndarray:
-    """float32 `[H, W]`: a Gaussian in the middle of the grid, its standard deviation a quarter of each
-    side."""
-    rows, columns = (np.exp(-0.5 * ((np.arange(side) + 0.5 - side / 2) / (side / 4)) ** 2) for side in size)
-    return np.outer(rows, columns).astype(np.float32)
 
 
 def baseline_rows(cases: Sequence[Case]) -> list[Row]:

@@ -271,7 +271,7 @@ def _alike(crops: Sequence[np.ndarray]) -> list[float]:
 
 def _baselines(cases: Sequence[Case]) -> dict[str, float]:
     """Relevance mass of two maps that look at nothing."""
-    from backend.studies.evidence import centre_blob
+    from backend.attribution.measuring.controls import centre_blob
 
     return {
         "the same everywhere": float(np.mean([case.mask.mean() for case in cases])),

@@ -1,4 +1,4 @@
-"""What there is: models, methods, and which fits which, with the seconds each needs on this machine."""
+"""What there is: models, methods, metrics, and which method fits which, with the seconds each needs on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from app.core.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
+from app.core.schemas import Catalogue, Fit, LayerInfo, MethodInfo, MetricInfo, ModelInfo
 from backend.tasks import Outcome, Report, Task, register
 from backend.tasks.payloads import ModelSource, Payload, Upload
 
@@ -76,6 +76,7 @@ class CatalogueTask(Task[CataloguePayload, CatalogueResult]):
         catalogue = Catalogue(
             models=[entry.info for entry in entries],
             methods=[method_info(method, entries) for method in methods],
+            metrics=metric_infos(),
             architectures=architectures(),
         )
         fits = {entry.info.key: entry.fits for entry in entries}
@@ -211,6 +212,28 @@ def method_info(method: Method[Any], entries: Sequence[Described]) -> MethodInfo
         modalities=[kind for kind in ("image", "audio", "spectrogram") if kind in modalities],
         schema_=method.Params.model_json_schema(),
     )
+
+
+def metric_infos() -> list[MetricInfo]:
+    from backend.attribution.metrics import METRICS
+
+    return [
+        MetricInfo(
+            key=metric.key,
+            title=metric.title,
+            short=metric.short,
+            family=metric.family,
+            paper=metric.paper,
+            summary=metric.summary,
+            better=metric.better,
+            low=metric.low,
+            high=metric.high,
+            needs=sorted(metric.needs),
+            default_on=metric.default_on,
+            schema_=metric.Params.model_json_schema(),
+        )
+        for metric in METRICS.values()
+    ]
 
 
 def architectures() -> list[str]:

@@ -5,7 +5,15 @@ No torch, no numpy: both sides import this. Requests are strict and refuse unkno
 """
 
 from app.core.schemas.base import Holder, InUse, Problem, Request
-from app.core.schemas.catalogue import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo, ModelRequest
+from app.core.schemas.catalogue import (
+    Catalogue,
+    Fit,
+    LayerInfo,
+    MethodInfo,
+    MetricInfo,
+    ModelInfo,
+    ModelRequest,
+)
 from app.core.schemas.concepts import (
     AnalysisInput,
     Concept,
@@ -104,6 +112,7 @@ __all__ = [
     "Maximisation",
     "MaximisationRequest",
     "MethodInfo",
+    "MetricInfo",
     "Modality",
     "ModelInfo",
     "ModelRequest",

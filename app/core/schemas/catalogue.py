@@ -54,11 +54,29 @@ class MethodInfo(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
 
+class MetricInfo(BaseModel):
+    """A metric of explanations. short: head of a column. low, high: ends of its scale, null where it has none. needs:
+    `mask`, `explain` (maps of further inputs), `baseline`."""
+
+    key: str
+    title: str
+    short: str
+    family: str
+    paper: str
+    summary: str
+    better: str
+    low: float | None = None
+    high: float | None = None
+    needs: list[str] = []
+    default_on: bool = False
+    schema_: dict[str, Any] = Field(alias="schema")
+    model_config = ConfigDict(populate_by_name=True)
+
+
 class Catalogue(BaseModel):
     models: list[ModelInfo]
     methods: list[MethodInfo]
-    metrics: list[Any] = []
-    """Part of the contract; empty, for there are none."""
+    metrics: list[MetricInfo] = []
     architectures: list[str] = []
     """Keys that `POST /models` accepts beside our own: any `timm:` or `torchvision:` name too."""
 

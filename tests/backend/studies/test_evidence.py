@@ -93,7 +93,8 @@ def test_an_arbitrary_map_gets_what_a_uniform_one_gets(monkeypatch):
 def test_the_middle_is_a_baseline_of_its_own():
     """Written out for one mask; evidence in the middle makes it look good, which is what it is there to
     show."""
-    from backend.studies.evidence import baseline_rows, centre_blob
+    from backend.attribution.measuring.controls import centre_blob
+    from backend.studies.evidence import baseline_rows
 
     blob = centre_blob((31, 41))
     assert np.unravel_index(blob.argmax(), blob.shape) == (15, 20)

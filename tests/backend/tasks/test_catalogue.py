@@ -11,6 +11,7 @@ from app.core.errors import EvidentError
 from app.core.schemas import Catalogue, Fit
 from backend.attribution import estimate
 from backend.attribution.methods import METHODS
+from backend.attribution.metrics import METRICS
 from backend.attribution.types import OK, Cost
 from backend.attribution.types import Params as Parameters
 from backend.tasks import TASKS
@@ -36,6 +37,11 @@ def test_it_is_the_wire_schema_and_lists_everything(found):
     assert {info.key for info in catalogue.methods} == set(METHODS)
     for info in catalogue.methods:
         assert info.schema_ == METHODS[info.key].Params.model_json_schema()
+    assert [info.key for info in catalogue.metrics] == list(METRICS)
+    for info in catalogue.metrics:
+        metric = METRICS[info.key]
+        assert info.schema_ == metric.Params.model_json_schema()
+        assert (info.title, info.better, set(info.needs)) == (metric.title, metric.better, metric.needs)
     assert "resnet20_cifar" in catalogue.architectures
 
 
