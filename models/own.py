@@ -202,8 +202,9 @@ def _let_import(text: bytes) -> None:
 def _makers(tree: ast.Module, module: ModuleType) -> dict[str, tuple[int, Any]]:
     """What gives a model, by name. Raises ModelRejected for a name that is taken."""
     makers: dict[str, tuple[int, Any]] = {}
+    wrapping = _wrapping(tree)
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and _wraps(node):
+        if isinstance(node, ast.FunctionDef) and node.name in wrapping and _is_maker(node):
             makers[node.name] = (node.lineno, vars(module).get(node.name))
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:
@@ -219,14 +220,29 @@ def _makers(tree: ast.Module, module: ModuleType) -> dict[str, tuple[int, Any]]:
     return makers
 
 
-def _wraps(function: ast.FunctionDef) -> bool:
-    """Whether it calls `wrap` and needs no arguments."""
+def _wrapping(tree: ast.Module) -> set[str]:
+    """Functions of the file that call `wrap`, or another function of the file that does."""
+    calls = {
+        function.name: {
+            getattr(node.func, "attr", getattr(node.func, "id", ""))
+            for node in ast.walk(function)
+            if isinstance(node, ast.Call)
+        }
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+    }
+    wrapping: set[str] = set()
+    while more := {name for name in calls if calls[name] & {"wrap", *wrapping}} - wrapping:
+        wrapping |= more
+    return wrapping
+
+
+def _is_maker(function: ast.FunctionDef) -> bool:
+    """Whether it is offered under its name, and needs no arguments."""
     spec = function.args
     needed = len(spec.posonlyargs) + len(spec.args) - len(spec.defaults)
     needed += sum(default is None for default in spec.kw_defaults)
-    calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
-    names = {getattr(call, "attr", getattr(call, "id", "")) for call in calls}
-    return needed == 0 and "wrap" in names
+    return needed == 0 and not function.name.startswith("_")
 
 
 @contextmanager

@@ -79,6 +79,28 @@ def test_functions_that_wrap_and_wrapped_models_are_models(write: Write) -> None
     assert net.spec.default_for == ("image",)
 
 
+def test_functions_that_share_a_helper_are_models_and_the_helper_is_none(write: Write) -> None:
+    shared = """
+def _made(labels):
+    return models.wrap(Net(len(labels)), labels=labels, input=SIZE)
+
+def _named(*labels):
+    return _made(list(labels))
+
+def two():
+    return _made(["a", "b"])
+
+def three():
+    return _named("a", "b", "c")
+
+def other():
+    return print()
+"""
+    write(FILE.replace("def main", shared + "\ndef main"))
+    assert own.check() == ["two", "three", "my_net", "ready_made"]
+    assert models.load("three").labels == ("a", "b", "c")
+
+
 def test_bundled_models_are_there_beside_a_file_that_cannot_be_read(write: Write) -> None:
     write("import models\n1 / 0\n")
     assert models.load("shapes").key == "shapes"
