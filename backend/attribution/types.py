@@ -142,6 +142,8 @@ class Method(ABC, Generic[P]):
     summary: ClassVar[str]
     """One sentence for a person who has not read the paper: what a bright cell means."""
     signed: ClassVar[bool]
+    sum_rule: ClassVar[bool] = False
+    """Whether the cells should add up to something known, and the result says by how much they miss it (`gap`)."""
     pieces: ClassVar[bool] = False
     """One value for each piece of the input (segment, tile): shown as it is, not interpolated."""
     uses_layer: ClassVar[bool] = False

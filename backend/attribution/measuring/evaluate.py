@@ -12,9 +12,11 @@ from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import bad_parameter, check_input, check_target, pristine, resolve_target
+from backend.attribution.measuring.again import Again
+from backend.attribution.measuring.reasons import Unmeasured
 from backend.attribution.measuring.registry import METRICS
 from backend.attribution.measuring.sweep import Sweep
-from backend.attribution.measuring.types import Case, Metric, Score, Unmeasured
+from backend.attribution.measuring.types import Case, Metric, Score
 from backend.attribution.methods import METHODS
 from backend.attribution.network.cache import steady
 from backend.attribution.types import Attribution, Params, Progress, silent
@@ -72,13 +74,18 @@ def evaluate_all(
                 field="result",
             )
         target = resolve_target(model, x, None if result.target < 0 else result.target)
-        sweep = Sweep(model, x, target)
-        scores = {}
-        for done, each in enumerate(chosen):
-            report(done, len(chosen))
-            region, reason = _region(mask, result.values.shape) if "mask" in each.needs else (None, "")
-            case = Case(model, x, result, target, region, seed, sweep)
-            scores[each.key] = _score(each, case, resolved[each.key], reason)
+        scores: dict[str, Score] = {}
+
+        def pause() -> None:
+            report(len(scores), len(chosen))
+
+        sweep = Sweep.of(model, x, target)
+        again = Again(model, x, result, target, seed, pause)
+        region, reason = _region(mask, result.values.shape)
+        case = Case(model, x, result, target, region, seed, sweep, again, pause)
+        for each in chosen:
+            pause()
+            scores[each.key] = _score(each, case, resolved[each.key], reason if "mask" in each.needs else "")
         report(len(chosen), len(chosen))
     return scores
 

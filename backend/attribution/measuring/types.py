@@ -7,14 +7,16 @@ global random state are left as they were. What cannot be computed is a score wi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from torch import Tensor
 
+from backend.attribution.measuring.again import Again
 from backend.attribution.measuring.sweep import Sweep
-from backend.attribution.types import Attribution, Params, Progress, silent
+from backend.attribution.types import Attribution, Params
 from models.model import Model
 
 Family = Literal["faithfulness", "robustness", "complexity", "localisation", "randomisation", "axiomatic"]
@@ -25,10 +27,6 @@ Direction = Literal["higher", "lower"]
 Need = Literal["mask", "explain", "baseline"]
 """mask: a known region. explain: maps of further inputs or networks by the same method. baseline: something that stands
 in for removed evidence."""
-
-
-class Unmeasured(Exception):
-    """Raised by a metric that has no value here. Its text is one plain sentence that says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +61,8 @@ class Case:
     """What is measured: one map of one input.
 
     x: `[1, C, H, W]`. result: its map; `values` is what most metrics read. mask: bool `[H, W]`, None where no region is
-    known. target: the class that the map explains. sweep: the scores of altered inputs, shared by all metrics of a case.
+    known. target: the class that the map explains. sweep, again: answers to altered inputs, and maps of them, shared by all
+    metrics of a case. pause: to be called between pieces of long work; raises Cancelled when the user asked to stop.
     """
 
     model: Model
@@ -73,7 +72,8 @@ class Case:
     mask: np.ndarray | None
     seed: int
     sweep: Sweep
-    report: Progress = silent
+    again: Again
+    pause: Callable[[], None]
 
     @property
     def values(self) -> np.ndarray:
@@ -83,10 +83,7 @@ class Case:
     @property
     def region(self) -> np.ndarray:
         """The mask of a metric that needs one, bool `[H, W]`."""
-        if self.mask is None:
-            raise Unmeasured(
-                "No region is known for this input: draw one, or measure on inputs that have one."
-            )
+        assert self.mask is not None, "the metric does not say that it needs a mask"
         return self.mask
 
     def rng(self, stream: int = 0) -> np.random.Generator:

@@ -66,6 +66,7 @@ class DeepLIFT(Method[DeepLiftParams]):
         "the network; all cells add up to it."
     )
     signed: ClassVar[bool] = True
+    sum_rule: ClassVar[bool] = True
     unit: ClassVar[str] = "passes"
     order: ClassVar[int] = 160
     Params = DeepLiftParams

@@ -64,6 +64,7 @@ class GradientSHAP(Method[GradientShapParams]):
         "random points between them."
     )
     signed: ClassVar[bool] = True
+    sum_rule: ClassVar[bool] = True
     unit: ClassVar[str] = "points"
     order: ClassVar[int] = 162
     Params = GradientShapParams

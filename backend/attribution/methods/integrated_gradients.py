@@ -80,6 +80,7 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
         "Each cell's share of the difference in score between the baseline and this input; all cells add up to it."
     )
     signed: ClassVar[bool] = True
+    sum_rule: ClassVar[bool] = True
     order: ClassVar[int] = 60
     Params = IntegratedGradientsParams
 

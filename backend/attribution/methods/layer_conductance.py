@@ -48,6 +48,7 @@ class LayerConductance(Method[PathParams]):
         "How much of the difference in score between the baseline and this input flows through each area of one layer."
     )
     signed: ClassVar[bool] = True
+    sum_rule: ClassVar[bool] = True
     uses_layer: ClassVar[bool] = True
     order: ClassVar[int] = 170
     Params = PathParams

@@ -134,6 +134,7 @@ class Lrp(Method[LrpParams]):
     )
     summary = "Each cell's share of the score: positive cells speak for the class, negative ones against it, and all add up to the score."
     signed = True
+    sum_rule = True
     default_on = True
     order = 40
     Params = LrpParams

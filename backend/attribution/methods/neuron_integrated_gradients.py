@@ -44,6 +44,7 @@ class NeuronIntegratedGradients(Method[NeuronPathParams]):
         "class."
     )
     signed: ClassVar[bool] = True
+    sum_rule: ClassVar[bool] = True
     uses_layer: ClassVar[bool] = True
     order: ClassVar[int] = 178
     Params = NeuronPathParams

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from backend.attribution.measuring.types import Case, Direction, Family, Metric, Need, Unmeasured, Value
+from backend.attribution.measuring.reasons import Unmeasured
+from backend.attribution.measuring.types import Case, Direction, Family, Metric, Need, Value
 from backend.attribution.metrics import register
 from backend.attribution.types import NoParams
 

@@ -12,6 +12,7 @@ import torch
 import backend
 from app.core.errors import BadParameter, NotFound
 from backend.attribution.measuring.types import FAMILIES
+from backend.attribution.methods import METHODS
 from backend.attribution.metrics import METRICS
 from tests.backend.attribution.measuring.made import map_of, noise, region
 from tests.tiny import build, picture
@@ -222,3 +223,18 @@ def test_controls_lie_on_the_grid(model):
     assert backend.evaluate(model, picture(), maps["uniform"], "sparseness").value == pytest.approx(
         0, abs=1e-12
     )
+
+
+@pytest.mark.parametrize("method", [key for key, each in METHODS.items() if each.family != "concept"])
+def test_a_method_with_a_sum_rule_says_by_how_much_it_misses_it(model, method):
+    """And a method without one is not asked for it."""
+    few = {"n_samples": 16, "n_steps": 8, "n_orders": 2, "n_random": 20}
+    params = {name: value for name, value in few.items() if name in METHODS[method].Params.model_fields}
+    made = backend.explain(model, picture(), method, target=1, **params)
+    assert (made.gap is not None) == METHODS[method].sum_rule
+    measured = backend.evaluate(model, picture(), made, "completeness")
+    if METHODS[method].sum_rule:
+        assert measured.value == pytest.approx(max(0, 1 - made.gap))
+    else:
+        assert measured.value is None
+        assert "has no sum rule" in measured.note
