@@ -29,6 +29,7 @@ from backend.api.routes import (
     predictions,
     recordings,
     samples,
+    whatifs,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def create_api(services: Services) -> FastAPI:
         ablations,
         lens,
         recordings,
+        whatifs,
         jobs,
         docs,
     ):

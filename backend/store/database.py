@@ -182,9 +182,12 @@ class Store:
             return replace(row, meta=meta)
 
     def delete_input(self, id: str) -> None:
-        """Row and bytes. Raises NotFound."""
+        """Row, bytes, and the region that was drawn in it. Raises NotFound."""
         self.input(id)
-        self._delete(tables.inputs, tables.inputs.c.id == id, f"input:{id}")
+        with self.filing() as connection:
+            connection.execute(delete(tables.regions).where(tables.regions.c.input == id))
+            connection.execute(delete(tables.inputs).where(tables.inputs.c.id == id))
+            self.hold(connection, f"input:{id}", {})
 
     # Uploaded models
 

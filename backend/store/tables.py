@@ -90,6 +90,14 @@ concepts = Table(
     Column("created", Float, nullable=False),
 )
 
+regions = Table(
+    "regions",
+    metadata,
+    Column("input", String(64), primary_key=True),
+    Column("region", JSON, nullable=False),  # app.core.schemas.Region
+    Column("created", Float, nullable=False),
+)
+
 refs = Table(
     "refs",
     metadata,

@@ -27,6 +27,8 @@ class ExplanationPayload(ModelOnInput):
     seed: int = 0
     request: dict[str, Any] = Field({})
     estimate: float | None = None
+    altered: dict[str, Any] | None = None
+    """`app.core.schemas.Alteration`: the input is explained as it is without a region."""
 
 
 @register
@@ -38,15 +40,21 @@ class Explanation(Task[ExplanationPayload, Record]):
     Payload = ExplanationPayload
 
     def compute(self, payload: ExplanationPayload, files: Blobs, report: Report) -> Outcome[Record]:
+        from dataclasses import replace
+
         from backend.attribution.concepts.library import Library
         from backend.attribution.explain import explain, resolve_params
         from backend.attribution.methods import METHODS
         from backend.tasks.models import model_of, prepare
+        from backend.tasks.whatif import altered_input
 
         method = METHODS[payload.method]
         report(0, 0, unit=method.unit)
         model = model_of(payload, files)
         prepared = prepare(model, payload, files)
+        if payload.altered is not None:
+            x, note = altered_input(model, prepared, payload.altered)
+            prepared = replace(prepared, x=x, notes=(*prepared.notes, note))
         result = explain(
             model,
             prepared.x,

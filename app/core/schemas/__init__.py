@@ -68,10 +68,19 @@ from app.core.schemas.predictions import (
     PredictionRequest,
     PredictionResult,
 )
+from app.core.schemas.regions import (
+    Alteration,
+    InputRegion,
+    Region,
+    WhatIf,
+    WhatIfRequest,
+    WhatIfResult,
+)
 
 __all__ = [
     "Ablation",
     "AblationRequest",
+    "Alteration",
     "AnalysisInput",
     "ArrayInfo",
     "AxisInfo",
@@ -97,6 +106,7 @@ __all__ = [
     "InUse",
     "Input",
     "InputFacts",
+    "InputRegion",
     "Internals",
     "InternalsRequest",
     "Job",
@@ -127,10 +137,14 @@ __all__ = [
     "Quality",
     "Recognition",
     "Record",
+    "Region",
     "Request",
     "Sample",
     "SamplePair",
     "Spot",
     "SpotRequest",
     "StageInfo",
+    "WhatIf",
+    "WhatIfRequest",
+    "WhatIfResult",
 ]

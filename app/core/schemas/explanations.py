@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from app.core.schemas.base import Request
 from app.core.schemas.inputs import AxisInfo
 from app.core.schemas.jobs import Job, JobKind
+from app.core.schemas.regions import Alteration
 from app.core.text import Name
 
 
@@ -21,6 +22,8 @@ class ExplanationRequest(Request):
     params: dict[str, Any] = Field({})
     seed: int = Field(0, ge=0, le=2**31 - 1)
     start: float | None = Field(None, ge=0)
+    altered: Alteration | None = None
+    """Explains the input with a region erased, kept alone or replaced."""
 
 
 class StageInfo(BaseModel):

@@ -25,6 +25,7 @@ JobKind = Literal[
     "spot",
     "maximisation",
     "lens",
+    "whatif",
     "pack",
     "unpack",
 ]

@@ -10,11 +10,12 @@ from starlette.responses import StreamingResponse
 
 from app.core.errors import BadParameter, Incompatible, NotFound
 from app.core.schemas import Explanation, ExplanationRequest, Record
-from backend.api import lookup
+from backend.api import lookup, regions
 from backend.api.http.context import ID, Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.http.events import follow
 from backend.api.http.strict import StrictRoute
 from backend.api.parameters import check_cost, complete_params
+from backend.api.routes.inputs import row_of
 from backend.api.routes.jobs import stop_or_delete
 from backend.jobs.keys import job_key
 from backend.store import JobRow
@@ -35,6 +36,8 @@ SHORT_SECONDS = 1.0
 async def explain(body: ExplanationRequest, services: Backend, client: Client) -> Response:
     """202 when this starts the work, 200 when it is known (waiting, running or done). Posting twice is
     harmless."""
+    if body.altered is not None:
+        regions.check_region(body.altered, await row_of(services, body.input))
     method = await lookup.method(services, body.method)
     model = await lookup.model(services, body.model)
     source = await services.source(body.input, body.model, body.start)
@@ -45,7 +48,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
         raise Incompatible(fit.reason, field="method")
     layer = _layer(body.layer, model, method.uses_layer)
     params = complete_params(method.schema_, fit, body.params)
-    request = body.model_dump() | {"layer": layer, "params": params}
+    request = body.model_dump(mode="json") | {"layer": layer, "params": params}
     model.require_target(body.target)
     estimate = check_cost(method.schema_, fit, params, services.settings.limits.job_seconds)
     key = job_key("explanation", request, model.identity)
@@ -62,6 +65,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
         seed=body.seed,
         request=request,
         estimate=estimate,
+        altered=request["altered"],
     )
     short = estimate is not None and estimate < SHORT_SECONDS
     row = await services.jobs.submit(

@@ -93,7 +93,7 @@ def _scale(text: str) -> Scale | None:
 @router.get("/inputs/{id}")
 async def input(id: str, services: Backend) -> Input:
     """What is known about it; axes are in pixels, or seconds and Hz."""
-    return view(await _row(services, id))
+    return view(await row_of(services, id))
 
 
 @router.get(
@@ -121,7 +121,7 @@ async def audio(id: str, services: Backend) -> Response:
 )
 async def spectrogram(id: str, services: Backend) -> Response:
     """float32 `[F, T]`, row 0 the lowest frequency, of an input that came as a spectrogram."""
-    row = await _row(services, id)
+    row = await row_of(services, id)
     if row.modality != "spectrogram":
         raise NotFound("This input is not a spectrogram.", code="no_spectrogram")
     return npy(await bytes_of(await _file(services, id, "canonical"), "spectrogram"), "spectrogram")
@@ -141,7 +141,7 @@ async def remove(
     409 names them; with `all` they lose those parts too: analyses and maps are deleted, a concept loses its
     examples (and goes when none is left).
     """
-    row = await _row(services, id)
+    row = await row_of(services, id)
     affected = await deletion.dependents(services, row.id)
     holders = affected.holders()
     if holders and with_ == "own":
@@ -170,7 +170,8 @@ def view(row: InputRow) -> Input:
     return Input(**row.meta)
 
 
-async def _row(services: Backend, id: str) -> InputRow:
+async def row_of(services: Backend, id: str) -> InputRow:
+    """Raises NotFound."""
     if not ID.fullmatch(id):
         raise NotFound("There is no such input; upload it again.", code="unknown_input", field="input")
     return await services.store.run(services.store.input, id)
@@ -178,7 +179,7 @@ async def _row(services: Backend, id: str) -> InputRow:
 
 async def _file(services: Backend, id: str, name: str) -> Any:
     """Path of a derivative. Raises NotFound when this kind of input has none, or its bytes are damaged."""
-    row = await _row(services, id)
+    row = await row_of(services, id)
     path = await services.store.run(services.blobs.path, row.blobs[name]) if name in row.blobs else None
     if path is None:
         raise NotFound("This input has no such part, or it was lost; upload it again.", code="no_such_part")

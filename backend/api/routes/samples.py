@@ -9,13 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from fastapi import APIRouter
-from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from app.core.errors import EvidentError, NotFound
-from app.core.schemas import KnownEvidence, KnownRegion, PixelRuns, Sample, SamplePair
+from app.core.schemas import KnownEvidence, Sample, SamplePair
+from backend.api.evidence import FOLDER, known_evidence, sample_entries
 from backend.api.gallery import PREFIX, own_samples
 from backend.api.http.context import Backend
 from backend.api.http.strict import StrictRoute
@@ -23,10 +22,6 @@ from backend.api.intake import Arrival, As, Intake, input_id
 from backend.api.routes.inputs import InputIntake
 
 router = APIRouter(tags=["samples"], route_class=StrictRoute)
-# Read as files: importing the package would bring torch into this process.
-GROUPS = ("photographs", "sounds", "drawings")
-"""In the order of the gallery."""
-FOLDER = Path(__file__).resolve().parents[3] / "models" / "samples"
 
 
 @router.get("/samples")
@@ -34,7 +29,7 @@ async def samples(services: Backend, intake: InputIntake) -> list[Sample]:
     """Each `input` is an input id that can be used at once; the first call decodes them. The operator's own files
     come first."""
     own = await own_samples(services, intake)
-    decoded = await asyncio.gather(*(_sample(entry, intake) for entry in _entries()))
+    decoded = await asyncio.gather(*(_sample(entry, intake) for entry in sample_entries()))
     return [*own, *paired([sample for sample in decoded if sample is not None])]
 
 
@@ -56,47 +51,9 @@ def paired(samples: list[Sample]) -> list[Sample]:
 async def evidence(key: str) -> KnownEvidence:
     """Where a program put the evidence of this sample: boxes in seconds and Hz, or a mask in pixels of the
     photo; in a photograph a box that was drawn by eye around the thing."""
-    if not key.startswith(PREFIX) and not any(entry["key"] == key for entry in _entries()):
+    if not key.startswith(PREFIX) and not any(entry["key"] == key for entry in sample_entries()):
         raise NotFound("There is no sample of that name; ask for the list of samples.", code="unknown_sample")
-    return await run_in_threadpool(_evidence, key)
-
-
-@lru_cache
-def _evidence(key: str) -> KnownEvidence:
-    """Raises NotFound for a sample whose evidence is not known, or that holds none."""
-    unknown: dict[str, Any] = {"evidence": {}}
-    entry = next((entry for entry in _entries() if entry["key"] == key), unknown)
-    evidence = entry["evidence"]
-    regions = [
-        KnownRegion(
-            key="evidence",
-            title="Known evidence",
-            boxes=evidence.get("boxes", []),
-            mask=_runs(evidence.get("mask")),
-        ),
-        KnownRegion(key="sticker", title="Sticker", mask=_runs(evidence.get("sticker"))),
-        KnownRegion(key="hum", title="Mains hum", boxes=evidence.get("hum", [])),
-    ]
-    located = [region for region in regions if region.boxes or region.mask]
-    if not located:
-        raise NotFound(
-            "No place is known that holds this sample's evidence; nothing can be outlined.",
-            code="no_known_evidence",
-        )
-    label = entry.get("label") if located[0].key == "evidence" else None
-    how: Literal["program", "eye"] = "eye" if entry.get("credit") else "program"
-    return KnownEvidence(sample=key, model=entry["model"], label=label, how=how, regions=located)
-
-
-def _runs(file: str | None) -> PixelRuns | None:
-    """Run lengths of a bundled black and white picture."""
-    if file is None:
-        return None
-    with Image.open(FOLDER / file) as picture:
-        mask = np.asarray(picture.convert("L")) > 0
-    down = np.concatenate([[False], mask.T.ravel()])
-    turns = np.flatnonzero(np.diff(down, append=~down[-1]))
-    return PixelRuns(size=(mask.shape[0], mask.shape[1]), counts=np.diff(turns, prepend=0).tolist())
+    return await run_in_threadpool(known_evidence, key)
 
 
 async def _sample(entry: dict[str, Any], intake: Intake) -> Sample | None:
@@ -124,12 +81,3 @@ def _sha(file: Path) -> str:
 def _pairs() -> list[dict[str, str]]:
     pairs: list[dict[str, str]] = json.loads((FOLDER / "pairs" / "pairs.json").read_text("utf-8"))
     return pairs
-
-
-@lru_cache
-def _entries() -> list[dict[str, Any]]:
-    """Of all files beside the samples, group by group."""
-    entries = [
-        entry for path in sorted(FOLDER.glob("*.json")) for entry in json.loads(path.read_text("utf-8"))
-    ]
-    return sorted(entries, key=lambda entry: GROUPS.index(entry["group"]))

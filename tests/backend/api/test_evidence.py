@@ -88,14 +88,14 @@ def test_the_list_of_samples_and_the_evidence_agree(client: httpx.Client) -> Non
 def test_runs_begin_outside_even_where_the_first_pixel_is_inside(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from backend.api.routes import samples
+    from backend.api import evidence
 
-    monkeypatch.setattr(samples, "FOLDER", tmp_path)
+    monkeypatch.setattr(evidence, "FOLDER", tmp_path)
     for number, mask in enumerate(
         (np.ones((2, 3), bool), np.zeros((2, 3), bool), np.eye(3, dtype=bool), ~np.eye(3, dtype=bool))
     ):
         Image.fromarray(mask.astype(np.uint8) * 255).save(tmp_path / f"{number}.png")
-        runs = samples._runs(f"{number}.png")
+        runs = evidence._runs(f"{number}.png")
         assert runs
         assert all(count > 0 for count in runs.counts[1:])
         assert (unpacked(runs.model_dump()) == mask).all()

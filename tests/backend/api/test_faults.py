@@ -121,9 +121,16 @@ def writing(
         ("POST", "/v1/maximisations"): lambda: client.post(
             "/maximisations", json={**at_layer, "filter": 0, "seed": seed}
         ),
+        ("POST", "/v1/whatifs"): lambda: client.post(
+            "/whatifs", json={"input": photo, "model": "tiny", "boxes": [[2, 9, 2, 9]], "seed": seed}
+        ),
+        ("PUT", "/v1/inputs/{id}/region"): lambda: client.put(
+            f"/inputs/{photo}/region", json={"boxes": [[2, 9, 2, 9]]}
+        ),
+        ("DELETE", "/v1/inputs/{id}/region"): lambda: client.delete(f"/inputs/{NOWHERE}/region"),
         **{
             ("DELETE", f"/v1/{kind}/{{id}}"): lambda kind=kind: client.delete(f"/{kind}/{NOWHERE}")
-            for kind in ("lens", "internals", "ablations", "spots", "maximisations")
+            for kind in ("lens", "internals", "ablations", "spots", "maximisations", "whatifs")
         },
         ("DELETE", "/v1/jobs/{id}"): lambda: client.delete(f"/jobs/{NOWHERE}"),
     }

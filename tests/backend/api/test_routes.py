@@ -139,6 +139,11 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
         "fetch",
         "concept_analysis",
         "lens",
+        "internals",
+        "ablation",
+        "spot",
+        "maximisation",
+        "whatif",
     }
     assert client.get("/jobs?limit=0").status_code == 422
     assert client.delete(f"/jobs/{id}").status_code == 204

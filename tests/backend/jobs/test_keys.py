@@ -67,6 +67,7 @@ run("internals", inputs=ten, **shapes, layer="relu1")
 run("ablation", input=picture, **shapes, layer="relu5", filters=[1], replacement="zero")
 run("spot", input=picture, **shapes, layer="relu5", x=0.5, y=0.5)
 run("maximisation", **shapes, layer="relu1", filter=0, steps=2)
+run("whatif", input=picture, **shapes, alteration={"boxes": [[9.0, 30.0, 9.0, 30.0]]})
 run("lens", input=picture, **shapes, start=None, inputs=ten)
 import io
 from PIL import Image

@@ -1,0 +1,153 @@
+"""What if a part of the input were not there: the prediction without it, beside what random parts of the same shape
+and area do to it.
+
+    altered = filler where the region is (erase, replace) or is not (keep), x elsewhere
+
+Random regions are the same region moved. Where a region means no more to the network than its position by chance, it
+and the random ones are exchangeable, so the number of random ones that it beats is uniform over 0..n; equal scores
+count against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.core.errors import BadParameter
+from app.core.schemas.regions import Filler, Mode
+from backend.attribution.explain import check_input, resolve_target
+from backend.attribution.network.cache import steady
+from models.model import Model
+
+RANDOM = 20
+"""Random regions beside each region."""
+SAME = 1e-6
+"""Changes of a probability that differ by less count as equal: sums in float32 differ by as much from batch to batch."""
+NUMBERS = 2**22
+"""Numbers of inputs sent in one batch: 22 photos of 224 x 224 fit."""
+
+
+def fillers(model: Model) -> tuple[Filler, ...]:
+    """What can stand in place of a region, the default first."""
+    return (*model.input.baselines, "noise")
+
+
+def filled(model: Model, x: Tensor, filler: Filler | None, seed: int) -> Tensor:
+    """The whole input replaced, same shape as `x [1, C, H, W]`. noise: its own cells in random order, all channels of a
+    cell together, so that every value is one that it had. Raises InvalidInput for a filler that is not offered."""
+    if filler != "noise":
+        if filler is not None and filler not in model.input.baselines:
+            raise BadParameter(
+                f"This model's inputs can be filled with {', '.join(fillers(model)[:-1])} or noise.",
+                field="filler",
+            )
+        return model.input.baseline(x, filler)
+    cells = x.flatten(2)
+    order = torch.randperm(cells.shape[2], generator=torch.Generator().manual_seed(seed))
+    return cells[:, :, order.to(x.device)].reshape(x.shape)
+
+
+def altered(
+    model: Model, x: Tensor, inside: np.ndarray, mode: Mode, filler: Filler | None = None, seed: int = 0
+) -> Tensor:
+    """`x [1, C, H, W]` altered in regions `inside`, bool `[H, W]` or `[N, H, W]`: one altered input each."""
+    regions = torch.from_numpy(inside.reshape(-1, *inside.shape[-2:])).to(x.device)
+    goes = ~regions if mode == "keep" else regions
+    return torch.where(goes[:, None], filled(model, x, filler, seed), x)
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """regions: bool `[N, H, W]`. wrapped: whether they may run over the border to the other side."""
+
+    regions: np.ndarray
+    wrapped: bool
+
+
+def random_regions(
+    inside: np.ndarray, seed: int, count: int = RANDOM, columns: int | None = None
+) -> Placements:
+    """The region moved to other places, each as likely as any other, none twice and none where it is.
+
+    They stay inside the grid; only where that leaves fewer than `count` other places do they run over the border, and
+    fewer than `count` come back where there are no more. columns: as many are filled by the recording, the rest is
+    padding, where nothing is put unless the region itself reaches into it.
+    """
+    width = inside.shape[1] if columns is None or inside[:, columns:].any() else max(1, columns)
+    part = inside[:, :width]
+    rng = np.random.default_rng(seed)
+    shifts = _inside_shifts(part)
+    wrapped = len(shifts) < count
+    if wrapped:
+        shifts = [
+            (down, right)
+            for down in range(part.shape[0])
+            for right in range(width)
+            if (down, right) != (0, 0)
+        ]
+    seen, regions = {part.tobytes()}, []
+    for place in rng.permutation(len(shifts)):
+        moved = np.roll(part, shifts[place], (0, 1))
+        if moved.tobytes() not in seen:
+            seen.add(moved.tobytes())
+            regions.append(np.pad(moved, ((0, 0), (0, inside.shape[1] - width))))
+        if len(regions) == count:
+            break
+    return Placements(np.array(regions, bool).reshape(-1, *inside.shape), wrapped)
+
+
+def _inside_shifts(part: np.ndarray) -> list[tuple[int, int]]:
+    """(down, right) for which the region's bounding box stays inside the grid, without (0, 0)."""
+    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+    down = range(-int(rows[0]), part.shape[0] - int(rows[-1]))
+    right = range(-int(columns[0]), part.shape[1] - int(columns[-1]))
+    return [(i, j) for i in down for j in right if (i, j) != (0, 0)]
+
+
+@dataclass(frozen=True, eq=False)
+class WhatIf:
+    """logits `[2 + n, classes]`: as it is, altered, altered in n random regions; probabilities the same, float64.
+    stronger_than: see `stronger`."""
+
+    logits: Tensor
+    probabilities: np.ndarray
+    target: int
+    stronger_than: int
+    wrapped: bool
+
+
+def stronger(before: float, after: float, randoms: np.ndarray, mode: Mode) -> int:
+    """How many random regions change the probability less, whichever way; of `keep`, how many leave less of it."""
+    if mode == "keep":
+        return int((after - randoms > SAME).sum())
+    return int((abs(after - before) - np.abs(randoms - before) > SAME).sum())
+
+
+def what_if(
+    model: Model,
+    x: Tensor,
+    inside: np.ndarray,
+    mode: Mode = "erase",
+    filler: Filler | None = None,
+    target: int | None = None,
+    seed: int = 0,
+    columns: int | None = None,
+) -> WhatIf:
+    """x `[1, C, H, W]`; inside: bool `[H, W]` of the display grid; columns: see `random_regions`. Raises BadParameter,
+    InvalidInput."""
+    with steady(model), torch.inference_mode():
+        x = check_input(model, x)
+        target = resolve_target(model, x, target)
+        randoms = random_regions(inside, seed, columns=columns)
+        asked = torch.cat(
+            [x, altered(model, x, np.concatenate([inside[None], randoms.regions]), mode, filler, seed)]
+        )
+        size = max(1, NUMBERS // x.numel())
+        logits = torch.cat([model.logits(part.clone()) for part in asked.split(size)]).double().cpu()
+    probabilities = model.probabilities(logits).numpy()
+    before, after, others = probabilities[0, target], probabilities[1, target], probabilities[2:, target]
+    count = stronger(before, after, others, mode)
+    return WhatIf(logits, probabilities, target, count, randoms.wrapped)
