@@ -22,6 +22,7 @@ COMPUTING = (
     "models",
     "backend/attribution",
     "backend/tasks",
+    "app/core/check_results.py",
     "app/core/concept_results.py",
     "app/core/lens_results.py",
     "app/core/internals_results.py",

@@ -14,6 +14,7 @@ from app.core.schemas.catalogue import (
     ModelInfo,
     ModelRequest,
 )
+from app.core.schemas.checks import Checks, ChecksRequest, Sanity, SanityRequest
 from app.core.schemas.concepts import (
     AnalysisInput,
     Concept,
@@ -87,6 +88,8 @@ __all__ = [
     "Candidate",
     "Catalogue",
     "Check",
+    "Checks",
+    "ChecksRequest",
     "ClassScore",
     "Concept",
     "ConceptAnalysis",
@@ -141,6 +144,8 @@ __all__ = [
     "Request",
     "Sample",
     "SamplePair",
+    "Sanity",
+    "SanityRequest",
     "Spot",
     "SpotRequest",
     "StageInfo",

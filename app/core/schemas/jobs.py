@@ -26,6 +26,8 @@ JobKind = Literal[
     "maximisation",
     "lens",
     "whatif",
+    "checks",
+    "sanity",
     "pack",
     "unpack",
 ]

@@ -46,7 +46,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     fit = (await lookup.expected_fits(services, model))[body.method]
     if not fit.ok:
         raise Incompatible(fit.reason, field="method")
-    layer = _layer(body.layer, model, method.uses_layer)
+    layer = layer_of(body.layer, model, method.uses_layer)
     params = complete_params(method.schema_, fit, body.params)
     request = body.model_dump(mode="json") | {"layer": layer, "params": params}
     model.require_target(body.target)
@@ -79,7 +79,7 @@ async def explain(body: ExplanationRequest, services: Backend, client: Client) -
     return Response(view(row).model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
 
-def _layer(name: str | None, model: lookup.KnownModel, uses_layer: bool) -> str | None:
+def layer_of(name: str | None, model: lookup.KnownModel, uses_layer: bool) -> str | None:
     """The layer to explain: the model's default when the request names none; None for methods without a
     layer."""
     if not uses_layer:

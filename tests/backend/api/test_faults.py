@@ -128,9 +128,22 @@ def writing(
             f"/inputs/{photo}/region", json={"boxes": [[2, 9, 2, 9]]}
         ),
         ("DELETE", "/v1/inputs/{id}/region"): lambda: client.delete(f"/inputs/{NOWHERE}/region"),
+        ("POST", "/v1/checks"): lambda: client.post("/checks", json={"explanation": NOWHERE}),
+        ("POST", "/v1/sanity"): lambda: client.post(
+            "/sanity", json={"model": "tiny", "method": "ramp", "params": {"n_samples": 1 + seed}}
+        ),
         **{
             ("DELETE", f"/v1/{kind}/{{id}}"): lambda kind=kind: client.delete(f"/{kind}/{NOWHERE}")
-            for kind in ("lens", "internals", "ablations", "spots", "maximisations", "whatifs")
+            for kind in (
+                "lens",
+                "internals",
+                "ablations",
+                "spots",
+                "maximisations",
+                "whatifs",
+                "checks",
+                "sanity",
+            )
         },
         ("DELETE", "/v1/jobs/{id}"): lambda: client.delete(f"/jobs/{NOWHERE}"),
     }

@@ -54,6 +54,9 @@ small = {"n_samples": 16, "n_steps": 8, "n_random": 20}
 for method in METHODS:
     params = {name: n for name, n in small.items() if name in METHODS[method].Params.model_fields}
     run("explanation", input=picture, **shapes, method=method, target=0, layer=None, params=params, seed=0, start=None)
+checked = {"input": picture, **shapes, "explanation": "e" * 64, "method": "saliency", "target": 0}
+run("checks", **checked, values=files.put_array(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)))
+run("sanity", **shapes, method="saliency")
 run("prediction", input=picture, **shapes, start=None)
 run("prediction", input=sound, model="cough_check", upload=None, start=None)
 run("speed", **shapes)
@@ -127,6 +130,7 @@ def test_all_code_that_a_job_loads_is_in_the_key(after_every_job):
         "backend/attribution/types.py",
         "models/media/images.py",
         "app/core/concept_results.py",
+        "app/core/check_results.py",
         "app/core/lens_results.py",
         "backend/tasks/prediction.py",
     ],
