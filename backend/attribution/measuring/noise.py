@@ -24,7 +24,7 @@ CopiesParam = Annotated[
 
 class SensitivityParams(Params):
     n_samples: CopiesParam = 10
-    bound: float = Field(
+    lower_bound: float = Field(
         0.2,
         ge=1e-6,
         le=10.0,
@@ -38,7 +38,9 @@ def sensitivities(case: Case, params: SensitivityParams) -> np.ndarray:
     length = float(np.linalg.norm(case.values))
     if length == 0 or not np.isfinite(length):
         raise Unmeasured("The numbers of this map are too small or too large to compare maps with.")
-    copies = (case.again.noisy("uniform", params.bound, number)[1] for number in range(params.n_samples))
+    copies = (
+        case.again.noisy("uniform", params.lower_bound, number)[1] for number in range(params.n_samples)
+    )
     return np.array([np.linalg.norm(case.values - other) / length for other in copies])
 
 

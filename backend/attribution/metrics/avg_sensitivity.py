@@ -13,7 +13,7 @@ from backend.attribution.metrics import register
 class AvgSensitivity(Metric[SensitivityParams]):
     """Mean over noisy copies x' of |R(x) - R(x')| / |R(x)|, Frobenius norms of the maps `[H, W]`; x' = x + uniform noise, same class,
     layer, parameters and seed. Quantus' number, with 10 copies by default where it takes 200. Captum's `sensitivity_max` is the
-    largest of the same, without the division by default. The interval is Student's over the copies."""
+    largest of the same. The interval is Student's over the copies."""
 
     key: ClassVar[str] = "avg_sensitivity"
     title: ClassVar[str] = "Average sensitivity"

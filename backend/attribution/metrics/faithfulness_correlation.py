@@ -31,7 +31,7 @@ class FaithfulnessCorrelationParams(Replaced):
         title="Runs",
         description="How many random subsets are removed; the interval shrinks with the square root.",
     )
-    subset: int = Field(
+    subset_size: int = Field(
         224,
         ge=1,
         le=1_000_000,
@@ -78,7 +78,7 @@ class FaithfulnessCorrelation(Metric[FaithfulnessCorrelationParams]):
         if np.ptp(case.values) == 0:
             raise Unmeasured("All cells of this map are alike: nothing can correlate with it.")
         shape = tuple(case.x.shape[1:])
-        size = min(params.subset, math.prod(shape) // 2)
+        size = min(params.subset_size, math.prod(shape) // 2)
         drawn = subsets(case.rng(2), params.n_runs, math.prod(shape), size)
         cells = case.values.ravel()[drawn % case.values.size]
         name = f"subsets {case.seed} {params.n_runs} {size}"
@@ -98,7 +98,7 @@ class FaithfulnessCorrelation(Metric[FaithfulnessCorrelationParams]):
             interval=fisher(value, params.n_runs),
             other=None if second is None else pearson(cells.sum(1), falls(second)),
             note=""
-            if size == params.subset
+            if size == params.subset_size
             else f"Subsets are of {size} values: half of what this input has.",
         )
 

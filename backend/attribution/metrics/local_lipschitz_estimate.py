@@ -20,9 +20,9 @@ class LipschitzParams(Params):
 
 @register
 class LocalLipschitzEstimate(Metric[LipschitzParams]):
-    """Largest over noisy copies x' of sum |R(x) - R(x')| / |x - x'|, each map `[H, W]` over its largest absolute value, Euclidean
-    below; x' = x + normal noise. Quantus' number, with 10 copies by default where it takes 200. No interval: see the maximum
-    sensitivity. It grows with the number of cells: compare it on one grid only."""
+    """Largest over noisy copies x' of |R(x) - R(x')| / |x - x'|, Euclidean, each map `[H, W]` over its largest absolute value;
+    x' = x + normal noise. Quantus' number, with 10 copies by default where it takes 200. No interval: see the maximum
+    sensitivity."""
 
     key: ClassVar[str] = "local_lipschitz_estimate"
     title: ClassVar[str] = "Local Lipschitz estimate"
@@ -45,7 +45,7 @@ class LocalLipschitzEstimate(Metric[LipschitzParams]):
         for number in range(params.n_samples):
             x, values = case.again.noisy("normal", params.noise, number)
             moved = float((x - case.x).double().norm())
-            rates.append(float(np.abs(own - scaled(values)).sum()) / (moved + 1e-10))
+            rates.append(float(np.linalg.norm(own - scaled(values))) / (moved + 1e-10))
         return Value(max(rates))
 
 

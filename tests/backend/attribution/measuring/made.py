@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import nn
 
+import models
 from backend.attribution.types import Attribution
 
 
@@ -22,3 +25,15 @@ def map_of(values: np.ndarray, **more) -> Attribution:
 def noise(seed: int = 0, size: int = 32) -> np.ndarray:
     """Signed, float32 `[H, W]`."""
     return np.random.default_rng(seed).standard_normal((size, size)).astype(np.float32)
+
+
+def one_channel() -> tuple[models.Model, torch.Tensor]:
+    """A small network for pictures of one channel on the scale 0 to 1, black is 0; and an input."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        net = nn.Sequential(
+            nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(6 * 64, 3)
+        )
+        x = torch.rand(1, 1, 32, 32)
+    spec = models.ImageInput(size=(32, 32), mean=0.0, std=1.0, channels=1)
+    return models.wrap(net, labels=["a", "b", "c"], input=spec), x

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,3 +240,11 @@ def test_a_method_with_a_sum_rule_says_by_how_much_it_misses_it(model, method):
     else:
         assert measured.value is None
         assert "has no sum rule" in measured.note
+
+
+def test_the_documentation_has_them_all():
+    table = (Path(__file__).parents[4] / "docs" / "measuring.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.M))
+    assert list(rows) == list(METRICS)
+    for key, row in rows.items():
+        assert row.startswith(f"{METRICS[key].family} | {METRICS[key].better} |"), key
