@@ -48,6 +48,9 @@ class Limits(BaseModel):
     uploads."""
     jobs_waiting: Count = 200
     job_seconds: Seconds = 600.0
+    study_seconds: Seconds = 12 * 3600.0
+    study_cells: Count = 20_000
+    """Methods times inputs of a study."""
     job_bytes: Annotated[int, Field(ge=256 * MiB)] = 4 * 1024 * MiB
     decode_seconds: Seconds = 30.0
     connections: Count = 512

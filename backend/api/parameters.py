@@ -99,7 +99,7 @@ def check_cost(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any], l
     seconds = estimate(schema, fit, params)
     if seconds is None or seconds <= limit:
         return seconds
-    took = f"This would take about {_duration(seconds)}, and {_duration(limit)} are allowed"
+    took = f"This would take about {duration(seconds)}, and {duration(limit)} are allowed"
     names = sorted(scaling(schema), key=lambda name: -ratio(name, schema, fit, params))
     if not names:
         raise TooExpensive(f"{took}; choose a lighter method or a smaller model.", field="method")
@@ -112,7 +112,7 @@ def check_cost(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any], l
     raise TooExpensive(f"{took}; with {name} at most {rounded:,} it would fit.", field=f"params.{name}")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} seconds"
     if seconds < 7200:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from app.core.errors import EvidentError, JobFailed, NotFound, where
 from app.core.settings import Settings
+from backend.jobs.evaluation import Evaluations
 from backend.jobs.keys import WEIGHTS, canonical, conditions, files_in, job_key, python_files
 from backend.jobs.problems import from_problem
 from backend.jobs.service import Jobs
@@ -52,6 +53,7 @@ class Services:
         self.spool = Spool(settings.data.resolve() / "spool")
         self.engine = create_engine(settings, plugins, preload)
         self.jobs = Jobs(self.store, self.engine, self.spool, settings.limits, conditions(settings))
+        self.evaluations = Evaluations(self.jobs)
         self._descriptions: dict[str, tuple[str, dict[str, Any]]] = {}
         self.known_models: dict[str, tuple[Description, Any]] = {}
         """`lookup.KnownModel` by key, with the description it was made of: a network with a thousand labels takes

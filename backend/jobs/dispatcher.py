@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from typing import cast
+from typing import Any, cast
 
 from app.core.errors import Cancelled, EvidentError, JobFailed, NoSpace, NotFound, StorageUnavailable, where
 from backend.jobs.problems import as_problem
@@ -25,12 +26,18 @@ POLL = 1.0
 ACCEPT_TRIES = 3
 """How often a result that the table does not take for no known reason is offered to it."""
 HEARTBEAT = LEASE / 4
+STUDIES = 4
+"""Studies that one server conducts at a time."""
+Conduct = Callable[[JobRow], Coroutine[Any, Any, Stored]]
+"""Does the work of a study by submitting other jobs; stops with Cancelled when the spool asks for it."""
 
 
 class Dispatcher:
     """Runs the jobs that this process has claimed. Never blocks the event loop."""
 
     def __init__(self, store: Store, queue: Queue, engine: Engine, spool: Spool, signals: Signals) -> None:
+        self.conducts: dict[str, Conduct] = {}
+        """By kind: jobs that no worker runs."""
         self.store, self.queue, self.engine, self.spool, self.signals = store, queue, engine, spool, signals
         self._running: dict[str, tuple[Group, asyncio.Task[None]]] = {}
         self._unwanted: dict[str, float | None] = {}
@@ -75,6 +82,7 @@ class Dispatcher:
                 for group in self.engine.capacity:
                     await self._feed(group, group)
                 await self._feed("compute", "short")  # short work never waits beside a free worker
+                await self._feed("study", "study")
             except Exception as error:
                 log.warning(
                     "the dispatcher could not read the job table; it tries again: %s", type(error).__name__
@@ -84,9 +92,8 @@ class Dispatcher:
 
     async def _feed(self, workers: Group, line: Group) -> None:
         """Gives jobs of one line to workers of one group, until either has no more."""
-        while (
-            not self.stopping
-            and sum(group == workers for group, _ in self._running.values()) < self.engine.capacity[workers]
+        while not self.stopping and sum(group == workers for group, _ in self._running.values()) < (
+            STUDIES if workers == "study" else self.engine.capacity[workers]
         ):
             claimed = await self.store.run(self.queue.claim, line)
             if claimed is None:
@@ -132,6 +139,9 @@ class Dispatcher:
         try:
             with full_disk():
                 self.spool.open(row.key)
+            if lane == "study":
+                conduct = self.conducts[row.kind](row)
+                return asyncio.run_coroutine_threadsafe(conduct, asyncio.get_running_loop())
             future = self.engine.submit(row.kind, row.payload, row.key, lane)
             # Stopped after the claim, before there was anything to stop:
             if self._unwanted.get(row.key) == row.started:

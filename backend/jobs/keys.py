@@ -26,6 +26,7 @@ COMPUTING = (
     "app/core/concept_results.py",
     "app/core/lens_results.py",
     "app/core/internals_results.py",
+    "app/core/evaluation_results.py",
     "app/core/schemas",
 )
 """Packages and files whose code decides a result, numbers or form; routes, pages and the store do not. A test

@@ -3,15 +3,30 @@ store's threads."""
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, delete, func, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from app.core.errors import Busy, NotFound
 from app.core.settings import Limits
+from backend.jobs.keys import canonical
 from backend.jobs.owners import is_dead, owner_name
 from backend.jobs.workers.protocol import Group, Stored, group_of
 from backend.store import Store
@@ -23,10 +38,13 @@ LEASE = 8.0
 """Seconds after its last sign of life that an owner counts as dead."""
 ATTACHED = "given/"
 """Names of the blobs that came with a job; it holds them until it ends."""
+ASKED_TOGETHER = 500
+"""Keys in one statement: databases take thousands at most."""
 LANES: dict[Group, tuple[str, ...]] = {
     "compute": ("interactive", "batch"),
     "short": ("short",),
     "decode": ("decode",),
+    "study": ("study",),
 }
 
 
@@ -278,7 +296,13 @@ class Queue:
         with self.store.engine.connect() as connection:
             return self.store.references(connection, f"job:{key}")
 
-    def listing(self, client: str | None, states: tuple[str, ...] | None, limit: int) -> list[JobRow]:
+    def listing(
+        self,
+        client: str | None,
+        states: tuple[str, ...] | None,
+        limit: int,
+        kinds: Collection[str] | None = None,
+    ) -> list[JobRow]:
         """Active ones first, then the newest."""
         statement = (
             select(jobs)
@@ -289,6 +313,8 @@ class Queue:
             statement = statement.where(jobs.c.client == client)
         if states is not None:
             statement = statement.where(jobs.c.state.in_(states))
+        if kinds is not None:
+            statement = statement.where(jobs.c.kind.in_(kinds))
         with self.store.engine.connect() as connection:
             return [_row(row, False) for row in connection.execute(statement).mappings()]
 
@@ -297,6 +323,32 @@ class Queue:
         statement = select(jobs).where(jobs.c.kind == kind, jobs.c.state == "done").order_by(jobs.c.created)
         with self.store.engine.connect() as connection:
             return [_row(row, False) for row in connection.execute(statement).mappings()]
+
+    def states(self, keys: Collection[str]) -> dict[str, str]:
+        """Of those that there are."""
+        return {row.key: row.state for row in self._rows_of(keys, jobs.c.key, jobs.c.state)}
+
+    def outcomes(
+        self, keys: Collection[str]
+    ) -> dict[str, tuple[dict[str, Any] | None, dict[str, Any] | None]]:
+        """Result and error of those that have ended."""
+        rows = self._rows_of(keys, jobs.c.key, jobs.c.state, jobs.c.result, jobs.c.error)
+        return {row.key: (row.result, row.error) for row in rows if row.state not in ACTIVE}
+
+    def _rows_of(self, keys: Collection[str], *columns: Column[Any]) -> list[Any]:
+        ordered = list(keys)
+        with self.store.engine.connect() as connection:
+            return [
+                row
+                for start in range(0, len(ordered), ASKED_TOGETHER)
+                for row in connection.execute(
+                    select(*columns).where(jobs.c.key.in_(ordered[start : start + ASKED_TOGETHER]))
+                )
+            ]
+
+    def keys_of_kind(self, kind: str) -> set[str]:
+        with self.store.engine.connect() as connection:
+            return set(connection.execute(select(jobs.c.key).where(jobs.c.kind == kind)).scalars())
 
     def active(self, keys: Collection[str]) -> set[str]:
         """Those of `keys` that wait or run."""
@@ -352,9 +404,36 @@ def _accept_explanation(queue: Queue, connection: Connection, row: JobRow) -> No
         )
 
 
+def _accept_cell(queue: Queue, connection: Connection, row: JobRow) -> None:
+    """What such a cell took is expected of the next one."""
+    result, payload = row.result or {}, row.payload
+    upload = payload.get("upload")
+    if (
+        result.get("seconds", 0) > 0
+        and payload.get("digest")
+        and (not upload or queue.store.lists(connection, upload["key"]))
+    ):
+        remember(
+            connection,
+            model=payload["model"],
+            digest=payload["digest"],
+            method=cell_name(payload["method"], payload["metrics"], payload["metric_params"]),
+            conditions=queue.conditions,
+            passes=1,
+            seconds=result["seconds"],
+        )
+
+
+def cell_name(method: str, metrics: Collection[str], metric_params: Mapping[str, Any]) -> str:
+    """What the seconds of a cell are remembered under, see `runs`."""
+    measured = hashlib.sha256(canonical([sorted(metrics), dict(metric_params)]).encode()).hexdigest()
+    return f"cell:{method[:50]}:{measured[:16]}"
+
+
 ACCEPTED: dict[str, Callable[[Queue, Connection, JobRow], None]] = {
     "model": _accept_model,
     "explanation": _accept_explanation,
+    "cell": _accept_cell,
 }
 """Per kind, an effect of a finished job in the transaction that accepts it, so that it happens exactly
 once."""

@@ -76,13 +76,16 @@ class Jobs:
         known to be short. attachments: blobs that it needs, in `folder`.
         Raises NotFound (kind, input), Busy, NoSpace.
         """
-        task = TASKS[kind]
+        if kind in self.dispatcher.conducts:
+            line, rank = "study", 0
+        else:
+            line, rank = lane or TASKS[kind].lane, TASKS[kind].rank
         row = await self.store.run(
             self.queue.submit,
             key,
             kind,
-            lane=lane or task.lane,
-            rank=task.rank + priority,
+            lane=line,
+            rank=rank + priority,
             payload=payload,
             title=title,
             client=client,
@@ -101,10 +104,14 @@ class Jobs:
         return await self._with_progress(await self.store.run(self.queue.get, key))
 
     async def list(
-        self, client: str | None = None, states: tuple[JobState, ...] | None = None, limit: int = 200
+        self,
+        client: str | None = None,
+        states: tuple[JobState, ...] | None = None,
+        limit: int = 200,
+        kinds: Collection[str] | None = None,
     ) -> list[JobRow]:
         """Active ones first, then the newest."""
-        rows = await self.store.run(self.queue.listing, client, states, limit)
+        rows = await self.store.run(self.queue.listing, client, states, limit, kinds)
         return [await self._with_progress(row) for row in rows]
 
     async def wait(self, key: str, seconds: float) -> JobRow:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from backend.store.blobs import Blobs
 
-Lane = Literal["interactive", "batch", "short", "decode"]
+Lane = Literal["interactive", "batch", "short", "decode", "study"]
 P = TypeVar("P", bound=Payload)
 R = TypeVar("R")
 log = logging.getLogger("evident.worker")

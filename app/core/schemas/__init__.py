@@ -25,6 +25,14 @@ from app.core.schemas.concepts import (
     ExampleRef,
     ExamplesRequest,
 )
+from app.core.schemas.evaluations import (
+    Evaluation,
+    EvaluationAdvice,
+    EvaluationListing,
+    EvaluationPrice,
+    EvaluationRequest,
+    EvaluationSet,
+)
 from app.core.schemas.explanations import (
     ArrayInfo,
     Explanation,
@@ -99,6 +107,12 @@ __all__ = [
     "Cough",
     "CoughScore",
     "Credit",
+    "Evaluation",
+    "EvaluationAdvice",
+    "EvaluationListing",
+    "EvaluationPrice",
+    "EvaluationRequest",
+    "EvaluationSet",
     "ExampleRef",
     "ExamplesRequest",
     "Explanation",

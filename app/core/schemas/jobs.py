@@ -30,6 +30,8 @@ JobKind = Literal[
     "sanity",
     "pack",
     "unpack",
+    "evaluation",
+    "cell",
 ]
 
 

@@ -13,15 +13,21 @@ from backend.api.http.strict import StrictRoute
 from backend.store import JobRow
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
-LISTED = frozenset(get_args(JobKind)) - {"catalogue", "speed", "judgement", "concept_examples"}
-"""Kinds that `GET /jobs` lists: not the server's own work (catalogue, speed of models, strips of concepts)."""
+LISTED = frozenset(get_args(JobKind)) - {
+    "catalogue",
+    "speed",
+    "judgement",
+    "concept_examples",
+    "cell",
+}
+"""Kinds that `GET /jobs` lists: not the server's own work (catalogue, speed of models, strips of concepts), nor
+the parts of a study."""
 
 
 @router.get("/jobs")
 async def jobs(services: Backend, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[Job]:
     """Active ones first, then the newest."""
-    rows = await services.jobs.list(limit=limit)
-    return [row.as_job() for row in rows if row.kind in LISTED]
+    return [row.as_job() for row in await services.jobs.list(limit=limit, kinds=LISTED)]
 
 
 @router.get("/jobs/{id}")

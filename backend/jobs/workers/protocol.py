@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from backend.tasks import Lane
 
-Group = Literal["compute", "short", "decode"]
+Group = Literal["compute", "short", "decode", "study"]
 """Workers come in three kinds, so that long work never holds up short work; `interactive` and `batch`
-tasks share the first."""
+tasks share the first. A `study` needs no worker: the server conducts it, job by job."""
 
 TRIES = 3
 """A task whose worker dies is started again at most twice."""
 
 
 def group_of(lane: Lane) -> Group:
-    return lane if lane in ("decode", "short") else "compute"
+    return lane if lane in ("decode", "short", "study") else "compute"
 
 
 @dataclass(frozen=True)

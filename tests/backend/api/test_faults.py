@@ -143,8 +143,19 @@ def writing(
                 "whatifs",
                 "checks",
                 "sanity",
+                "evaluations",
             )
         },
+        ("POST", "/v1/evaluations"): lambda: client.post(
+            "/evaluations",
+            json={
+                "model": "tiny",
+                "inputs": [photo],
+                "methods": ["ramp"],
+                "metrics": ["sparseness"],
+                "seed": seed,
+            },
+        ),
         ("DELETE", "/v1/jobs/{id}"): lambda: client.delete(f"/jobs/{NOWHERE}"),
     }
 
@@ -153,6 +164,7 @@ def test_every_route_that_writes_is_here(client: httpx.Client) -> None:
     only_read = {
         ("POST", "/v1/hub/recognise"),
         ("POST", "/v1/hub/labels"),
+        ("POST", "/v1/evaluations/price"),
     }  # what they are sent, and keep nothing
     assert set(writing(client, NOWHERE, 0)) == {key for key in tables() if key[0] != "GET"} - only_read
 

@@ -105,7 +105,6 @@ def test_methods_and_paths(client: httpx.Client, server: Running, after: After) 
     for path in (
         "/lens",
         "/internals",
-        "/evaluations",
         "/cases",
         "/nothing",
         "/inputs/",

@@ -25,8 +25,15 @@ NAMES = (
     "striped",
     "0" * 64,
 )
-PLACES = {"name": "0.png", "number": "0", "filter": "0", "epoch": "0"}
+PLACES = {"name": "0.png", "number": "0", "filter": "0", "epoch": "0", "index": "0"}
 """What stands in an address where no name of a model, method or job does."""
+QUERY = {
+    "ids": "0" * 64,
+    "explanations": "0" * 64,
+    "model": "shapes",
+    "method": "lrp",
+    "metric": "sparseness",
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +78,7 @@ def test_no_get_starts_anything(offline: Running) -> None:
                 address = path
                 for parameter in route.param_convertors:
                     address = address.replace(f"{{{parameter}}}", PLACES.get(parameter, name))
-                answer = client.get(address, params={"ids": "0" * 64, "explanations": "0" * 64})
+                answer = client.get(address, params=QUERY)
                 assert answer.status_code in (200, 404, 409), (address, answer.text)
     assert settled(offline) == before
 

@@ -144,6 +144,7 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
         "spot",
         "maximisation",
         "whatif",
+        "evaluation",
     }
     assert client.get("/jobs?limit=0").status_code == 422
     assert client.delete(f"/jobs/{id}").status_code == 204

@@ -59,6 +59,9 @@ run("checks", **checked, values=files.put_array(np.random.default_rng(0).normal(
 run("sanity", **shapes, method="saliency")
 run("prediction", input=picture, **shapes, start=None)
 run("prediction", input=sound, model="cough_check", upload=None, start=None)
+measured = {"metrics": ["sparseness", "relevance_mass_accuracy"], "metric_params": {}, "target": "label"}
+run("cell", **shapes, set="shapes", number=1, method="grad_cam", **measured)
+run("cell", **shapes, input=picture, label=1, method="uniform", **measured)
 run("speed", **shapes)
 run("judgement", **shapes, inputs=[picture])
 run("concept_examples", ref="striped")
@@ -132,6 +135,7 @@ def test_all_code_that_a_job_loads_is_in_the_key(after_every_job):
         "app/core/concept_results.py",
         "app/core/check_results.py",
         "app/core/lens_results.py",
+        "app/core/evaluation_results.py",
         "backend/tasks/prediction.py",
     ],
 )

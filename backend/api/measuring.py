@@ -1,0 +1,253 @@
+"""What a study was asked to do, made complete: inputs with what is known of them, methods that fit, metrics, cost."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from app.core.cost import estimate
+from app.core.errors import BadParameter, NotFound, TooExpensive
+from app.core.schemas import EvaluationPrice, EvaluationRequest, Fit, MethodInfo, MetricInfo
+from backend.api import lookup
+from backend.api.parameters import complete_params, duration
+from backend.jobs.evaluation import cell_keys
+from backend.jobs.queue import cell_name
+from backend.scoring.study import CONTROLS
+from backend.store.runs import recent
+from backend.tasks.evaluation import EvaluationPayload, PlannedInput, PlannedMethod
+from backend.tasks.sets import fitting_set
+
+if TYPE_CHECKING:
+    from backend.api.services import Services
+
+PASSES = 100
+"""Passes of a metric that says nothing about its cost, to expect of a first study."""
+SHOWN = ("key", "title", "short", "family", "better", "low", "high")
+
+
+async def planned(body: EvaluationRequest, services: Services) -> EvaluationPayload:
+    """Raises NotFound, BadParameter, Incompatible."""
+    model = await lookup.model(services, body.model)
+    model.require_available()
+    network = await services.network(body.model)
+    metrics = _chosen("metric", "metrics", body.metrics, await _metrics(services))
+    methods = _chosen("method", "methods", body.methods, await _methods(services))
+    if isinstance(body.target, int):
+        model.require_target(body.target)
+        if body.target < 0:
+            raise BadParameter("The class must be a whole number from 0.", field="target")
+    inputs: list[PlannedInput] = []
+    title, count = "", 0
+    if (body.inputs is None) == (body.set is None):
+        raise BadParameter("Name either inputs or a set, not both.", field="inputs")
+    if body.set is not None:
+        chosen = fitting_set(body.set, model.info.modalities, model.info.labels)
+        title, count = chosen.title, chosen.count if body.count is None else body.count
+        if not chosen.more and count > chosen.count:
+            raise BadParameter(f"This set has {chosen.count} inputs.", field="count")
+        if body.target == "label" and not chosen.labelled:
+            raise BadParameter(
+                "The inputs of this set have no labels; explain the predicted class.", field="target"
+            )
+    else:
+        inputs = await _inputs(body, services, model)
+        count = len(inputs)
+    return EvaluationPayload(
+        model=network.model,
+        upload=network.upload,
+        digest=network.digest,
+        identity=model.identity,
+        labels=model.info.labels,
+        title=model.info.title,
+        inputs=inputs,
+        set=body.set,
+        set_title=title,
+        count=count,
+        methods=[*_fitted(body, methods, model.fits), *_controls()],
+        metrics=[metric.model_dump(include=set(SHOWN)) for metric in metrics],
+        metric_params=_metric_params(body, metrics),
+        seed=body.seed,
+        target=body.target,
+        request=body.model_dump(mode="json"),
+    )
+
+
+async def _inputs(
+    body: EvaluationRequest, services: Services, model: lookup.KnownModel
+) -> list[PlannedInput]:
+    ids = body.inputs or []
+    if not ids:
+        raise BadParameter("A study needs inputs: name at least one.", field="inputs")
+    if len(set(ids)) != len(ids):
+        raise BadParameter("The list of inputs names one twice; every input counts once.", field="inputs")
+    if body.count is not None:
+        raise BadParameter("The count is of a set; leave inputs out that are not wanted.", field="count")
+    planned: list[PlannedInput] = []
+    for number, id in enumerate(ids):
+        row = await services.store.run(services.store.input, id)
+        model.require_modality(row.modality)
+        label = None
+        if body.target == "label" and label is None:
+            raise BadParameter(
+                f"Input {number + 1} has no label among this network's classes; explain the predicted class.",
+                field="target",
+            )
+        planned.append(PlannedInput(input={"id": row.id}, name=f"Input {number + 1}", label=label))
+    return planned
+
+
+def _fitted(
+    body: EvaluationRequest, methods: Sequence[MethodInfo], fits: Mapping[str, Fit]
+) -> list[PlannedMethod]:
+    """A method that does not fit stays as a row that says why."""
+    for name in body.params:
+        if name not in body.methods:
+            raise BadParameter("There are parameters of a method that is not in the study.", field="params")
+    planned = []
+    for method in methods:
+        fit = fits.get(method.key, Fit(ok=False, reason="This method does not fit this model."))
+        params = complete_params(method.schema_, fit, body.params.get(method.key, {})) if fit.ok else {}
+        reason = "" if fit.ok else fit.reason
+        planned.append(PlannedMethod(key=method.key, title=method.title, params=params, reason=reason))
+    return planned
+
+
+def _controls() -> list[PlannedMethod]:
+    return [PlannedMethod(key=key, title=title, control=True) for key, title in CONTROLS.items()]
+
+
+def _metric_params(body: EvaluationRequest, metrics: Sequence[MetricInfo]) -> dict[str, dict[str, Any]]:
+    """What was chosen, checked; defaults depend on the network and are the metric's own."""
+    by_key = {metric.key: metric for metric in metrics}
+    chosen = {}
+    for key, params in body.metric_params.items():
+        if key not in by_key:
+            raise BadParameter(
+                "There are parameters of a metric that is not in the study.", field="metric_params"
+            )
+        complete = complete_params(by_key[key].schema_, Fit(ok=True), params)
+        if params:
+            chosen[key] = {name: complete[name] for name in params}
+    return chosen
+
+
+def _chosen(what: str, field: str, keys: Sequence[str], there: Mapping[str, Any]) -> list[Any]:
+    if not keys:
+        raise BadParameter(f"A study needs at least one {what}.", field=field)
+    if len(set(keys)) != len(keys):
+        raise BadParameter(f"The list of {field} names one twice.", field=field)
+    for key in keys:
+        if key not in there:
+            near = difflib.get_close_matches(key[:100], there, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(there)}."
+            raise NotFound(f"There is no {what} of that name. {hint}", code=f"unknown_{what}", field=field)
+    return [there[key] for key in keys]
+
+
+async def _metrics(services: Services) -> dict[str, MetricInfo]:
+    catalogue = await lookup.catalogue(services)
+    return {metric.key: metric for metric in catalogue.metrics}
+
+
+async def _methods(services: Services) -> dict[str, MethodInfo]:
+    catalogue = await lookup.catalogue(services)
+    return {method.key: method for method in catalogue.methods}
+
+
+# Cost
+
+
+async def price(study: EvaluationPayload, services: Services) -> EvaluationPrice:
+    """What is not there yet, at the pace of earlier cells, else of the methods alone. Computes nothing."""
+    limits = services.settings.limits
+    methods = [method for method in study.methods if not method.reason]
+    cells = study.count * len(methods)
+    per_input = await _seconds_per_input(study, services)
+    workers = max(1, services.engine.capacity["compute"])
+    if cells > limits.study_cells:
+        fitting = limits.study_cells // max(1, len(methods))
+        return EvaluationPrice(
+            seconds=None if per_input is None else per_input * study.count / workers,
+            cells=cells,
+            known=0,
+            fits=False,
+            text=f"{_size(study, cells)}; {limits.study_cells:,} are allowed: with these methods at most {fitting:,} inputs fit.",
+        )
+    states = await services.store.run(services.jobs.queue.states, list(cell_keys(study).values()))
+    known = sum(state == "done" for state in states.values())
+    left = 1 - known / cells if cells else 0.0
+    seconds = None if per_input is None else per_input * study.count * left / workers
+    fits = seconds is None or seconds <= limits.study_seconds
+    if not fits and per_input:
+        most = math.floor(limits.study_seconds * workers / per_input)
+        text = f"{_size(study, cells)}: about {duration(seconds or 0)}, and {duration(limits.study_seconds)} are allowed; at most {most:,} inputs fit."
+    elif known == cells:
+        text = f"{_size(study, cells)}: all measured before, nothing to wait for."
+    else:
+        about = "nothing is known yet of how long" if seconds is None else f"about {duration(seconds)}"
+        before = f", {known:,} of them measured before" if known else ""
+        text = f"{_size(study, cells)}{before}: {about}."
+    return EvaluationPrice(seconds=seconds, cells=cells, known=known, fits=fits, text=text)
+
+
+def require_affordable(cost: EvaluationPrice) -> None:
+    """Raises TooExpensive."""
+    if not cost.fits:
+        raise TooExpensive(cost.text, field="inputs")
+
+
+def _size(study: EvaluationPayload, cells: int) -> str:
+    return f"{study.count:,} inputs, {cells:,} maps with controls"
+
+
+async def _seconds_per_input(study: EvaluationPayload, services: Services) -> float | None:
+    """Of all its methods. What cells of the same kind took last, else what the map takes and the metrics' passes."""
+    model = await lookup.model(services, study.model)
+    fits = await lookup.expected_fits(services, model)
+    metrics = await _metrics(services)
+    infos = await _methods(services)
+    runs = {}
+    if study.digest is not None:
+        conditions = services.jobs.queue.conditions
+        runs = await services.store.run(recent, services.store, study.model, study.digest, conditions)
+    keys = [metric["key"] for metric in study.metrics]
+    total, anything = 0.0, False
+    for method in study.methods:
+        if method.reason:
+            continue
+        past = runs.get(cell_name(method.key, keys, study.metric_params), [])
+        if past:
+            total, anything = total + median(run.seconds for run in past), True
+            continue
+        own = 0.0
+        if not method.control:
+            own = estimate(infos[method.key].schema_, fits[method.key], method.params) or 0.0
+        measured = sum(_metric_seconds(metrics[key], own, fits) for key in keys if key in metrics)
+        total += own + measured
+        anything = anything or own + measured > 0
+    return total if anything else None
+
+
+def _metric_seconds(metric: MetricInfo, own: float, fits: Mapping[str, Fit]) -> float:
+    """A metric that explains again does so as often as its samples say; one that removes evidence sends passes."""
+    properties = metric.schema_.get("properties", {})
+    counts = [
+        part.get("default")
+        for part in properties.values()
+        if part.get("scales_cost") and isinstance(part.get("default"), int | float)
+    ]
+    if "explain" in metric.needs:
+        return own * math.prod(counts or [1])
+    if "baseline" not in metric.needs:
+        return 0.0
+    return math.prod(counts or [PASSES]) * _forward_seconds(fits)
+
+
+def _forward_seconds(fits: Mapping[str, Fit]) -> float:
+    """Of the method that sends most forward passes and no others."""
+    plain = [fit for fit in fits.values() if fit.seconds and fit.forwards and not fit.backwards]
+    best = max(plain, key=lambda fit: fit.forwards, default=None)
+    return best.seconds / best.forwards if best and best.seconds else 0.0
