@@ -9,6 +9,7 @@ import "./dash/copy_link.mjs";
 import "./evidence/legend.mjs";
 import "./inside/inside.mjs";
 import "./inside/training/training.mjs";
+import "./measure/measure.mjs";
 import "./models/hub.mjs";
 import "./models/offer.mjs";
 import "./models/weights.mjs";

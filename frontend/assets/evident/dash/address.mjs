@@ -1,9 +1,10 @@
 /* The choices of a page as a query, for its address bar: what "Copy link" copies.
-   Read back by address.py of frontend/compare, frontend/concepts and frontend/inside. */
+   Read back by address.py of frontend/compare, frontend/concepts, frontend/inside and frontend/measure. */
 import { toast } from "../core/dialog.mjs";
 import { keepRecent } from "../upload/recent.mjs";
 import { arrive, isSettled, publish } from "./bar.mjs";
 import { equal, seedOf, wantedTarget } from "./stale.mjs";
+import { subjectOfWork } from "./work.mjs";
 
 /** The Compare page as a query. Pure. */
 export function compareQuery(subject, methods, target, params, layer, seed, outlined, beside, paired, ...look) {
@@ -90,6 +91,12 @@ export function insideLink(opened, shown, place) {
   const { input, model, view } = shown;
   const work = input && model && !view ? { input, model, target: shown.class ?? null } : null;
   return publish("/inside", insideQuery(shown, place), work, opened);
+}
+
+/** Clientside callback of Measure: a study is not about the open input, which goes on as it is. */
+export function measureLink(opened, shown) {
+  if (!shown) return window.location.href;
+  return publish("/measure", new URLSearchParams(shown).toString(), subjectOfWork(), opened);
 }
 
 /** Copies the address bar. */

@@ -8,6 +8,7 @@ const PAGES = {
   "/": { body: "compare-body", asks: "query-store" },
   "/concepts": { body: "concepts-body", asks: "concept-query" },
   "/inside": { body: "inside-body", asks: "inside-query" },
+  "/measure": { body: "measure-body", asks: "measure-query" },
 };
 
 /** What the bar says of the page on show; null from the moment an address is asked for until the page is built from it. @type {string | null} */

@@ -25,6 +25,7 @@ const STAYS = {
   "/": { input: ["layer", "params", "beside", "paired"], model: ["methods", "seed", "look", "evidence"] },
   "/concepts": { input: ["concepts", "layers", "negatives"], model: [] },
   "/inside": { input: ["layer", "filter"], model: [] },
+  "/measure": { input: ["set", "inputs", "methods", "metrics", "study"], model: [] },
 };
 
 /**
@@ -55,6 +56,9 @@ export function linkTo(page) {
   const query = queryFor(page, work.subject, work.places[page]);
   return query ? `${page}?${query}` : page;
 }
+
+/** What is worked on, wherever it was chosen. */
+export const subjectOfWork = () => work.subject ?? null;
 
 /**
  * The query of a link that names a model only, with the open input to be taken along if the model takes such inputs.

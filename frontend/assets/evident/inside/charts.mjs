@@ -1,16 +1,7 @@
 /* Small charts of a card: a matrix with its clusters, signed bars, curves. Each answers to the pointer by a title, and opens large. */
 import { el } from "../core/elements.mjs";
+import { svg } from "../core/svg.mjs";
 import { pixelCanvas, signedPixels } from "./kernels.mjs";
-
-const SPACE = "http://www.w3.org/2000/svg";
-
-/** @param {string} tag */
-export function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(SPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  node.append(...children);
-  return node;
-}
 
 /** A matrix in another order of its rows and columns. Pure. */
 export function reordered(values, n, order) {

@@ -1,7 +1,8 @@
 /* The table epoch x layer as colours and numbers. */
 import { el } from "../../core/elements.mjs";
+import { svg } from "../../core/svg.mjs";
 import { table } from "../../maps/colour.mjs";
-import { hatch, runs, short, stepped, svg } from "./plot.mjs";
+import { hatch, runs, short, stepped } from "./plot.mjs";
 import { cellWords, columns, MEASURES, scaleOf, numberOf, written } from "./reading.mjs";
 
 const LEFT = 64;

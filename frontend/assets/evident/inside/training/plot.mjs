@@ -1,28 +1,14 @@
 /* A plot of lines over the epochs: the chosen epoch is a line through it, a click or an arrow key chooses another, and what is under the
    pointer is told in words. */
 import { el } from "../../core/elements.mjs";
+import { svg } from "../../core/svg.mjs";
 import { spread, ticks } from "./reading.mjs";
 
-const NAMESPACE = "http://www.w3.org/2000/svg";
 const LEFT = 44;
 const RIGHT = 78;
 const TOP = 8;
 const BOTTOM = 22;
 const DASHES = ["", "6 3", "2 2", "8 3 2 3"];
-
-/**
- * An element of a drawing.
- * @param {string} tag
- * @param {{[name: string]: any}} attributes
- * @param {...(Node | string | null | undefined | false)} children
- * @returns {any}
- */
-export function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(NAMESPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null && value !== undefined) node.setAttribute(name, String(value));
-  for (const child of children) if (child) node.append(child);
-  return node;
-}
 
 /** The pattern of what is not decided yet; `id` names it in this drawing. */
 export const hatch = (id) =>

@@ -1,0 +1,333 @@
+/* The strip of the Measure page: model, inputs, methods, metrics; what it costs; run, progress, stop. */
+import { callApi } from "../core/api.mjs";
+import { el, icon } from "../core/elements.mjs";
+import { trouble } from "../inside/parts.mjs";
+import * as words from "../maps/words.mjs";
+import { sendFile } from "../upload/sending.mjs";
+import * as choosing from "./choice.mjs";
+import { familiesOf } from "./reading.mjs";
+
+const OWN = "own files";
+
+/** A button that opens a panel below it; one at a time, closed by Escape or a press elsewhere. */
+export function opener(label, name, ...content) {
+  const summary = el("summary", { "aria-label": name }, label);
+  const node = el("details.ev-measure-opener", {}, summary, el("div.ev-measure-panel", {}, ...content));
+  node.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !node.open) return;
+    event.stopPropagation();
+    node.open = false;
+    summary.focus();
+  });
+  return node;
+}
+
+/** @param {HTMLElement} root */
+function closeOthers(root, event) {
+  for (const open of root.querySelectorAll("details.ev-measure-opener[open]"))
+    if (!open.contains(event.target)) open.removeAttribute("open");
+}
+
+const chip = (text, on, onclick, title) =>
+  el(
+    "button.ev-measure-chip",
+    { type: "button", "aria-pressed": String(on), title, onclick },
+    icon(on ? "check" : "close"),
+    el("span", {}, text),
+  );
+
+export class Strip {
+  /**
+   * @param {import("./session.mjs").Session} session
+   */
+  constructor(session) {
+    this.session = session;
+    this.models = el("select.ev-inside-select", { "aria-label": "Model", onchange: () => session.setModel(this.models.value) });
+    this.inputs = el("select.ev-inside-select", { "aria-label": "Inputs", onchange: () => this.choseInputs() });
+    this.file = el("input", { type: "file", multiple: true, hidden: true, onchange: () => this.send() });
+    this.add = el(
+      "button.ev-button.ev-button--small.ev-button--icon",
+      { type: "button", title: "Measure on your own files", "aria-label": "Add your own files", onclick: () => this.file.click() },
+      icon("upload"),
+    );
+    this.sending = el("span.ev-muted.ev-small", { role: "status" });
+    this.methods = el("div.ev-measure-chips", { role: "group", "aria-label": "Methods" });
+    this.metrics = el("div.ev-measure-chips", { role: "group", "aria-label": "Metrics" });
+    this.cost = el("p.ev-measure-cost", { role: "status" });
+    this.work = el("div.ev-measure-work");
+    this.earlier = el("div.ev-measure-earlier");
+    const row = (label, ...parts) =>
+      el("div.ev-measure-line-up", {}, el("span.ev-measure-label", { "aria-hidden": "true" }, label), ...parts);
+    this.node = el(
+      "section.ev-card.ev-measure-strip",
+      { "aria-label": "What is measured" },
+      el(
+        "div.ev-measure-choices",
+        {},
+        row("Model", this.models),
+        row("Methods", this.methods),
+        row("Inputs", this.inputs, this.add, this.file, this.sending),
+        row("Metrics", this.metrics),
+      ),
+      el("div.ev-measure-run", {}, this.cost, this.work, this.earlier),
+    );
+    this.closing = (event) => closeOthers(this.node, event);
+    document.addEventListener("click", this.closing);
+  }
+
+  draw() {
+    this.drawSource();
+    this.drawMethods();
+    this.drawMetrics();
+    this.drawCost();
+    this.drawWork();
+  }
+
+  drawSource() {
+    const { choice, catalogue, sets } = this.session;
+    this.models.replaceChildren(
+      ...catalogue.models.map(({ key, title }) => el("option", { value: key, selected: key === choice.model }, title)),
+    );
+    const own = choice.inputs.length;
+    const options = sets.map(({ key, title, count, note }) =>
+      el(
+        "option",
+        { value: key, selected: key === choice.set, title: note ?? "" },
+        title.includes(String(count)) ? title : `${title} (${count})`,
+      ),
+    );
+    const files = el(
+      "option",
+      { value: OWN, selected: !choice.set },
+      own ? `${own} own ${own === 1 ? "input" : "inputs"}` : "Your own files \u2026",
+    );
+    this.inputs.replaceChildren(...options, files);
+    const chosen = sets.find(({ key }) => key === choice.set);
+    this.inputs.title = chosen?.note ?? "";
+  }
+
+  choseInputs() {
+    const { session } = this;
+    if (this.inputs.value !== OWN) session.set({ set: this.inputs.value });
+    else if (session.choice.inputs.length) session.set({ set: null });
+    else {
+      session.set({ set: null });
+      this.file.click();
+    }
+  }
+
+  /** One file after the other: what could not be read is named, the rest counts. */
+  async send() {
+    const files = [...(this.file.files ?? [])];
+    this.file.value = "";
+    /** @type {string[]} */
+    const read = [];
+    const refused = [];
+    for (const [i, file] of files.entries()) {
+      this.sending.textContent = `Reading ${i + 1} of ${files.length} \u2026`;
+      const form = new FormData();
+      form.append("file", file, file.name);
+      try {
+        read.push((await sendFile("/inputs", form, () => {}).done).id);
+      } catch (problem) {
+        refused.push(`${file.name}: ${problem?.message ?? "not sent"}`);
+      }
+    }
+    this.sending.textContent = refused.join(" ");
+    if (read.length) this.session.set({ set: null, inputs: [...new Set([...this.session.choice.inputs, ...read])] });
+  }
+
+  drawMethods() {
+    const { choice, catalogue, fits } = this.session;
+    const order = catalogue.methods.map(({ key }) => key);
+    const usual = ({ key, default_on }) => fits[key]?.ok && (default_on || choice.methods.includes(key));
+    const toggle = (key) => this.session.set({ methods: choosing.toggled(choice.methods, key, order) });
+    const chips = catalogue.methods
+      .filter(usual)
+      .map(({ key, title, summary }) => chip(title, choice.methods.includes(key), () => toggle(key), summary));
+    const rest = catalogue.methods.filter((method) => !usual(method));
+    const list = rest.map(({ key, title }) =>
+      fits[key]?.ok
+        ? this.box(title, false, () => toggle(key))
+        : el(
+            "p.ev-measure-unfit",
+            {},
+            el("span", {}, title),
+            el("span.ev-muted.ev-small", {}, fits[key]?.reason || "does not fit this model"),
+          ),
+    );
+    const more = rest.length ? [this.kept(this.methods, opener(`${rest.length} more`, `${rest.length} more methods`, ...list))] : [];
+    this.methods.replaceChildren(...chips, ...more);
+  }
+
+  box(title, checked, onchange, note = "") {
+    const input = el("input", { type: "checkbox", checked, onchange });
+    return el("label.ev-measure-box", {}, input, el("span", {}, title), note && el("span.ev-muted.ev-small", {}, note));
+  }
+
+  /** A panel that stood open stays open when its content is drawn again. */
+  kept(holder, details, key = "more") {
+    details.dataset.key = key;
+    const before = holder.querySelector(`details[data-key="${key}"][open]`);
+    if (before) details.open = true;
+    return details;
+  }
+
+  drawMetrics() {
+    const { choice, catalogue } = this.session;
+    const order = catalogue.metrics.map(({ key }) => key);
+    const focused = /** @type {HTMLInputElement | null} */ (this.metrics.querySelector("input:focus"))?.value;
+    const families = familiesOf(catalogue.metrics).map(({ key, title, metrics }) => {
+      const own = metrics.map((metric) => metric.key);
+      const on = own.filter((metric) => choice.metrics.includes(metric));
+      const usual = metrics.filter((metric) => metric.default_on).map((metric) => metric.key);
+      const whole = () => {
+        const others = choice.metrics.filter((metric) => !own.includes(metric));
+        const next = on.length ? others : [...others, ...(usual.length ? usual : own)];
+        this.session.set({ metrics: order.filter((metric) => next.includes(metric)) });
+      };
+      const list = metrics.map((metric) => {
+        const label = this.box(
+          metric.title,
+          choice.metrics.includes(metric.key),
+          () => this.session.set({ metrics: choosing.toggled(choice.metrics, metric.key, order) }),
+          metric.summary,
+        );
+        label.querySelector("input").value = metric.key;
+        return label;
+      });
+      const count = on.length === own.length ? String(own.length) : `${on.length} of ${own.length}`;
+      return el(
+        "span.ev-measure-family-chip",
+        {},
+        chip(title, on.length > 0, whole, on.length ? `Leave ${key} out` : `Measure ${key}`),
+        this.kept(this.metrics, opener(count, `Choose metrics of ${key}: ${on.length} of ${own.length}`, ...list), key),
+      );
+    });
+    this.metrics.replaceChildren(...families);
+    if (focused) [...this.metrics.querySelectorAll("input")].find((input) => input.value === focused)?.focus();
+  }
+
+  drawCost() {
+    const { price, choice } = this.session;
+    const lacking = choosing.missing(choice);
+    if (lacking) this.cost.replaceChildren(el("span.ev-muted", {}, lacking));
+    else if (price.problem) this.cost.replaceChildren(icon("warning"), ` ${price.problem.message}`);
+    else if (!price.text) this.cost.replaceChildren(el("span.ev-muted", {}, "Asking what it costs \u2026"));
+    else {
+      const at = price.text.indexOf(",");
+      const [what, rest] = at > 0 ? [price.text.slice(0, at), price.text.slice(at)] : [price.text, ""];
+      this.cost.replaceChildren(el("strong", {}, what), el("span.ev-muted", {}, rest));
+    }
+    this.cost.classList.toggle("ev-measure-cost--refused", Boolean(price.problem));
+  }
+
+  drawWork() {
+    const { session } = this;
+    const { study } = session;
+    const busy = Boolean(study?.busy);
+    const run = el(
+      "button.ev-button",
+      { type: "button", disabled: busy || !session.ready, onclick: () => session.run() },
+      icon("play"),
+      study?.job?.state === "cancelled" && !session.changed ? "Go on" : "Run",
+    );
+    run.classList.toggle("ev-button--primary", !busy && session.ready && (session.changed || !study));
+    const stop = el("button.ev-button", { type: "button", disabled: !busy, onclick: () => study?.stop() }, icon("stop"), "Stop");
+    const focused = this.work.contains(document.activeElement);
+    this.work.replaceChildren(...this.progress(study, busy), run, stop);
+    if (focused) (busy ? stop : run).focus();
+    if (study?.problem) this.work.append(trouble(study.problem, () => session.run()));
+  }
+
+  progress(study, busy) {
+    if (!study?.job) return [el("span.ev-measure-state")];
+    const { progress = { done: 0, total: 0 }, seconds_left, state, result } = study.job;
+    const share = progress.total ? progress.done / progress.total : state === "done" ? 1 : 0;
+    const percent = Math.floor(100 * share);
+    if (!busy) {
+      const took = result?.seconds ? ` in ${words.duration(result.seconds)}` : "";
+      const said =
+        { done: `Finished${took}.`, cancelled: `Stopped at ${percent} %. What is done is kept.`, failed: "Failed." }[state] ?? "";
+      const note = this.session.changed ? `${said} The choice has changed: press Run.` : said;
+      return [el("span.ev-measure-state.ev-muted", { role: "status" }, note)];
+    }
+    const fill = el("i");
+    fill.style.transform = `scaleX(${share})`;
+    const left =
+      seconds_left === null || seconds_left === undefined
+        ? ""
+        : `${words.duration(Math.max(1, Math.round(seconds_left))).replace(".0", "")} left`;
+    return [
+      el(
+        "div.ev-progress.ev-progress--inline",
+        { role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent), "aria-label": "Measuring" },
+        fill,
+      ),
+      el(
+        "span.ev-measure-percent",
+        {},
+        el("b", {}, `${percent} %`),
+        el("span.ev-muted", {}, left ? ` ${left}` : state === "queued" ? " waiting" : ""),
+      ),
+    ];
+  }
+
+  /** @param {any[]} studies */
+  drawEarlier(studies) {
+    const { session } = this;
+    if (!studies.length) {
+      this.earlier.replaceChildren();
+      return;
+    }
+    const titles = new Map(session.catalogue.models.map(({ key, title }) => [key, title]));
+    const lines = studies.map(({ id, state, request, progress }) => {
+      const count = (list, one) => `${list.length} ${one}${list.length === 1 ? "" : "s"}`;
+      const inputs = request.set ?? count(request.inputs ?? [], "own input");
+      const open = el(
+        "button.ev-link",
+        { type: "button", "aria-current": id === session.choice.study ? "true" : null, onclick: () => session.open(id) },
+        `${titles.get(request.model) ?? request.model} \u00b7 ${inputs}`,
+      );
+      const detail = [count(request.methods, "method"), count(request.metrics, "metric"), stateOf(state, progress)].join(" \u00b7 ");
+      const drop = el(
+        "button.ev-icon-button",
+        {
+          type: "button",
+          "aria-label": "Delete this study",
+          "data-confirm": "The study and its numbers are deleted from this machine.",
+          onclick: () => this.drop(id),
+        },
+        icon("trash"),
+      );
+      const row = el("li", {}, el("span", {}, open, el("span.ev-muted.ev-small", {}, detail)));
+      if (!["queued", "running"].includes(state)) row.append(drop);
+      return row;
+    });
+    const details = opener(
+      `Earlier studies (${studies.length})`,
+      `Earlier studies: ${studies.length}`,
+      el("ul.ev-measure-list", {}, ...lines),
+    );
+    this.earlier.replaceChildren(this.kept(this.earlier, details));
+  }
+
+  async drop(id) {
+    try {
+      await callApi(`/evaluations/${encodeURIComponent(id)}`, { method: "DELETE" });
+    } catch (problem) {
+      this.sending.textContent = problem.message;
+    }
+    this.session.dropped(id);
+  }
+
+  destroy() {
+    document.removeEventListener("click", this.closing);
+  }
+}
+
+const stateOf = (state, progress) => {
+  if (state === "done") return "finished";
+  const share = progress?.total ? Math.floor((100 * progress.done) / progress.total) : 0;
+  return { queued: "waiting", running: `${share} %`, cancelled: `stopped at ${share} %`, failed: "failed" }[state] ?? state;
+};

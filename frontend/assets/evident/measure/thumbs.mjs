@@ -1,0 +1,87 @@
+/* A small picture of one input of a study: grey, the map over it, the region of known evidence outlined. */
+import { el } from "../core/elements.mjs";
+import { greyPicture } from "../figure/picture.mjs";
+import { drawSmall, overlayOf } from "../inside/small_map.mjs";
+import { cellEdges } from "../maps/contour.mjs";
+import * as reading from "./reading.mjs";
+
+const SIDE = 232;
+
+/**
+ * @param {{study: import("./study.mjs").Study, input: any, method: string, model: string}} of
+ * @param {{input: number, value: number | null, note?: string}} entry
+ * @param {{low: number, high: number} | null} scale
+ * @param {string} word beside the value
+ */
+export function thumb({ study, input, method, model }, entry, scale, word) {
+  const name = input?.name || `input ${entry.input + 1}`;
+  const value = typeof entry.value === "number" ? reading.figure(entry.value, scale ?? undefined) : "n/a";
+  const canvas = el("canvas.ev-measure-picture", {
+    width: SIDE,
+    height: SIDE,
+    role: "img",
+    "aria-label": `Map over ${name}, ${value} ${word}`,
+  });
+  const label = input?.label ? ` \u00b7 ${input.label}` : "";
+  const caption = [
+    el("span", {}, el("b", {}, value), word ? ` ${word}` : ""),
+    el(
+      "span.ev-measure-name",
+      { title: `${name}${label}${entry.note ? `. ${entry.note}` : ""}` },
+      entry.value === null ? (entry.note ?? name) : name,
+    ),
+  ];
+  const inside = [canvas, ...caption];
+  whenSeen(canvas, () => paint(canvas, study, entry.input, method, Boolean(input?.mask)));
+  if (!input?.id) return el("div.ev-measure-thumb", {}, ...inside);
+  const query = new URLSearchParams({ model, input: input.id });
+  return el("a.ev-measure-thumb", { href: `/?${query}`, title: `Open ${name} in Compare` }, ...inside);
+}
+
+/** Pictures of a long list are fetched when they come into view. */
+function whenSeen(node, begin) {
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    begin();
+  });
+  watch.observe(node);
+}
+
+async function paint(canvas, study, index, method, masked) {
+  try {
+    const [picture, map, mask] = await Promise.all([
+      greyPicture(study.picture(index)),
+      study.map(index, method),
+      masked ? study.mask(index) : null,
+    ]);
+    const [rows, cols] = map.shape;
+    canvas.height = Math.max(96, Math.min(1.3 * SIDE, Math.round((SIDE * picture.height) / picture.width)));
+    drawSmall(canvas, picture, overlayOf(map.data, rows, cols, { signed: signed(map.data) }), false);
+    if (mask) outline(canvas, mask);
+  } catch {
+    canvas.classList.add("ev-measure-picture--gone");
+    canvas.setAttribute("aria-label", "The picture is no longer stored");
+  }
+}
+
+const signed = (values) => values.some((value) => value < 0);
+
+function outline(canvas, { data, shape: [rows, cols] }) {
+  const context = canvas.getContext("2d");
+  const edges = cellEdges(data, rows, cols);
+  const [sx, sy] = [canvas.width / cols, canvas.height / rows];
+  for (const [width, colour] of /** @type {const} */ ([
+    [5, "#fff"],
+    [2.5, "#b3129b"],
+  ])) {
+    context.beginPath();
+    for (let i = 0; i < edges.length; i += 4) {
+      context.moveTo(edges[i] * sx, edges[i + 1] * sy);
+      context.lineTo(edges[i + 2] * sx, edges[i + 3] * sy);
+    }
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke();
+  }
+}

@@ -1,0 +1,18 @@
+"""The address of the Measure page: what it asks for. Written by assets/evident/dash/address.mjs, read by
+assets/evident/measure/choice.mjs.
+
+`?model=KEY&set=KEY&inputs=ID,ID&methods=KEY,KEY&metrics=KEY,KEY&seed=7&study=ID&cell=METHOD:METRIC&sort=METRIC`. `input` is the input
+that is open on other pages. What is left out is chosen by the page; what is gone is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NAMES = ("model", "set", "inputs", "methods", "metrics", "seed", "study", "cell", "sort")
+LONGEST = 20_000
+
+
+def read(query: Mapping[str, str]) -> dict[str, str]:
+    """What of the address the page understands."""
+    return {name: query[name] for name in NAMES if query.get(name) and len(query[name]) <= LONGEST}
