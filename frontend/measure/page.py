@@ -40,7 +40,7 @@ def skeleton() -> Component:
             html.Div(common.skeleton(2), className="ev-card"),
             common.card("Scores", common.skeleton(8)),
         ],
-        className="ev-measure",
+        className="ev-measuring",
         **aria(busy="true"),
     )
 
@@ -50,7 +50,7 @@ def body(catalogue: Catalogue, model: ModelInfo | None, query: Mapping[str, str]
     return widget(
         "measure",
         id="measure-widget",
-        className="ev-measure",
+        className="ev-measuring",
         catalogue=choices(catalogue, model),
         query=address.read(query),
     )
@@ -72,4 +72,4 @@ def choices(catalogue: Catalogue, model: ModelInfo | None) -> dict[str, list[dic
 def unreachable(refusal: ApiProblem) -> Component:
     """The page when the computing side does not answer."""
     retry = html.A("Try again", href="/measure", className="ev-button")
-    return html.Div(common.card("", common.problem(refusal, retry)), className="ev-measure")
+    return html.Div(common.card("", common.problem(refusal, retry)), className="ev-measuring")

@@ -11,7 +11,7 @@ from tests.browser.test_pages import open_first_sample, settled
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/", "/concepts", "/inside", "/models", "/about", "/nowhere")
+PATHS = ("/", "/concepts", "/inside", "/measure", "/models", "/about", "/nowhere")
 TARGET = 24
 
 

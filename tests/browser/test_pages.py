@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-PATHS = ("/", "/concepts", "/inside", "/models", "/about")
+PATHS = ("/", "/concepts", "/inside", "/measure", "/models", "/about")
 
 
 def settled(page: Page, address: str) -> None:

@@ -18,6 +18,7 @@ from frontend.concepts import page as concepts
 from frontend.inside import page as inside
 from frontend.inside import training
 from frontend.inside.address import Link
+from frontend.measure import page as measure
 from frontend.models import page as models
 from frontend.models.add import cards
 from frontend.models.card import model_card
@@ -109,6 +110,7 @@ def trees() -> dict[str, Component | list[Component]]:
         ],
         "inside": [inside.layout(), inside.body(looked_inside())],
         "inside withheld": inside.body(looked_inside(Gate(state="abstain", reasons=["No cough was found."]))),
+        "measure": [measure.layout(), measure.body(canned.CATALOGUE, None, {"model": "shapes"})],
         "training": training.view({}, inside.switch("training")),
         "concept": detail_card.detail(canned.CONCEPT, None),
         "analysis": [

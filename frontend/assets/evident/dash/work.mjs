@@ -25,7 +25,7 @@ const STAYS = {
   "/": { input: ["layer", "params", "beside", "paired"], model: ["methods", "seed", "look", "evidence"] },
   "/concepts": { input: ["concepts", "layers", "negatives"], model: [] },
   "/inside": { input: ["layer", "filter"], model: [] },
-  "/measure": { input: ["set", "inputs", "methods", "metrics", "study"], model: [] },
+  "/measure": { input: ["set", "count", "inputs", "methods", "metrics", "study"], model: [] },
 };
 
 /**

@@ -1,11 +1,13 @@
 /* What is to be measured: from the address, into the address, and as a request. Pure. */
 
 /**
- * @typedef {{model: string, set: string | null, inputs: string[], methods: string[], metrics: string[], seed: number, study: string | null,
- *   cell: string | null, sort: string | null}} Choice set: key of a bundled set, null where the inputs are a person's own. cell:
+ * @typedef {{model: string, set: string | null, count: number | null, inputs: string[], methods: string[], metrics: string[], seed: number, study: string | null,
+ *   cell: string | null, sort: string | null}} Choice set: key of a bundled set, null where the inputs are a person's own.
+ *   count: its first ones, null for all. cell:
  *   `method:metric` that is open. sort: metric that orders the rows.
  */
 
+const whole = (text) => (/^[1-9]\d{0,5}$/.test(text ?? "") ? Number(text) : null);
 const listed = (text) => (text ? [...new Set(text.split(",").filter(Boolean))] : []);
 
 /** @returns {Choice} what the address says; [] and null where it says nothing. */
@@ -14,6 +16,7 @@ export function fromQuery(query) {
   return {
     model: query.model ?? "",
     set: query.set || null,
+    count: query.set ? whole(query.count) : null,
     inputs: listed(query.inputs),
     methods: listed(query.methods),
     metrics: listed(query.metrics),
@@ -33,19 +36,20 @@ export function toQuery(choice) {
     if (value) out[name] = value;
   }
   for (const name of /** @type {const} */ (["inputs", "methods", "metrics"])) if (choice[name].length) out[name] = choice[name].join(",");
+  if (choice.set && choice.count) out.count = String(choice.count);
   if (choice.seed) out.seed = String(choice.seed);
   return out;
 }
 
 /** @param {Choice} choice the body of POST /evaluations. */
-export function requestOf({ model, set, inputs, methods, metrics, seed }) {
-  return { model, set: set ?? null, inputs: set ? null : inputs, methods, metrics, seed };
+export function requestOf({ model, set, count, inputs, methods, metrics, seed }) {
+  return { model, ...(set ? { set, ...(count ? { count } : {}) } : { inputs }), methods, metrics, seed };
 }
 
 /** A choice that asks for what a study asked for. @param {Choice} choice @returns {Choice} */
 export function ofStudy(choice, { id, request }) {
-  const { model, set, inputs, methods, metrics, seed } = request;
-  return { ...choice, model, set: set ?? null, inputs: inputs ?? [], methods, metrics, seed: seed ?? 0, study: id };
+  const { model, set, count, inputs, methods, metrics, seed } = request;
+  return { ...choice, model, set: set ?? null, count: count ?? null, inputs: inputs ?? [], methods, metrics, seed: seed ?? 0, study: id };
 }
 
 const sameSet = (a, b) => a.length === b.length && a.every((item) => b.includes(item));
@@ -56,6 +60,7 @@ export function differs(choice, request) {
   return !(
     choice.model === other.model &&
     choice.set === other.set &&
+    choice.count === other.count &&
     (choice.set !== null || sameSet(choice.inputs, other.inputs)) &&
     sameSet(choice.methods, other.methods) &&
     sameSet(choice.metrics, other.metrics) &&

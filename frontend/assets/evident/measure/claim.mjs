@@ -66,7 +66,7 @@ export function claimCard(claim) {
             "tr",
             {},
             el("th", { scope: "col" }, "Metric"),
-            el("th", { scope: "col" }, "against \u2013 \u00b7 for +"),
+            el("th", { scope: "col" }, "\u2013 0 +"),
             el("th.ev-measure-number", { scope: "col" }, "Diff."),
             el("th.ev-measure-number", { scope: "col" }, "n"),
             el("th", { scope: "col" }, "Verdict"),

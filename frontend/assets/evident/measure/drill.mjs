@@ -57,7 +57,7 @@ export class Drill {
     if (typeof cell?.mean === "number") {
       facts.push(el("strong", {}, reading.figure(cell.mean, scale)));
       const said = [reading.interval(cell.low, cell.high, scale), `${cell.n} ${cell.n === 1 ? "input" : "inputs"}`];
-      const blob = row.method === reading.BLOB ? "" : reading.againstBlob(cell.versus_blob, column.better, scale);
+      const blob = row.method === reading.BLOB ? "" : reading.againstBlob(cell.versus_blob, scale);
       facts.push(el("span.ev-muted", {}, [said.filter(Boolean).join(", "), blob].filter(Boolean).join(" \u00b7 ")));
     } else facts.push(el("span.ev-muted", {}, cell?.note || "No number yet."));
     const open = inputs > 0 && el("button.ev-link", { type: "button", onclick: all }, `All ${inputs} inputs`);
@@ -81,8 +81,7 @@ export class Drill {
       return;
     }
     const { best, worst } = reading.extremes(ordered, EACH);
-    const picture = (entry, word) =>
-      thumb({ study, input: inputs.get(entry.input), method: row.method, model: result.model }, entry, scale, word);
+    const picture = (entry, word) => thumb({ study, input: inputs.get(entry.input), method: row.method, result }, entry, scale, word);
     const pictures = el(
       "div.ev-measure-pictures",
       {},
@@ -108,7 +107,7 @@ export class Drill {
       ...ordered.map((entry) => {
         const versus = other.get(entry.input)?.value;
         const word = typeof versus === "number" ? `blob ${reading.figure(versus, scale)}` : "";
-        return el("li", {}, thumb({ study, input: inputs.get(entry.input), method: row.method, model: result.model }, entry, scale, word));
+        return el("li", {}, thumb({ study, input: inputs.get(entry.input), method: row.method, result }, entry, scale, word));
       }),
     );
     const dialog = openDialog(

@@ -16,7 +16,7 @@ export function rankPlot(result, chosen, choose) {
   const { columns, lines } = reading.rankLines(result.families, result.rows);
   if (!columns.length || lines.length < 2) return el("p.ev-muted", {}, "Ranks follow when two methods have numbers.");
   const most = Math.max(...lines.flatMap(({ points }) => points.map(({ rank }) => rank)));
-  const [left, width, top, step] = [104, 214, 12, 21];
+  const [left, width, top, step] = [122, 178, 12, 21];
   const x = (column) => left + 14 + (columns.length < 2 ? width / 2 : (column / (columns.length - 1)) * width);
   const y = (rank) => top + (rank - 1) * step;
   const height = top + (most - 1) * step + 30;
@@ -145,7 +145,7 @@ function radar(profiles) {
       `${title}: ${parts.map(({ family, value }) => `${family} ${value === null ? "none" : value.toFixed(2)}`).join(", ")}`,
   );
   const drawing = svg("svg", {
-    viewBox: "-98 -72 196 144",
+    viewBox: "-92 -68 184 132",
     class: "ev-measure-radar",
     role: "img",
     "aria-label": `Profile by family, 1 is best. ${said.join(". ")}`,
@@ -157,7 +157,7 @@ function radar(profiles) {
   }
   const angle = (i) => -Math.PI / 2 + (2 * Math.PI * i) / families.length;
   const at = (i, r) => [Math.cos(angle(i)) * r, Math.sin(angle(i)) * r];
-  const R = 52;
+  const R = 54;
   const ring = (r) => `${families.map((_, i) => `${i ? "L" : "M"}${at(i, r).map((v) => v.toFixed(1))}`).join("")}Z`;
   for (const share of [0.33, 0.67, 1]) drawing.append(svg("path", { d: ring(R * share), class: "ev-measure-grid" }));
   families.forEach((family, i) => {

@@ -199,13 +199,18 @@ export function extremes(ordered, each) {
   return { best, worst };
 }
 
-/** Curves over the same shares as their mean; null without any. Curves of another length are left out. */
+/** Curves over the same shares as their mean; null without any. Curves of another length and points without a value are left out. */
 export function meanCurve(curves) {
   const usable = curves.filter((curve) => curve?.x?.length > 1 && curve.x.length === curve.y.length);
   const first = usable[0];
   if (!first) return null;
   const same = usable.filter((curve) => curve.x.length === first.x.length);
-  return { x: first.x, y: first.x.map((_, i) => same.reduce((sum, curve) => sum + curve.y[i], 0) / same.length), n: same.length };
+  const at = (i) => {
+    const values = same.map((curve) => curve.y[i]).filter(known);
+    return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
+  };
+  const points = first.x.map((x, i) => ({ x, y: at(i) })).filter(({ y }) => y !== null);
+  return { x: points.map(({ x }) => x), y: points.map(({ y }) => y), n: same.length };
 }
 
 /**
@@ -227,15 +232,14 @@ export function dotsOf(cells, scale, bins) {
 /** "0.91\u20130.96"; "" without an interval. */
 export const interval = (low, high, scale) => (known(low) && known(high) ? `${figure(low, scale)}\u2013${figure(high, scale)}` : "");
 
-/** A cell against the centre blob, in words; "" where nothing is known. */
-export function againstBlob(versus, better, scale) {
+/** A cell against the centre blob, in words; "" where nothing is known. versus: paired difference, turned so that more is better. */
+export function againstBlob(versus, scale) {
   if (!versus || !known(versus.diff)) return "";
   const { diff, low, high } = versus;
-  const width = scale ?? { low: 0, high: 1 };
-  const around = known(low) && known(high) ? ` (${figure(low, width)} to ${figure(high, width)})` : "";
-  if (known(low) && known(high) && low <= 0 && high >= 0) return `not told apart from the centre blob${around}`;
-  const ahead = better === "higher" ? diff > 0 : diff < 0;
-  return `${diff > 0 ? "above" : "below"} the centre blob by ${figure(Math.abs(diff), width)}${around}, ${ahead ? "better" : "worse"} than it`;
+  const told = known(low) && known(high);
+  const around = told ? ` (${figure(low, scale)} to ${figure(high, scale)})` : "";
+  if (told && low <= 0 && high >= 0) return `not told apart from the centre blob${around}`;
+  return `${diff > 0 ? "better" : "worse"} than the centre blob by ${figure(Math.abs(diff), scale)}${around}`;
 }
 
 /** What a cell says, for those who listen. */

@@ -11,8 +11,8 @@ export class Session {
   fits = {};
   /** Bundled sets of the model. @type {any[]} */
   sets = [];
-  /** @type {{text: string, seconds: number | null, problem: any}} */
-  price = { text: "", seconds: null, problem: null };
+  /** @type {{text: string, fits: boolean, problem: any}} */
+  price = { text: "", fits: true, problem: null };
   /** @type {Study | null} */
   study = null;
   ended = false;
@@ -59,7 +59,7 @@ export class Session {
       [this.fits, this.sets] = [fits, sets];
     } catch (problem) {
       if (this.ended || asked !== this.asked) return;
-      this.price = { text: "", seconds: null, problem };
+      this.price = { text: "", fits: true, problem };
       this.tell("price");
       return;
     }
@@ -73,7 +73,7 @@ export class Session {
   }
 
   setModel(model) {
-    this.set({ model, set: null, inputs: [], methods: [] });
+    this.set({ model, set: null, count: null, inputs: [], methods: [] });
     return this.about(model);
   }
 
@@ -94,7 +94,7 @@ export class Session {
   ask() {
     clearTimeout(this.timer);
     this.pricing?.abort();
-    this.price = { text: "", seconds: null, problem: null };
+    this.price = { text: "", fits: true, problem: null };
     this.tell("price");
     if (choosing.missing(this.choice)) return;
     this.timer = setTimeout(async () => {
@@ -106,17 +106,17 @@ export class Session {
           json: choosing.requestOf(this.choice),
           signal: pricing.signal,
         });
-        this.price = { problem: null, ...price };
+        this.price = { problem: null, fits: price.fits ?? true, text: price.text };
       } catch (problem) {
         if (problem.name === "AbortError") return;
-        this.price = { text: "", seconds: null, problem };
+        this.price = { text: "", fits: true, problem };
       }
       if (!this.ended && this.pricing === pricing) this.tell("price");
     }, PAUSE);
   }
 
   get ready() {
-    return !choosing.missing(this.choice) && !this.price.problem;
+    return !choosing.missing(this.choice) && !this.price.problem && this.price.fits;
   }
 
   /** The choice asks for something else than the study on show answers. */

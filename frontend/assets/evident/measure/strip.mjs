@@ -32,7 +32,7 @@ const chip = (text, on, onclick, title) =>
   el(
     "button.ev-measure-chip",
     { type: "button", "aria-pressed": String(on), title, onclick },
-    icon(on ? "check" : "close"),
+    on && icon("check"),
     el("span", {}, text),
   );
 
@@ -44,6 +44,13 @@ export class Strip {
     this.session = session;
     this.models = el("select.ev-inside-select", { "aria-label": "Model", onchange: () => session.setModel(this.models.value) });
     this.inputs = el("select.ev-inside-select", { "aria-label": "Inputs", onchange: () => this.choseInputs() });
+    this.count = el("input.ev-measure-count", {
+      type: "number",
+      min: "1",
+      "aria-label": "How many of the set, from its beginning",
+      title: "How many of the set, from its beginning; empty: all",
+      onchange: () => this.choseCount(),
+    });
     this.file = el("input", { type: "file", multiple: true, hidden: true, onchange: () => this.send() });
     this.add = el(
       "button.ev-button.ev-button--small.ev-button--icon",
@@ -66,7 +73,7 @@ export class Strip {
         {},
         row("Model", this.models),
         row("Methods", this.methods),
-        row("Inputs", this.inputs, this.add, this.file, this.sending),
+        row("Inputs", this.inputs, this.count, this.add, this.file, this.sending),
         row("Metrics", this.metrics),
       ),
       el("div.ev-measure-run", {}, this.cost, this.work, this.earlier),
@@ -104,16 +111,23 @@ export class Strip {
     this.inputs.replaceChildren(...options, files);
     const chosen = sets.find(({ key }) => key === choice.set);
     this.inputs.title = chosen?.note ?? "";
+    this.count.hidden = !chosen;
+    this.count.max = String(chosen?.count ?? "");
+    this.count.placeholder = "all";
+    if (document.activeElement !== this.count) this.count.value = String(choice.count ?? "");
   }
 
   choseInputs() {
     const { session } = this;
-    if (this.inputs.value !== OWN) session.set({ set: this.inputs.value });
-    else if (session.choice.inputs.length) session.set({ set: null });
-    else {
-      session.set({ set: null });
-      this.file.click();
-    }
+    const own = this.inputs.value === OWN;
+    session.set({ set: own ? null : this.inputs.value, count: null });
+    if (own && !session.choice.inputs.length) this.file.click();
+  }
+
+  choseCount() {
+    const most = Number(this.count.max) || 1;
+    const count = Math.round(Number(this.count.value));
+    this.session.set({ count: count >= 1 && count < most ? count : null });
   }
 
   /** One file after the other: what could not be read is named, the rest counts. */
@@ -215,11 +229,11 @@ export class Strip {
     else if (price.problem) this.cost.replaceChildren(icon("warning"), ` ${price.problem.message}`);
     else if (!price.text) this.cost.replaceChildren(el("span.ev-muted", {}, "Asking what it costs \u2026"));
     else {
-      const at = price.text.indexOf(",");
+      const at = price.fits ? price.text.search(/, (?!\d{3})|,(?=\D)/) : -1;
       const [what, rest] = at > 0 ? [price.text.slice(0, at), price.text.slice(at)] : [price.text, ""];
       this.cost.replaceChildren(el("strong", {}, what), el("span.ev-muted", {}, rest));
     }
-    this.cost.classList.toggle("ev-measure-cost--refused", Boolean(price.problem));
+    this.cost.classList.toggle("ev-measure-cost--refused", Boolean(price.problem) || !price.fits);
   }
 
   drawWork() {

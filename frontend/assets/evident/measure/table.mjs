@@ -63,7 +63,10 @@ export class ScoreTable {
       el(
         `tr${row.control ? ".ev-measure-control" : ""}`,
         {},
-        el("th", { scope: "row", title: row.control ? "A control: it looks at no network" : null }, row.title),
+        this.rowHead(
+          row,
+          result.verdicts?.find(({ method }) => method === row.method),
+        ),
         ...columns.map((metric) => {
           const key = reading.keyOf(row.method, metric.key);
           const blob = cells.get(reading.keyOf(reading.BLOB, metric.key));
@@ -84,6 +87,21 @@ export class ScoreTable {
     if (focused) this.button(focused)?.focus({ preventScroll: true });
   }
 
+  /** The method, and whether it passed for this network. */
+  rowHead({ title, control, reason }, verdict) {
+    const hint = control ? "A control: it looks at no network" : reason || verdict?.because;
+    const passed =
+      verdict &&
+      !control &&
+      el(
+        `span.ev-measure-passed${verdict.passed ? ".ev-measure-passed--ok" : ""}`,
+        {},
+        icon(verdict.passed ? "check" : "close"),
+        verdict.passed ? "passed" : "not passed",
+      );
+    return el("th", { scope: "row", title: hint || null }, el("span", {}, title), passed);
+  }
+
   head(metric, own, scale, { sorted, worstFirst, first }) {
     const count = reading.countOf(own);
     const place = sorted ? (worstFirst ? "worst first" : "best first") : "";
@@ -91,7 +109,7 @@ export class ScoreTable {
     const button = el(
       "button.ev-measure-head",
       { type: "button", title: direction, "data-key": `sort:${metric.key}`, onclick: () => this.hear.onSort(metric.key) },
-      el("span", {}, metric.short),
+      el("span", {}, reading.capital(metric.short)),
       el("span.ev-visually-hidden", {}, `, ${reading.BETTER[metric.better]}${place ? `, ${place}` : ""}`),
     );
     return el(

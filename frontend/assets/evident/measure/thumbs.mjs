@@ -8,12 +8,12 @@ import * as reading from "./reading.mjs";
 const SIDE = 232;
 
 /**
- * @param {{study: import("./study.mjs").Study, input: any, method: string, model: string}} of
+ * @param {{study: import("./study.mjs").Study, input: any, method: string, result: any}} of
  * @param {{input: number, value: number | null, note?: string}} entry
  * @param {{low: number, high: number} | null} scale
  * @param {string} word beside the value
  */
-export function thumb({ study, input, method, model }, entry, scale, word) {
+export function thumb({ study, input, method, result }, entry, scale, word) {
   const name = input?.name || `input ${entry.input + 1}`;
   const value = typeof entry.value === "number" ? reading.figure(entry.value, scale ?? undefined) : "n/a";
   const canvas = el("canvas.ev-measure-picture", {
@@ -32,9 +32,11 @@ export function thumb({ study, input, method, model }, entry, scale, word) {
     ),
   ];
   const inside = [canvas, ...caption];
-  whenSeen(canvas, () => paint(canvas, study, entry.input, method, Boolean(input?.mask)));
+  whenSeen(canvas, () =>
+    paint(canvas, { study, index: entry.input, method, masked: Boolean(input?.mask), lower: result.upright === false }),
+  );
   if (!input?.id) return el("div.ev-measure-thumb", {}, ...inside);
-  const query = new URLSearchParams({ model, input: input.id });
+  const query = new URLSearchParams({ model: result.model, input: input.id });
   return el("a.ev-measure-thumb", { href: `/?${query}`, title: `Open ${name} in Compare` }, ...inside);
 }
 
@@ -48,7 +50,8 @@ function whenSeen(node, begin) {
   watch.observe(node);
 }
 
-async function paint(canvas, study, index, method, masked) {
+/** lower: row 0 of maps and masks is at the bottom of the picture. */
+async function paint(canvas, { study, index, method, masked, lower }) {
   try {
     const [picture, map, mask] = await Promise.all([
       greyPicture(study.picture(index)),
@@ -57,8 +60,8 @@ async function paint(canvas, study, index, method, masked) {
     ]);
     const [rows, cols] = map.shape;
     canvas.height = Math.max(96, Math.min(1.3 * SIDE, Math.round((SIDE * picture.height) / picture.width)));
-    drawSmall(canvas, picture, overlayOf(map.data, rows, cols, { signed: signed(map.data) }), false);
-    if (mask) outline(canvas, mask);
+    drawSmall(canvas, picture, overlayOf(map.data, rows, cols, { signed: signed(map.data) }), lower);
+    if (mask) outline(canvas, mask, lower);
   } catch {
     canvas.classList.add("ev-measure-picture--gone");
     canvas.setAttribute("aria-label", "The picture is no longer stored");
@@ -67,18 +70,19 @@ async function paint(canvas, study, index, method, masked) {
 
 const signed = (values) => values.some((value) => value < 0);
 
-function outline(canvas, { data, shape: [rows, cols] }) {
+function outline(canvas, { data, shape: [rows, cols] }, lower) {
   const context = canvas.getContext("2d");
   const edges = cellEdges(data, rows, cols);
-  const [sx, sy] = [canvas.width / cols, canvas.height / rows];
+  const x = (col) => (col * canvas.width) / cols;
+  const y = (row) => ((lower ? rows - row : row) * canvas.height) / rows;
   for (const [width, colour] of /** @type {const} */ ([
     [5, "#fff"],
     [2.5, "#b3129b"],
   ])) {
     context.beginPath();
     for (let i = 0; i < edges.length; i += 4) {
-      context.moveTo(edges[i] * sx, edges[i + 1] * sy);
-      context.lineTo(edges[i + 2] * sx, edges[i + 3] * sy);
+      context.moveTo(x(edges[i]), y(edges[i + 1]));
+      context.lineTo(x(edges[i + 2]), y(edges[i + 3]));
     }
     context.lineWidth = width;
     context.strokeStyle = colour;
