@@ -65,7 +65,9 @@ def choices(catalogue: Catalogue, model: ModelInfo | None) -> dict[str, list[dic
     return {
         "models": [info.model_dump(include={"key", "title"}) for info in models],
         "methods": [info.model_dump(include=about) for info in catalogue.methods],
-        "metrics": [info.model_dump(include=about | {"short", "better", "needs"}) for info in catalogue.metrics],
+        "metrics": [
+            info.model_dump(include=about | {"short", "better", "needs"}) for info in catalogue.metrics
+        ],
     }
 
 

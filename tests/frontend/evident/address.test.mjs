@@ -149,14 +149,22 @@ test("closing the input puts the work away", () => {
   visit("/");
   publish("/", "", null, told.at(-1)[1].data);
   publish("/", "model=m&input=a", work("a"), null);
-  assert.deepEqual(told.slice(-3), [
+  assert.deepEqual(told.slice(-4), [
     [{ type: "nav", path: "/" }, { href: "/?model=m&input=a" }],
     [{ type: "nav", path: "/concepts" }, { href: "/concepts?model=m&input=a" }],
     [{ type: "nav", path: "/inside" }, { href: "/inside?model=m&input=a" }],
+    [{ type: "nav", path: "/measure" }, { href: "/measure?model=m&input=a" }],
   ]);
   publish("/", "", null, null);
   assert.deepEqual(
-    told.slice(-3).map(([, props]) => props.href),
-    ["/", "/concepts", "/inside"],
+    told.slice(-4).map(([, props]) => props.href),
+    ["/", "/concepts", "/inside", "/measure"],
   );
+});
+
+test("a study comes back with its choice, also after another input of the same model", () => {
+  const own = { query: "model=m&set=s&methods=lrp&study=e1&cell=lrp%3Ax", subject: work("a") };
+  assert.equal(queryFor("/measure", work("a"), own), own.query);
+  assert.equal(queryFor("/measure", work("b"), own), "model=m&input=b&set=s&methods=lrp&study=e1");
+  assert.equal(queryFor("/measure", work("b", "n"), own), "model=n&input=b");
 });

@@ -73,30 +73,55 @@ test("a column says on how many inputs it rests, and that more are on their way"
 
 test("rank lines leave controls out and gaps open, in the order of the first rank", () => {
   const families = [
-    { family: "x", ranks: [{ method: "b", rank: 1, complete: true }, { method: "a", rank: 2, complete: false }] },
+    {
+      family: "x",
+      ranks: [
+        { method: "b", rank: 1, complete: true },
+        { method: "a", rank: 2, complete: false },
+      ],
+    },
     { family: "none", ranks: [] },
     { family: "y", ranks: [{ method: "a", rank: 1, complete: true }] },
   ];
   const { columns, lines } = reading.rankLines(families, [row("a"), row("b"), row("z"), row("uniform", true)]);
   assert.deepEqual(columns, ["x", "y"]);
-  assert.deepEqual(lines.map(({ method }) => method), ["b", "a"]);
-  assert.deepEqual(lines[1].points, [{ column: 0, rank: 2, complete: false }, { column: 1, rank: 1, complete: true }]);
+  assert.deepEqual(
+    lines.map(({ method }) => method),
+    ["b", "a"],
+  );
+  assert.deepEqual(lines[1].points, [
+    { column: 0, rank: 2, complete: false },
+    { column: 1, rank: 1, complete: true },
+  ]);
 });
 
 test("on the profile outside is better in either direction, and a family without numbers has none", () => {
   const metrics = [metric("up", "f"), metric("down", "f", "lower"), metric("none", "g")];
   const cells = reading.cellsOf([cell("a", "up", 1), cell("a", "down", 0), cell("b", "up", 0), cell("b", "down", 1)]);
-  const scales = new Map([["up", { low: 0, high: 1 }], ["down", { low: 0, high: 1 }], ["none", null]]);
-  assert.deepEqual(reading.profileOf("a", metrics, cells, scales), [{ family: "f", value: 1 }, { family: "g", value: null }]);
+  const scales = new Map([
+    ["up", { low: 0, high: 1 }],
+    ["down", { low: 0, high: 1 }],
+    ["none", null],
+  ]);
+  assert.deepEqual(reading.profileOf("a", metrics, cells, scales), [
+    { family: "f", value: 1 },
+    { family: "g", value: null },
+  ]);
   assert.equal(reading.profileOf("b", metrics, cells, scales)[0].value, 0);
 });
 
 test("best and worst are different inputs, also of few", () => {
   const cells = [3, 1, 2].map((value, input) => ({ input, value }));
   const ordered = reading.bestFirst([...cells, { input: 9, value: null }], "lower");
-  assert.deepEqual(ordered.map(({ value }) => value), [1, 2, 3]);
+  assert.deepEqual(
+    ordered.map(({ value }) => value),
+    [1, 2, 3],
+  );
   for (let n = 0; n < 8; n += 1) {
-    const { best, worst } = reading.extremes(Array.from({ length: n }, (_, i) => i), 2);
+    const { best, worst } = reading.extremes(
+      Array.from({ length: n }, (_, i) => i),
+      2,
+    );
     const shown = [...best, ...worst];
     assert.equal(new Set(shown).size, Math.min(n, 4));
     if (n > 1) assert.deepEqual([shown[0], shown.at(-1)], [0, n - 1]);
@@ -107,33 +132,58 @@ test("the mean curve is that of the curves of one length", () => {
   const mean = reading.meanCurve([{ x: [0, 1], y: [1, 0] }, { x: [0, 1], y: [0, 1] }, null, { x: [0, 0.5, 1], y: [9, 9, 9] }]);
   assert.deepEqual(mean, { x: [0, 1], y: [0.5, 0.5], n: 2 });
   assert.equal(reading.meanCurve([null, undefined]), null);
-  const gaps = reading.meanCurve([{ x: [0, 1], y: [1, null] }, { x: [0, 1], y: [0, 1] }]);
+  const gaps = reading.meanCurve([
+    { x: [0, 1], y: [1, null] },
+    { x: [0, 1], y: [0, 1] },
+  ]);
   assert.deepEqual(gaps.y, [0.5, 1], "a point that one curve lacks is the mean of the others");
 });
 
 test("dots of a bin stand on top of each other and all are there", () => {
-  const dots = reading.dotsOf([0.1, 0.11, 0.9, 1].map((value, input) => ({ input, value })), { low: 0, high: 1 }, 10);
-  assert.deepEqual(dots.map(({ level }) => level), [0, 1, 0, 1]);
+  const dots = reading.dotsOf(
+    [0.1, 0.11, 0.9, 1].map((value, input) => ({ input, value })),
+    { low: 0, high: 1 },
+    10,
+  );
+  assert.deepEqual(
+    dots.map(({ level }) => level),
+    [0, 1, 0, 1],
+  );
   assert.ok(dots.every(({ place }) => place > 0 && place < 1));
 });
 
 test("against the centre blob: a difference whose interval holds 0 is none", () => {
   const scale = { low: 0, high: 1 };
-  assert.match(reading.againstBlob({ diff: 0.04, low: 0.01, high: 0.07 }, scale), /^better than the centre blob by 0\.04 \(0\.01 to 0\.07\)/);
+  assert.match(
+    reading.againstBlob({ diff: 0.04, low: 0.01, high: 0.07 }, scale),
+    /^better than the centre blob by 0\.04 \(0\.01 to 0\.07\)/,
+  );
   assert.match(reading.againstBlob({ diff: -0.04, low: -0.07, high: -0.01 }, scale), /^worse than the centre blob by 0\.04/);
   assert.match(reading.againstBlob({ diff: 0.04, low: -0.01, high: 0.07 }, scale), /not told apart/);
   assert.equal(reading.againstBlob(null, scale), "");
 });
 
 test("what a cell says aloud names its doubts", () => {
-  const said = reading.spokenCell(row("A"), metric("m", "f"), cell("A", "m", 0.5, { low: 0.4, high: 0.6, flips: true, best: true }), { low: 0, high: 1 });
+  const said = reading.spokenCell(row("A"), metric("m", "f"), cell("A", "m", 0.5, { low: 0.4, high: 0.6, flips: true, best: true }), {
+    low: 0,
+    high: 1,
+  });
   assert.equal(said, "A, m: 0.50, interval 0.40 to 0.60, 3 inputs, best of the column, its rank changes with another baseline");
   assert.match(reading.spokenCell(row("A"), metric("m", "f"), cell("A", "m", null, { note: "flat map" }), null), /no number\. flat map/);
 });
 
 test("the address holds the whole choice and gives it back", () => {
   const choice = {
-    model: "shapes", set: "drawings", count: 12, inputs: [], methods: ["a", "b"], metrics: ["m"], seed: 7, study: "e1", cell: "a:m", sort: "m",
+    model: "shapes",
+    set: "drawings",
+    count: 12,
+    inputs: [],
+    methods: ["a", "b"],
+    metrics: ["m"],
+    seed: 7,
+    study: "e1",
+    cell: "a:m",
+    sort: "m",
   };
   assert.deepEqual(choosing.fromQuery(choosing.toQuery(choice)), choice);
   const own = { ...choice, set: null, count: null, inputs: ["i1", "i2"], seed: 0, study: null, cell: null, sort: null };
@@ -152,7 +202,15 @@ test("a study answers the choice until something of it changes", () => {
   const request = { model: "m", set: "s", methods: ["a", "b"], metrics: ["x"] };
   const choice = choosing.ofStudy(choosing.fromQuery({}), { id: "e1", request });
   assert.equal(choosing.differs({ ...choice, methods: ["b", "a"] }, request), false);
-  for (const other of [{ model: "n" }, { set: "t" }, { count: 3 }, { methods: ["a"] }, { metrics: ["y"] }, { seed: 2 }, { set: null, inputs: ["i"] }])
+  for (const other of [
+    { model: "n" },
+    { set: "t" },
+    { count: 3 },
+    { methods: ["a"] },
+    { metrics: ["y"] },
+    { seed: 2 },
+    { set: null, inputs: ["i"] },
+  ])
     assert.equal(choosing.differs({ ...choice, ...other }, request), true, JSON.stringify(other));
 });
 

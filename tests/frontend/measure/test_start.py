@@ -18,7 +18,9 @@ OWN = canned.CATALOGUE.models[0].model_copy(update={"key": "upload:1", "title": 
 
 
 def api(**answers: Any) -> Api:
-    return Api(**{"catalogue": canned.CATALOGUE, "model": lambda key: OWN if key == OWN.key else GONE, **answers})
+    return Api(
+        **{"catalogue": canned.CATALOGUE, "model": lambda key: OWN if key == OWN.key else GONE, **answers}
+    )
 
 
 def opened(query: dict[str, str], **answers: Any) -> dict[str, Any]:

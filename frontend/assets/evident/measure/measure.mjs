@@ -242,9 +242,11 @@ class Measure {
 }
 
 /** The bundled set of the model with the metrics that take seconds; null where there is none. */
-function example({ sets, choice, catalogue }) {
-  const set = sets.find(({ key }) => key === choice.set);
-  return set && choice.methods.length ? { title: set.title, metrics: choosing.quick(catalogue.metrics) } : null;
+function example(session) {
+  const { chosenSet, choice, catalogue } = session;
+  if (!chosenSet || !choice.methods.length) return null;
+  const measurable = catalogue.metrics.filter((metric) => session.measurable(metric));
+  return { title: chosenSet.title, metrics: choosing.quick(measurable) };
 }
 
 /** The best value of the first column that has one. */

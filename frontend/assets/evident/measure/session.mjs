@@ -11,8 +11,8 @@ export class Session {
   fits = {};
   /** Bundled sets of the model. @type {any[]} */
   sets = [];
-  /** @type {{text: string, fits: boolean, problem: any}} */
-  price = { text: "", fits: true, problem: null };
+  /** @type {any} as the server told it, or {problem} */
+  price = {};
   /** @type {Study | null} */
   study = null;
   ended = false;
@@ -59,13 +59,13 @@ export class Session {
       [this.fits, this.sets] = [fits, sets];
     } catch (problem) {
       if (this.ended || asked !== this.asked) return;
-      this.price = { text: "", fits: true, problem };
+      this.price = { problem };
       this.tell("price");
       return;
     }
     const { choice, catalogue } = this;
     const set = choice.inputs.length && !choice.set ? null : (this.sets.find(({ key }) => key === choice.set) ?? this.sets[0])?.key;
-    this.set({
+    this.setInputs({
       set: set ?? null,
       methods: choosing.methodsFor(choice.methods, catalogue.methods, this.fits),
       metrics: choosing.metricsFor(choice.metrics, catalogue.metrics),
@@ -75,6 +75,32 @@ export class Session {
   setModel(model) {
     this.set({ model, set: null, count: null, inputs: [], methods: [] });
     return this.about(model);
+  }
+
+  /** How many inputs are chosen. */
+  get inputs() {
+    const { set, count, inputs } = this.choice;
+    return set ? (count ?? this.chosenSet?.count ?? 0) : inputs.length;
+  }
+
+  get chosenSet() {
+    return this.sets.find(({ key }) => key === this.choice.set);
+  }
+
+  /** Whether a metric can be measured on the chosen inputs; own ones may have a region drawn by their owner. */
+  measurable({ needs }) {
+    return !needs.includes("mask") || !this.chosenSet || this.chosenSet.masks;
+  }
+
+  /** Other inputs: metrics that cannot be measured on them go, those that now can come. @param {Partial<import("./choice.mjs").Choice>} part */
+  setInputs(part) {
+    const { metrics } = this.catalogue;
+    const before = new Set(metrics.filter((metric) => this.measurable(metric)));
+    this.choice = { ...this.choice, ...part };
+    const wanted = metrics.filter(
+      (metric) => this.measurable(metric) && (this.choice.metrics.includes(metric.key) || (metric.default_on && !before.has(metric))),
+    );
+    this.set({ metrics: wanted.map(({ key }) => key) });
   }
 
   /** @param {Partial<import("./choice.mjs").Choice>} part */
@@ -94,29 +120,28 @@ export class Session {
   ask() {
     clearTimeout(this.timer);
     this.pricing?.abort();
-    this.price = { text: "", fits: true, problem: null };
+    this.price = {};
     this.tell("price");
     if (choosing.missing(this.choice)) return;
     this.timer = setTimeout(async () => {
       const pricing = new AbortController();
       this.pricing = pricing;
       try {
-        const price = await callApi("/evaluations/price", {
+        this.price = await callApi("/evaluations/price", {
           method: "POST",
           json: choosing.requestOf(this.choice),
           signal: pricing.signal,
         });
-        this.price = { problem: null, fits: price.fits ?? true, text: price.text };
       } catch (problem) {
         if (problem.name === "AbortError") return;
-        this.price = { text: "", fits: true, problem };
+        this.price = { problem };
       }
       if (!this.ended && this.pricing === pricing) this.tell("price");
     }, PAUSE);
   }
 
   get ready() {
-    return !choosing.missing(this.choice) && !this.price.problem && this.price.fits;
+    return !choosing.missing(this.choice) && !this.price.problem && this.price.fits !== false;
   }
 
   /** The choice asks for something else than the study on show answers. */

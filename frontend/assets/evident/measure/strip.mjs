@@ -8,6 +8,9 @@ import * as choosing from "./choice.mjs";
 import { familiesOf } from "./reading.mjs";
 
 const OWN = "own files";
+const UNMASKED = "Needs inputs whose evidence is known: another set, or own inputs with a drawn region.";
+
+const unfit = (title, reason) => el("p.ev-measure-unfit", {}, el("span", {}, title), el("span.ev-small", {}, reason));
 
 /** A button that opens a panel below it; one at a time, closed by Escape or a press elsewhere. */
 export function opener(label, name, ...content) {
@@ -29,12 +32,7 @@ function closeOthers(root, event) {
 }
 
 const chip = (text, on, onclick, title) =>
-  el(
-    "button.ev-measure-chip",
-    { type: "button", "aria-pressed": String(on), title, onclick },
-    on && icon("check"),
-    el("span", {}, text),
-  );
+  el("button.ev-measure-chip", { type: "button", "aria-pressed": String(on), title, onclick }, on && icon("check"), el("span", {}, text));
 
 export class Strip {
   /**
@@ -120,7 +118,7 @@ export class Strip {
   choseInputs() {
     const { session } = this;
     const own = this.inputs.value === OWN;
-    session.set({ set: own ? null : this.inputs.value, count: null });
+    session.setInputs({ set: own ? null : this.inputs.value, count: null });
     if (own && !session.choice.inputs.length) this.file.click();
   }
 
@@ -148,7 +146,7 @@ export class Strip {
       }
     }
     this.sending.textContent = refused.join(" ");
-    if (read.length) this.session.set({ set: null, inputs: [...new Set([...this.session.choice.inputs, ...read])] });
+    if (read.length) this.session.setInputs({ set: null, inputs: [...new Set([...this.session.choice.inputs, ...read])] });
   }
 
   drawMethods() {
@@ -192,15 +190,17 @@ export class Strip {
     const order = catalogue.metrics.map(({ key }) => key);
     const focused = /** @type {HTMLInputElement | null} */ (this.metrics.querySelector("input:focus"))?.value;
     const families = familiesOf(catalogue.metrics).map(({ key, title, metrics }) => {
-      const own = metrics.map((metric) => metric.key);
+      const own = metrics.filter((metric) => this.session.measurable(metric)).map((metric) => metric.key);
+      if (!own.length) return el("span.ev-measure-chip.ev-measure-chip--unfit", { title: UNMASKED }, title);
       const on = own.filter((metric) => choice.metrics.includes(metric));
-      const usual = metrics.filter((metric) => metric.default_on).map((metric) => metric.key);
+      const usual = metrics.filter((metric) => metric.default_on && own.includes(metric.key)).map((metric) => metric.key);
       const whole = () => {
         const others = choice.metrics.filter((metric) => !own.includes(metric));
         const next = on.length ? others : [...others, ...(usual.length ? usual : own)];
         this.session.set({ metrics: order.filter((metric) => next.includes(metric)) });
       };
       const list = metrics.map((metric) => {
+        if (!own.includes(metric.key)) return unfit(metric.title, UNMASKED);
         const label = this.box(
           metric.title,
           choice.metrics.includes(metric.key),
@@ -228,11 +228,12 @@ export class Strip {
     if (lacking) this.cost.replaceChildren(el("span.ev-muted", {}, lacking));
     else if (price.problem) this.cost.replaceChildren(icon("warning"), ` ${price.problem.message}`);
     else if (!price.text) this.cost.replaceChildren(el("span.ev-muted", {}, "Asking what it costs \u2026"));
+    else if (!price.fits) this.cost.replaceChildren(icon("warning"), ` ${price.text}`);
     else {
-      const at = price.fits ? price.text.search(/, (?!\d{3})|,(?=\D)/) : -1;
-      const [what, rest] = at > 0 ? [price.text.slice(0, at), price.text.slice(at)] : [price.text, ""];
+      const [what, rest] = cost(this.session.inputs, choice, price);
       this.cost.replaceChildren(el("strong", {}, what), el("span.ev-muted", {}, rest));
     }
+    this.cost.title = price.text;
     this.cost.classList.toggle("ev-measure-cost--refused", Boolean(price.problem) || !price.fits);
   }
 
@@ -338,6 +339,18 @@ export class Strip {
   destroy() {
     document.removeEventListener("click", this.closing);
   }
+}
+
+/** What is asked for, and what it takes. */
+function cost(inputs, { methods, metrics }, { seconds, cells, known }) {
+  const count = (n, one) => `${words.integer(n)} ${one}${n === 1 ? "" : "s"}`;
+  const what = [count(methods.length, "method"), count(metrics.length, "metric"), count(inputs, "input")].join(" \u00d7 ");
+  if (cells && known === cells) return [what, ", all measured before"];
+  const before = known ? `, ${words.integer(known)} of ${words.integer(cells)} maps are there` : "";
+  return [
+    what,
+    `${seconds === null ? "" : `, about ${words.duration(Math.max(1, Math.round(seconds))).replace(".0", "")} on this machine`}${before}`,
+  ];
 }
 
 const stateOf = (state, progress) => {
