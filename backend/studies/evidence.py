@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from app.core.errors import BadParameter
 from backend.attribution.explain import explain
 from backend.attribution.measuring.controls import centre_blob
 from backend.attribution.methods import METHODS
+from backend.studies.labelled import boxed, imagenet_class
 from models.model import Model
 from models.synthetic import coughs, shapes
 
@@ -64,11 +68,20 @@ def pictures(model: Model, n: int) -> Iterator[Case]:
         yield model.prepare(image), int(label), mask
 
 
+def photographs(folder: Path, model: Model, n: int) -> Iterator[Case]:
+    """Photographs of a folder (`backend.studies.labelled`); the evidence is the box that people drew."""
+    for case in islice(boxed(folder, imagenet_class, model), n):
+        assert case.region is not None
+        yield case.x, case.target, case.region
+
+
 CASES: dict[str, Callable[[Model, int], Iterator[Case]]] = {
     "cnnexplain_synthetic": sounds,
     "shapes": pictures,
 }
 """Models whose evidence is known, and where their inputs come from."""
+PHOTOGRAPHS = "squeezenet1_1"
+"""The model of the photographs."""
 
 
 def evidence_table(
@@ -76,21 +89,28 @@ def evidence_table(
     n: int = 32,
     methods: Sequence[str] | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
+    photos: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Relevance mass inside the known evidence, per method, over `n` rightly classified inputs; best first,
     with the two baselines.
 
-    methods: keys, None takes all that fit the model but the concept maps, which explain something else.
+    methods: keys, None takes all that fit the model but the concept maps, which explain something else. photos: folder of
+    photographs with boxes, for `PHOTOGRAPHS`.
     Raises BadParameter for a model without known evidence, NotFound for an unknown method.
     """
-    if model_key not in CASES:
-        raise BadParameter(f"The evidence is known for the models {' and '.join(CASES)} only.", field="model")
+    sources = CASES | ({} if photos is None else {PHOTOGRAPHS: partial(photographs, photos)})
+    if model_key not in sources:
+        raise BadParameter(
+            f"The evidence is known for the models {' and '.join(CASES)}, and for {PHOTOGRAPHS} where there are photographs "
+            "with boxes.",
+            field="model",
+        )
     model = models.load(model_key)
     candidates = [METHODS[key] for key in (methods if methods is not None else METHODS)]
     fitting = [
         method.key for method in candidates if method.family != "concept" and method.is_compatible(model).ok
     ]
-    cases = known_cases(model, n)
+    cases = known_cases(model, n, sources[model_key])
     rows, total = [], len(fitting) * len(cases)
     for i, key in enumerate(fitting):
         rows.append(asdict(_row(model, key, cases, lambda done, i=i: report(i * len(cases) + done, total))))  # type: ignore[misc]
@@ -98,11 +118,13 @@ def evidence_table(
     return sorted(rows, key=lambda row: -row["mass"])
 
 
-def known_cases(model: Model, n: int) -> list[Case]:
-    """The first `n` inputs that the model classifies rightly and whose evidence is not empty."""
+def known_cases(
+    model: Model, n: int, source: Callable[[Model, int], Iterator[Case]] | None = None
+) -> list[Case]:
+    """The first `n` inputs that the model classifies rightly and whose evidence is neither nothing nor everything."""
     cases: list[Case] = []
-    for x, label, mask in CASES[model.key](model, SHARE_PAST * n):
-        if mask.any() and int(model.predict(x).argmax()) == label:
+    for x, label, mask in (source or CASES[model.key])(model, SHARE_PAST * n):
+        if mask.any() and not mask.all() and int(model.predict(x).argmax()) == label:
             cases.append((x, label, mask))
         if len(cases) == n:
             break

@@ -38,7 +38,7 @@ from backend.attribution.methods import METHODS
 from backend.attribution.metrics import METRICS
 from backend.scoring.claim import Kind, judge
 from backend.studies.evidence import CASES as GENERATED
-from backend.studies.labelled import Case, boxed, table_of
+from backend.studies.labelled import Case, boxed, imagenet_class, table_of
 from models.model import Model
 
 FUSED, PARENTS = "fused", ("grad_cam", "lrp")
@@ -95,7 +95,7 @@ def real(folder: Path, n: int | None) -> list[Part]:
         "photographs",
         "Photographs with boxes, SqueezeNet 1.1",
         partial(models.load, "squeezenet1_1"),
-        lambda model: islice(boxed(folder, lambda row: _number(row["imagenet_index"]), model), n),
+        lambda model: islice(boxed(folder, imagenet_class, model), n),
     )
     resnet = Part(
         "photographs_resnet",
@@ -110,10 +110,6 @@ def real(folder: Path, n: int | None) -> list[Part]:
         lambda model: islice(_coughs(folder, model), n),
     )
     return [squeezenet, resnet, recordings]
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text else None
 
 
 def _cifar(model: Model, label: str) -> int | None:

@@ -40,6 +40,11 @@ def boxed(folder: Path, label: Callable[[Mapping[str, str]], int | None], model:
         yield Case(Path(row["file"]).stem, prepared.x, target, inside)
 
 
+def imagenet_class(row: Mapping[str, str]) -> int | None:
+    """Number of its class; None where the table says none."""
+    return int(row["imagenet_index"]) if row["imagenet_index"] else None
+
+
 def table_of(path: Path) -> list[dict[str, str]]:
     """Its lines by their heads."""
     with path.open(encoding="utf-8") as file:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ import torch
 
 import models
 from app.core.errors import BadParameter, NotFound
+from backend.attribution.explain import explain
 from backend.attribution.methods import METHODS
-from backend.studies.evidence import CASES, as_markdown, evidence_table, known_cases
+from backend.attribution.types import Attribution
+from backend.studies.evidence import CASES, PHOTOGRAPHS, as_markdown, evidence_table, known_cases
+from models.samples.photos import FOLDER
 
 INPUTS = {"cnnexplain_synthetic": 5, "shapes": 8}
 """Inputs per model: enough for the intervals below to lie clear of the baselines."""
@@ -122,3 +127,44 @@ def test_concept_maps_are_not_in_the_table():
         "shapes", n=1, methods=["visual_tcav", "grad_cam"] if "visual_tcav" in METHODS else ["grad_cam"]
     )
     assert {row["method"] for row in rows} == {"grad_cam", *BASELINES}
+
+
+def test_photographs_count_where_they_are_named_rightly_and_their_box_is_not_all(tmp_path: Path) -> None:
+    """The bundled cat: by its own box, by one of everything, under a wrong name."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "cat.jpg").write_bytes((FOLDER / "photo_cat.jpg").read_bytes())
+    model = models.load(PHOTOGRAPHS)
+    cat = int(model.predict(model.prepare(FOLDER / "photo_cat.jpg")).argmax())
+    lines = ["file,label,imagenet_index,box_x0,box_y0,box_x1,box_y1"]
+    lines += [f"images/cat.jpg,cat,{cat},0,0,9999,9999", f"images/cat.jpg,cat,{cat},150,50,300,250"]
+    lines += ["images/cat.jpg,dog,3,150,50,300,250", "images/cat.jpg,nobody,,150,50,300,250"]
+    (tmp_path / "images" / "labels.csv").write_text("\n".join(lines))
+    rows = evidence_table(PHOTOGRAPHS, methods=["grad_cam", "saliency"], photos=tmp_path)
+    assert {row["n"] for row in rows} == {1}
+    assert {row["method"] for row in rows} == {"grad_cam", "saliency", *BASELINES}
+    with pytest.raises(BadParameter, match="photographs"):
+        evidence_table(PHOTOGRAPHS, methods=["grad_cam"])
+
+
+def test_the_montage_shows_real_maps_of_every_method_that_fits(monkeypatch, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from backend.studies import montage
+
+    shown = [subject for subject in montage.subjects() if subject.model.key == "shapes"]
+    assert shown[0].evidence is not None
+    every = montage.keys(shown)
+    assert {"grad_cam", "lime", "lrp", "fused"} <= set(every)
+    assert not any(METHODS[key].family == "concept" for key in every)
+    monkeypatch.setattr(montage, "subjects", lambda: iter(shown))
+    monkeypatch.setattr(montage, "keys", lambda of: ["grad_cam", "lrp", "saliency"])
+    pictures = []
+    for name in ("one.png", "two.png"):
+        assert montage.montage(tmp_path / name) == ["grad_cam", "lrp", "saliency"]
+        pictures.append(np.asarray(Image.open(tmp_path / name).convert("RGB")).astype(int))
+        monkeypatch.setattr(montage, "explain", lambda *args, **options: _flat(explain(*args, **options)))
+    assert (np.abs(pictures[0] - pictures[1]) > 40).any(-1).sum() > 200
+
+
+def _flat(result: Attribution) -> Attribution:
+    return replace(result, values=np.zeros_like(result.values))
