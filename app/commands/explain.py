@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             "There is no such file; give the path of an image, a recording or a spectrogram.", field="input"
         )
     methods = [METHODS[key.strip()] for key in args.methods.split(",") if key.strip()]
-    params = _params(args.set)
+    params = parameters(args.set)
     model = models.load(args.model, weights=args.weights)
     prepared = model.input.prepare(args.input, start=args.start, scale=args.scale)
     x = prepared.x.to(model.device)
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _params(pairs: list[str]) -> dict[str, dict[str, Any]]:
+def parameters(pairs: list[str]) -> dict[str, dict[str, Any]]:
     from app.core.errors import BadParameter
 
     by_method: dict[str, dict[str, Any]] = {}

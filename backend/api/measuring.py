@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.cost import estimate
 from app.core.errors import BadParameter, NotFound, TooExpensive
-from app.core.schemas import EvaluationPrice, EvaluationRequest, Fit, MethodInfo, MetricInfo
+from app.core.schemas import EvaluationPrice, EvaluationRequest, Fit, MethodInfo, MetricInfo, ModelInfo
 from backend.api import lookup
+from backend.api.evidence import sample_entries
 from backend.api.parameters import complete_params, duration
+from backend.api.regions import region_mask_of
 from backend.jobs.evaluation import cell_keys
 from backend.jobs.queue import cell_name
 from backend.scoring.study import CONTROLS
+from backend.store import InputRow
 from backend.store.runs import recent
 from backend.tasks.evaluation import EvaluationPayload, PlannedInput, PlannedMethod
 from backend.tasks.sets import fitting_set
@@ -89,14 +92,28 @@ async def _inputs(
     for number, id in enumerate(ids):
         row = await services.store.run(services.store.input, id)
         model.require_modality(row.modality)
-        label = None
+        name, label = _known(row, model.info)
         if body.target == "label" and label is None:
             raise BadParameter(
                 f"Input {number + 1} has no label among this network's classes; explain the predicted class.",
                 field="target",
             )
-        planned.append(PlannedInput(input={"id": row.id}, name=f"Input {number + 1}", label=label))
+        place = await region_mask_of(services, id, body.model)
+        planned.append(
+            PlannedInput(input={"id": row.id}, name=name or f"Input {number + 1}", label=label, place=place)
+        )
     return planned
+
+
+def _known(row: InputRow, info: ModelInfo) -> tuple[str, int | None]:
+    """Title and true class of a sample; nothing is known of other inputs."""
+    entry = next((each for each in sample_entries() if each["key"] == row.meta.get("sample")), None)
+    if entry is None:
+        return "", None
+    if entry["model"] == info.key and entry.get("accepted"):
+        return entry["title"], int(entry["accepted"][0])
+    label = entry.get("label")
+    return entry["title"], info.labels.index(label) if label in info.labels else None
 
 
 def _fitted(

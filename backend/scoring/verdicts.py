@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from app.core.evaluation_results import FamilyRanks, StudyEntry, StudyMetric, StudyRow, Verdict
+from backend.scoring.intervals import FEWEST
 
 ALIKE = 0.5
 """Likeness from which on a map counts as unmoved when weights or class are changed."""
@@ -12,8 +13,8 @@ PLACES = ("relevance_mass_accuracy", "relevance_rank_accuracy", "pointing_game")
 """Metrics of localisation, the one that decides first."""
 RULE = (
     "A method passes when nothing that was measured speaks against it: where the evidence is known, its maps hold more of it "
-    "than a map that is the same everywhere; it is more faithful than that map under at least one metric of "
-    f"faithfulness and less under none; and it changes with weights and class (likeness under {ALIKE:g}). "
+    "than a map that is the same everywhere; under at least one metric of faithfulness it is better than a "
+    f"blob in the middle and under none worse; and it changes with weights and class (likeness under {ALIKE:g}). "
     '"More" means that the 95 % interval of the paired differences lies above 0. Passed methods come first, then the '
     "better mean rank over families."
 )
@@ -27,11 +28,7 @@ def verdicts(
 ) -> list[Verdict]:
     """Best first. A method of which nothing could be judged has not passed."""
     by_key = {(entry.method, entry.metric): entry for entry in entries}
-    judged = [
-        _verdict(row, metrics, by_key, {other.method: other.title for other in rows})
-        for row in rows
-        if not row.control
-    ]
+    judged = [_verdict(row, metrics, by_key) for row in rows if not row.control]
     place = _mean_ranks(families)
     return sorted(judged, key=lambda each: (not each.passed, place.get(each.method, float("inf"))))
 
@@ -40,7 +37,6 @@ def _verdict(
     row: StudyRow,
     metrics: Sequence[StudyMetric],
     entries: Mapping[tuple[str, str], StudyEntry],
-    titles: Mapping[str, str],
 ) -> Verdict:
     if row.reason:
         return Verdict(method=row.method, passed=False, because=row.reason)
@@ -88,23 +84,24 @@ def _localisation(measured: Sequence[tuple[StudyMetric, StudyEntry]]) -> Finding
 
 def _faithfulness(measured: Sequence[tuple[StudyMetric, StudyEntry]]) -> Finding | None:
     compared = [
-        entry.versus_uniform
+        entry.versus_blob
         for _, entry in measured
-        if entry.versus_uniform is not None and entry.versus_uniform.low is not None
+        if entry.versus_blob is not None and entry.versus_blob.low is not None
     ]
     if not compared:
         return None
     if any(each.high is not None and each.high < 0 for each in compared):
-        return False, "Under a metric of faithfulness it is worse than a map that is the same everywhere."
+        return False, "Under a metric of faithfulness it is worse than a blob in the middle."
     if not any(each.beats for each in compared):
-        return False, "It is not more faithful than a map that is the same everywhere."
-    return True, "It is more faithful than a map that is the same everywhere."
+        return False, "It is not more faithful than a blob in the middle."
+    return True, "It is more faithful than a blob in the middle."
 
 
 def _randomisation(measured: Sequence[tuple[StudyMetric, StudyEntry]]) -> Finding | None:
-    if not measured:
+    enough = [(metric, entry) for metric, entry in measured if entry.n >= FEWEST]
+    if not enough:
         return None
-    for metric, entry in measured:
+    for metric, entry in enough:
         assert entry.mean is not None
         if metric.better == "lower" and entry.mean >= ALIKE:
             return False, f"Its maps hardly change when they should ({metric.title}: {entry.mean:.2f})."

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from app.core.errors import BadParameter
 from app.core.evaluation_results import CellResult, CellScore, ScoreCurve
-from app.core.schemas import PixelRuns
+from app.core.schemas import Region
 from backend.tasks import Outcome, Report, Task, register
 from backend.tasks.payloads import ModelSource, Payload, StoredInput
-from backend.tasks.sets import Region, Sample, from_runs, set_of
+from backend.tasks.sets import Sample, set_of
 
 if TYPE_CHECKING:
     from backend.attribution.measuring.cell import Cell
@@ -27,13 +27,6 @@ BELOW = -10
 Target = Literal["predicted", "label"] | int
 
 
-class KnownPlace(Payload):
-    """Where the evidence of a stored input is: see `Region`."""
-
-    boxes: list[tuple[float, float, float, float]] = Field([])
-    mask: PixelRuns | None = None
-
-
 class CellPayload(ModelSource):
     """A stored `input`, with its true class and its evidence where they are known; or number `number` of a bundled
     `set`."""
@@ -42,7 +35,7 @@ class CellPayload(ModelSource):
     start: float | None = None
     label: int | None = None
     name: str = ""
-    place: KnownPlace | None = None
+    place: Region | None = None
     set: str | None = None
     number: int = 0
     method: str
@@ -77,9 +70,7 @@ def sample_of(payload: CellPayload, files: Blobs) -> Sample:
     if payload.set is not None:
         return set_of(payload.set).make(payload.number)
     assert payload.input is not None
-    place = payload.place
-    region = Region(place.boxes, from_runs(place.mask) if place.mask else None) if place else None
-    return Sample(payload.name, raw_of(payload.input, files), payload.label, region, payload.start)
+    return Sample(payload.name, raw_of(payload.input, files), payload.label, payload.place, payload.start)
 
 
 def measure(model: Model, sample: Sample, payload: CellPayload, report: Report) -> Outcome[CellResult]:
@@ -87,9 +78,11 @@ def measure(model: Model, sample: Sample, payload: CellPayload, report: Report) 
     import numpy as np
 
     from backend.attribution.measuring.cell import measure_cell
+    from models.regions import cells_inside
 
     prepared = model.input.prepare(sample.raw, start=sample.start)
-    mask = sample.region.on(prepared) if sample.region is not None else None
+    region = sample.region
+    mask = cells_inside(region, prepared.y_axis, prepared.x_axis) if region is not None else None
     target = payload.target
     if target == "label" and sample.label is None:
         raise BadParameter("This input has no label; explain the predicted class instead.", field="target")
@@ -177,7 +170,7 @@ class PlannedInput(Payload):
     start: float | None = None
     name: str = ""
     label: int | None = None
-    place: KnownPlace | None = None
+    place: Region | None = None
 
 
 class PlannedMethod(Payload):

@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import Incompatible, NotFound
+from app.core.schemas import Region
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from app.core.schemas import Modality, PixelRuns
-    from models import Prepared
+    from app.core.schemas import Modality
 
 SEED = 95_000
 """Of generated inputs: none of the seeds that the bundled networks were trained, calibrated or judged with."""
@@ -30,39 +28,6 @@ COUGH_LABELS = ["no wheeze", "wheeze"]
 THINGS = 1000
 """Classes of the networks that name the things of ImageNet."""
 SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """Where the evidence is, in units of the input: what lies in any of the boxes `[t0, t1, f0, f1]` (seconds and Hz) or
-    `[x0, x1, y0, y1]` (pixels), or in the mask `[h, w]` of the whole picture."""
-
-    boxes: Sequence[Sequence[float]] = ()
-    mask: np.ndarray | None = None
-
-    def on(self, prepared: Prepared) -> np.ndarray:
-        """bool `[H, W]`: the cells of the model's grid whose centre lies in it; cropped and resized as the input is."""
-        import numpy as np
-
-        rows, columns = prepared.y_axis.values, prepared.x_axis.values
-        region = np.zeros((len(rows), len(columns)), bool)
-        for x0, x1, y0, y1 in self.boxes:
-            region |= ((rows >= y0) & (rows <= y1))[:, None] & ((columns >= x0) & (columns <= x1))[None]
-        if self.mask is not None:
-            height, width = self.mask.shape
-            i, j = np.floor(rows).astype(int), np.floor(columns).astype(int)
-            inside = ((i >= 0) & (i < height))[:, None] & ((j >= 0) & (j < width))[None]
-            region |= inside & self.mask[np.ix_(i.clip(0, height - 1), j.clip(0, width - 1))].astype(bool)
-        return region
-
-
-def from_runs(runs: PixelRuns) -> np.ndarray:
-    """bool `[H, W]` of run lengths down the columns, the first run outside."""
-    import numpy as np
-
-    inside = np.arange(len(runs.counts)) % 2 == 1
-    height, width = runs.size
-    return np.repeat(inside, runs.counts).reshape(width, height).T
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +61,11 @@ class BundledSet:
 
 
 def _drawing(number: int) -> Sample:
+    from models.regions import packed
+
     part, row = divmod(number, DRAWN)
     drawn = _drawn(part)
-    region = Region(mask=drawn.masks[row])
+    region = Region(mask=packed(drawn.masks[row]))
     return Sample(f"Drawing {number + 1}", drawn.images[row], int(drawn.labels[row]), region)
 
 
@@ -113,7 +80,7 @@ def _cough(number: int) -> Sample:
     from models.synthetic import coughs
 
     item = coughs.recording(number, seed=SEED, hum="none")
-    region = Region(boxes=item.boxes) if item.boxes else None
+    region = Region(boxes=[list(box) for box in item.boxes]) if item.boxes else None
     return Sample(f"Cough {number + 1}", (item.waveform, item.rate), item.label, region)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -10,8 +11,14 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
-from tests.backend.api.conftest import NOWHERE, upload
+from app.core.settings import Settings
+from backend.api.services import Services
+from backend.jobs.evaluation import cell_keys
+from backend.store.tables import jobs
+from backend.tasks.evaluation import EvaluationPayload, PlannedMethod
+from tests.backend.api.conftest import NOWHERE, explain, finished, upload
 from tests.backend.api.walk import FREE_TEXT
 from tests.models.media.encoders import image, picture
 
@@ -119,6 +126,126 @@ def test_stored_inputs_are_measured_and_their_deletion_takes_the_study_along(cli
     assert client.get(f"/evaluations/{study['id']}").status_code == 404
 
 
+def test_the_evidence_of_stored_inputs(client):
+    id = upload(client, image(picture(30, 40, seed=43)))
+    region = client.put(f"/inputs/{id}/region", json={"boxes": [[10, 20, 0, 15]]})
+    assert region.status_code == 200, region.text
+    study = measured(client, set=None, count=None, inputs=[id])
+    mask = loaded(client, f"/evaluations/{study['id']}/masks/0.npy")
+    expected = np.zeros((24, 32), bool)
+    expected[:12, 8:16] = True  # of a photo of 30 x 40 pixels on a grid of 24 x 32
+    np.testing.assert_array_equal(mask.astype(bool), expected)
+    assert study["result"]["inputs"][0]["mask"] is True
+    mass = entry(study, "uniform", "relevance_mass_accuracy")["mean"]
+    assert mass == pytest.approx(expected.mean())
+
+
+def test_a_method_that_does_not_fit_is_a_row_that_says_why(client):
+    study = measured(client, methods=["fitless", "ramp"], count=1)
+    row = study["result"]["rows"][0]
+    assert (row["method"], row["reason"].startswith("This method needs")) == ("fitless", True)
+    assert entry(study, "fitless", "sparseness")["note"] == row["reason"]
+    assert entry(study, "ramp", "sparseness")["n"] == 1
+    assert client.get(f"/evaluations/{study['id']}/maps/0/fitless.npy").status_code == 404
+
+
+SLOW = {**STUDY, "count": 10, "params": {"ramp": {"n_samples": 2, "pause": 0.1}}, "seed": 11}
+
+
+def begun(client, id, cells):
+    deadline = time.monotonic() + 60
+    while (study := client.get(f"/evaluations/{id}").json())["progress"]["done"] < cells:
+        assert study["state"] in ("queued", "running"), study
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return study
+
+
+def test_a_study_lets_others_go_first_is_stopped_and_goes_on(client, server, photo):
+    queue = server.services.jobs.queue
+    before = queue.keys_of_kind("cell")
+    id = client.post("/evaluations", json=SLOW).json()["id"]
+    running = begun(client, id, 6)
+    assert running["state"] == "running"
+    assert any(0 < each["n"] < each["expected"] == 10 for each in running["result"]["table"])
+    mine = queue.states(queue.keys_of_kind("cell") - before)
+    assert (
+        0 < sum(state == "queued" for state in mine.values()) <= 4
+    )  # few wait at a time: others come between
+    explanation = finished(client, explain(client, photo, seed=911).json()["id"])
+    assert explanation["state"] == "done"
+    assert client.get(f"/evaluations/{id}").json()["state"] == "running"
+    assert client.delete(f"/evaluations/{id}").json()["state"] == "cancelled"
+    kept = {
+        key for key, state in queue.states(queue.keys_of_kind("cell") - before).items() if state == "done"
+    }
+    assert len(kept) >= 6
+    assert not queue.active(queue.keys_of_kind("cell"))
+    again = client.post("/evaluations", json=SLOW)
+    assert (again.status_code, again.json()["id"]) == (202, id)
+    assert ended(client, id)["state"] == "done"
+    states = queue.states(queue.keys_of_kind("cell") - before)
+    assert (len(states), set(states.values())) == (30, {"done"})
+    assert all(queue.get(key).attempts == 1 for key in kept)
+
+
+def test_a_study_outlives_a_killed_server(tmp_path):
+    """The second server finds a study whose owner died: it takes it over and measures what is missing."""
+    settings = Settings(_env_file=None, data=tmp_path, workers=1)
+
+    async def until(services, id, enough):
+        while not enough(await services.jobs.get(id)):
+            await asyncio.sleep(0.05)
+
+    async def lives() -> None:
+        first = Services(settings, plugins=("tests.backend.api.workshop",), preload=False)
+        await first.start()
+        study = EvaluationPayload(
+            model="tiny",
+            identity="tiny",
+            labels=["first", "second", "third"],
+            set="photographs",
+            count=4,
+            methods=[
+                PlannedMethod(key="ramp", title="Ramp", params={"n_samples": 2, "pause": 0.1}),
+                PlannedMethod(key="uniform", title="Uniform", control=True),
+            ],
+            metrics=[
+                {"key": "sparseness", "title": "S", "short": "s", "family": "complexity", "better": "higher"}
+            ],
+        )
+        row = await first.jobs.submit("evaluation", study.as_json(), key="e" * 64, client="c")
+        await asyncio.wait_for(until(first, row.key, lambda row: row.progress.done >= 3), 60)
+        # As kill -9 leaves it: nothing is given back or tidied up.
+        first.jobs.dispatcher.stopping = True
+        for task in (*first.jobs.dispatcher._loops, *(t for _, t in first.jobs.dispatcher._running.values())):
+            task.cancel()
+        first.engine.stop()
+        for task in first._background:
+            task.cancel()
+        done = {
+            key
+            for key, state in first.jobs.queue.states(cell_keys(study).values()).items()
+            if state == "done"
+        }
+        assert 3 <= len(done) < 8
+        assert first.jobs.queue.get(row.key).state == "running"
+        with first.store.write() as connection:
+            dead = update(jobs).where(jobs.c.owner.is_not(None)).values(owner="elsewhere/1/1/x", lease=0.0)
+            connection.execute(dead)
+        second = Services(settings, plugins=("tests.backend.api.workshop",), preload=False)
+        await second.start()
+        await asyncio.wait_for(until(second, row.key, lambda row: not row.active), 60)
+        ended = await second.jobs.get(row.key)
+        assert ended.state == "done", ended.error
+        assert {entry["n"] for entry in ended.result["table"] if entry["metric"] == "sparseness"} == {4}
+        assert all(second.jobs.queue.get(key).attempts == 1 for key in done)
+        assert all(second.jobs.queue.get(key).results == 1 for key in cell_keys(study).values())
+        await second.stop()
+
+    asyncio.run(lives())
+
+
 @pytest.mark.parametrize(
     ("change", "status", "says"),
     [
@@ -211,7 +338,7 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("GET", "/v1/evaluations/{id}/cells.json"): {200: WHOLE, 404: f"/evaluations/{NOWHERE}/cells.json?method=a&metric=b", 422: LACKING},
     ("GET", "/v1/evaluations/{id}/maps/{index}/{method}.npy"): {200: WHOLE, 404: f"/evaluations/{NOWHERE}/maps/0/a.npy", 422: LACKING},
     ("GET", "/v1/evaluations/{id}/inputs/{index}.png"): {200: WHOLE, 404: f"/evaluations/{NOWHERE}/inputs/0.png", 422: LACKING},
-    ("GET", "/v1/evaluations/{id}/masks/{index}.npy"): {200: "there is no bundled set with evidence for the networks of these tests", 404: f"/evaluations/{NOWHERE}/masks/0.npy", 422: LACKING},
+    ("GET", "/v1/evaluations/{id}/masks/{index}.npy"): {200: "test_the_evidence_of_stored_inputs", 404: f"/evaluations/{NOWHERE}/masks/0.npy", 422: LACKING},
     ("GET", "/v1/evaluations/{id}/scores.csv"): {200: WHOLE, 404: f"/evaluations/{NOWHERE}/scores.csv", 422: FREE_TEXT},
     ("GET", "/v1/evaluations/{id}/study.json"): {200: WHOLE, 404: f"/evaluations/{NOWHERE}/study.json", 422: FREE_TEXT},
     ("DELETE", "/v1/evaluations/{id}"): {200: "test_deleting_a_study_deletes_the_cells_that_no_other_has", 404: f"/evaluations/{NOWHERE}", 422: FREE_TEXT},
