@@ -128,13 +128,24 @@ def _score(metric: Metric[Any], case: Case, params: Params, reason: str) -> Scor
     return Score(
         metric=metric.key,
         value=float(measured.value),
-        interval=measured.interval,
+        interval=_on_scale(measured.interval, metric),
         direction=metric.better,
         note=measured.note,
         curve=measured.curve,
         other=other,
         words=metric.meaning.format(measured.value),
     )
+
+
+def _on_scale(interval: tuple[float, float] | None, metric: Metric[Any]) -> tuple[float, float] | None:
+    """An interval cut at the ends of the metric's scale."""
+    if interval is None or not np.isfinite(interval).all():
+        return None
+    least, most = (
+        end if end is not None else np.inf * sign for end, sign in ((metric.low, -1), (metric.high, 1))
+    )
+    low, high = (float(min(max(end, least), most)) for end in interval)
+    return low, high
 
 
 def _region(mask: np.ndarray | Tensor | None, size: tuple[int, ...]) -> tuple[np.ndarray | None, str]:

@@ -17,6 +17,8 @@ from backend.attribution.types import Params
 from models.model import Model
 
 BINS = 100
+TRIES = 4
+"""Further networks that are drawn where a map by random weights is flat."""
 
 
 class EfficientMprtParams(Params):
@@ -26,8 +28,8 @@ class EfficientMprtParams(Params):
 @register
 class EfficientMprt(Metric[EfficientMprtParams]):
     """(H(R') - H(R)) / H(R), with R' the map `[H, W]` by the network with all weights drawn anew, and H the entropy of a histogram of a
-    map's values in 100 bins between its smallest and largest, in nats. Quantus' number, for its seed the same weights. The
-    interval, for two networks or more, is Student's over them."""
+    map's values in 100 bins between its smallest and largest, in nats. Quantus' number, for its seed the same weights; networks
+    whose map is flat are drawn again (there -100 %, of a network that is dead for this input). The interval, for two networks or more, is Student's over them."""
 
     key: ClassVar[str] = "efficient_mprt"
     title: ClassVar[str] = "Parameter randomisation (efficient)"
@@ -54,13 +56,20 @@ class EfficientMprt(Metric[EfficientMprtParams]):
         own = disorder(case.values)
         if own == 0:
             raise Unmeasured("All cells of this map are alike: it has no entropy to compare with.")
-        rises = np.array(
-            [
-                (disorder(case.again.map(model=randomised(case.model, case.seed + number))) - own) / own
-                for number in range(params.n_repeats)
-            ]
-        )
-        return Value(float(rises.mean()), interval=interval_of_mean(rises))
+        rises: list[float] = []
+        for number in range(params.n_repeats + TRIES):
+            if len(rises) == params.n_repeats:
+                break
+            other = case.again.map(model=randomised(case.model, case.seed + number))
+            if (
+                np.ptp(other) > 0
+            ):  # else the network's layers are dead for this input, and the map says nothing
+                rises.append((disorder(other) - own) / own)
+        if not rises:
+            raise Unmeasured(
+                "With random weights this network answers the same to any input: there is no map to compare with."
+            )
+        return Value(float(np.mean(rises)), interval=interval_of_mean(np.array(rises)))
 
 
 def disorder(values: np.ndarray) -> float:

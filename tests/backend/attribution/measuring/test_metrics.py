@@ -416,6 +416,39 @@ def test_a_map_of_the_input_alone_survives_random_weights():
     assert (score.value, "cannot be drawn anew" in score.note) == (None, True)
 
 
+def test_a_network_that_random_weights_leave_dead_is_drawn_again(plain, monkeypatch):
+    import backend.attribution.metrics.efficient_mprt as module
+
+    made, drawn = backend.explain(plain, picture(), "gradient", target=1), []
+
+    def dead(model, seed):
+        drawn.append(seed)
+        other = randomised(model, seed)
+        if seed < most:
+            with torch.no_grad():
+                for part in other.module.parameters():
+                    part.zero_()
+        return other
+
+    monkeypatch.setattr(module, "randomised", dead)
+    most = 2
+    usual = backend.evaluate(plain, picture(), made, "efficient_mprt")
+    assert (drawn, usual.value is not None) == ([0, 1, 2], True)
+    most = 100
+    score = backend.evaluate(plain, picture(), made, "efficient_mprt")
+    assert (score.value, "answers the same" in score.note) == (None, True)
+
+
+def test_intervals_end_where_the_scale_does():
+    """Of two other classes with likeness 0 and 1 Student's interval would reach far beyond."""
+    model, x = linear(), picture()
+    with torch.no_grad():
+        model.module[1].weight[1] = model.module[1].weight[0]
+    made = backend.explain(model, x, "gradient", target=0)
+    score = backend.evaluate(model, x, made, "random_logit")
+    assert score.interval == (-1, 1)
+
+
 def test_integrated_gradients_are_complete_and_a_product_is_not_asked(plain):
     made = backend.explain(plain, picture(), "integrated_gradients", target=1, n_steps=64)
     assert value(plain, picture(), made, "completeness") > 0.95
