@@ -24,8 +24,8 @@ from models.model import Model
 
 RANDOM = 20
 """Random regions beside each region."""
-SAME = 1e-6
-"""Changes of a probability that differ by less count as equal: sums in float32 differ by as much from batch to batch."""
+SAME = 1e-4
+"""Log odds that differ by less count as equal: sums in float32 differ by as much from batch to batch."""
 NUMBERS = 2**22
 """Numbers of inputs sent in one batch: 22 photos of 224 x 224 fit."""
 
@@ -109,18 +109,19 @@ def _inside_shifts(part: np.ndarray) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, eq=False)
 class WhatIf:
-    """logits `[2 + n, classes]`: as it is, altered, altered in n random regions; probabilities the same, float64.
-    stronger_than: see `stronger`."""
+    """probabilities `[2 + n, classes]` and odds `[2 + n]`, log p / (1 - p) of the target, float64: as it is, altered, altered
+    in n random regions. stronger_than: see `stronger`."""
 
-    logits: Tensor
     probabilities: np.ndarray
+    odds: np.ndarray
     target: int
     stronger_than: int
     wrapped: bool
 
 
 def stronger(before: float, after: float, randoms: np.ndarray, mode: Mode) -> int:
-    """How many random regions change the probability less, whichever way; of `keep`, how many leave less of it."""
+    """How many random regions change the log odds of the class less, whichever way; of `keep`, how many leave less of
+    them. Log odds, because a probability near 1 hides how much was lost."""
     if mode == "keep":
         return int((after - randoms > SAME).sum())
     return int((abs(after - before) - np.abs(randoms - before) > SAME).sum())
@@ -147,7 +148,15 @@ def what_if(
         )
         size = max(1, NUMBERS // x.numel())
         logits = torch.cat([model.logits(part.clone()) for part in asked.split(size)]).double().cpu()
-    probabilities = model.probabilities(logits).numpy()
-    before, after, others = probabilities[0, target], probabilities[1, target], probabilities[2:, target]
-    count = stronger(before, after, others, mode)
-    return WhatIf(logits, probabilities, target, count, randoms.wrapped)
+    odds = log_odds(model, logits, target)
+    count = stronger(odds[0], odds[1], odds[2:], mode)
+    return WhatIf(model.probabilities(logits).numpy(), odds, target, count, randoms.wrapped)
+
+
+def log_odds(model: Model, logits: Tensor, target: int) -> np.ndarray:
+    """log p / (1 - p) of a class from logits `[N, classes]`, exact where p is 1 to the last digit."""
+    scaled = logits / model.spec.temperature
+    if model.independent:
+        return scaled[:, target].numpy()
+    others = torch.cat([scaled[:, :target], scaled[:, target + 1 :]], dim=1)
+    return (scaled[:, target] - others.logsumexp(1)).numpy()

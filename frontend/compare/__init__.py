@@ -1,8 +1,12 @@
 """The Compare page: an input, its prediction, and maps of it side by side."""
 
-from frontend.compare import beside, browser, maps, numbers, page, params, subject, welcome
+from frontend.compare import beside, browser, maps, numbers, page, params, subject, welcome, whatif_card
 from frontend.pages import Page
 
 PAGE = Page(
-    "/", "Compare", page.layout, (page, subject, maps, beside, params, numbers, browser, welcome), order=10
+    "/",
+    "Compare",
+    page.layout,
+    (page, subject, maps, beside, params, numbers, browser, welcome, whatif_card),
+    order=10,
 )

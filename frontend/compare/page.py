@@ -27,6 +27,7 @@ from frontend.compare import (
     panels,
     side,
     welcome,
+    whatif_card,
     wished_model,
 )
 from frontend.compare.address import View, read
@@ -156,7 +157,10 @@ def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> 
                 [welcome.start(opened.samples, opened.inputs, opened.limits), *centre(view.paired)],
                 className="ev-column ev-column--centre",
             ),
-            html.Div([side.readout_card(), side.agreement_card()], className="ev-column ev-column--right"),
+            html.Div(
+                [whatif_card.card(), side.readout_card(), side.agreement_card()],
+                className="ev-column ev-column--right",
+            ),
             input_card.samples_drawer(opened.samples, opened.inputs),
             methods_card.params_drawer(),
             beside_card.choices_drawer(),

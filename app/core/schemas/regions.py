@@ -54,9 +54,10 @@ class WhatIfRequest(Alteration):
 
 class WhatIfResult(BaseModel):
     """What the model says of the altered input, and of the same input altered in random regions of the same shape and
-    area. before, after, randoms: probabilities of the target.
+    area. before, after, randoms: probabilities of the target;
+    odds_*: the same as log odds, log p / (1 - p).
 
-    stronger_than: how many of the random regions change the probability less (erase, replace), or leave less of it
+    stronger_than: how many of the random regions change the log odds less (erase, replace), or leave less of them
     (keep). Where the region is one like any other, every number from 0 to all is equally likely.
     """
 
@@ -68,11 +69,12 @@ class WhatIfResult(BaseModel):
     filler: Filler
     before: float
     after: float
-    logit_before: float
-    logit_after: float
+    odds_before: float
+    odds_after: float
     top_before: str
     top_after: str
     randoms: list[float]
+    odds_randoms: list[float]
     stronger_than: int
     share: float
     """Of the display grid that the region covers."""

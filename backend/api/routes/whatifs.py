@@ -86,24 +86,18 @@ async def put_region(id: str, request: Request, services: Backend, client: Clien
 
 @router.get("/inputs/{id}/region")
 async def get_region(id: str, services: Backend) -> InputRegion:
-    """The user's own region. 404 where none was drawn."""
+    """The user's own region; without boxes and mask where none was drawn."""
     row = await row_of(services, id)
     region = await services.store.run(rows.region_of, services.store, row.id)
-    if region is None:
-        raise _no_region()
-    return regions.view(row.id, region)
+    return regions.view(row.id, region or {})
 
 
 @router.delete("/inputs/{id}/region", status_code=204)
 async def delete_region(id: str, services: Backend) -> None:
     row = await row_of(services, id)
     if not await services.store.run(rows.delete_region, services.store, row.id):
-        raise _no_region()
+        raise NotFound("No region was drawn in this input.", code="no_region")
     await services.store.run(services.store.scrub)
-
-
-def _no_region() -> NotFound:
-    return NotFound("No region was drawn in this input.", code="no_region")
 
 
 def _sent(body: bytes, depth: int) -> Region:

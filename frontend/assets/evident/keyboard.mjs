@@ -83,6 +83,7 @@ const KEYS = {
   n: () => look("scale", after(SCALES, viewState.look.scale)),
   a: () => emit("agreement"),
   e: () => viewState.evidence && tellDash("look-evidence", { checked: outlineEvidence(!viewState.outlined) }),
+  b: () => emit("whatif"),
   k: () => copyLink(),
   "?": () => help(),
   Escape: () => viewState.cursor && pointAt(null),
@@ -100,6 +101,7 @@ const HELP = [
   ["Esc", "put the crosshair away"],
   ["A", "outline where maps agree"],
   ["E", "outline the evidence of a generated input"],
+  ["B", "what if: draw a region"],
   ["K", "copy the link to this view"],
   ["?", "this help"],
 ];

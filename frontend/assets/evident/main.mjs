@@ -22,6 +22,7 @@ import "./tour/tour.mjs";
 import "./upload/recent.mjs";
 import "./upload/record.mjs";
 import "./upload/upload.mjs";
+import "./whatif/card.mjs";
 import { followAddress } from "./dash/bar.mjs";
 import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";

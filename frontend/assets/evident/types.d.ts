@@ -172,11 +172,19 @@ interface Region {
   made: WeakMap<number[], PlacedRegion>;
 }
 
+/** As the page draws it and as the API is told of it. */
+interface DrawnRegion extends Region {
+  /** Run lengths of its mask. */
+  runs: any;
+}
+
 interface PlacedRegion extends Segments {
   ys: number[];
   inside: Uint8Array;
   any: boolean;
   dotted: boolean;
+  /** Being drawn: dashed in black and white. */
+  drawn: boolean;
 }
 
 interface Evidence {

@@ -60,7 +60,7 @@ def test_a_network_that_ignores_the_region():
 def test_a_network_that_reads_nothing_is_never_moved_by_chance():
     """Equal scores count against the region, also where sums of float32 differ in their last digit."""
     assert what_if(reading(np.zeros(SIZE)), photo(), REGION, target=1).stronger_than == 0
-    before, after, randoms = 0.5, 0.5 + 1e-8, np.full(20, 0.5)
+    before, after, randoms = 0.5, 0.5 + 1e-5, np.full(20, 0.5)
     assert stronger(before, after, randoms, "erase") == 0
     assert stronger(before, 0.6, randoms, "erase") == 20
     assert stronger(before, 0.6, np.array([0.3, 0.45]), "erase") == 1  # whichever way it moves
@@ -147,3 +147,16 @@ def test_altered_inputs():
     assert (erased[..., inside] == 0).all()
     assert (erased[..., ~inside] == x[..., ~inside]).all()
     assert torch.equal(erased + kept, x)
+
+
+def test_what_a_saturated_probability_hides():
+    """The probability is 1 to the last digit of float32 before and after; the log odds are the sum that was read."""
+    weights = np.full(SIZE, 1.0)
+    x = photo()
+    made = what_if(reading(weights), x, REGION, "erase", "black", target=1)
+    assert made.probabilities[:2, 1].astype(np.float32).tolist() == [1.0, 1.0]
+    inside = torch.from_numpy(REGION)
+    assert made.odds[0] == pytest.approx(float(x.sum()), rel=1e-5)
+    assert made.odds[0] - made.odds[1] == pytest.approx(float(x[..., inside].sum()), rel=1e-4)
+    drops = [made.odds[0] - odds for odds in made.odds[2:]]
+    assert made.stronger_than == sum(drop < made.odds[0] - made.odds[1] for drop in drops)

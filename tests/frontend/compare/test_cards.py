@@ -33,6 +33,7 @@ def test_widgets_carry_what_their_scripts_need():
         "summary",
         "evidence",
         "contrast",
+        "whatif",
         "tour-start",
     }
     assert json.loads(named["upload"]["limits"]) == canned.LIMITS

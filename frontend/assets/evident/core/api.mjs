@@ -46,14 +46,16 @@ export function problemOf(status, text, requestId = "") {
 }
 
 /**
+ * text: JSON as it is written in a file; form: a form with a file.
  * fetch that answers JSON ("json"), bytes ("bytes") or nothing (204 -> null), and throws Problem; an abort throws AbortError.
  * @param {string} path
- * @param {{method?: string, json?: unknown, signal?: AbortSignal, as?: "json" | "bytes"}} options
+ * @param {{method?: string, json?: unknown, text?: string, form?: FormData, signal?: AbortSignal, as?: "json" | "bytes"}} options
  * @returns {Promise<any>}
  */
-export async function callApi(path, { method = "GET", json, signal, as = "json" } = {}) {
-  const headers = { Accept: "application/json, */*", ...(json === undefined ? {} : { "Content-Type": "application/json" }) };
-  const body = json === undefined ? undefined : JSON.stringify(json);
+export async function callApi(path, { method = "GET", json, text, form, signal, as = "json" } = {}) {
+  const written = json === undefined ? text : JSON.stringify(json);
+  const headers = { Accept: "application/json, */*", ...(written === undefined ? {} : { "Content-Type": "application/json" }) };
+  const body = form ?? written;
   try {
     const answer = await fetch(apiUrl(path), { method, signal, body, headers, cache: "no-store" });
     if (!answer.ok) throw problemOf(answer.status, await answer.text(), answer.headers.get("X-Request-ID") || "");

@@ -19,6 +19,10 @@ export const viewState = {
   evidenceBeside: null,
   /** Whether it is outlined. */
   outlined: false,
+  /** The region being drawn, and the user's own that is kept with the input. @type {{input: string, region: DrawnRegion} | null} */
+  drawn: null,
+  /** @type {{input: string, region: DrawnRegion} | null} */
+  own: null,
   /** Outline of the cells that the maps agree on, when it is asked for. @type {Segments | null} */
   consensus: null,
   /** Axes of the input on show. @type {Axes | null} */

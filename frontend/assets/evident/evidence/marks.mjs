@@ -29,7 +29,8 @@ export function place(region, axes) {
   const [rows, cols] = [axes.y_axis.values.length, axes.x_axis.values.length];
   const inside = cellsInside(region, axes);
   const segments = contour.cellEdges(inside, rows, cols);
-  const now = { ys: axes.y_axis.values, inside, any: inside.includes(1), segments, rows, cols, dotted: region.key !== "evidence" };
+  const style = { dotted: region.key !== "evidence", drawn: region.key === "drawn" };
+  const now = { ys: axes.y_axis.values, inside, any: inside.includes(1), segments, rows, cols, ...style };
   region.made.set(key, now);
   return now;
 }
@@ -40,10 +41,15 @@ export function place(region, axes) {
  * @param {Axes | null} axes
  */
 export function marks(subject, axes) {
-  const evidence = evidenceOf(subject);
-  if (!viewState.outlined || !axes || !evidence) return [];
-  return evidence.regions.map((region) => place(region, axes)).filter(({ any }) => any);
+  if (!axes) return [];
+  const known = viewState.outlined ? (evidenceOf(subject)?.regions ?? []) : [];
+  return [...known, ...ownOf(subject), ...drawnOf(subject)].map((region) => place(region, axes)).filter(({ any }) => any);
 }
+
+/** The user's own region of the input, if there is one. */
+const ownOf = (subject) => (viewState.own && viewState.own.input === subject?.input ? [viewState.own.region] : []);
+
+const drawnOf = (subject) => (viewState.drawn && viewState.drawn.input === subject?.input ? [viewState.drawn.region] : []);
 
 /**
  * What a finished map holds of each region: [{region, any, share, uniform, times}]; empty where it cannot be said.
@@ -51,9 +57,9 @@ export function marks(subject, axes) {
  */
 export function weigh(panel) {
   const { field, axes, state, stage } = panel;
-  const evidence = evidenceOf(panel.subject);
-  if (state !== "done" || stage || !field || field.flat || !axes || !evidence) return [];
-  return evidence.regions.flatMap((region) => {
+  const regions = [...(evidenceOf(panel.subject)?.regions ?? []), ...ownOf(panel.subject)];
+  if (state !== "done" || stage || !field || field.flat || !axes || !regions.length) return [];
+  return regions.flatMap((region) => {
     const { inside, any } = place(region, axes);
     if (inside.length !== field.values.length) return [];
     return [{ region, any, ...field.latest(`inside ${region.key}`, inside, () => shareInside(field.values, inside)) }];
@@ -62,13 +68,15 @@ export function weigh(panel) {
 
 const percent = (x) => (x > 0 && x < 0.0005 ? "< 0.1 %" : `${x > 0 && x < 0.0995 ? (100 * x).toFixed(1) : Math.round(100 * x)} %`);
 const title = (region) => (region.key === "evidence" ? "Evidence" : region.title);
-const name = (region) => (region.key === "evidence" ? "known evidence" : region.title.toLowerCase());
+const name = (region) =>
+  region.key === "own" ? "your region" : `the ${region.key === "evidence" ? "known evidence" : region.title.toLowerCase()}`;
+const begin = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** One region and one map in a sentence. */
 export function sentence({ region, any, share, uniform }) {
-  if (!any) return `The ${name(region)} lies outside the part of the input shown.`;
-  if (share === null) return `Nothing in this map is positive, so nothing lies inside the ${name(region)}.`;
-  return `${percent(share)} of the positive relevance lies inside the ${name(region)}; a uniform map would have ${percent(uniform)}.`;
+  if (!any) return `${begin(name(region))} lies outside the part of the input shown.`;
+  if (share === null) return `Nothing in this map is positive, so nothing lies inside ${name(region)}.`;
+  return `${percent(share)} of the positive relevance lies inside ${name(region)}; a uniform map would have ${percent(uniform)}.`;
 }
 
 /** The class the evidence speaks for where the map explains another one, else null: little can then be expected inside. */
@@ -92,7 +100,7 @@ export function told(panel) {
 /** " The known evidence is outlined." where it is. */
 export function outlined(subject, axes) {
   const regions = (axes && viewState.outlined && evidenceOf(subject)?.regions.filter((region) => place(region, axes).any)) || [];
-  return regions.map((region) => ` The ${name(region)} is outlined.`).join("");
+  return regions.map((region) => ` ${begin(name(region))} is outlined.`).join("");
 }
 
 export const swatch = (region) => el(`i.ev-swatch${region.key === "evidence" ? "" : ".ev-swatch--dotted"}`, { "aria-hidden": "true" });

@@ -96,9 +96,13 @@ function trace(context, segments, sx, sy, plot) {
 }
 
 /** Known evidence: magenta, which no colour table holds, on black, so that it shows on any map. Dotted: something else that is known. */
-function markOutline(context, { segments, rows, cols, dotted }, plot) {
+function markOutline(context, { segments, rows, cols, dotted, drawn }, plot) {
   if (!segments.length) return;
   trace(context, segments, plot.w / cols, plot.h / rows, plot);
+  if (drawn) {
+    dashes(context);
+    return;
+  }
   context.lineCap = "square";
   context.strokeStyle = "rgba(0, 0, 0, 0.9)";
   context.lineWidth = 4;
@@ -108,6 +112,19 @@ function markOutline(context, { segments, rows, cols, dotted }, plot) {
     context.setLineDash([3, 3]);
   }
   context.strokeStyle = MARK;
+  context.lineWidth = 2;
+  context.stroke();
+  context.setLineDash([]);
+}
+
+/** Black dashes on white: a region that is being drawn. */
+function dashes(context) {
+  context.lineCap = "butt";
+  context.strokeStyle = "rgba(255, 255, 255, 0.95)";
+  context.lineWidth = 3;
+  context.stroke();
+  context.setLineDash([5, 4]);
+  context.strokeStyle = "rgba(0, 0, 0, 0.95)";
   context.lineWidth = 2;
   context.stroke();
   context.setLineDash([]);

@@ -7,6 +7,9 @@ import { cursorOn, inPicture, pointAt, stepCursor } from "./cursor.mjs";
 import { drawFigure, layoutFigure } from "./drawing.mjs";
 import { themeColours } from "./theme.mjs";
 
+/** The figure of a plot element. @type {WeakMap<Element, Figure>} */
+export const figureOf = new WeakMap();
+
 export class Figure {
   rows = 1;
   cols = 1;
@@ -51,6 +54,7 @@ export class Figure {
     this.head = el("i.ev-playhead");
     this.plot = el("div.ev-plot", {}, this.across, this.down, this.head);
     this.node = el("div.ev-figure", {}, this.canvas, this.plot);
+    figureOf.set(this.plot, this);
     if (onOpen) this.plot.append(this.opener(onOpen));
     this.listen();
   }

@@ -45,7 +45,8 @@ export class PanelFace {
     const { panel } = this;
     const { record } = panel;
     const stage = panel.stage && record ? record.stages.find(({ name }) => name === panel.stage) : null;
-    this.heading.textContent = stage ? `${panel.title} · ${stage.title}` : panel.title;
+    const shown = panel.altered || stage?.title;
+    this.heading.textContent = shown ? `${panel.title} · ${shown}` : panel.title;
     this.heading.title = this.heading.textContent;
     this.node.setAttribute("aria-label", `${panel.title} map`);
     this.node.dataset.state = panel.state;

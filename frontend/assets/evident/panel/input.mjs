@@ -23,7 +23,7 @@ class InputMap {
     this.message = el("div.ev-map-message", { hidden: true });
     const body = el("div.ev-map-body", {}, this.figure.node, this.message);
     root.append(el("div.ev-map.ev-map--input", { role: "group", "aria-label": "Input" }, el("header.ev-map-head", {}, this.title), body));
-    this.offs = [on("consensus", () => this.mark()), on("evidence", () => this.outline())];
+    this.offs = [on("consensus", () => this.mark()), on("evidence", () => this.outline()), on("region", () => this.outline())];
   }
 
   update(changed) {

@@ -9,6 +9,7 @@ import { followJob } from "../core/jobs.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
+import * as evidence from "../evidence/marks.mjs";
 import { Figure } from "../figure/figure.mjs";
 import { greyPicture } from "../figure/picture.mjs";
 import { cellSize, Field } from "../maps/field.mjs";
@@ -50,6 +51,8 @@ export class MapPanel {
   stage = null;
   /** @type {Field | null} */
   stageField = null;
+  /** What stands in the place of the map: the map of an altered input, in words; "" for none. */
+  altered = "";
   /** @type {ReturnType<typeof followJob> | null} */
   follower = null;
   /** Number of the partial map on screen. */
@@ -74,6 +77,7 @@ export class MapPanel {
       on("withheld", () => this.later()),
       on("axes", () => this.later()),
       on("evidence", () => this.later()),
+      on("region", () => this.figure.set({ marks: evidence.marks(this.subject, this.axes) })),
       on("largest", () => (viewState.look.scale === "raw" || viewState.paired) && this.later()),
     ];
   }
@@ -81,6 +85,7 @@ export class MapPanel {
   reset() {
     this.follower?.stop();
     Object.assign(this, { id: null, job: null, state: "empty", problem: null, field: null, stage: null, stageField: null });
+    this.altered = "";
     Object.assign(this, { follower: null, partial: 0, fetching: false, lost: false, token: {} });
   }
 
@@ -170,7 +175,7 @@ export class MapPanel {
   /** Maps made on a coarser grid are smooth by nature; the others are shown cell by cell. */
   get smooth() {
     const { record } = this;
-    if (this.stageField || !record) return false;
+    if ((this.stageField && !this.altered) || !record) return false;
     return this.root.dataset.pieces !== "1" && record.native[0] * record.native[1] < record.shape[0] * record.shape[1];
   }
 
@@ -305,6 +310,7 @@ export class MapPanel {
    * @param {string | null} name
    */
   async choose(name) {
+    this.altered = "";
     this.stage = name;
     this.stageField = null;
     const info = this.record?.stages.find((stage) => stage.name === name);
@@ -320,6 +326,20 @@ export class MapPanel {
         this.face.warn(error.message);
       }
     }
+    this.face.refresh();
+    this.later();
+    emit("largest");
+  }
+
+  /**
+   * Shows another map in place of this one, as a stage is shown; `choose(null)` goes back.
+   * @param {Field} field of an altered input
+   * @param {string} words
+   */
+  showAltered(field, words) {
+    this.stage = "altered";
+    this.altered = words;
+    this.stageField = field;
     this.face.refresh();
     this.later();
     emit("largest");
