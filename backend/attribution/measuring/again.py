@@ -77,7 +77,7 @@ def randomised(model: Model, seed: int) -> Model:
     """
 
     def make() -> Model:
-        module = copy.deepcopy(model.module)
+        module = copy.deepcopy(model.module).cpu()  # the same numbers on every device
         parts = [part for part in module.modules() if hasattr(part, "reset_parameters")]
         if not parts:
             raise Unmeasured("The weights of this network cannot be drawn anew: its layers do not say how.")

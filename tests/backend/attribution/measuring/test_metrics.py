@@ -563,3 +563,15 @@ def test_the_user_can_stop(plain):
 
     with pytest.raises(Cancelled):
         backend.evaluate_all(plain, picture(), made, ["sparseness", "avg_sensitivity"], report=stop)
+
+
+def test_answers_are_in_full_precision_where_the_processor_has_half(monkeypatch):
+    """Removing 224 values moves a logit by less than bfloat16 can tell."""
+    from backend.attribution.network.passes import Passes
+
+    monkeypatch.setattr("backend.attribution.network.passes.has_bfloat16", lambda device: True)
+    model, x = build("residual"), picture()
+    plan = Passes.of(model).precise
+    assert (plan.precision, plan.dtype) == ("float32", torch.float32)
+    score = Sweep.of(model, x, 1).score
+    assert score == pytest.approx(float(model.logits(x)[0, 1]), rel=1e-5)
