@@ -24,6 +24,7 @@ from app.core.schemas import (
     Concept,
     ConceptAnalysis,
     ConceptAnalysisRequest,
+    EvaluationAdvice,
     Explanation,
     ExplanationRequest,
     Fit,
@@ -137,6 +138,12 @@ class Client:
     async def fits(self, model: str) -> dict[str, Fit]:
         """Which methods fit the model, and what they are expected to cost."""
         return await self._get(f"/models/{quote(model, safe=':')}/compatibility", TypeAdapter(dict[str, Fit]))
+
+    async def advice(self, model: str) -> EvaluationAdvice | None:
+        """What the newest study of the model says about the methods."""
+        return await self._get(
+            "/evaluations/advice", TypeAdapter(EvaluationAdvice | None), params={"model": model}
+        )
 
     async def choices(self, name: str, modality: str | None = None) -> list[tuple[str, str]]:
         """A list that a schema offers choices from: (value, label). Entries for the other kind of input

@@ -73,6 +73,18 @@ class Server:
             raise RuntimeError(f"explanations ended as {sorted(set(states))}")
         return ids
 
+    def study(self, request: dict[str, Any]) -> None:
+        """Posts a study and waits until it has ended. Raises RuntimeError when it failed, or left inputs out."""
+        answer = self.client.post("/api/v1/evaluations", json=request).raise_for_status().json()
+        with self.client.stream("GET", f"/api/v1/evaluations/{answer['id']}/events") as stream:
+            for _ in stream.iter_lines():
+                pass
+        study = self.client.get(f"/api/v1/evaluations/{answer['id']}").json()
+        methods = {row["method"] for row in study["result"]["rows"] if not row["control"]}
+        counts = {entry["n"] for entry in study["result"]["table"] if entry["method"] in methods}
+        if study["state"] != "done" or counts != {request["count"]}:
+            raise RuntimeError(f"the study ended as {study['state']}, with scores of {sorted(counts)} inputs")
+
     def catalogue(self) -> None:
         """Waits until everything that is computed at the first start is stored."""
         deadline = time.monotonic() + BOOT_SECONDS

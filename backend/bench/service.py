@@ -19,6 +19,13 @@ JOBS, COPIES = 20, 8
 LONG_JOBS, LONG_COPIES = 8, 60
 REPEATS = 20
 MIB, MB = 2**20, 10**6
+STUDY_INPUTS = 16
+STUDY: dict[str, Any] = {
+    "model": SMALL,
+    "set": "photographs",
+    "methods": ["grad_cam", "smooth_grad", "lrp"],
+    "metrics": ["sparseness", "pixel_flipping", "faithfulness_correlation"],
+}
 METHODS: dict[str, dict[str, Any]] = {
     "grad_cam": {}, "lime": {"n_samples": 200}, "smooth_grad": {}, "integrated_gradients": {}, "lrp": {}, "fused": {},
 }  # fmt: skip
@@ -26,7 +33,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 def rows(setting: Setting) -> Iterator[Row]:
-    """Six figures."""
+    """Seven figures."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights"
         write_weights(weights, (SMALL, LARGE))
@@ -35,6 +42,7 @@ def rows(setting: Setting) -> Iterator[Row]:
         one_thread = environment | {"EVIDENT_THREADS": "1"}
         yield _at_once(Path(folder), one_thread, setting)
         yield _two_workers(Path(folder), one_thread, setting)
+        yield _study(Path(folder), one_thread, setting)
 
 
 def _one_server(data: Path, environment: dict[str, str], setting: Setting) -> Iterator[Row]:
@@ -122,6 +130,29 @@ def _two_workers(folder: Path, environment: dict[str, str], setting: Setting) ->
             times.append((ours, theirs))
     note = f"SmoothGrad with {LONG_COPIES} copies, one thread each."
     return versus(f"{jobs} explanations, two workers", "one worker", times, goal=1.7, note=note)
+
+
+def _study(folder: Path, environment: dict[str, str], setting: Setting) -> Row:
+    """A study is many small jobs, so a second worker takes half of them; every round is a study that neither server has
+    seen (another seed)."""
+    inputs = 4 if setting.quick else STUDY_INPUTS
+    with (
+        serving(folder / "study-single", 1, environment) as single,
+        serving(folder / "study-double", 2, environment) as double,
+    ):
+        for server in (double, single):
+            setting.tell("workers load the network")
+            server.catalogue()
+            server.study(STUDY | {"count": 4, "seed": 1})
+        times: list[tuple[float, float]] = []
+        for number in range(setting.rounds):
+            setting.tell(f"a study of {inputs} inputs, round {number + 1} of {setting.rounds}")
+            request = STUDY | {"count": inputs, "seed": 100 + number}
+            ours, theirs = (seconds(partial(server.study, request)) for server in (double, single))
+            times.append((ours, theirs))
+    methods, metrics = ", ".join(STUDY["methods"]), ", ".join(STUDY["metrics"])
+    note = f"{methods} under {metrics} on photographs, one thread each."
+    return versus(f"A study of {inputs} inputs, two workers", "one worker", times, goal=1.7, note=note)
 
 
 def _asking(server: Server, copies: int) -> Callable[[Iterable[int]], list[str]]:

@@ -9,7 +9,15 @@ from typing import Any
 from dash import ALL, Dash, Input, Output, State, no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Catalogue, ExplanationRequest, Fit, MethodInfo, ModelInfo, Prediction
+from app.core.schemas import (
+    Catalogue,
+    EvaluationAdvice,
+    ExplanationRequest,
+    Fit,
+    MethodInfo,
+    ModelInfo,
+    Prediction,
+)
 from frontend.client import ApiProblem, Client
 from frontend.compare import methods_card, panels, side
 from frontend.compare.subject import target_of
@@ -123,10 +131,12 @@ def register(app: Dash, client: Client) -> None:
 async def list_methods(client: Client, answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
     """The rows to tick."""
     try:
-        catalogue, fits = await asyncio.gather(client.catalogue(), fits_now(client, answer))
+        catalogue, fits, advice = await asyncio.gather(
+            client.catalogue(), fits_now(client, answer), advice_now(client, answer)
+        )
     except ApiProblem as refusal:
         return common.problem(refusal)
-    return methods_card.method_rows(catalogue.methods, fits, params or {})
+    return methods_card.method_rows(catalogue.methods, fits, params or {}, advice=advice)
 
 
 async def renew_costs(
@@ -297,6 +307,14 @@ async def list_downloads(client: Client, ended: Any, runs: Runs | None) -> Any:
 
 def read_fits(answer: dict[str, Any] | None) -> dict[str, Fit]:
     return {key: Fit.model_validate(fit) for key, fit in (answer or {}).get("fits", {}).items()}
+
+
+async def advice_now(client: Client, answer: dict[str, Any] | None) -> EvaluationAdvice | None:
+    """What a study of this network says about the methods, if there is one."""
+    try:
+        return await client.advice(answer["subject"]["model"]) if answer else None
+    except ApiProblem:
+        return None
 
 
 async def fits_now(client: Client, answer: dict[str, Any] | None) -> dict[str, Fit]:

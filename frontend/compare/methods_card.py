@@ -11,7 +11,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from app.core.schemas import Catalogue, Fit, LayerInfo, MethodInfo, ModelInfo
+from app.core.schemas import Catalogue, EvaluationAdvice, Fit, LayerInfo, MethodInfo, ModelInfo
 from frontend import ids
 from frontend.ui import forms, words
 from frontend.ui.common import action, aria, card, drawer, hidden, icon
@@ -106,16 +106,36 @@ def method_rows(
     fits: Mapping[str, Fit],
     params: Mapping[str, Mapping[str, Any]],
     ticked: Sequence[str] = (),
+    advice: EvaluationAdvice | None = None,
 ) -> list[Component]:
     """One row per method: tick, cost, parameters. Methods that are not on by default wait behind "more",
-    unless ticked."""
+    unless ticked. advice: what a study of this network found; its methods come first, in its order."""
+    if advice is not None:
+        place = {key: number for number, key in enumerate(advice.methods)}
+        methods = sorted(methods, key=lambda method: place.get(method.key, len(place)))
     front = [method for method in methods if method.default_on or method.key in ticked]
     rest = [method for method in methods if method not in front]
     rows = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in front]
     if rest:
         more = [method_row(method, fits.get(method.key), params.get(method.key, {})) for method in rest]
         rows.append(html.Details([html.Summary(f"{len(rest)} more methods"), *more], className="ev-more"))
-    return rows
+    return rows if advice is None else [measured(methods, advice), *rows]
+
+
+def measured(methods: Sequence[MethodInfo], advice: EvaluationAdvice) -> Component:
+    """Which methods passed for this network in its last study, best first, and a way there; why, on hover."""
+    titles = {method.key: method.title for method in methods}
+    named = [(titles.get(key, key), key) for key in advice.methods]
+    passed = ", ".join(title for title, key in named if advice.passed.get(key))
+    return html.P(
+        [
+            f"{advice.text} ",
+            f"Best first: {passed}. " if passed else "",
+            dcc.Link("See the study", href=f"/measure?study={quote(advice.study, safe='')}"),
+        ],
+        className="ev-muted ev-small ev-measured",
+        title="\n".join(f"{title}: {advice.because.get(key, '')}" for title, key in named),
+    )
 
 
 def method_row(method: MethodInfo, fit: Fit | None, params: Mapping[str, Any]) -> Component:

@@ -9,7 +9,7 @@ import pytest
 from dash import no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Gate
+from app.core.schemas import EvaluationAdvice, Gate
 from frontend.compare import maps, numbers, params, subject
 from frontend.ui import words
 from frontend.wiring import Trigger
@@ -148,6 +148,7 @@ def test_without_the_api_every_card_says_so_and_what_stands_stays():
     assert run(maps.run(down, ANSWER, 1, Trigger("run", 1), **FORM))["runs"] is no_update
     assert "does not answer" in str(run(maps.draw(down, None, [], ANSWER, {})))
     assert "does not answer" in str(run(maps.list_methods(down, ANSWER, {})))
+
     assert "does not answer" in str(
         run(subject.predict(down, SUBJECT, None, canned.SOUND.model_dump()))["card"]
     )
@@ -235,3 +236,27 @@ def test_a_form_keeps_only_what_differs_and_its_reset_forgets_it():
     }
     tune = Trigger({"type": "tune", "method": "lime"}, 1)
     assert run(params.show(api(), [1], [], changed, ANSWER, None, tune))["params"] is no_update
+
+
+def test_a_study_of_the_network_orders_the_methods_and_says_which_passed():
+    keys = [method.key for method in canned.CATALOGUE.methods if method.default_on]
+    first, last = keys[-1], keys[0]
+    advice = EvaluationAdvice(
+        study="a" * 64,
+        methods=[first, last],
+        passed={first: True, last: False},
+        because={first: "It finds the evidence.", last: "It finds nothing."},
+        text="Measured on 32 drawn objects: 1 of 2 methods passed.",
+    )
+    answers = {"catalogue": canned.CATALOGUE, "fits": {}}
+    plain = run(maps.list_methods(Api(advice=None, **answers), ANSWER, {}))
+    line, *rows = run(maps.list_methods(Api(advice=advice, **answers), ANSWER, {}))
+    titles = {method.key: method.title for method in canned.CATALOGUE.methods}
+    assert f"1 of 2 methods passed. ', 'Best first: {titles[first]}. '" in str(line)
+    assert f"/measure?study={'a' * 64}" in str(line)
+    assert "It finds nothing." in line.title
+    shown = [row.children[0].value for row in rows if hasattr(row.children[0], "value")]
+    assert shown[:2] == [first, last]
+    assert sorted(shown) == sorted(
+        row.children[0].value for row in plain if hasattr(row.children[0], "value")
+    )
