@@ -19,6 +19,9 @@ import { legend, ScoreTable } from "./table.mjs";
 const ABOUT =
   "Which of these maps can be trusted for this network? A study scores methods on many inputs, next to two controls that look at nothing.";
 
+/** Inputs of a first look. */
+const FEW = 8;
+
 class Measure {
   /** @type {Session | null} */
   session = null;
@@ -212,7 +215,7 @@ class Measure {
     const offer = session && example(session);
     const start = () => {
       if (!session || !offer) return;
-      session.set({ metrics: offer.metrics });
+      session.set({ metrics: offer.metrics, count: offer.count });
       session.run();
     };
     return card(
@@ -224,7 +227,11 @@ class Measure {
             "div.ev-row",
             {},
             el("button.ev-button.ev-button--primary", { type: "button", onclick: start }, icon("play"), "Try it"),
-            el("span.ev-muted", {}, `${offer.title}: ${session?.choice.methods.length} methods, ${offer.metrics.length} quick metrics`),
+            el(
+              "span.ev-muted",
+              {},
+              `${offer.count ?? "all"} of ${offer.title.toLowerCase()}, ${session?.choice.methods.length} methods, ${offer.metrics.length} quick metrics: under a minute`,
+            ),
           )
         : el("p.ev-muted", {}, "Choose inputs and methods above, then press Run."),
     );
@@ -246,7 +253,7 @@ function example(session) {
   const { chosenSet, choice, catalogue } = session;
   if (!chosenSet || !choice.methods.length) return null;
   const measurable = catalogue.metrics.filter((metric) => session.measurable(metric));
-  return { title: chosenSet.title, metrics: choosing.quick(measurable) };
+  return { title: chosenSet.title, metrics: choosing.quick(measurable), count: chosenSet.count > FEW ? FEW : null };
 }
 
 /** The best value of the first column that has one. */

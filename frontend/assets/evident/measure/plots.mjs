@@ -15,7 +15,7 @@ const kindOf = (place) => `ev-measure-line ev-measure-line--${place % STYLES}`;
 export function rankPlot(result, chosen, choose) {
   const { columns, lines } = reading.rankLines(result.families, result.rows);
   if (!columns.length || lines.length < 2) return el("p.ev-muted", {}, "Ranks follow when two methods have numbers.");
-  const most = Math.max(...lines.flatMap(({ points }) => points.map(({ rank }) => rank)));
+  const most = Math.max(lines.length, ...lines.flatMap(({ points }) => points.map(({ rank }) => Math.ceil(rank))));
   const [left, width, top, step] = [122, 178, 12, 21];
   const x = (column) => left + 14 + (columns.length < 2 ? width / 2 : (column / (columns.length - 1)) * width);
   const y = (rank) => top + (rank - 1) * step;
@@ -39,11 +39,12 @@ export function rankPlot(result, chosen, choose) {
   });
   for (let rank = 1; rank <= most; rank += 1)
     drawing.append(svg("text", { x: 346, y: y(rank) + 4, "text-anchor": "end", class: "ev-measure-tick" }, String(rank)));
-  const taken = new Set();
   lines.forEach((line, place) => {
     const on = line.method === chosen;
     const d = line.points.map((point, i) => bend(point, line.points[i - 1], x, y)).join("");
-    const said = line.points.map(({ column, rank, complete }) => `${columns[column]} ${rank}${complete ? "" : " (partial)"}`).join(", ");
+    const said = line.points
+      .map(({ column, rank, complete }) => `${columns[column]} ${Number(rank.toFixed(1))}${complete ? "" : " (partial)"}`)
+      .join(", ");
     const group = svg("g", {
       class: `ev-measure-rank${on ? " ev-measure-rank--on" : ""} ${kindOf(place)}`,
       role: "button",
@@ -51,10 +52,8 @@ export function rankPlot(result, chosen, choose) {
       "aria-pressed": String(on),
       "aria-label": `${line.title}: ${said}`,
     });
-    // Tied methods share a place: the labels go side by side where they start.
-    let at = line.points[0].rank;
-    while (taken.has(at) && at < most + 1) at += 1;
-    taken.add(at);
+    // Ranks may be tied or broken: the names stand one below the other, in the order of the first rank.
+    const at = place + 1;
     group.append(
       svg("title", {}, `${line.title}: ${said}`),
       svg("path", { d: `M${left} ${y(at)}L${x(line.points[0].column)} ${y(line.points[0].rank)}${d.replace(/^M[^C]*/, "")}` }),
@@ -145,7 +144,7 @@ function radar(profiles) {
       `${title}: ${parts.map(({ family, value }) => `${family} ${value === null ? "none" : value.toFixed(2)}`).join(", ")}`,
   );
   const drawing = svg("svg", {
-    viewBox: "-92 -68 184 132",
+    viewBox: "-104 -68 208 132",
     class: "ev-measure-radar",
     role: "img",
     "aria-label": `Profile by family, 1 is best. ${said.join(". ")}`,

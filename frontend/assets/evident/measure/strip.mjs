@@ -261,7 +261,7 @@ export class Strip {
     const share = progress.total ? progress.done / progress.total : state === "done" ? 1 : 0;
     const percent = Math.floor(100 * share);
     if (!busy) {
-      const took = result?.seconds ? ` in ${words.duration(result.seconds)}` : "";
+      const took = result?.seconds ? `: ${words.duration(result.seconds)} of computing` : "";
       const said =
         { done: `Finished${took}.`, cancelled: `Stopped at ${percent} %. What is done is kept.`, failed: "Failed." }[state] ?? "";
       const note = this.session.changed ? `${said} The choice has changed: press Run.` : said;

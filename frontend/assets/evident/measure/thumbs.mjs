@@ -42,11 +42,14 @@ export function thumb({ study, input, method, result }, entry, scale, word) {
 
 /** Pictures of a long list are fetched when they come into view. */
 function whenSeen(node, begin) {
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    watch.disconnect();
-    begin();
-  });
+  const watch = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      watch.disconnect();
+      begin();
+    },
+    { rootMargin: "600px" },
+  );
   watch.observe(node);
 }
 
