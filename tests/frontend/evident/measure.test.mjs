@@ -128,6 +128,17 @@ test("best and worst are different inputs, also of few", () => {
   }
 });
 
+test("parts of the sentence lead to a cell: a metric to its best, a method to what is open", () => {
+  const result = { metrics: [metric("m", "f"), metric("o", "f")], table: [cell("a", "m", 0), cell("b", "m", 1, { best: true })] };
+  const target = (part, open = null) => reading.targetOf(part, result, open);
+  assert.equal(target({ text: "x", method: "a", metric: "o" }), "a:o");
+  assert.equal(target({ text: "x", metric: "m" }), "b:m");
+  assert.equal(target({ text: "x", method: "b" }), "b:m");
+  assert.equal(target({ text: "x", method: "b" }, "a:o"), "b:o");
+  assert.equal(target({ text: "x", method: null, metric: null }, "a:o"), null);
+  assert.equal(target({ text: "x", metric: "gone" }), null);
+});
+
 test("the mean curve is that of the curves of one length", () => {
   const mean = reading.meanCurve([{ x: [0, 1], y: [1, 0] }, { x: [0, 1], y: [0, 1] }, null, { x: [0, 0.5, 1], y: [9, 9, 9] }]);
   assert.deepEqual(mean, { x: [0, 1], y: [0.5, 0.5], n: 2 });

@@ -61,12 +61,18 @@ export class Drill {
       facts.push(el("span.ev-muted", {}, [said.filter(Boolean).join(", "), blob].filter(Boolean).join(" \u00b7 ")));
     } else facts.push(el("span.ev-muted", {}, cell?.note || "No number yet."));
     const open = inputs > 0 && el("button.ev-link", { type: "button", onclick: all }, `All ${inputs} inputs`);
+    const verdict = this.session.study?.result?.verdicts?.find(({ method }) => method === row.method);
+    const because =
+      verdict &&
+      !row.control &&
+      el("p.ev-muted.ev-small", {}, `${row.title} ${verdict.passed ? "passed" : "did not pass"}: ${verdict.because}`);
     return el(
       "header.ev-measure-drill-head",
       {},
       el("h2.ev-inside-title", {}, `${row.title} \u00b7 ${column.title.toLowerCase()}`),
       ...facts,
       open,
+      because,
     );
   }
 

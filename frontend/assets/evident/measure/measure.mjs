@@ -167,12 +167,23 @@ class Measure {
 
   /** The sentence, whose parts lead to their cells. */
   said(result) {
-    const parts = (result.sentence ?? []).map(({ text, method, metric }) =>
-      method && metric
-        ? el("button.ev-measure-jump", { type: "button", onclick: () => this.jump(reading.keyOf(method, metric)) }, text)
-        : document.createTextNode(text),
-    );
+    const { cell = null } = this.session?.choice ?? {};
+    const parts = (result.sentence ?? []).map((part) => {
+      const key = reading.targetOf(part, result, cell);
+      return key ? this.link(key, part.text) : document.createTextNode(part.text);
+    });
     return parts.length ? parts : [el("span.ev-muted", {}, "The sentence follows as results arrive.")];
+  }
+
+  /** A link of its own address, so that it breaks with the lines and can be opened elsewhere. */
+  link(key, text) {
+    const query = new URLSearchParams(choosing.toQuery({ .../** @type {Session} */ (this.session).choice, cell: key }));
+    const follow = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.jump(key);
+    };
+    return el("a.ev-measure-jump", { href: `/measure?${query}`, onclick: follow }, text);
   }
 
   jump(key) {
@@ -265,7 +276,7 @@ const firstCell = (result) => {
 function sortedBy(result, { choice, worstFirst }) {
   const metric = result.metrics.find(({ key }) => key === choice.sort);
   const order = metric ? ` \u00b7 sorted by ${metric.title.toLowerCase()}${worstFirst ? ", worst first" : ""}` : "";
-  return `mean and 95 % interval over inputs${order}`;
+  return `mean and 95 % interval over inputs${order || " \u00b7 a head sorts, a value opens"}`;
 }
 
 const card = (title, aside, ...content) =>

@@ -199,6 +199,22 @@ export function extremes(ordered, each) {
   return { best, worst };
 }
 
+/**
+ * The cell that a part of the sentence leads to: of a metric alone its best method, of a method alone what is open of it.
+ * @param {{method?: string | null, metric?: string | null}} part
+ * @param {any} result
+ * @param {string | null} open cell that is open
+ */
+export function targetOf({ method, metric }, result, open) {
+  if (method && metric) return keyOf(method, metric);
+  if (metric) {
+    const own = result.table.filter((cell) => cell.metric === metric);
+    const cell = own.find(({ best }) => best) ?? own[0];
+    return cell ? keyOf(cell.method, metric) : null;
+  }
+  return method ? keyOf(method, open?.split(":")[1] ?? result.metrics[0].key) : null;
+}
+
 /** Curves over the same shares as their mean; null without any. Curves of another length and points without a value are left out. */
 export function meanCurve(curves) {
   const usable = curves.filter((curve) => curve?.x?.length > 1 && curve.x.length === curve.y.length);

@@ -94,12 +94,8 @@ export class Strip {
       ...catalogue.models.map(({ key, title }) => el("option", { value: key, selected: key === choice.model }, title)),
     );
     const own = choice.inputs.length;
-    const options = sets.map(({ key, title, count, note }) =>
-      el(
-        "option",
-        { value: key, selected: key === choice.set, title: note ?? "" },
-        title.includes(String(count)) ? title : `${title} (${count})`,
-      ),
+    const options = sets.map(({ key, title, note }) =>
+      el("option", { value: key, selected: key === choice.set, title: note ?? "" }, title),
     );
     const files = el(
       "option",
@@ -111,7 +107,7 @@ export class Strip {
     this.inputs.title = chosen?.note ?? "";
     this.count.hidden = !chosen;
     this.count.max = String(chosen?.count ?? "");
-    this.count.placeholder = "all";
+    this.count.placeholder = `of ${chosen?.count ?? ""}`;
     if (document.activeElement !== this.count) this.count.value = String(choice.count ?? "");
   }
 
@@ -210,12 +206,12 @@ export class Strip {
         label.querySelector("input").value = metric.key;
         return label;
       });
-      const count = on.length === own.length ? String(own.length) : `${on.length} of ${own.length}`;
+      const count = `${on.length}/${own.length}`;
       return el(
         "span.ev-measure-family-chip",
         {},
         chip(title, on.length > 0, whole, on.length ? `Leave ${key} out` : `Measure ${key}`),
-        this.kept(this.metrics, opener(count, `Choose metrics of ${key}: ${on.length} of ${own.length}`, ...list), key),
+        this.kept(this.metrics, opener(count, `${count} metrics of ${key}: choose`, ...list), key),
       );
     });
     this.metrics.replaceChildren(...families);
@@ -347,10 +343,7 @@ function cost(inputs, { methods, metrics }, { seconds, cells, known }) {
   const what = [count(methods.length, "method"), count(metrics.length, "metric"), count(inputs, "input")].join(" \u00d7 ");
   if (cells && known === cells) return [what, ", all measured before"];
   const before = known ? `, ${words.integer(known)} of ${words.integer(cells)} maps are there` : "";
-  return [
-    what,
-    `${seconds === null ? "" : `, about ${words.duration(Math.max(1, Math.round(seconds))).replace(".0", "")} on this machine`}${before}`,
-  ];
+  return [what, `${seconds === null ? "" : `, about ${words.duration(Math.max(1, Math.round(seconds))).replace(".0", "")}`}${before}`];
 }
 
 const stateOf = (state, progress) => {

@@ -204,5 +204,4 @@ export const legend = () =>
     ),
     el("span", {}, el("i.ev-measure-key-blob", { "aria-hidden": "true" }), "centre blob"),
     el("span", {}, el("span.ev-measure-flips", {}, "\u21c5 flips"), " rank changes with another baseline"),
-    el("span", {}, icon("info"), "click a value for its inputs, a head to sort"),
   );

@@ -1,0 +1,62 @@
+"""Measure: a small study on drawn objects is run, its table read, its address opened again."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_accessibility import clean_in_both_themes
+
+pytestmark = pytest.mark.browser
+
+CHOICE = "model=shapes&set=shapes&count=4&methods=grad_cam,lrp&metrics=sparseness,relevance_mass_accuracy"
+
+
+def test_a_small_study_is_run_read_and_opened_again(site: str, page: Page, phone: Page) -> None:
+    page.goto(f"{site}/measure?{CHOICE}")
+    cost = page.locator(".ev-measure-cost")
+    expect(cost).to_contain_text("2 methods \u00d7 2 metrics \u00d7 4 inputs")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".ev-measure-state")).to_contain_text("Finished", timeout=120_000)
+    page.wait_for_url(re.compile("study="))
+    [study] = re.findall(r"study=(\w+)", page.url)
+    result = httpx.get(f"{site}/api/v1/evaluations/{study}").json()["result"]
+    entries = {(entry["method"], entry["metric"]): entry for entry in result["table"]}
+    rows = page.locator(".ev-measure-table tbody tr")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(2)).to_have_class("ev-measure-control")
+    shown = page.locator('[data-key="lrp:sparseness"]')
+    assert float(shown.locator(".ev-measure-value").inner_text()) == pytest.approx(
+        entries["lrp", "sparseness"]["mean"], abs=0.006
+    )
+    expect(shown).to_have_attribute("aria-label", re.compile("^LRP, Sparseness: .* 4 inputs"))
+
+    shown.click()
+    drill = page.locator(".ev-measure-drill")
+    expect(drill.get_by_role("heading")).to_have_text("LRP \u00b7 sparseness")
+    expect(drill.locator(".ev-measure-dot:not(.ev-measure-dot--blob)")).to_have_count(4 + 1)
+    expect(drill.locator("canvas")).to_have_count(4)
+    page.locator('[data-key="sort:sparseness"]').click()
+    best = max(("grad_cam", "lrp"), key=lambda key: entries[key, "sparseness"]["mean"])
+    expect(rows.nth(0).locator("button").first).to_have_attribute("data-key", re.compile(f"^{best}:"))
+    shown.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator('[data-key="lrp:relevance_mass_accuracy"]')).to_be_focused()
+    page.get_by_role("button", name="Methods paragraph").click()
+    expect(page.get_by_role("dialog")).to_contain_text("4 drawn objects")
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "scores.csv"
+    clean_in_both_themes(page)
+
+    phone.goto(page.url)
+    expect(phone.locator('[data-key="lrp:sparseness"]')).to_have_attribute("aria-pressed", "true")
+    expect(phone.locator(".ev-measure-table th[aria-sort]")).to_contain_text("Sparseness")
+    expect(phone.locator(".ev-measure-state")).to_contain_text("Finished")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="SmoothGrad").click()
+    expect(page.locator(".ev-measure-state")).to_contain_text("The choice has changed")
