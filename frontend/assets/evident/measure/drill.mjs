@@ -97,7 +97,8 @@ export class Drill {
     const curves = curvePlot(reading.meanCurve(own.map(({ curve }) => curve)), reading.meanCurve(blob.map(({ curve }) => curve)), column);
     const wide = spanOf([...own, ...blob], scale);
     const rows = [{ title: row.title, cells: ordered, own: true }];
-    if (blob.length) rows.push({ title: "centre blob", cells: reading.bestFirst(blob, column.better), own: false });
+    const beside = reading.bestFirst(blob, column.better);
+    if (beside.length) rows.push({ title: "centre blob", cells: beside, own: false });
     this.node.classList.toggle("ev-measure-drill--curve", Boolean(curves));
     this.node.replaceChildren(head, el("div.ev-measure-drill-body", {}, dotPlot(rows, wide, inputs), pictures, curves));
   }

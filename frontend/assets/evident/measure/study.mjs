@@ -74,7 +74,7 @@ export class Study {
     const early = this.result;
     const bare = !job.result;
     this.job = { ...job, request: job.request ?? this.job?.request, result: job.result ?? early };
-    if (job.error) this.problem = new Problem(job.error);
+    if (job.error && job.state === "failed") this.problem = new Problem(job.error);
     if (!this.left) this.onChange(this);
     if (bare && (this.busy ? Date.now() - this.looked > LOOK : true)) this.look();
   }
