@@ -28,11 +28,16 @@ router = APIRouter(tags=["what if"], route_class=StrictRoute)
 WHATIFS = Study("whatif", WhatIf, WhatIfRequest, WhatIfResult)
 WHATIFS.add_to(router, "/whatifs")
 TITLES = {"erase": "Without a region", "keep": "A region alone", "replace": "A region replaced"}
+_REGION = {
+    name: part
+    for name, part in Region.model_json_schema(ref_template="#/components/schemas/{model}").items()
+    if name != "$defs"
+}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/Region"}},
+            "application/json": {"schema": _REGION},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",

@@ -145,6 +145,8 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
         "maximisation",
         "whatif",
         "evaluation",
+        "sanity",
+        "checks",
     }
     assert client.get("/jobs?limit=0").status_code == 422
     assert client.delete(f"/jobs/{id}").status_code == 204

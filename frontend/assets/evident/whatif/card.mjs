@@ -115,7 +115,7 @@ class WhatIf {
     if (input !== (before?.input ?? "")) {
       this.past = [];
       this.asked = {};
-      viewState.drawn = null;
+      region.draw("", null, null);
       this.loadOwn(input);
     }
     this.offer(this.subject?.fillers ?? []);
