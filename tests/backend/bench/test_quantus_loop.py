@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import backend
+import models
 from backend.bench import quantus_loop
 from backend.bench.harness import LeftOut, Setting
 from models.hub import ensure_operations
@@ -54,7 +55,7 @@ def test_without_quantus_the_row_is_left_out(model, monkeypatch):
         return original(name, *more)
 
     monkeypatch.setattr(importlib, "import_module", absent)
-    monkeypatch.setattr(quantus_loop, "network", lambda key: model)
+    monkeypatch.setattr(models, "load", lambda key: model)
     (row,) = quantus_loop.rows(Setting(rounds=1, quick=True))
     assert isinstance(row, LeftOut)
     assert row.reason == "quantus is not installed."
