@@ -28,6 +28,7 @@ import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
 import { listenForConfirm } from "./core/confirm.mjs";
+import { listenForChecks } from "./trust/checks.mjs";
 import { startWidgets } from "./core/widgets.mjs";
 
 export { ranked } from "./core/ranked.mjs";
@@ -38,5 +39,6 @@ listenForConfirm();
 document.documentElement.dataset.evidentReady = "";
 listenForBundles();
 listenForCoughs();
+listenForChecks();
 listenForKeys();
 startWidgets();

@@ -96,6 +96,62 @@ interface Quality {
   meaning: string;
 }
 
+/** Of a method on a model; fields as in the API. state null: not checked, words say why. */
+interface SanityResult {
+  state: "pass" | "weak" | "fail" | null;
+  words: string;
+  meaning: string;
+  randomised: number | null;
+  other_class: number | null;
+  inputs: number;
+  note: string;
+}
+
+interface RegionShare {
+  key: string;
+  title: string;
+  share: number;
+  area: number;
+  flagged: boolean;
+  words: string;
+}
+
+interface ShortcutResult {
+  regions: RegionShare[];
+  share: number;
+  area: number;
+  title: string;
+  flagged: boolean;
+  words: string;
+}
+
+interface CurvesResult {
+  x: number[];
+  deletion: number[];
+  insertion: number[];
+  random_low: number[];
+  random_high: number[];
+  baseline: string;
+  words: string;
+}
+
+/** Checks of one map; notes: by section, why there is nothing to show. */
+interface ChecksResult {
+  stability: { share: number; words: string } | null;
+  shortcut: ShortcutResult | null;
+  curves: CurvesResult | null;
+  figures: { key: string; title: string; value: number | null; words: string }[];
+  localisation: RegionShare[];
+  notes: { [section: string]: string };
+}
+
+/** The job that made them. */
+interface Checked {
+  id: string;
+  state: string;
+  result: ChecksResult | null;
+}
+
 interface Stage {
   name: string;
   title: string;

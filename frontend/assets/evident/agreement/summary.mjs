@@ -7,6 +7,8 @@ import * as describe from "../maps/describe.mjs";
 import { Field } from "../maps/field.mjs";
 import * as stats from "../maps/statistics.mjs";
 import * as words from "../maps/words.mjs";
+import { checksOf } from "../trust/checks.mjs";
+import { togetherWords } from "../trust/words.mjs";
 import { comparable } from "./agreement.mjs";
 
 const TOP = 10; // percent of cells that count as strongest
@@ -51,6 +53,12 @@ const atStart = ([, , firstColumn], axes) =>
     ? " It begins with the first moment the model hears: listen whether that is the cough or the cut."
     : "";
 
+/** What the checks of the maps say together; "" before there are any. */
+function onShortcut(panels) {
+  const told = togetherWords(panels.map((panel) => checksOf(panel).checks?.shortcut).filter(Boolean));
+  return told && ` ${told}`;
+}
+
 /** How many of the maps mean the place: "4 of 5 have at least twice the 8 % that chance would put there." */
 function counted({ inside, area }) {
   const strong = inside.filter((share) => share >= STRONG * area).length;
@@ -71,7 +79,7 @@ class Summary {
     this.node = el("div.ev-summary", { hidden: true }, this.line, this.each);
     root.append(this.node);
     const later = () => nextFrame(this, () => this.show());
-    this.offs = ["maps", "axes"].map((name) => on(name, later));
+    this.offs = ["maps", "axes", "checks"].map((name) => on(name, later));
   }
 
   update() {
@@ -104,7 +112,7 @@ class Summary {
       go,
       ` (${words.percent(area)} of the picture). `,
       counted(place),
-      atStart(place.box, first.axes),
+      onShortcut(panels) || atStart(place.box, first.axes),
     );
     this.each.hidden = false;
     this.parts.replaceChildren(...this.held(panels, place));

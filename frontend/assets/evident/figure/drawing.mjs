@@ -1,5 +1,6 @@
 /* The still parts of a picture with axes: grey input, hue of the evidence, outlines, ticks, strip over time. */
 import { ticks } from "../maps/axes.mjs";
+import { drawHatch } from "../trust/hatch.mjs";
 
 const LEFT = 38;
 const TOP = 4;
@@ -45,6 +46,7 @@ export function drawFigure(context, place, figure, colours) {
   if (figure.overlay && !figure.bare) {
     context.globalAlpha = figure.faded ? 0.4 : 1;
     mirrored(context, plot, lower, () => blit(context, figure.overlay, plot, figure.smooth));
+    if (figure.hatched) drawHatch(context, figure, plot, lower);
     context.globalAlpha = 1;
     if (!figure.faded) for (const line of figure.lines) mirrored(context, plot, lower, () => outline(context, line, figure, plot));
   }

@@ -32,6 +32,8 @@ export class Figure {
   /** Only the input. */
   bare = false;
   faded = false;
+  /** Cells that are not stable, one pixel a cell. @type {HTMLCanvasElement | null} */
+  hatched = null;
   /** Height of the box at the last drawing, css pixels. */
   boxed = 0;
   /** Where things stood in the last drawing. @type {ReturnType<typeof layoutFigure> | null} */

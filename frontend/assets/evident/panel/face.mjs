@@ -6,6 +6,7 @@ import { Bar } from "../figure/bar.mjs";
 import * as describe from "../maps/describe.mjs";
 import * as words from "../maps/words.mjs";
 import { Listen } from "../sound/listen.mjs";
+import { TrustMarks } from "../trust/marks.mjs";
 import { PanelMenu } from "./menu.mjs";
 import { QualityMark } from "./quality.mjs";
 
@@ -25,6 +26,7 @@ export class PanelFace {
     this.heading = el("h3.ev-map-title");
     this.chip = el("span.ev-chip", { hidden: true });
     this.mark = new QualityMark(panel, () => this.menu.numbers());
+    this.trust = new TrustMarks(panel);
     this.meta = el("span.ev-map-meta");
     this.stop = el("button.ev-link", { type: "button", hidden: true, onclick: () => panel.stop() }, "stop");
     this.menu = new PanelMenu(panel);
@@ -34,9 +36,20 @@ export class PanelFace {
     this.bar = new Bar();
     this.known = el("div.ev-known", { hidden: true });
     this.listen = new Listen(panel);
-    const head = el("header.ev-map-head", {}, this.heading, this.chip, this.mark.node, this.meta, this.stop, this.menu.node);
+    const head = el(
+      "header.ev-map-head",
+      {},
+      this.heading,
+      this.chip,
+      this.trust.badge,
+      this.trust.stable,
+      this.mark.node,
+      this.meta,
+      this.stop,
+      this.menu.node,
+    );
     const body = el("div.ev-map-body", {}, panel.figure.node, this.message);
-    const foot = el("div.ev-map-foot", {}, this.bar.node, this.known, this.listen.node);
+    const foot = el("div.ev-map-foot", {}, this.bar.node, this.trust.line, this.known, this.listen.node);
     this.node = el("div.ev-map", { role: "group" }, this.progress, head, body, foot);
   }
 
@@ -52,6 +65,7 @@ export class PanelFace {
     this.node.dataset.state = panel.state;
     this.chipOf();
     this.mark.refresh();
+    this.trust.refresh();
     this.meta.textContent = this.metaText();
     this.meta.title = this.metaTitle();
     this.stop.hidden = !["running", "queued"].includes(panel.state) || !panel.job;

@@ -85,8 +85,8 @@ class Large {
     this.node.setAttribute("aria-label", `${title}, large`);
     this.count.textContent = `${all.indexOf(shown) + 1} of ${all.length}`;
     for (const button of [this.before, this.after]) button.disabled = all.length < 2;
-    const { axes, rows, cols, picture, pictureRows, overlay, smooth, lines, marks, strip, bare, faded, stripped } = shown.figure;
-    this.figure.set({ axes, rows, cols, picture, pictureRows, overlay, smooth, lines, marks, strip, bare, faded, stripped });
+    const { axes, rows, cols, picture, pictureRows, overlay, smooth, lines, marks, strip, bare, faded, stripped, hatched } = shown.figure;
+    this.figure.set({ axes, rows, cols, picture, pictureRows, overlay, smooth, lines, marks, strip, bare, faded, stripped, hatched });
     this.figure.canvas.setAttribute("aria-label", shown.figure.canvas.getAttribute("aria-label") || title);
     const style = shown.style;
     this.bar.node.classList.toggle("ev-bar--idle", !style);

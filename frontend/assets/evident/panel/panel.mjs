@@ -15,6 +15,8 @@ import { greyPicture } from "../figure/picture.mjs";
 import { cellSize, Field } from "../maps/field.mjs";
 import { readNpy } from "../maps/npy.mjs";
 import { PanelFace } from "./face.mjs";
+import { unstableCanvas } from "../trust/hatch.mjs";
+import { checksOf } from "../trust/checks.mjs";
 import { enlarge } from "./large.mjs";
 import { panels } from "./panels.mjs";
 import { sayReadout } from "./readout.mjs";
@@ -55,6 +57,10 @@ export class MapPanel {
   altered = "";
   /** @type {ReturnType<typeof followJob> | null} */
   follower = null;
+  /** Whether cells that are not stable are hatched. */
+  hiding = false;
+  /** Those cells, once they were asked for. @type {HTMLCanvasElement | null} */
+  unstable = null;
   /** Number of the partial map on screen. */
   partial = 0;
   fetching = false;
@@ -78,6 +84,7 @@ export class MapPanel {
       on("axes", () => this.later()),
       on("evidence", () => this.later()),
       on("region", () => this.figure.set({ marks: evidence.marks(this.subject, this.axes) })),
+      on("checks", () => this.face.refresh()),
       on("largest", () => (viewState.look.scale === "raw" || viewState.paired) && this.later()),
     ];
   }
@@ -86,7 +93,7 @@ export class MapPanel {
     this.follower?.stop();
     Object.assign(this, { id: null, job: null, state: "empty", problem: null, field: null, stage: null, stageField: null });
     this.altered = "";
-    Object.assign(this, { follower: null, partial: 0, fetching: false, lost: false, token: {} });
+    Object.assign(this, { follower: null, partial: 0, fetching: false, lost: false, hiding: false, unstable: null, token: {} });
   }
 
   // ---- what the page says --------------------------------------------------------------------------------------------------
@@ -343,6 +350,28 @@ export class MapPanel {
     this.face.refresh();
     this.later();
     emit("largest");
+  }
+
+  /**
+   * Hatches the cells that are not stable, or shows them again.
+   * @param {boolean} hiding
+   */
+  async hideUnstable(hiding) {
+    this.hiding = hiding;
+    const { token } = this;
+    const { id } = checksOf(this);
+    if (hiding && !this.unstable && id) {
+      try {
+        const { shape, data } = readNpy(await callApi(`/checks/${id}/stable.npy`, { as: "bytes" }));
+        if (token !== this.token) return;
+        this.unstable = unstableCanvas(data, shape[0], shape[1]);
+      } catch (error) {
+        this.hiding = false;
+        this.face.warn(error.message);
+      }
+    }
+    this.face.refresh();
+    this.later();
   }
 
   later() {

@@ -51,6 +51,7 @@ export function redraw(panel) {
   Object.assign(figure, gridSize(view, figure.axes), {
     bare: viewState.original,
     faded: panel.stale,
+    hatched: panel.hiding && !panel.stage ? panel.unstable : null,
     marks: evidence.marks(panel.subject, axes),
   });
   figure.draw();
