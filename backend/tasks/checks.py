@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from app.core.check_results import ChecksResult, CurvesResult, RegionShare, ShortcutResult, StabilityResult
+from app.core.check_results import (
+    ChecksResult,
+    CurvesResult,
+    FigureOfMap,
+    RegionShare,
+    ShortcutResult,
+    StabilityResult,
+)
+from app.core.schemas import KnownRegion, Region
 from backend.tasks import Outcome, Report, Task, register
 from backend.tasks.payloads import ModelOnInput
 
@@ -22,12 +30,15 @@ if TYPE_CHECKING:
 FLAT = "Nothing to check: every cell of this map has the same value."
 CONCEPT = "A concept map says where a concept is, not what speaks for a class; its verdict stands beside random concepts."
 NOTHING_FOR = "Nothing in this map speaks for the class, so no support can lie on a shortcut."
+FIGURES = ("sparseness", "complexity", "effective_complexity")
+WITHIN = ("pointing_game", "relevance_rank_accuracy")
+"""Metrics of a map with a known region."""
 TOO_DEAR = "Not measured: making this map {n} times again is too dear; fewer samples or steps can be checked."
 
 
 class ChecksPayload(ModelOnInput):
     """explanation: id of the map. values, stages: digests of its arrays. samples: that it was averaged over, where it
-    was. request: as it was made."""
+    was. region: where the evidence is known to be. known: what else is known to be in the input. request: as it was made."""
 
     explanation: str
     method: str
@@ -39,6 +50,8 @@ class ChecksPayload(ModelOnInput):
     native: tuple[int, int] = (1, 1)
     samples: int | None = None
     values: str
+    region: Region | None = None
+    known: list[KnownRegion] = Field([])
     stages: Mapping[str, str] = Field({})
     request: dict[str, Any] = Field({})
 
@@ -85,6 +98,8 @@ class ChecksTask(Task[ChecksPayload, ChecksResult]):
             )
         if not concept:
             result.curves = curves_of(model, prepared, values, payload)
+        result.figures = figures_of(model, prepared, values, payload)
+        result.localisation = localisation_of(values, prepared, payload)
         result.seconds = time.perf_counter() - started
         return Outcome(result, {} if stability is None else {"stable": stability.stable.astype(np.uint8)})
 
@@ -94,6 +109,7 @@ def shortcut_of(
 ) -> ShortcutResult | None:
     """None for a map with nothing positive."""
     from backend.attribution.measuring import shortcuts
+    from models.regions import cells_inside
 
     sound = None
     if payload.input.modality == "audio":
@@ -102,7 +118,19 @@ def shortcut_of(
 
         samples, rate = raw_of(payload.input, files)
         sound = mono(samples)[0], rate
-    weighed = [share_result(each) for each in shortcuts.shares(values, shortcuts.regions_of(prepared, sound))]
+    axes = prepared.y_axis, prepared.x_axis
+    known = [
+        shortcuts.Region(
+            part.key,
+            part.title,
+            f"on the {part.title.lower()}",
+            cells_inside(Region(boxes=[list(box) for box in part.boxes], mask=part.mask), *axes),
+        )
+        for part in payload.known
+    ]
+    named = {part.key for part in known}
+    told = [region for region in shortcuts.regions_of(prepared, sound) if region.key not in named]
+    weighed = [share_result(each) for each in shortcuts.shares(values, [*known, *told])]
     if not weighed:
         return None
     first = weighed[0]
@@ -172,3 +200,35 @@ def curves_of(model: Model, prepared: Prepared, values: np.ndarray, payload: Che
         baseline=found.baseline,
         words=found.words(model.labels[payload.target]),
     )
+
+
+def figures_of(
+    model: Model, prepared: Prepared, values: np.ndarray, payload: ChecksPayload
+) -> list[FigureOfMap]:
+    """How concentrated the map is, and how it ranks the known region, by the metrics of studies."""
+    from backend.attribution.measuring.evaluate import evaluate_all
+    from backend.attribution.measuring.registry import METRICS
+    from backend.attribution.types import Attribution
+    from models.regions import cells_inside
+
+    result = Attribution(values, payload.signed, payload.native, method=payload.method, target=payload.target)
+    mask = None if payload.region is None else cells_inside(payload.region, prepared.y_axis, prepared.x_axis)
+    wanted = FIGURES if mask is None else (*FIGURES, *WITHIN)
+    scores = evaluate_all(model, prepared.x.to(model.device), result, wanted, mask, seed=payload.seed)
+    return [
+        FigureOfMap(key=key, title=METRICS[key].title, value=score.value, words=score.words or score.note)
+        for key, score in scores.items()
+    ]
+
+
+def localisation_of(values: np.ndarray, prepared: Prepared, payload: ChecksPayload) -> list[RegionShare]:
+    """What the map holds of the region where the evidence is known to be; empty where none is known or shown."""
+    from backend.attribution.measuring import shortcuts
+    from models.regions import cells_inside
+
+    if payload.region is None:
+        return []
+    mask = cells_inside(payload.region, prepared.y_axis, prepared.x_axis)
+    region = shortcuts.Region("evidence", "Known evidence", "inside the known evidence", mask)
+    inside = [share_result(each) for each in shortcuts.shares(values, [region])]
+    return [each.model_copy(update={"flagged": False}) for each in inside]

@@ -6,14 +6,25 @@ from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
 
 from app.core.check_results import ChecksResult, SanityResult
 from app.core.errors import Conflict, Incompatible, NotFound
-from app.core.schemas import Checks, ChecksRequest, ExplanationRequest, Record, Sanity, SanityRequest
+from app.core.schemas import (
+    Checks,
+    ChecksRequest,
+    ExplanationRequest,
+    KnownRegion,
+    Record,
+    Sanity,
+    SanityRequest,
+)
 from backend.api import lookup
+from backend.api.evidence import known_evidence
 from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
 from backend.api.http.strict import StrictRoute
 from backend.api.parameters import complete_params
+from backend.api.regions import region_mask_of
 from backend.api.routes.explanations import layer_of
 from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
@@ -24,6 +35,8 @@ from backend.tasks.sanity import SanityPayload
 router = APIRouter(tags=["checks"], route_class=StrictRoute)
 CHECKS = Study("checks", Checks, ChecksRequest, ChecksResult)
 SANITY = Study("sanity", Sanity, SanityRequest, SanityResult)
+ASKED = ("request", "region", "known")
+"""Parts of the payload that the result depends on: the map, and the regions known of its input, which may change."""
 STAGES = ("error", "variance")
 """Stages that say how far a cell would move."""
 
@@ -49,8 +62,12 @@ async def check(body: ChecksRequest, services: Backend, client: Client) -> Respo
     asked, record = ExplanationRequest(**row.payload["request"]), Record(**row.result)
     blobs = await services.store.run(services.jobs.queue.blobs, row.key)
     source = await services.source(asked.input, asked.model, asked.start)
+    region = await region_mask_of(services, asked.input, asked.model)
+    known = await run_in_threadpool(_beside_evidence, str(source.input.meta.get("sample")))
     payload = ChecksPayload(
         **dict(source),
+        region=region,
+        known=known,
         explanation=row.key,
         method=record.method,
         target=record.target,
@@ -68,11 +85,19 @@ async def check(body: ChecksRequest, services: Backend, client: Client) -> Respo
     found = await services.jobs.submit(
         CHECKS.kind,
         payload.as_json(),
-        key=job_key(CHECKS.kind, payload.request, model.identity),
+        key=job_key(CHECKS.kind, payload.model_dump(mode="json", include=set(ASKED)), model.identity),
         title=f"Check {record.method_title}",
         client=client,
     )
     return CHECKS.answer(found, 202 if found.fresh else 200)
+
+
+def _beside_evidence(sample: str) -> list[KnownRegion]:
+    """What a sample is known to hold beside its evidence: a sticker, a hum."""
+    try:
+        return [region for region in known_evidence(sample).regions if region.key != "evidence"]
+    except NotFound:
+        return []
 
 
 @router.get("/checks/{id}/stable.npy", response_class=Response, responses=BYTES)

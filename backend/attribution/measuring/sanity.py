@@ -33,7 +33,7 @@ State = Literal["pass", "weak", "fail"]
 MAPS = 3
 """Of each input: its own, one with random weights, one for another class."""
 INPUTS, LEAST = 4, 1
-SPEND, MOST = 4e11, 2e12
+SPEND, MOST = 2e11, 2e12
 """Multiplications that several inputs may cost, and that one may; a backward pass counts as two forward ones."""
 
 

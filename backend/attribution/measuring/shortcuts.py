@@ -228,12 +228,3 @@ def _bar(picture: np.ndarray) -> int:
     same = np.abs(picture - picture[0, 0]).max(axis=(1, 2)) <= BAR
     rows = int(np.argmin(same)) if not same.all() else 0
     return rows if rows >= 2 else 0
-
-
-def known_regions(shape: tuple[int, int], known: Iterable[tuple[str, str, np.ndarray]]) -> list[Region]:
-    """Of what a sample is known to hold beside its evidence: key, title, mask `[H, W]`."""
-    return [
-        Region(f"known_{key}", title, f"on the {title.lower()}", mask.astype(bool))
-        for key, title, mask in known
-        if mask.shape == shape
-    ]

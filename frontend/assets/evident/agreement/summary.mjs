@@ -56,7 +56,7 @@ const atStart = ([, , firstColumn], axes) =>
 /** What the checks of the maps say together; "" before there are any. */
 function onShortcut(panels) {
   const told = togetherWords(panels.map((panel) => checksOf(panel).checks?.shortcut).filter(Boolean));
-  return told && ` ${told}`;
+  return told;
 }
 
 /** How many of the maps mean the place: "4 of 5 have at least twice the 8 % that chance would put there." */
@@ -111,8 +111,7 @@ class Summary {
       many ? `The ${panels.length} maps together point at ` : `${first.title} points at `,
       go,
       ` (${words.percent(area)} of the picture). `,
-      counted(place),
-      onShortcut(panels) || atStart(place.box, first.axes),
+      onShortcut(panels) || counted(place) + atStart(place.box, first.axes),
     );
     this.each.hidden = false;
     this.parts.replaceChildren(...this.held(panels, place));

@@ -1,6 +1,8 @@
 /* The menu of a map panel: stages, table, numbers, downloads, link. */
 import { apiUrl } from "../core/api.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { checksOf } from "../trust/checks.mjs";
+import { showChecks } from "../trust/details.mjs";
 import { copyLink } from "../dash/address.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { downloadPicture, fileName } from "./download.mjs";
@@ -88,6 +90,9 @@ export class PanelMenu {
     }
     if (view) out.push(this.action("table", "Show as table", () => showTable(panel)));
     if (record) out.push(this.action("sliders", "Numbers and conditions", () => this.numbers()));
+    const { checks, sanity } = checksOf(panel);
+    if (checks || sanity) out.push(this.action("check", "Checks of this map", () => showChecks(panel)));
+    if (checks?.stability && !panel.stage) out.push(this.hiding());
     if (view) out.push(this.action("image", "Download PNG", () => downloadPicture(panel)));
     if (record) {
       out.push(this.link("numbers", "Download NPY", `${base}/values.npy`, `${file}.npy`));
@@ -103,6 +108,17 @@ export class PanelMenu {
   numbers() {
     const { id, title, root } = this.panel;
     tellDash("numbers-store", { data: { id, method: root.dataset.key || "", title, at: Date.now() } });
+  }
+
+  hiding() {
+    const { panel } = this;
+    const hide = () => {
+      this.close();
+      panel.hideUnstable(!panel.hiding);
+    };
+    const mark = panel.hiding ? icon("check") : el("span.ev-menu-blank");
+    const props = { type: "button", role: "menuitemcheckbox", "aria-checked": String(panel.hiding), tabIndex: -1, onclick: hide };
+    return el("button.ev-menu-item", props, mark, "Hide what is not stable");
   }
 
   stage(name, title) {

@@ -41,7 +41,8 @@ function next() {
       drop: (problem) => known.set(id, { checks: null, problem, open: false }),
     };
   }
-  for (const panel of done) {
+  const cheap = done.sort((a, b) => (a.record?.seconds ?? 0) - (b.record?.seconds ?? 0));
+  for (const panel of cheap) {
     const { model, method, layer, params } = /** @type {Job} */ (panel.job).request;
     const key = sanityKey({ .../** @type {Job} */ (panel.job).request });
     if (methods.has(key)) continue;

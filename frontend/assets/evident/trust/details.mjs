@@ -18,12 +18,14 @@ function sanitySection(sanity) {
   const rows = [
     ["With random weights", sanity.randomised],
     ["For another class", sanity.other_class],
-  ].map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, String(name)), el("td", {}, Number(value).toFixed(2))));
+  ].map(([name, value]) =>
+    el("tr", {}, el("th", { scope: "row" }, String(name)), el("td", {}, Number(value).toFixed(2).replace("-", "\u2212"))),
+  );
   return section(
     "Sanity",
     el("p", {}, badge, ` ${sanity.words}`),
     el("table.ev-trust-table", {}, el("caption", {}, "How alike the maps are; 1 is the same"), el("tbody", {}, ...rows)),
-    muted(`${sanity.meaning} Measured on ${sanity.inputs} ${sanity.inputs === 1 ? "input" : "inputs"}. ${sanity.note}`),
+    muted(`${sanity.meaning} ${sanity.note || `Measured on ${sanity.inputs} inputs.`}`),
   );
 }
 

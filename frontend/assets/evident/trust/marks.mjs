@@ -16,10 +16,11 @@ export class TrustMarks {
     this.share = el("strong");
     this.state = el("span.ev-trust-state");
     this.words = el("span.ev-trust-words");
+    this.label = el("span.ev-trust-label");
     this.shortcut = el(
       "button.ev-trust-shortcut",
       { type: "button", onclick: open },
-      el("span.ev-trust-label", {}, "Shortcut"),
+      this.label,
       el("span.ev-trust-track", { "aria-hidden": "true" }, this.fill, this.tick),
       this.words,
       this.share,
@@ -63,10 +64,11 @@ export class TrustMarks {
     this.shortcut.dataset.state = shortcut.flagged ? "flag" : "ok";
     this.fill.style.width = `${100 * shortcut.share}%`;
     this.tick.style.left = `${100 * shortcut.area}%`;
+    this.label.textContent = shortcut.title;
     this.words.textContent = shortcut.words;
     this.share.textContent = share(shortcut.share);
     this.state.replaceChildren(icon(shortcut.flagged ? "warning" : "check"), shortcut.flagged ? "flag" : "ok");
-    this.shortcut.title = `${shortcut.title}. ${shortcutWords(shortcut)}`;
+    this.shortcut.title = `Shortcut meter. ${shortcutWords(shortcut)} The tick is an even map.`;
     this.shortcut.setAttribute("aria-label", `Shortcut, ${shortcut.flagged ? "flag" : "ok"}: ${shortcutWords(shortcut)}`);
   }
 }

@@ -31,7 +31,7 @@ export function shortcutWords({ words, area, flagged }) {
 }
 
 /**
- * One sentence about all maps: where several lie on the same shortcut; "" where fewer than two do, and for one map its own words.
+ * One sentence about all maps: the shortcut that most of them lie on; "" where none is flagged.
  * @param {ShortcutResult[]} all
  */
 export function togetherWords(all) {
@@ -42,9 +42,9 @@ export function togetherWords(all) {
   const [key, count] = [...counts].sort((a, b) => b[1] - a[1])[0];
   const first = flagged.find((region) => region.key === key);
   if (!first) return "";
-  if (count === 1) return `Possible shortcut: in one map ${lower(first.words)}, where an even map would have ${share(first.area)}.`;
-  const place = first.words.replace(/^.*? of the support lies /, "");
-  return `Possible shortcut: ${count} of ${all.length} maps put far more support ${place} than an even map would (${share(first.area)}).`;
+  if (count === 1) return `Possible shortcut: in one map ${lower(first.words)}.`;
+  return `Possible shortcut: ${count} of ${all.length} lie ${first.words.replace(/^.*? of the support lies /, "")}.`;
 }
 
+/** @param {string} text */
 const lower = (text) => text.charAt(0).toLowerCase() + text.slice(1);
