@@ -97,6 +97,7 @@ def map_widget(method: MethodInfo, explanation: str, prediction: Prediction, **m
         family=method.family,
         display=prediction.display,
         stale="0",
+        checked="1",
         **more,
     )
 

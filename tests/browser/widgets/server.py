@@ -136,6 +136,8 @@ class Site:
             201,
             {"id": "in1", "modality": "image", "name": "a.png", "bytes": 3},
         )
+        self.studies: dict[str, dict[str, Any]] = {}
+        """Finished jobs by the path that asks for them; their ids are `made`."""
         self.on_post: Any = None
         self.streams = True
         self.changed = threading.Condition()
@@ -273,6 +275,10 @@ class Handler(BaseHTTPRequestHandler):
             self.events(match[1])
         elif (match := re.fullmatch(r"/explanations/([^/]+)", path)) and match[1] in site.jobs:
             self.json(200, site.jobs[match[1]])
+        elif path.endswith("/made") and path.removesuffix("/made") in site.studies:
+            self.json(
+                200, {"id": "made", "state": "done", "result": site.studies[path.removesuffix("/made")]}
+            )
         elif path in site.arrays:
             self.answer(200, "application/octet-stream", site.arrays[path])
         elif path in site.files:
@@ -314,6 +320,8 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path.removeprefix("/api/v1")
         if path == "/explanations":
             self.json(202, self.site.on_post(json.loads(body)))
+        elif path in self.site.studies:
+            self.json(202, {"id": "made", "state": "queued"})
         else:
             self.json(*self.site.upload)
 

@@ -90,8 +90,8 @@ export class PanelMenu {
     }
     if (view) out.push(this.action("table", "Show as table", () => showTable(panel)));
     if (record) out.push(this.action("sliders", "Numbers and conditions", () => this.numbers()));
-    const { checks, sanity } = checksOf(panel);
-    if (checks || sanity) out.push(this.action("check", "Checks of this map", () => showChecks(panel)));
+    const { checks } = checksOf(panel);
+    if (record && panel.votes && panel.root.dataset.checked) out.push(this.action("check", "Checks of this map", () => showChecks(panel)));
     if (checks?.stability && !panel.stage) out.push(this.hiding());
     if (view) out.push(this.action("image", "Download PNG", () => downloadPicture(panel)));
     if (record) {

@@ -1,7 +1,7 @@
 /* The map panel: follows one explanation from queue to result, draws partial maps while they grow, and answers to the look controls.
 
    data-explanation id · data-title · data-key · data-signed · data-pieces "1": not interpolated · data-display path of the input's picture · data-axes JSON · data-target-label
-   data-side "beside": of the second side · data-stale "1" · data-error sentence or problem JSON (the request was refused). Tells panel-store {id, state, method, title, seconds}. */
+   data-checked "1": its checks are asked for · data-side "beside": of the second side · data-stale "1" · data-error sentence or problem JSON (the request was refused). Tells panel-store {id, state, method, title, seconds}. */
 import { callApi, Problem } from "../core/api.mjs";
 import { emit, nextFrame, on } from "../core/bus.mjs";
 import { parseJson } from "../core/elements.mjs";

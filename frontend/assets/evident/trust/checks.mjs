@@ -30,7 +30,9 @@ const waited = () => [...panels].some(({ state }) => state === "queued" || state
 
 /** The next question: checks of all maps first, then their methods. @returns {{path: string, json: unknown, take: (job: any) => void, drop: (problem: string) => void} | null} */
 function next() {
-  const done = bothSides().filter(({ state, id, job, votes }) => state === "done" && id && job && votes);
+  const done = bothSides().filter(
+    ({ root, state, id, job, votes }) => root.dataset.checked === "1" && state === "done" && id && job && votes,
+  );
   for (const panel of done) {
     const id = /** @type {string} */ (panel.id);
     if (known.has(id)) continue;

@@ -1,4 +1,5 @@
 /* All checks of one map, in a dialog: sanity, stability, shortcuts by region, curves, numbers. */
+import { on } from "../core/bus.mjs";
 import { openDialog } from "../core/dialog.mjs";
 import { el, icon } from "../core/elements.mjs";
 import { checksOf } from "./checks.mjs";
@@ -79,16 +80,29 @@ function figures({ figures: all, localisation }) {
 }
 
 /** @param {import("../panel/panel.mjs").MapPanel} panel */
-export function showChecks(panel) {
+function parts(panel) {
   const { checks, sanity, problem } = checksOf(panel);
-  const parts = [sanitySection(sanity)];
-  if (problem) parts.push(muted(`The map itself could not be checked. ${problem}`));
-  if (checks?.notes.map) parts.push(muted(checks.notes.map));
+  const all = [sanitySection(sanity)];
+  if (problem) all.push(muted(`The map itself could not be checked. ${problem}`));
+  if (checks?.notes.map) all.push(muted(checks.notes.map));
+  if (!checks && !problem) all.push(muted("The map itself is checked when nothing else waits."));
   if (checks) {
-    parts.push(shortcutSection(checks), stabilitySection(panel, checks));
-    if (checks.curves) parts.push(section("Does the score follow the map?", curvesChart(checks.curves), el("p", {}, checks.curves.words)));
-    else if (checks.notes.curves) parts.push(section("Does the score follow the map?", muted(checks.notes.curves)));
-    parts.push(figures(checks));
+    all.push(shortcutSection(checks), stabilitySection(panel, checks));
+    if (checks.curves) all.push(section("Does the score follow the map?", curvesChart(checks.curves), el("p", {}, checks.curves.words)));
+    else if (checks.notes.curves) all.push(section("Does the score follow the map?", muted(checks.notes.curves)));
+    all.push(figures(checks));
   }
-  openDialog(`Checks of ${panel.title}`, ...parts.filter((part) => part !== null));
+  return all.filter((part) => part !== null);
+}
+
+/**
+ * Opens the dialog; what is still being checked comes when it is known.
+ * @param {import("../panel/panel.mjs").MapPanel} panel
+ */
+export function showChecks(panel) {
+  const node = openDialog(`Checks of ${panel.title}`, ...parts(panel));
+  node.addEventListener(
+    "close",
+    on("checks", () => node.querySelector(".ev-dialog-body").replaceChildren(...parts(panel))),
+  );
 }
