@@ -8,8 +8,7 @@ asks for those that are missing, and another study finds them there.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -127,23 +126,27 @@ class Evaluations:
         report = jobs.spool.reporter(row.key, "cells")
         ended = len(keys) - len(missing)
 
-        def advance(by: int = 1) -> None:
+        def advance(by: int) -> None:
             nonlocal ended
             ended += by
             report(ended, len(keys))
             jobs.signals.send(row.key)
 
         advance(0)
-        line = iter(missing)
-        wide = AHEAD * jobs.engine.capacity["compute"]
-        asking = {asyncio.create_task(self._ask(study, keys, line, advance)) for _ in range(wide)}
+        line = deque(missing)
+        asking: set[asyncio.Task[None]] = set()
         try:
-            while asking:
+            while line or asking:
+                # A cluster's workers come and go; there may be none yet.
+                wide = AHEAD * max(1, jobs.engine.capacity["compute"])
+                while line and len(asking) < wide:
+                    asking.add(asyncio.create_task(self._ask(study, keys, line.popleft())))
                 finished, asking = await asyncio.wait(
-                    asking, timeout=LOOK, return_when=asyncio.FIRST_EXCEPTION
+                    asking, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED
                 )
                 for task in finished:
                     task.result()
+                advance(len(finished))
                 if jobs.spool.cancelled(row.key):
                     raise Cancelled("The study was stopped; what was measured is kept.")
         except Cancelled:
@@ -156,25 +159,19 @@ class Evaluations:
         result = await self._outcome(study, keys)
         return Stored(finite(result.model_dump()))
 
-    async def _ask(
-        self, study: EvaluationPayload, keys: dict[Place, str], line: Iterator[Place], advance: Any
-    ) -> None:
-        """Asks for one cell after the other, and waits for each."""
-        for place in line:
-            payload = (await self._payload(study, place)).as_json()
-            while True:
-                try:
-                    await self.jobs.submit(CELL, payload, key=keys[place], title="Part of a study")
-                    cell = await self.jobs.wait(keys[place], PATIENCE)
-                except (Busy, NotFound):  # deleted with another study in between
-                    await asyncio.sleep(LOOK)
-                    await self._require_input(study, place)
-                    continue
-                if (
-                    not cell.active and cell.state != "cancelled"
-                ):  # else another study that had asked was stopped
-                    break
-            advance()
+    async def _ask(self, study: EvaluationPayload, keys: dict[Place, str], place: Place) -> None:
+        """Asks for one cell, and waits until it has ended."""
+        payload = (await self._payload(study, place)).as_json()
+        while True:
+            try:
+                await self.jobs.submit(CELL, payload, key=keys[place], title="Part of a study")
+                cell = await self.jobs.wait(keys[place], PATIENCE)
+            except (Busy, NotFound):  # deleted with another study in between
+                await asyncio.sleep(LOOK)
+                await self._require_input(study, place)
+                continue
+            if not cell.active and cell.state != "cancelled":  # else another study that had asked was stopped
+                return
 
     async def _payload(self, study: EvaluationPayload, place: Place) -> CellPayload:
         index, key = place

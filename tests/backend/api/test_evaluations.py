@@ -236,7 +236,11 @@ def test_a_study_outlives_a_killed_server(tmp_path):
             dead = update(jobs).where(jobs.c.owner.is_not(None)).values(owner="elsewhere/1/1/x", lease=0.0)
             connection.execute(dead)
         second = Services(settings, plugins=("tests.backend.api.workshop",), preload=False)
+        workers = second.engine.capacity["compute"]
+        second.engine.capacity["compute"] = 0  # as of a cluster whose workers are yet to come
         await second.start()
+        await asyncio.wait_for(until(second, row.key, lambda row: row.attempts == 2), 60)
+        second.engine.capacity["compute"] = workers
         await asyncio.wait_for(until(second, row.key, lambda row: not row.active), 60)
         ended = await second.jobs.get(row.key)
         assert ended.state == "done", ended.error
