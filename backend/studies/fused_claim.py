@@ -14,6 +14,10 @@ A verdict per metric and set of inputs is `backend.scoring.claim.judge`'s. Every
 input where it is known, else the predicted one; all three maps of an input are of the same class, with default
 parameters. Grad-CAM, not the Grad-CAM++ that our fused map multiplies in, is the parent, as in the paper.
 
+Sparse maps share their zeros, which structural similarity counts as likeness. So the likeness of the maps of two
+*different inputs* (each and the next) stands beside the metric of randomisation: where it is as high as that of two
+classes, the metric says nothing about the class.
+
 Where we deviate: the paper's photographs and networks are not at hand. Localisation is measured only where a region is
 known that no explanation made; of coughs there is none.
 """
@@ -36,6 +40,7 @@ from backend.attribution.measuring.controls import CONTROLS, controls
 from backend.attribution.measuring.evaluate import evaluate_all
 from backend.attribution.methods import METHODS
 from backend.attribution.metrics import METRICS
+from backend.attribution.metrics.random_logit import likeness
 from backend.scoring.claim import Kind, judge
 from backend.studies.evidence import CASES as GENERATED
 from backend.studies.labelled import Case, boxed, imagenet_class, table_of
@@ -44,8 +49,8 @@ from models.model import Model
 FUSED, PARENTS = "fused", ("grad_cam", "lrp")
 SETTINGS: dict[str, dict[str, Any]] = {
     "sparseness": {},
-    "faithfulness_correlation": {"subset": 224, "n_runs": 100},
-    "avg_sensitivity": {"n_samples": 10, "bound": 0.2},
+    "faithfulness_correlation": {"subset_size": 224, "n_runs": 100},
+    "avg_sensitivity": {"n_samples": 10, "lower_bound": 0.2},
     "relevance_rank_accuracy": {},
     "random_logit": {},
 }
@@ -142,12 +147,18 @@ def _part(part: Part, report: Report) -> dict[str, Any]:
     model = part.model()
     rows = (FUSED, *PARENTS, *CONTROLS)
     names: list[str] = []
+    alike: dict[str, list[float]] = {key: [] for key in (FUSED, *PARENTS)}
+    before: dict[str, np.ndarray] = {}
     scores: dict[str, dict[str, list[float | None]]] = {
         row: {metric: [] for metric in SETTINGS} for row in rows
     }
     for number, case in enumerate(part.cases(model), 1):
         names.append(case.name)
         maps = {key: explain(model, case.x, key, target=case.target) for key in (FUSED, *PARENTS)}
+        for key, result in maps.items():
+            if key in before:
+                alike[key].append(likeness(before[key], result.values))
+            before[key] = result.values
         for key, result in (maps | controls(model, case.x)).items():
             own = SETTINGS if key in maps else {"sparseness": {}, "relevance_rank_accuracy": {}}
             measured = evaluate_all(
@@ -176,6 +187,7 @@ def _part(part: Part, report: Report) -> dict[str, Any]:
         "title": part.title,
         "inputs": names,
         "scores": scores,
+        "alike": {key: float(np.mean(values)) if values else None for key, values in alike.items()},
         "means": {
             row: {metric: _mean(values) for metric, values in metrics.items()}
             for row, metrics in numbers.items()

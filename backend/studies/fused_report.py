@@ -38,6 +38,14 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
             ["map", *(f"{metric['title']} ({metric['better']} is better)" for metric in metrics.values())],
             [[title, *(_mean(part["means"][row][key]) for key in metrics)] for row, title in titles.items()],
         )
+        alike = ", ".join(
+            f"{methods[key]} {value:.3f}" for key, value in part["alike"].items() if value is not None
+        )
+        if alike:
+            yield from (
+                "",
+                f"Likeness of the maps of two different inputs, by the measure of Random logit: {alike}.",
+            )
         yield ""
         yield table(
             ["metric", "claimed", "against", "difference", "interval", "better on", "verdict"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import backend
 import models
 from app.core.errors import BadParameter
+from backend.attribution.metrics.random_logit import likeness
 from backend.studies import fused_claim, fused_report
 from backend.studies.fused_claim import FUSED, PARENTS, SETTINGS, Part
 from backend.studies.labelled import Case, boxed
@@ -46,6 +48,14 @@ def test_every_map_is_of_the_true_class_and_has_its_known_region() -> None:
         cases = list(part.cases(model))
         assert len(cases) == 4
         assert all(case.region is not None and case.region.any() and not case.region.all() for case in cases)
+
+
+def test_maps_of_different_inputs_stand_beside_those_of_classes(result: dict) -> None:
+    part = fused_claim.generated(6)[1]
+    model = part.model()
+    maps = [backend.explain(model, case.x, "lrp", target=case.target).values for case in part.cases(model)]
+    pairs = [likeness(first, second) for first, second in pairwise(maps)]
+    assert result["parts"][0]["alike"]["lrp"] == pytest.approx(np.mean(pairs), abs=1e-9)
 
 
 def test_without_a_region_localisation_is_not_judged_and_few_inputs_are_not_either(result: dict) -> None:
