@@ -84,7 +84,9 @@ class WhatIf(Task[WhatIfPayload, WhatIfResult]):
             stronger_than=made.stronger_than,
             share=float(inside.mean()),
             wrapped=made.wrapped,
-            words=sentence(wish.mode, before, after, made.stronger_than, len(randoms)),
+            words=sentence(
+                wish.mode, (before, after), (made.odds[0], made.odds[1]), made.stronger_than, len(randoms)
+            ),
             caveat=CAVEAT,
             seconds=time.perf_counter() - started,
             versions=versions(),
@@ -92,11 +94,16 @@ class WhatIf(Task[WhatIfPayload, WhatIfResult]):
         return Outcome(result)
 
 
-def sentence(mode: str, before: float, after: float, count: int, total: int) -> str:
-    """The outcome in words."""
+def sentence(
+    mode: str, change: tuple[float, float], odds: tuple[float, float], count: int, total: int
+) -> str:
+    """The outcome in words, with the log odds where the probability is so near 0 or 1 that it hides the change."""
+    before, after = change
+    hidden = min(before, 1 - before) < 0.01 and abs(after - before) < 0.05
+    told = f" (log odds {odds[0]:.1f} \u2192 {odds[1]:.1f})" if hidden else ""
     than = "higher than with" if mode == "keep" else "stronger than"
     compared = f", {than} {count} of {total} random regions" if total else "; no other place has room for it"
-    return f"{DOING[mode]}: {before:.2f} \u2192 {after:.2f}{compared}."
+    return f"{DOING[mode]}: {before:.2f} \u2192 {after:.2f}{told}{compared}."
 
 
 def filled_columns(prepared: Prepared) -> int | None:
