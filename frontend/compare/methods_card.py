@@ -130,7 +130,7 @@ def measured(methods: Sequence[MethodInfo], advice: EvaluationAdvice) -> Compone
     return html.P(
         [
             f"{advice.text} ",
-            f"Best first: {passed}. " if passed else "",
+            f"Best first: {passed}. " if passed and not all(advice.passed.values()) else "",
             dcc.Link("See the study", href=f"/measure?study={quote(advice.study, safe='')}"),
         ],
         className="ev-muted ev-small ev-measured",
