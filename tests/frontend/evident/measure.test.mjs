@@ -15,7 +15,7 @@ test("the scale of a column has round ends around every interval and never leave
   assert.deepEqual(scale(0.81, 0.97), { low: 0.8, high: 1 });
   assert.deepEqual(scale(0.02, 0.37), { low: 0, high: 0.4 });
   assert.deepEqual(scale(-0.2, 0.3, { low: -1 }), { low: -0.2, high: 0.4 });
-  assert.deepEqual(scale(1234, 1240, { high: null }), { low: 1234, high: 1240 });
+  assert.deepEqual(scale(1210, 1390, { high: null }), { low: 1200, high: 1400 });
   assert.equal(reading.scaleOf({ low: 0, high: 1 }, [{ mean: null }]), null);
   for (let k = 0; k < 300; k += 1) {
     const [a, b] = [Math.random() ** 3, Math.random()].sort((x, y) => x - y);
@@ -31,9 +31,18 @@ test("a column of one value still has a scale with room", () => {
   }
 });
 
+test("a scale is never shorter than a tenth of what can be", () => {
+  const span = (value) => {
+    const { low, high } = reading.scaleOf({ low: 0, high: 1 }, [{ mean: value }]);
+    return high - low;
+  };
+  for (const value of [0, 0.03, 0.5, 0.999, 1]) assert.ok(span(value) >= 0.0999, `${value}: ${span(value)}`);
+  assert.equal(reading.figure(1, reading.scaleOf({ low: 0, high: 1 }, [{ mean: 1 }])), "1.00");
+});
+
 test("numbers have the decimals that tell them apart on their scale", () => {
   assert.equal(reading.figure(0.9432, { low: 0, high: 1 }), "0.94");
-  assert.equal(reading.figure(0.00213, { low: 0, high: 0.01 }), "0.0021");
+  assert.equal(reading.figure(0.00213, { low: 0, high: 0.01 }), "0.002");
   assert.equal(reading.figure(-1234.4, { low: -2000, high: 0 }), "\u22121234");
   assert.equal(reading.figure(2.3e6, { low: 0, high: 3e6 }), "2.3e6");
   assert.equal(reading.figure(null, null), "n/a");

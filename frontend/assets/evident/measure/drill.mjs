@@ -30,7 +30,7 @@ export class Drill {
     }
     const cell = reading.cellsOf(result.table).get(choice.cell ?? "");
     const scale = reading.scalesOf(result).get(metric) ?? null;
-    const seen = JSON.stringify([study.id, cell, scale]);
+    const seen = JSON.stringify([study.id, study.job.state, cell, scale]);
     if (seen === this.seen) return;
     this.seen = seen;
     const others = method === reading.BLOB ? [] : [reading.BLOB];
@@ -61,7 +61,8 @@ export class Drill {
       facts.push(el("span.ev-muted", {}, [said.filter(Boolean).join(", "), blob].filter(Boolean).join(" \u00b7 ")));
     } else facts.push(el("span.ev-muted", {}, cell?.note || "No number yet."));
     const open = inputs > 0 && el("button.ev-link", { type: "button", onclick: all }, `All ${inputs} inputs`);
-    const verdict = this.session.study?.result?.verdicts?.find(({ method }) => method === row.method);
+    const job = this.session.study?.job;
+    const verdict = job?.state === "done" && job.result?.verdicts?.find(({ method }) => method === row.method);
     const because =
       verdict &&
       !row.control &&

@@ -26,6 +26,9 @@ class Measure {
   /** @type {Session | null} */
   session = null;
 
+  /** Of the study that is drawn. */
+  state = "";
+
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
@@ -106,14 +109,15 @@ class Measure {
       this.body?.classList.add("ev-measure-cards--empty");
       return;
     }
-    if (result === this.drawn && !again) return;
+    if (result === this.drawn && study.job.state === this.state && !again) return;
     const first = !this.drawn;
-    this.drawn = result;
+    [this.drawn, this.state] = [result, study.job.state];
     this.body?.classList.remove("ev-measure-cards--empty");
     if (!session.choice.cell && !study.busy) session.choice = { ...session.choice, cell: firstCell(result) };
     const { cell, sort } = session.choice;
     const method = cell?.split(":")[0] ?? null;
-    this.table?.show({ result, chosen: cell, sort, worstFirst: session.worstFirst });
+    const verdicts = study.job.state === "done" ? (result.verdicts ?? []) : [];
+    this.table?.show({ result, verdicts, chosen: cell, sort, worstFirst: session.worstFirst });
     if (first) this.main.replaceChildren(...this.cards());
     this.sentence?.replaceChildren(...this.said(result));
     this.sorted?.replaceChildren(sortedBy(result, session));
@@ -241,7 +245,7 @@ class Measure {
             el(
               "span.ev-muted",
               {},
-              `${offer.count ?? "all"} of ${offer.title.toLowerCase()}, ${session?.choice.methods.length} methods, ${offer.metrics.length} quick metrics: under a minute`,
+              `${offer.count ?? session?.inputs} ${offer.title.toLowerCase()}, ${session?.choice.methods.length} methods, ${offer.metrics.length} quick metrics: under a minute`,
             ),
           )
         : el("p.ev-muted", {}, "Choose inputs and methods above, then press Run."),

@@ -65,15 +65,18 @@ export function scaleOf(metric, cells) {
   const top = known(metric.high) ? Number(metric.high) : Number.POSITIVE_INFINITY;
   const least = Math.min(...values);
   const most = Math.max(...values);
-  const step = niceStep(Math.max(most - least, Math.abs(most) * 1e-3, 1e-6) / 4);
+  // A scale shorter than a tenth of what can be would make differences out of nothing.
+  const room = 0.1 * (Number.isFinite(top - bottom) ? top - bottom : Math.max(Math.abs(least), Math.abs(most), 1e-6));
+  const step = niceStep(Math.max(most - least, room) / 4);
   let low = rounded(Math.floor(least / step + 1e-9) * step);
   let high = rounded(Math.ceil(most / step - 1e-9) * step);
   if (low > 0 && low <= 0.5 * high) low = 0;
   if (high < 0 && high >= 0.5 * low) high = 0;
-  if (high <= low) high = rounded(low + step);
-  low = Math.max(low, Math.min(bottom, least));
-  high = Math.min(high, Math.max(top, most));
-  return high > low ? { low, high } : { low: rounded(low - step), high };
+  while (high - low < room * 0.999) {
+    if (high < top) high = rounded(high + step);
+    else low = rounded(low - step);
+  }
+  return { low: Math.max(low, Math.min(bottom, least)), high: Math.min(high, Math.max(top, most)) };
 }
 
 /** The scale of every column. @returns {Map<string, {low: number, high: number} | null>} */
@@ -97,7 +100,7 @@ function decimalsOf({ low, high }) {
   const size = Math.max(Math.abs(low), Math.abs(high));
   if (size >= 1000) return 0;
   if (size >= 10) return 1;
-  return Math.min(6, Math.max(2, Math.ceil(1.3 - Math.log10(high - low))));
+  return Math.min(6, Math.max(2, Math.ceil(1 - 1e-9 - Math.log10(high - low))));
 }
 
 /** A number of a column: "0.94", "\u22121.2", "1.2e6". */

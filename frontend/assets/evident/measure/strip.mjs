@@ -40,7 +40,7 @@ export class Strip {
    */
   constructor(session) {
     this.session = session;
-    this.models = el("select.ev-inside-select", { "aria-label": "Model", onchange: () => session.setModel(this.models.value) });
+    this.models = el("select.ev-inside-select", { "aria-label": "Model", onchange: () => this.choseModel() });
     this.inputs = el("select.ev-inside-select", { "aria-label": "Inputs", onchange: () => this.choseInputs() });
     this.count = el("input.ev-measure-count", {
       type: "number",
@@ -55,7 +55,7 @@ export class Strip {
       { type: "button", title: "Measure on your own files", "aria-label": "Add your own files", onclick: () => this.file.click() },
       icon("upload"),
     );
-    this.sending = el("span.ev-muted.ev-small", { role: "status" });
+    this.sending = el("p.ev-measure-sending.ev-small", { role: "status" });
     this.methods = el("div.ev-measure-chips", { role: "group", "aria-label": "Methods" });
     this.metrics = el("div.ev-measure-chips", { role: "group", "aria-label": "Metrics" });
     this.cost = el("p.ev-measure-cost", { role: "status" });
@@ -71,8 +71,9 @@ export class Strip {
         {},
         row("Model", this.models),
         row("Methods", this.methods),
-        row("Inputs", this.inputs, this.count, this.add, this.file, this.sending),
+        row("Inputs", this.inputs, this.count, this.add, this.file),
         row("Metrics", this.metrics),
+        this.sending,
       ),
       el("div.ev-measure-run", {}, this.cost, this.work, this.earlier),
     );
@@ -111,9 +112,15 @@ export class Strip {
     if (document.activeElement !== this.count) this.count.value = String(choice.count ?? "");
   }
 
+  choseModel() {
+    this.sending.textContent = "";
+    this.session.setModel(this.models.value);
+  }
+
   choseInputs() {
     const { session } = this;
     const own = this.inputs.value === OWN;
+    this.sending.textContent = "";
     session.setInputs({ set: own ? null : this.inputs.value, count: null });
     if (own && !session.choice.inputs.length) this.file.click();
   }
@@ -187,7 +194,11 @@ export class Strip {
     const focused = /** @type {HTMLInputElement | null} */ (this.metrics.querySelector("input:focus"))?.value;
     const families = familiesOf(catalogue.metrics).map(({ key, title, metrics }) => {
       const own = metrics.filter((metric) => this.session.measurable(metric)).map((metric) => metric.key);
-      if (!own.length) return el("span.ev-measure-chip.ev-measure-chip--unfit", { title: UNMASKED }, title);
+      if (!own.length) {
+        const closed = this.kept(this.metrics, opener(title, `${title}: not on these inputs`, unfit(title, UNMASKED)), key);
+        closed.classList.add("ev-measure-opener--unfit");
+        return closed;
+      }
       const on = own.filter((metric) => choice.metrics.includes(metric));
       const usual = metrics.filter((metric) => metric.default_on && own.includes(metric.key)).map((metric) => metric.key);
       const whole = () => {
@@ -292,15 +303,18 @@ export class Strip {
       return;
     }
     const titles = new Map(session.catalogue.models.map(({ key, title }) => [key, title]));
-    const lines = studies.map(({ id, state, request, progress }) => {
+    const lines = studies.map(({ id, state, request, progress, created }) => {
       const count = (list, one) => `${list.length} ${one}${list.length === 1 ? "" : "s"}`;
-      const inputs = request.set ?? count(request.inputs ?? [], "own input");
+      const set = session.sets.find(({ key }) => key === request.set)?.title.toLowerCase() ?? request.set;
+      const inputs = request.set ? [request.count, set].filter(Boolean).join(" ") : count(request.inputs ?? [], "own input");
       const open = el(
         "button.ev-link",
         { type: "button", "aria-current": id === session.choice.study ? "true" : null, onclick: () => session.open(id) },
         `${titles.get(request.model) ?? request.model} \u00b7 ${inputs}`,
       );
-      const detail = [count(request.methods, "method"), count(request.metrics, "metric"), stateOf(state, progress)].join(" \u00b7 ");
+      const detail = [count(request.methods, "method"), count(request.metrics, "metric"), stateOf(state, progress), when(created)]
+        .filter(Boolean)
+        .join(" \u00b7 ");
       const drop = el(
         "button.ev-icon-button",
         {
@@ -344,6 +358,13 @@ function cost(inputs, { methods, metrics }, { seconds, cells, known }) {
   if (cells && known === cells) return [what, ", all measured before"];
   const before = known ? `, ${words.integer(known)} of ${words.integer(cells)} maps are there` : "";
   return [what, `${seconds === null ? "" : `, about ${words.duration(Math.max(1, Math.round(seconds))).replace(".0", "")}`}${before}`];
+}
+
+/** "22 Nov, 08:31"; "" where it is not known. */
+function when(created) {
+  const at = new Date(created ?? "");
+  const shown = /** @type {const} */ ({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+  return Number.isNaN(at.getTime()) ? "" : at.toLocaleString("en-GB", shown);
 }
 
 const stateOf = (state, progress) => {

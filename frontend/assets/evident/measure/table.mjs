@@ -29,8 +29,8 @@ export class ScoreTable {
     this.table.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** @param {{result: any, chosen: string | null, sort: string | null, worstFirst: boolean}} what */
-  show({ result, chosen, sort, worstFirst }) {
+  /** verdicts: none while the study goes on. @param {{result: any, verdicts: any[], chosen: string | null, sort: string | null, worstFirst: boolean}} what */
+  show({ result, verdicts, chosen, sort, worstFirst }) {
     const focused = this.table.contains(document.activeElement)
       ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
       : undefined;
@@ -65,7 +65,7 @@ export class ScoreTable {
         {},
         this.rowHead(
           row,
-          result.verdicts?.find(({ method }) => method === row.method),
+          verdicts.find(({ method }) => method === row.method),
         ),
         ...columns.map((metric) => {
           const key = reading.keyOf(row.method, metric.key);
