@@ -144,6 +144,40 @@ class Verdict(BaseModel):
     because: str
 
 
+class ClaimDifference(BaseModel):
+    """Mean paired difference of the fused map to one parent, more is better, with its interval. wins: share of the inputs
+    on which the fused map is better."""
+
+    parent: str
+    difference: float
+    low: float
+    high: float
+    wins: float
+
+
+class ClaimFinding(BaseModel):
+    """What the paper claims of one metric: better than "both" parents or than "at least one", and whether it is so.
+    against: the parents, the better one first. both: share of the inputs on which the fused map beats both."""
+
+    metric: str
+    title: str
+    family: str
+    kind: Literal["both", "at least one"]
+    verdict: Literal["holds", "does not hold", "undecided", "cannot be told"]
+    n: int
+    means: dict[str, float]
+    against: list[ClaimDifference] = []
+    both: float | None = None
+    note: str = ""
+
+
+class Claim(BaseModel):
+    """The claim of a paper about one of the methods, on the inputs of this study."""
+
+    source: str
+    findings: list[ClaimFinding]
+
+
 class StudyResult(BaseModel):
     """passed: the methods that passed, best first; `verdicts` says why, all methods in that order. rule: what passing
     means here. seconds: spent on the cells, also by studies before this one."""
@@ -157,7 +191,7 @@ class StudyResult(BaseModel):
     table: list[StudyEntry]
     families: list[FamilyRanks] = []
     sentence: list[SentencePart] = []
-    claim: dict[str, Any] | None = None
+    claim: Claim | None = None
     passed: list[str] = []
     verdicts: list[Verdict] = []
     rule: str = ""

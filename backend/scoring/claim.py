@@ -18,12 +18,17 @@ by luck in two of three. Intervals are Student's, of the mean of paired differen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from app.core.evaluation_results import Claim, ClaimFinding
+from backend.scoring.table import Scores
+
+SOURCE = "arXiv:2405.12175"
+FUSED, PARENTS = "fused", ("grad_cam", "lrp")
 Kind = Literal["both", "at least one"]
 Verdict = Literal["holds", "does not hold", "undecided", "cannot be told"]
 FEWEST = 5
@@ -63,6 +68,30 @@ class Finding:
         if not self.against:
             return None
         return self.against[0] if self.kind == "both" else self.against[-1]
+
+
+def claim_of(scores: Scores) -> Claim | None:
+    """The claim on the inputs of a study; None unless the fused map and both its parents were measured. The paper says
+    nothing about axioms."""
+    measured = {row.method for row in scores.rows if not row.control and not row.reason}
+    if not measured >= {FUSED, *PARENTS}:
+        return None
+    findings = []
+    for metric in scores.metrics:
+        if metric.family == "axiomatic":
+            continue
+        parents = {parent: scores.column(parent, metric.key) for parent in PARENTS}
+        kind = claimed(metric.family)
+        finding = judge(
+            metric.key, kind, metric.better == "higher", scores.column(FUSED, metric.key), parents
+        )
+        findings.append(ClaimFinding(**asdict(finding), title=metric.title, family=metric.family))
+    return Claim(source=SOURCE, findings=findings)
+
+
+def claimed(family: str) -> Kind:
+    """What the paper says of a family of metrics."""
+    return "both" if family == "complexity" else "at least one"
 
 
 def judge(

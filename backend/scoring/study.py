@@ -16,6 +16,7 @@ from app.core.evaluation_results import (
     StudyResult,
     StudyRow,
 )
+from backend.scoring.claim import claim_of
 from backend.scoring.paragraph import paragraph
 from backend.scoring.table import BLOB, UNIFORM, Scores, ranked, table
 from backend.scoring.verdicts import RULE, verdicts
@@ -64,6 +65,7 @@ def outcome(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> 
         table=entries,
         families=families,
         sentence=sentence(plan.rows, plan.metrics, entries, families, judged, inputs),
+        claim=claim_of(scores),
         passed=[verdict.method for verdict in judged if verdict.passed],
         verdicts=judged,
         rule=RULE,

@@ -41,21 +41,17 @@ from backend.attribution.measuring.evaluate import evaluate_all
 from backend.attribution.methods import METHODS
 from backend.attribution.metrics import METRICS
 from backend.attribution.metrics.random_logit import likeness
-from backend.scoring.claim import Kind, judge
+from backend.scoring.claim import FUSED, PARENTS, SOURCE, claimed, judge
 from backend.studies.evidence import CASES as GENERATED
 from backend.studies.labelled import Case, boxed, imagenet_class, table_of
 from models.model import Model
 
-FUSED, PARENTS = "fused", ("grad_cam", "lrp")
 SETTINGS: dict[str, dict[str, Any]] = {
     "sparseness": {},
     "faithfulness_correlation": {"subset_size": 224, "n_runs": 100},
     "avg_sensitivity": {"n_samples": 10, "lower_bound": 0.2},
     "relevance_rank_accuracy": {},
     "random_logit": {},
-}
-CLAIMED: dict[str, Kind] = {
-    metric: "both" if metric == "sparseness" else "at least one" for metric in SETTINGS
 }
 SAME = {"schooner": "ship", "ship": "ship", "airliner": "airplane", "tabby cat": "cat", "cougar": "cat",
         "dalmatian": "dog", "rooster": "bird", "flamingo": "bird"}  # fmt: skip
@@ -134,7 +130,7 @@ def _coughs(folder: Path, model: Model) -> Iterator[Case]:
 def study(parts: Sequence[Part], report: Report = lambda part, done: None) -> dict[str, Any]:
     """The scores of all maps and the verdicts, as JSON. report: part and number of the input just done."""
     return {
-        "paper": "arXiv:2405.12175",
+        "paper": SOURCE,
         "settings": SETTINGS,
         "metrics": {key: {"title": METRICS[key].title, "family": METRICS[key].family, "better": METRICS[key].better}
                     for key in SETTINGS},
@@ -175,12 +171,12 @@ def _part(part: Part, report: Report) -> dict[str, Any]:
     findings = [
         judge(
             metric,
-            kind,
+            claimed(METRICS[metric].family),
             METRICS[metric].better == "higher",
             numbers[FUSED][metric],
             {parent: numbers[parent][metric] for parent in PARENTS},
         )
-        for metric, kind in CLAIMED.items()
+        for metric in SETTINGS
     ]
     return {
         "key": part.key,

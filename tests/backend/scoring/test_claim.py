@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from app.core.evaluation_results import CellResult, CellScore, Claim, StudyInput, StudyMetric, StudyRow
 from backend.scoring.claim import FEWEST, judge
+from backend.scoring.study import Plan, outcome
 
 STUDIES, N = 2000, 40
 
@@ -77,3 +79,40 @@ def test_equal_scores_are_undecided_and_win_half() -> None:
     assert finding.verdict == "undecided"
     assert [each.wins for each in finding.against] == [0.5, 0.5]
     assert finding.both == 0
+
+
+def _study(methods: dict[str, float]) -> Claim | None:
+    """Of the study of these methods: every score is the method's mean and a little noise."""
+    metrics = [
+        StudyMetric(key="sparseness", title="Sparseness", short="s", family="complexity", better="higher"),
+        StudyMetric(key="pixel_flipping", title="Deletion", short="d", family="faithfulness", better="lower"),
+        StudyMetric(key="completeness", title="Sum", short="c", family="axiomatic", better="higher"),
+    ]
+    rows = [StudyRow(method=method, title=method.title()) for method in methods]
+    rng, cells = np.random.default_rng(1), {}
+    for index in range(N):
+        for method, mean in methods.items():
+            values = {"sparseness": mean, "pixel_flipping": 1 - mean, "completeness": mean}
+            scores = {key: CellScore(value=value + 0.01 * rng.normal()) for key, value in values.items()}
+            cells[index, method] = CellResult(
+                method=method, name="", label=0, target=0, top=0, masked=False, shape=(2, 2), scores=scores
+            )  # fmt: skip
+    inputs = [StudyInput(index=index, name=f"Input {index}") for index in range(N)]
+    plan = Plan("net", "Net", "ab" * 32, ["cat", "dog"], inputs, "drawings", rows, metrics)
+    return outcome(plan, cells, {}).claim
+
+
+def test_a_study_with_the_three_maps_judges_the_claim_and_says_nothing_of_axioms() -> None:
+    claim = _study({"fused": 0.8, "grad_cam": 0.6, "lrp": 0.9})
+    assert claim is not None
+    assert claim.source == "arXiv:2405.12175"
+    found = {finding.metric: (finding.kind, finding.verdict) for finding in claim.findings}
+    assert found == {
+        "sparseness": ("both", "does not hold"),
+        "pixel_flipping": ("at least one", "holds"),
+    }
+    assert claim.findings[0].against[0].parent == "lrp"
+
+
+def test_a_study_without_one_of_the_three_says_nothing_of_the_claim() -> None:
+    assert _study({"fused": 0.8, "grad_cam": 0.6}) is None
