@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from app.core.schemas import Catalogue, ModelInfo
 from frontend.client import ApiProblem
-from frontend.measure import address
+from frontend.measure import address, outcome
 from frontend.ui import common
 from frontend.ui.common import aria, widget
 
@@ -47,13 +47,14 @@ def skeleton() -> Component:
 
 def body(catalogue: Catalogue, model: ModelInfo | None, query: Mapping[str, str]) -> Component:
     """model: the one of the address, where the catalogue does not list it (a person's own)."""
-    return widget(
+    study = widget(
         "measure",
         id="measure-widget",
         className="ev-measuring",
         catalogue=choices(catalogue, model),
         query=address.read(query),
     )
+    return html.Div([study, outcome.fused_map()], className="ev-measure-page")
 
 
 def choices(catalogue: Catalogue, model: ModelInfo | None) -> dict[str, list[dict[str, Any]]]:
