@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from app.core.evaluation_results import Claim, ClaimFinding
+from backend.scoring.intervals import student
 from backend.scoring.table import Scores
 
 SOURCE = "arXiv:2405.12175"
@@ -111,7 +111,7 @@ def judge(
         )
         return Finding(metric, kind, "cannot be told", n, means, note=note)
     gains = (scores[0] - scores[1:]) * (1 if higher else -1)
-    strict, wide = ([_interval(gain, level) for gain in gains] for level in (LEVEL, TWICE))
+    strict, wide = ([student(gain, level) for gain in gains] for level in (LEVEL, TWICE))
     one, other = (strict, wide) if kind == "both" else (wide, strict)
     quantified = (all, any) if kind == "both" else (any, all)
     verdict: Verdict = "undecided"
@@ -125,10 +125,3 @@ def judge(
     ]
     against.sort(key=lambda each: each.difference)  # the smaller the gain, the better the parent
     return Finding(metric, kind, verdict, n, means, tuple(against), float((gains > 0).all(0).mean()))
-
-
-def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Student's interval of the mean; its point where all values are equal."""
-    mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
-    reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
-    return mean - reach, mean + reach

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
 
 LEVEL = 0.95
 RESAMPLES = 4000
+MANY = 200
+"""Inputs above which the interval is Student's: the mean of so many leans no more, and resamples of thousands of inputs would
+fill the memory of the process that serves the pages."""
 FEWEST = 5
 """Inputs that an interval rests on: of fewer, resamples cannot reach far enough."""
 
@@ -49,10 +51,23 @@ def interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float] | 
         return None
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
+    if n > MANY:
+        return student(values, level)
+    from scipy.special import ndtr, stdtrit  # not at the top: the web process starts without scipy
+
     means = _counts(n) @ values / n
-    reach = np.sqrt(n / (n - 1)) * special.stdtrit(n - 1, (1 + level) / 2)
-    low, high = np.quantile(means, [special.ndtr(-reach), special.ndtr(reach)])
+    reach = np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + level) / 2)
+    low, high = np.quantile(means, [ndtr(-reach), ndtr(reach)])
     return float(low), float(high)
+
+
+def student(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Student's interval of the mean of two or more values; its point where all are equal."""
+    from scipy.special import stdtrit
+
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
+    reach = float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
+    return mean - reach, mean + reach
 
 
 def paired(scores: np.ndarray, others: np.ndarray, higher: bool) -> Paired | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from backend.scoring.intervals import paired
 
@@ -19,7 +18,7 @@ def family_ranks(columns: Sequence[tuple[np.ndarray, bool]]) -> list[tuple[float
         ranks = np.full(len(means), np.nan)
         known = np.isfinite(means)
         if known.any():
-            ranks[known] = stats.rankdata(means[known] * (-1 if higher else 1))
+            ranks[known] = _places(means[known] * (-1 if higher else 1))
             per_metric.append(ranks)
     if not per_metric:
         return [None] * len(columns[0][0]) if columns else []
@@ -28,6 +27,14 @@ def family_ranks(columns: Sequence[tuple[np.ndarray, bool]]) -> list[tuple[float
         (float(np.nanmean(column)), bool(np.isfinite(column).all())) if np.isfinite(column).any() else None
         for column in table.T
     ]
+
+
+def _places(values: np.ndarray) -> np.ndarray:
+    """1 for the smallest; equal ones share the mean of their places. (scipy's `rankdata` would bring all of its statistics
+    into the process that serves the pages.)"""
+    smaller = (values[None] < values[:, None]).sum(1)
+    equal = (values[None] == values[:, None]).sum(1)
+    return smaller + (equal + 1) / 2
 
 
 def flips(
