@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from models.model import Model
 
 KERNEL = 5
 CAM = "grad_cam_pp"
+Product = Literal["signed", "positive", "root"]
 
 
 class FusedParams(Params):
@@ -52,6 +54,11 @@ class FusedParams(Params):
     )
     preset: Preset = Field(
         "epsilon_plus", title="LRP rules", description="The rules of the LRP map that is multiplied in."
+    )
+    product: Product = Field(
+        "signed",
+        title="Product",
+        description="Signed: L . C'; positive: only what speaks for the class; root: the geometric mean, which lifts weak cells.",
     )
     abs: bool = Field(
         False, title="Size only", description="Show how strongly a cell counts, without its sign."
@@ -83,6 +90,15 @@ def blurred(values: np.ndarray, sigma: float) -> np.ndarray:
     return F.conv2d(grid, torch.outer(line, line)[None, None])[0, 0].numpy().astype(np.float32)
 
 
+def product_of(lrp: np.ndarray, cam: np.ndarray, form: Product) -> np.ndarray:
+    """Both `[H, W]`; cam in [0, 1]. signed: L . C'; positive: max(L, 0) . C'; root: sign(L) sqrt(|L| . C')."""
+    if form == "positive":
+        return np.maximum(lrp, 0.0) * cam
+    if form == "root":
+        return np.sign(lrp) * np.sqrt(np.abs(lrp) * cam)
+    return lrp * cam
+
+
 @register
 class Fused(Method[FusedParams]):
     """C = min-max of Grad-CAM++; C' = clip(C - tau, 0, 1); L = mean over channels of LRP / max|.|; H =
@@ -90,6 +106,9 @@ class Fused(Method[FusedParams]):
 
     C and L explain the same class at one input, from one forward pass of the network as LRP rewrites it. Stages:
     grad_cam_pp (C), denoised (C'), lrp (L), product (L . C'), fused (H).
+
+    Two other forms of the product are ours: positive, max(L, 0) . C', leaves out what speaks against the class;
+    root, sign(L) sqrt(|L| . C'), is the geometric mean of the parents and keeps the sign.
 
     Our reading: the paper says "Grad-CAM is processed to remove noise, multiplied element-wise with LRP, then
     blurred"; Grad-CAM++, the threshold tau and the 5 x 5 kernel follow descriptions of its code. L is divided
@@ -125,7 +144,8 @@ class Fused(Method[FusedParams]):
         denoised = np.clip(cam - params.tau, 0.0, 1.0)
         report(1, 2, denoised)
         lrp = by_maximum(result.relevance[0].mean(0).cpu().numpy())
-        product = lrp * denoised
+        product = product_of(lrp, denoised, params.product)
+        signed = params.product != "positive"
         values = by_maximum(blurred(product, params.sigma))
         values = np.abs(values) if params.abs else values
         gap, extras, notes = summary_of(result)
@@ -133,7 +153,7 @@ class Fused(Method[FusedParams]):
         report(2, 2, values)
         return Attribution(
             values=values,
-            signed=not params.abs,
+            signed=signed and not params.abs,
             native=(parents.cam.shape[0], parents.cam.shape[1]),
             gap=None,
             plan=parents.arithmetic.plan,
@@ -143,8 +163,8 @@ class Fused(Method[FusedParams]):
                 "grad_cam_pp": Stage("Grad-CAM++, 0 to 1", cam, signed=False),
                 "denoised": Stage("Grad-CAM++ without haze", denoised, signed=False),
                 "lrp": Stage("LRP, mean over channels", lrp, signed=True),
-                "product": Stage("Product", product, signed=True),
-                "fused": Stage("Fused map", values, signed=not params.abs),
+                "product": Stage("Product", product, signed=signed),
+                "fused": Stage("Fused map", values, signed=signed and not params.abs),
             },
             extras={
                 "conservation": extras["conservation"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,40 @@ def by_hand(cam: np.ndarray, lrp: np.ndarray, tau: float, sigma: float) -> dict[
 
 def explained(name: str, target: int = 1, **params: float | str | bool) -> Attribution:
     return explain(networks.build(name), tiny.picture(), "fused", target=target, **params)
+
+
+FORMS = {
+    "signed": lambda weight, cam: weight * cam,
+    "positive": lambda weight, cam: weight * cam if weight > 0 else 0.0,
+    "root": lambda weight, cam: (
+        math.copysign(math.exp(0.5 * math.log(abs(weight) * cam)), weight) if weight and cam else 0.0
+    ),
+}
+"""Cell by cell, in Python's own numbers."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_the_product_cell_by_cell(form: str) -> None:
+    result = explained("plain", product=form)
+    cam, lrp = (result.stages[name].values for name in ("denoised", "lrp"))
+    assert (lrp < 0).any()
+    assert (cam > 0).any()
+    expected = [
+        [FORMS[form](float(weight), float(share)) for weight, share in zip(*rows, strict=True)]
+        for rows in zip(lrp, cam, strict=True)
+    ]
+    np.testing.assert_allclose(result.stages["product"].values, expected, atol=1e-6)
+    smooth = by_maximum(blurred(np.array(expected, np.float32), 1.1))
+    np.testing.assert_allclose(result.values, smooth, atol=1e-5)
+    assert result.signed == (form != "positive")
+    assert result.values.min() >= 0 or result.signed
+
+
+def test_the_signed_product_is_the_one_that_is_made_without_a_word() -> None:
+    plain, signed = explained("residual"), explained("residual", product="signed")
+    np.testing.assert_array_equal(plain.values, signed.values)
+    stages = plain.stages
+    np.testing.assert_array_equal(stages["product"].values, stages["lrp"].values * stages["denoised"].values)
 
 
 @pytest.mark.parametrize(("tau", "sigma"), [(0.2, 1.1), (0.0, 4.0), (0.5, 0.0)])
@@ -191,7 +226,9 @@ def test_refused_where_lrp_is_refused() -> None:
         explain(model, torch.rand(1, 3, 16, 16), "fused")
 
 
-@pytest.mark.parametrize("params", [{"tau": 0.7}, {"tau": -0.1}, {"sigma": 5.0}, {"preset": "none"}])
+@pytest.mark.parametrize(
+    "params", [{"tau": 0.7}, {"tau": -0.1}, {"sigma": 5.0}, {"preset": "none"}, {"product": "sum"}]
+)
 def test_parameters_out_of_range_are_refused(params: dict[str, float]) -> None:
     with pytest.raises(BadParameter):
         explained("plain", **params)
