@@ -51,6 +51,8 @@ def test_a_small_study_is_run_read_and_opened_again(site: str, page: Page, phone
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "scores.csv"
+    page.get_by_role("button", name="Fusion bench", exact=True).click()
+    expect(page.locator(".ev-fusion-maps canvas")).to_have_count(5)
     clean_in_both_themes(page)
 
     phone.goto(page.url)

@@ -204,6 +204,8 @@ test("the address holds the whole choice and gives it back", () => {
     study: "e1",
     cell: "a:m",
     sort: "m",
+    bench: "tau:0.3",
+    subject: "i9",
   };
   assert.deepEqual(choosing.fromQuery(choosing.toQuery(choice)), choice);
   const own = { ...choice, set: null, count: null, inputs: ["i1", "i2"], seed: 0, study: null, cell: null, sort: null };

@@ -47,7 +47,7 @@ def test_a_model_of_ones_own_is_offered_when_the_address_names_it():
 
 def test_the_whole_choice_of_the_address_reaches_the_widget_and_nothing_else():
     query = {
-        "model": "shapes", "set": "s", "count": "4", "methods": "a,b", "metrics": "m", "seed": "3", "study": "e1", "cell": "a:m", "sort": "m",
+        "model": "shapes", "set": "s", "count": "4", "methods": "a,b", "metrics": "m", "seed": "3", "study": "e1", "cell": "a:m", "sort": "m", "bench": "tau:0.3", "subject": "i",
     }  # fmt: skip
     asked = {**query, "input": "from another page", "asked": "2", "inputs": ""}
     assert opened(asked)["query"] == query

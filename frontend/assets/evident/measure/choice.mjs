@@ -2,9 +2,9 @@
 
 /**
  * @typedef {{model: string, set: string | null, count: number | null, inputs: string[], methods: string[], metrics: string[], seed: number, study: string | null,
- *   cell: string | null, sort: string | null}} Choice set: key of a bundled set, null where the inputs are a person's own.
+ *   cell: string | null, sort: string | null, bench: string | null, subject: string | null}} Choice set: key of a bundled set, null where the inputs are a person's own.
  *   count: its first ones, null for all. cell:
- *   `method:metric` that is open. sort: metric that orders the rows.
+ *   `method:metric` that is open. sort: metric that orders the rows. bench: the fusion bench as set, null where it is closed; subject: its input.
  */
 
 const whole = (text) => (/^[1-9]\d{0,5}$/.test(text ?? "") ? Number(text) : null);
@@ -24,6 +24,8 @@ export function fromQuery(query) {
     study: query.study || null,
     cell: query.cell || null,
     sort: query.sort || null,
+    bench: query.bench || null,
+    subject: query.subject || null,
   };
 }
 
@@ -31,7 +33,7 @@ export function fromQuery(query) {
 export function toQuery(choice) {
   /** @type {{[name: string]: string}} */
   const out = {};
-  for (const name of /** @type {const} */ (["model", "set", "study", "cell", "sort"])) {
+  for (const name of /** @type {const} */ (["model", "set", "study", "cell", "sort", "bench", "subject"])) {
     const value = choice[name];
     if (value) out[name] = value;
   }

@@ -10,6 +10,7 @@ import { tellDash } from "../dash/tell.mjs";
 import { claimCard } from "./claim.mjs";
 import * as choosing from "./choice.mjs";
 import { Drill } from "./drill.mjs";
+import { Fusion } from "./fusion.mjs";
 import { Profile, rankPlot } from "./plots.mjs";
 import * as reading from "./reading.mjs";
 import { Session } from "./session.mjs";
@@ -45,7 +46,8 @@ class Measure {
     const start = { catalogue: parseJson(catalogue), query: parseJson(query, {}) };
     if (!start.catalogue) return;
     this.session = new Session(start, (what) => this.tell(what));
-    this.strip = new Strip(this.session);
+    this.fusion = new Fusion(this.session);
+    this.strip = new Strip(this.session, this.fusion.button);
     this.table = new ScoreTable({
       onCell: (key) => this.session?.look({ cell: key === this.session.choice.cell ? null : key }),
       onSort: (metric) => this.sort(metric),
@@ -57,7 +59,7 @@ class Measure {
     this.body = el("div.ev-measure-cards", {}, this.main, this.side);
     /** What of the study is drawn. @type {any} */
     this.drawn = undefined;
-    this.root.replaceChildren(this.strip.node, this.body);
+    this.root.replaceChildren(this.strip.node, this.fusion.node, this.body);
     this.strip.draw();
     this.draw();
     this.list();
@@ -66,7 +68,10 @@ class Measure {
   /** A change of the session reaches those that show it. */
   tell(what) {
     if (!this.session || !this.strip) return;
-    if (what === "choice") this.strip.draw();
+    if (what === "choice") {
+      this.strip.draw();
+      this.fusion?.follow();
+    }
     if (what === "price") {
       this.strip.drawCost();
       this.strip.drawWork();
@@ -254,6 +259,7 @@ class Measure {
 
   end() {
     this.session?.end();
+    this.fusion?.leave();
     this.strip?.destroy();
     this.session = null;
   }

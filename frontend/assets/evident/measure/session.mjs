@@ -28,7 +28,7 @@ export class Session {
 
   /**
    * @param {{catalogue: any, query: {[name: string]: string}}} start
-   * @param {(what: "choice" | "study" | "price" | "cell" | "studies") => void} tell
+   * @param {(what: "choice" | "study" | "price" | "cell" | "studies" | "bench") => void} tell
    */
   constructor({ catalogue, query }, tell) {
     this.catalogue = catalogue;
@@ -114,6 +114,12 @@ export class Session {
   look(part) {
     this.choice = { ...this.choice, ...part };
     this.tell("cell");
+  }
+
+  /** @param {Partial<import("./choice.mjs").Choice>} part the fusion bench as it is set */
+  turn(part) {
+    this.choice = { ...this.choice, ...part };
+    this.tell("bench");
   }
 
   /** What the choice costs. */

@@ -37,8 +37,9 @@ const chip = (text, on, onclick, title) =>
 export class Strip {
   /**
    * @param {import("./session.mjs").Session} session
+   * @param {HTMLElement} bench the button of the fusion bench
    */
-  constructor(session) {
+  constructor(session, bench) {
     this.session = session;
     this.models = el("select.ev-inside-select", { "aria-label": "Model", onchange: () => this.choseModel() });
     this.inputs = el("select.ev-inside-select", { "aria-label": "Inputs", onchange: () => this.choseInputs() });
@@ -75,7 +76,7 @@ export class Strip {
         row("Metrics", this.metrics),
         this.sending,
       ),
-      el("div.ev-measure-run", {}, this.cost, this.work, this.earlier),
+      el("div.ev-measure-run", {}, this.cost, this.work, el("div.ev-measure-more", {}, bench, this.earlier)),
     );
     this.closing = (event) => closeOthers(this.node, event);
     document.addEventListener("click", this.closing);
