@@ -10,7 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-NAMES = ("model", "set", "count", "inputs", "methods", "metrics", "seed", "study", "cell", "sort", "bench", "subject")
+NAMES = (
+    "model",
+    "set",
+    "count",
+    "inputs",
+    "methods",
+    "metrics",
+    "seed",
+    "study",
+    "cell",
+    "sort",
+    "bench",
+    "subject",
+)
 LONGEST = 20_000
 
 

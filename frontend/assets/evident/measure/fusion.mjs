@@ -1,5 +1,5 @@
 /* The fusion bench: the parameters of the fused map turned by hand, with what each turn does to the map, its curves and its figures. */
-import { callApi } from "../core/api.mjs";
+import { callApi, Problem } from "../core/api.mjs";
 import { el, icon, say } from "../core/elements.mjs";
 import { subjectOfWork } from "../dash/work.mjs";
 import { greyPicture } from "../figure/picture.mjs";
@@ -12,6 +12,7 @@ import { curveCharts, numbersTable } from "./fusion_plots.mjs";
 /** Milliseconds without a further change before a map is asked for. */
 const PAUSE = 250;
 const SIDE = 232;
+const STOPPED = "This was stopped from elsewhere, for instance by a map on Compare that somebody waits for.";
 
 /** A map and its checks, with certain parameters. */
 class Setting {
@@ -39,7 +40,8 @@ class Setting {
   }
 
   get problem() {
-    return this.explaining.problem ?? this.checking?.problem ?? null;
+    const stopped = [this.explaining, this.checking].some((work) => work?.state === "cancelled");
+    return this.explaining.problem ?? this.checking?.problem ?? (stopped ? new Problem({ detail: STOPPED }) : null);
   }
 
   get busy() {
