@@ -63,9 +63,10 @@ export function numbersTable(rows, columns) {
     const value = numbers[i].get(key);
     const scale = fusing.scaleOf(numbers.map((each) => each.get(key)));
     const to = turned && row.kind === "own" ? fusing.against(value, numbers[at].get(key), better, scale) : null;
+    const missing = row.checks || (row.note && row.note !== "\u2026") ? "\u2013" : "\u2026";
     const change = to && to.state !== "same" ? `${difference(to.diff, scale)} ` : "";
     const turn = to && el(`span.ev-fusion-turn.ev-fusion-turn--${to.state}`, {}, `${change}${to.state}`);
-    return el("td.ev-measure-number", {}, typeof value === "number" ? figure(value, scale) : row.note ? "\u2013" : "\u2026", turn);
+    return el("td.ev-measure-number", {}, typeof value === "number" ? figure(value, scale) : missing, turn);
   };
   const key = (kind) => {
     const line = svg("svg", { viewBox: "0 0 22 6", class: "ev-fusion-key", "aria-hidden": "true" });
