@@ -69,6 +69,5 @@ export class TrustMarks {
     this.share.textContent = share(shortcut.share);
     this.state.replaceChildren(icon(shortcut.flagged ? "warning" : "check"), shortcut.flagged ? "flag" : "ok");
     this.shortcut.title = `Shortcut meter. ${shortcutWords(shortcut)} The tick is an even map.`;
-    this.shortcut.setAttribute("aria-label", `Shortcut, ${shortcut.flagged ? "flag" : "ok"}: ${shortcutWords(shortcut)}`);
   }
 }
