@@ -3,6 +3,7 @@ page."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -231,11 +232,21 @@ def test_a_form_keeps_only_what_differs_and_its_reset_forgets_it():
     with pytest.raises(PreventUpdate):
         run(params.change(api(), [500, 0.15], [], fields, [], changed, ANSWER))
     reset = Trigger({"type": "reset", "method": "lime"}, 1)
-    assert run(params.show(api(), [], [1], changed, ANSWER, None, reset))["params"] == {
-        "lrp": {"mode": "abs"}
-    }
+    again = run(params.reset(api(), [1], changed, ANSWER, None, reset))
+    assert again["params"] == {"lrp": {"mode": "abs"}}
     tune = Trigger({"type": "tune", "method": "lime"}, 1)
-    assert run(params.show(api(), [1], [], changed, ANSWER, None, tune))["params"] is no_update
+    shown = run(params.show(api(), [1], changed, ANSWER, None, tune))
+    assert set(shown) == {"opened", "title", "form"}, "opening a form changes no parameter"
+    assert str(shown["form"]) != str(again["form"])
+    for press in (params.show, params.reset):
+        with pytest.raises(PreventUpdate):  # a button that appears was not pressed
+            run(press(api(), [0], changed, ANSWER, None, Trigger({"type": "tune", "method": "lime"}, 0)))
+
+
+def test_a_reset_is_not_lost_when_the_rows_are_drawn_anew():
+    """Every change of a parameter draws the rows, and Dash starts a callback again whose patterned inputs appear."""
+    assert "reset" not in inspect.signature(params.show).parameters
+    assert "tune" not in inspect.signature(params.reset).parameters
 
 
 def test_a_study_of_the_network_orders_the_methods_and_says_which_passed():
