@@ -55,7 +55,7 @@ def door(request: pytest.FixtureRequest) -> Running:
 
 @pytest.fixture(scope="module")
 def schema(door: Running) -> Any:
-    return schemathesis.openapi.from_dict(httpx.get(f"{door.api}/openapi.json").json())
+    return schemathesis.openapi.from_dict(httpx.get(f"{door.api}/openapi.json", timeout=60).json())
 
 
 def check(answer: Any, door: Running) -> None:
