@@ -144,7 +144,7 @@ function radar(profiles) {
       `${title}: ${parts.map(({ family, value }) => `${family} ${value === null ? "none" : value.toFixed(2)}`).join(", ")}`,
   );
   const drawing = svg("svg", {
-    viewBox: "-104 -68 208 132",
+    viewBox: "-122 -72 244 146",
     class: "ev-measure-radar",
     role: "img",
     "aria-label": `Profile by family, 1 is best. ${said.join(". ")}`,
