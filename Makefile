@@ -1,14 +1,16 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench browser clean
+.PHONY: help setup run test check bench browser database clean
 SHELL := /bin/bash
 PORT ?= 8050
 PYTHON ?= python3
 BIN := .venv/bin
 NODE := $(BIN)/python tests/node.py
-# Tests that drive a browser are no company for the others; those that start and kill processes have the machine alone.
+# Tests that drive a browser are no company for the others, nor are those that start and kill processes.
 BROWSER := tests/browser
-ALONE := tests/backend/jobs
+KILLING := tests/backend/jobs
 export OMP_WAIT_POLICY := PASSIVE
+# what bash's `time` says after each stage of the tests
+export TIMEFORMAT := took %0lR
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +37,9 @@ node_modules/installed: package.json .venv/installed-test
 browser: .venv/installed-test
 	@$(BIN)/python tests/browser/provide.py
 
+database: .venv/installed-test
+	@$(BIN)/python tests/backend/provide.py
+
 check: .venv/installed-test node_modules/installed ## lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,11 +48,11 @@ check: .venv/installed-test node_modules/installed ## lint, types, import rules
 	$(NODE) node_modules/@biomejs/biome/bin/biome check --error-on-warnings
 	$(NODE) node_modules/typescript/bin/tsc
 
-test: .venv/installed-test browser check ## the whole suite, real browser included
-	$(NODE) --test --test-reporter=spec tests/frontend/evident/*.test.mjs
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(BROWSER) $(ALONE))
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(BROWSER)
-	$(BIN)/python -m pytest $(ALONE)
+test: .venv/installed-test browser database check ## the whole suite, real browser included
+	time $(NODE) --test --test-reporter=spec tests/frontend/evident/*.test.mjs
+	time $(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(BROWSER) $(KILLING))
+	time $(BIN)/python -m pytest -n 2 --dist loadfile $(BROWSER)
+	time $(BIN)/python -m pytest -n 2 --dist loadfile $(KILLING)
 
 bench: .venv/installed-test ## cost over the floor and against public implementations (ARGS="--only peers --compare FILE")
 	$(BIN)/evident bench $(ARGS)

@@ -1,7 +1,7 @@
 """The command `evident`: one file per command in app/commands, each with `NAME`, `HELP`, `add(parser)` and
 `run(args)`.
 
-Exit codes: 0 done, 1 a check of `doctor` failed, 2 bad input (one plain sentence on stderr), 130 interrupted.
+Exit codes: 0 done, 1 a check of `doctor` failed or an import left files out, 2 bad input (one plain sentence on stderr), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args) or 0)
     except EvidentError as error:
         print(f"evident: {error.detail}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a file where a folder should be, no right to write, no room
+        if error.filename is None:
+            raise
+        why = (error.strerror or "not usable").lower()
+        print(
+            f"evident: {os.fspath(error.filename)!s}: {why}; choose another place, or make room there.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("evident: stopped.", file=sys.stderr)

@@ -26,7 +26,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -296,7 +296,7 @@ def _started(file: Path, inputs: Path | None, folder: Path) -> Shown:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("EVIDENT_DATABASE", "EVIDENT_API_URL")
+        if name not in ("EVIDENT_DATABASE", "EVIDENT_API_URL", "EVIDENT_SIGN_IN", "EVIDENT_USER_HEADER")
     }
     environment |= {"EVIDENT_ENGINE": "local", "EVIDENT_ALLOWED_HOSTS": "127.0.0.1,localhost"}
     if _notebook():
@@ -320,13 +320,16 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await(shown: Shown, path: str) -> Any:
-    """The answer, once there is one. Raises ModelRejected: what the server said as it refused to start."""
+def _await(shown: Shown, path: str, enough: Callable[[Any], bool] = lambda answer: True) -> Any:
+    """The answer, once there is one that is enough. Raises ModelRejected: what the server said as it refused to start."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             with urllib.request.urlopen(shown._base + path, timeout=START_SECONDS) as answer:  # noqa: S310  our own
-                return json.load(answer)
+                told = json.load(answer)
+            if enough(told) or time.monotonic() > deadline:
+                return told
+            time.sleep(POLL_SECONDS)
         except (urllib.error.URLError, OSError):
             if shown._process.poll() is not None:
                 raise ModelRejected(_last_words(shown._folder)) from None
@@ -346,8 +349,12 @@ def _last_words(folder: Path) -> str:
 
 
 def _first_input(shown: Shown) -> str | None:
-    """Id of the first of the user's inputs."""
-    _await(shown, "/api/v1/catalogue")
+    """Id of the first of the user's inputs, which are listed once the models that they are for have been looked at."""
+
+    def looked_at(catalogue: Any) -> bool:
+        return not any(model["own"] and model["reason"] is None for model in catalogue["absent"])
+
+    _await(shown, "/api/v1/catalogue", looked_at)
     samples = _await(shown, "/api/v1/samples")
     return next((sample["input"] for sample in samples if sample["group"] == "own"), None)
 

@@ -28,7 +28,10 @@ KEYS = (
     ("N", "scale: own, shared, raw"),
     ("Arrow keys", "move the crosshair"),
     ("A", "agreement map"),
-    ("K", "copy the link to this view"),
+    ("E", "outline the evidence where it is known"),
+    ("B", "draw a region: what if it were not there"),
+    ("G", "report of the view, and checking a report"),
+    ("K", "copy the link to this view; on Cases the case before, J the next"),
     ("?", "keyboard help, and switching the keys off"),
 )
 PAPERS = (
@@ -56,6 +59,8 @@ PARTS = (
     ("scikit-image", "BSD-3-Clause"),
     ("numpy", "BSD-3-Clause"),
     ("timm", "Apache-2.0"),
+    ("fpdf2", "LGPL-3.0"),
+    ("segno", "BSD-3-Clause"),
 )
 
 
@@ -74,10 +79,13 @@ def layout(**_query: str) -> Component:
             ),
             dcc.Store(id="about-store", data=0),
             html.Div([intended(), not_intended()], className="ev-two"),
+            reports(),
             html.Div(common.card("Methods", common.skeleton(6)), id="about-methods"),
             html.Div([keyboard(), papers()], className="ev-two"),
             html.Div(common.card("Made by others", common.skeleton(4)), id="about-credits"),
             licences(),
+            common.widget("users", id="users"),
+            common.card("Who did what, and what stays", common.widget("audit"), id="who-did-what"),
         ],
         className="ev-page",
     )
@@ -121,6 +129,20 @@ def not_intended() -> Component:
     )
 
 
+def reports() -> Component:
+    opens: dict[str, Any] = {"data-report": "1"}
+    button = html.Button(
+        [common.icon("file"), "Check a report"], className="ev-button", type="button", **opens
+    )
+    return common.card(
+        "Reports",
+        html.P(
+            "A report (PDF or HTML) holds every request behind it. Evident recomputes each score and map in it and says per item whether it is the same to the last bit, the same within a tolerance, or not. A report is not signed: this tells whether its figures are true here, not who made it."
+        ),
+        button,
+    )
+
+
 def method_table(catalogue: Catalogue) -> Component:
     return common.card(
         "Methods",
@@ -146,7 +168,7 @@ def method_entry(method: MethodInfo) -> Component:
 def credits_table(catalogue: Catalogue, samples: Sequence[Sample]) -> Component:
     """Weights and photographs that came along and were not made here."""
     weights = [
-        [f"Weights of {model.title}", model.source, model.licence]
+        [f"Weights of {model.title}", model.source, html.Span(model.licence, className="ev-breaks")]
         for model in catalogue.models
         if model.bundled and not model.source.startswith("trained by this project")
     ]

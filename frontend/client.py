@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -75,16 +76,23 @@ def href(path: str) -> str:
 
 class Client:
     """Asynchronous calls. `transport` is made per call, so that one client serves any event loop and can
-    carry the visitor's address."""
+    carry the visitor's address. visitor: headers that say who asks, for the request under way."""
 
-    def __init__(self, transport: Callable[[], httpx.AsyncBaseTransport], host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        transport: Callable[[], httpx.AsyncBaseTransport],
+        host: str = "127.0.0.1",
+        visitor: Callable[[], dict[str, str]] = dict,
+    ) -> None:
         quiet_libraries()
-        self._transport, self._base = transport, f"http://{host}{API}"
+        self._transport, self._base, self._visitor = transport, f"http://{host}{API}", visitor
 
     async def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request; raises ApiProblem for everything that is not a success."""
         try:
-            async with httpx.AsyncClient(transport=self._transport(), trust_env=False, timeout=130) as client:
+            async with httpx.AsyncClient(
+                transport=self._transport(), headers=self._visitor(), trust_env=False, timeout=130
+            ) as client:
                 answer = await client.request(method, f"{self._base}{path}", **options)
         except httpx.HTTPError:
             raise silent(
@@ -99,9 +107,14 @@ class Client:
 
     async def catalogue(self, patience: float = STARTING) -> Catalogue:
         """Models and methods; waits while the first worker is still reading the models."""
+        catalogue: Catalogue = await self._started("/catalogue", Catalogue, patience)
+        return catalogue
+
+    async def _started(self, path: str, kind: type[Any], patience: float = STARTING) -> Any:
+        """`_get`, again while a worker is still looking at what was asked for, `patience` seconds of pauses long."""
         while True:
             try:
-                return await self._get("/catalogue", Catalogue)
+                return await self._get(path, kind)
             except ApiProblem as refusal:
                 if refusal.code != "starting" or patience <= 0:
                     raise
@@ -126,7 +139,9 @@ class Client:
         )
 
     async def model(self, key: str) -> ModelInfo:
-        return await self._get(f"/models/{quote(key, safe=':')}", ModelInfo)
+        """One model, listed or not; waits while a worker is still looking at it."""
+        model: ModelInfo = await self._started(f"/models/{quote(key, safe=':')}", ModelInfo)
+        return model
 
     async def published(self, query: str) -> PublishedNames:
         """Networks of timm and torchvision by name."""
@@ -252,3 +267,14 @@ def _unexplained(status: int) -> dict[str, Any]:
         "code": "unexplained",
         "detail": "The server could not answer this. Nothing was lost; try again, and tell the operator if it stays.",
     }
+
+
+async def catalogue_with(client: Client, key: str | None) -> Catalogue:
+    """The catalogue; a model that is still being looked at is waited for where the address names it."""
+    catalogue = await client.catalogue()
+    waiting = any(absent.reason is None for absent in catalogue.absent)
+    if key and waiting and key not in {model.key for model in catalogue.models}:
+        with suppress(ApiProblem):  # whoever needs it says what is wrong
+            await client.model(key)
+            catalogue = await client.catalogue()
+    return catalogue

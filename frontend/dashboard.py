@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import dash
 import httpx
 from dash import Dash, ctx, set_props
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from app.core.errors import where
+from app.core.errors import NotFound, where
 from app.core.schemas import Problem
 from app.core.settings import Settings
-from frontend import about, shell
+from frontend import about, shell, sign_in
 from frontend.client import ApiProblem, Client
 from frontend.pages import pages
+from frontend.ui import assets
 from frontend.ui.common import problem
 
-ASSETS = Path(__file__).with_name("assets")
 log = logging.getLogger(__name__)
 
 
-def build(server: FastAPI, settings: Settings) -> Dash:
+def build(server: FastAPI, settings: Settings, entrance: ASGIApp) -> Dash:
     """Everything is served from here: no CDN, no foreign request, no inline script beyond Dash's own
     one-line start."""
+    server.get(sign_in.PATH, include_in_schema=False)(sign_in.page)
     client = Client(
-        lambda: httpx.ASGITransport(server, raise_app_exceptions=False, client=(_visitor(), 0)),
+        lambda: httpx.ASGITransport(entrance, raise_app_exceptions=False, client=(_visitor(), 0)),
         host=_host(settings),
+        visitor=partial(_visitor_headers, ("cookie", "evident-reviewer", settings.user_header or "")),
     )
     app = Dash(
         __name__,
         server=server,  # type: ignore[arg-type]
         use_pages=True,
         pages_folder="",
-        assets_folder=str(ASSETS),
+        assets_folder=str(assets.FOLDER),
+        assets_url_path=assets.BASE,
         # Not in Dash's walk: its tags carry a version that the modules' own imports do not, and every module
         # would run twice.
         assets_path_ignore=["early", "evident"],
@@ -53,6 +58,7 @@ def build(server: FastAPI, settings: Settings) -> Dash:
         on_error=_unexpected,
     )
     _without_websocket(app, server)
+    server.get("/assets/{name:path}", include_in_schema=False)(_other_version)
     for page in pages():
         dash.register_page(
             f"page {page.path}", path=page.path, title=f"{page.name} · Evident", layout=page.layout
@@ -75,6 +81,12 @@ def _without_websocket(app: Dash, server: FastAPI) -> None:
     ]
 
 
+async def _other_version(name: str) -> None:
+    """A file that is not there, else answered with the page: often one of the version before, asked for by a page that has been
+    open since."""
+    raise NotFound("There is no such file in this version; reload the page.", code="unknown_file")
+
+
 def _host(settings: Settings) -> str:
     """A host name the API accepts."""
     return next((host for host in settings.allowed_hosts if "*" not in host), "127.0.0.1")
@@ -86,6 +98,15 @@ def _visitor() -> str:
         return ctx.remote or "127.0.0.1"
     except Exception:  # outside of a callback there is no visitor
         return "127.0.0.1"
+
+
+def _visitor_headers(passed_on: Sequence[str]) -> dict[str, str]:
+    """What says who the visitor is, passed on: the browser that asked, not this process, is who asks."""
+    try:
+        headers = ctx.headers
+        return {name: headers[name] for name in passed_on if headers.get(name)}
+    except Exception:  # outside of a callback there is no visitor
+        return {}
 
 
 def _unexpected(error: Exception) -> Any:

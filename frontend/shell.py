@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend.client import API
 from frontend.pages import pages
-from frontend.ui import words
+from frontend.ui import assets, words
 from frontend.ui.common import aria, hidden, icon, widget
 
 INDEX = f"""<!DOCTYPE html>
@@ -20,10 +20,10 @@ INDEX = f"""<!DOCTYPE html>
     {{%metas%}}
     <title>{{%title%}}</title>
     {{%favicon%}}
-    <script src="/assets/early/storage.js"></script>
-    <script src="/assets/early/theme.js"></script>
-    <script src="/assets/early/address.js"></script>
-    <script src="/assets/early/press.js"></script>
+    <script src="{assets.url("early/storage.js")}"></script>
+    <script src="{assets.url("early/theme.js")}"></script>
+    <script src="{assets.url("early/address.js")}"></script>
+    <script src="{assets.url("early/press.js")}"></script>
     {{%css%}}
   </head>
   <body data-api="{API}">
@@ -101,7 +101,10 @@ def header() -> Component:
         [
             html.Span("Evident", className="ev-brand"),
             html.Nav(links, className="ev-nav", **aria(label="Pages")),
-            html.Div([level(), theme_toggle(), help_button()], className="ev-header-tools"),
+            html.Div(
+                [level(), theme_toggle(), help_button(), widget("who", className="ev-who")],
+                className="ev-header-tools",
+            ),
         ],
         className="ev-header",
     )

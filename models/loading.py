@@ -119,6 +119,11 @@ def wrap(
     """
     if not isinstance(module, nn.Module):
         raise ModelRejected("A model must be a torch.nn.Module.", field="model")
+    if not isinstance(input, InputSpec):
+        raise ModelRejected(
+            "The input must say how files become tensors, as in models.ImageInput(size=(224, 224)).",
+            field="input",
+        )
     copied = _copied(module)
     copied.zero_grad(set_to_none=True)
     spec = ModelSpec(

@@ -51,6 +51,10 @@ class OwnFault(ModelRejected):
         super().__init__(detail, code="own_models", field="model")
         self.told = told or detail
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Across processes without what Python said: it may quote the operator's files."""
+        return (OwnFault, (self.detail,))
+
 
 @dataclass
 class _OwnFile:

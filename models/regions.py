@@ -49,6 +49,13 @@ def checked_cells(region: Region, y_axis: Axis, x_axis: Axis) -> np.ndarray:
     return inside
 
 
+def painted(pixels: np.ndarray) -> np.ndarray:
+    """bool `[H, W]` of a mask as a picture, uint8 `[H, W, 3]`: what is brighter than half of its brightest pixel is inside."""
+    grey = pixels.max(axis=2)
+    inside: np.ndarray = grey > grey.max() / 2
+    return inside
+
+
 def packed(mask: np.ndarray) -> PixelRuns:
     """Run lengths down the columns of bool `[H, W]`, the first run outside."""
     down = np.concatenate([[False], mask.T.ravel()])

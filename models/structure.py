@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.events import Event, record_events, trial_noise
+from models.events import ACTIVATIONS, NEUTRAL, Event, record_events, trial_noise
 from models.spec import Layer
 
 POOLS = (
@@ -122,7 +122,7 @@ def _groups(events: Sequence[Event]) -> list[list[Event]]:
 
 def _mixed(events: Sequence[Event]) -> set[str]:
     """Names of whole backbones, which are no single block: their parts end at several resolutions, or they are a
-    sequence with a pool in its middle."""
+    sequence with a pool in its middle, or one that rectifies more than once."""
     events = [event for event in events if not event.call]
     modules = {event.name: event.module for event in events}
     sizes: dict[str, set[tuple[int, ...]]] = {}
@@ -140,7 +140,16 @@ def _mixed(events: Sequence[Event]) -> set[str]:
         for n, m in modules.items()
         if isinstance(m, nn.Sequential) and any(isinstance(part, POOLS) for part in list(m)[:-1])
     }
-    return several | pooled
+    return several | pooled | {n for n, m in modules.items() if isinstance(m, nn.Sequential) and _is_chain(m)}
+
+
+def _is_chain(sequence: nn.Sequential) -> bool:
+    """Whether it rectifies more than once and hands on what is rectified, so that each activation is a layer of its own. A
+    sequence that ends before its activation is the side of a residual sum."""
+    parts = [part for part in sequence if not isinstance(part, NEUTRAL + POOLS)]
+    blocks = [any(True for _ in part.children()) for part in parts]
+    own = [isinstance(part, ACTIVATIONS) for part in parts]
+    return any(own) and (own[-1] or blocks[-1]) and sum(own) + sum(blocks) > 1
 
 
 def _name(group: list[Event], mixed: set[str]) -> Event:

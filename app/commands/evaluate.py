@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     from backend.attribution.measuring.evaluate import defaults
     from backend.attribution.measuring.registry import METRICS
     from backend.attribution.methods import METHODS
-    from backend.studies.evaluation import Study, bundled_sources, evaluate_study, folder_sources, write
+    from backend.scoring.study import CONTROLS
+    from backend.studies.evaluation import Study, evaluate_study, write
+    from backend.studies.inputs import bundled_sources, folder_sources
 
     methods = _keys(args.methods) or [key for key, method in METHODS.items() if method.default_on]
     metrics = _keys(args.metrics) or defaults()
@@ -88,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         what=what,
     )
+    maps = len(sources) * (len(methods) + len(CONTROLS))
+    print(f"{len(sources):,} inputs, {maps:,} maps with controls.", file=sys.stderr)
     with tqdm(unit=" cells") as bar:
 
         def report(done: int, total: int) -> None:

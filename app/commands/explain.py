@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     import backend
     import models
-    from app.core.errors import NotFound
+    from app.core.errors import BadParameter, NotFound
     from backend.attribution.methods import METHODS
 
     if not args.input.is_file():
@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
             "There is no such file; give the path of an image, a recording or a spectrogram.", field="input"
         )
     methods = [METHODS[key.strip()] for key in args.methods.split(",") if key.strip()]
+    if not methods:
+        raise BadParameter("Name at least one method, e.g. --methods grad_cam,lrp.", field="methods")
     params = parameters(args.set)
     model = models.load(args.model, weights=args.weights)
     prepared = model.input.prepare(args.input, start=args.start, scale=args.scale)

@@ -46,6 +46,10 @@ def run(args: argparse.Namespace) -> int:
         raise BadParameter(
             "This model is trained on recordings: give their folder with --data.", field="data"
         )
+    for name in ("epochs", "folds", "seeds"):
+        number = getattr(args, name)
+        if number is not None and number < 1:
+            raise BadParameter(f"The number of {name} must be at least 1.", field=name)
     options = {} if args.epochs is None else {"epochs": args.epochs}
     record = None if args.no_record else recorded(args.model, args.out)
     if args.model in SOUND:

@@ -34,7 +34,8 @@ class StabilityResult(BaseModel):
 
 class RegionShare(BaseModel):
     """share: of the positive relevance inside. area: what an even map would have there. times: share over area. rare: share of
-    the places a map with the same values could stand at that give the region as much."""
+    the places a map with the same values could stand at that give the region as much. low, high: of the share when the window
+    of a recording moves by 50 ms and the map is made again; None where it was not."""
 
     key: str
     title: str
@@ -44,6 +45,8 @@ class RegionShare(BaseModel):
     rare: float
     flagged: bool
     words: str
+    low: float | None = None
+    high: float | None = None
 
 
 class ShortcutResult(BaseModel):

@@ -10,8 +10,11 @@ EvidentError                 code                    status
 │   └── ModelRejected        model_rejected           422   the weights do not fit the architecture
 ├── TooLarge                 too_large                413   too many bytes, or too large once decoded
 ├── UnsupportedType          unsupported_type         415   a file type that is not accepted
+├── NotSignedIn              sign_in                  401   nobody is signed in, or no longer
+├── Forbidden                admin_only               403   not for this user
 ├── NotFound                 not_found                404
 ├── Conflict                 conflict                 409
+├── TooManyAttempts          too_many_attempts        429   sign-in was tried too often: retry later
 ├── Busy                     busy                     503   queue full: retry later
 ├── NoSpace                  no_space                 507   the data folder cannot take more
 ├── StorageUnavailable       storage_unavailable      503   the database or the data folder does not answer
@@ -91,6 +94,27 @@ class TooLarge(EvidentError):
 
 class UnsupportedType(EvidentError):
     code, status, title = "unsupported_type", 415, "File type not accepted"
+
+
+class NotSignedIn(EvidentError):
+    code, status, title = "sign_in", 401, "Sign in first"
+
+
+class Forbidden(EvidentError):
+    code, status, title = "admin_only", 403, "Not allowed"
+
+
+class TooManyAttempts(EvidentError):
+    """retry_after: seconds until the next one is looked at."""
+
+    code, status, title = "too_many_attempts", 429, "Too many attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Sign-in was tried too often; try again in {retry_after} seconds.")
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (TooManyAttempts, (self.retry_after,))
 
 
 class NotFound(EvidentError):

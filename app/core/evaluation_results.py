@@ -52,7 +52,7 @@ class CellResult(BaseModel):
 
 class StudyInput(BaseModel):
     """id: of a stored input; None for one of a set. target: the explained class; with `correct` and `mask` known once a
-    method has explained it."""
+    method has explained it. reason: why it cannot be measured."""
 
     id: str | None = None
     index: int
@@ -61,6 +61,7 @@ class StudyInput(BaseModel):
     target: str | None = None
     correct: bool | None = None
     mask: bool | None = None
+    reason: str = ""
 
 
 class StudyRow(BaseModel):
@@ -180,7 +181,7 @@ class Claim(BaseModel):
 
 class StudyResult(BaseModel):
     """passed: the methods that passed, best first; `verdicts` says why, all methods in that order. rule: what passing
-    means here. seconds: spent on the cells, also by studies before this one."""
+    means here. failed: maps that ended without scores; asking again tries them again. seconds: spent on the cells, also by studies before this one."""
 
     model: str
     model_title: str = ""
@@ -197,6 +198,7 @@ class StudyResult(BaseModel):
     rule: str = ""
     paragraph: str = ""
     upright: bool = True
+    failed: int = 0
     versions: dict[str, str] = {}
     seconds: float = 0.0
 

@@ -41,8 +41,8 @@ class Registry(Mapping[str, T], Generic[T]):
         self._load()
         try:
             return self._entries[key]
-        except KeyError:
-            near = difflib.get_close_matches(key, self._entries, n=1)
+        except (KeyError, TypeError):
+            near = difflib.get_close_matches(str(key), self._entries, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(sorted(self._entries))}."
             raise NotFound(
                 f"There is no {self._what} of that name.{hint}",

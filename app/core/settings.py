@@ -21,6 +21,8 @@ MiB = 1024 * 1024
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
+SignIn = Literal["off", "password", "proxy"]
+_TAKEN = {"host", "cookie", "origin", "authorization", "content-type", "content-length", "evident-reviewer"}
 
 
 class Limits(BaseModel):
@@ -41,6 +43,12 @@ class Limits(BaseModel):
     model_bytes: Count = 1024 * MiB
     model_tensors: Count = 10_000
     model_header_bytes: Count = MiB
+    report_bytes: Count = 64 * MiB
+    """Of a report that is sent to be checked."""
+    table_bytes: Count = 4 * MiB
+    """Of a table of labels."""
+    study_bytes: Count = 2 * MiB
+    """Of what is asked of a study: its inputs with names and classes."""
     json_bytes: Count = 256 * 1024
     json_depth: Annotated[int, Field(ge=1, le=500)] = 32
     jobs_per_client: Count = 20
@@ -51,6 +59,7 @@ class Limits(BaseModel):
     study_seconds: Seconds = 12 * 3600.0
     study_cells: Count = 20_000
     """Methods times inputs of a study."""
+    worklist_cases: Count = 2_000
     job_bytes: Annotated[int, Field(ge=256 * MiB)] = 4 * 1024 * MiB
     decode_seconds: Seconds = 30.0
     connections: Count = 512
@@ -83,6 +92,24 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses or networks (`10.0.0.0/8`) of proxies in front of this server. Only what they say about
     the client is believed."""
+    sign_in: bool | None = None
+    """Whether users sign in (`evident users add NAME`); None: wherever the server listens beyond this machine."""
+    first_admin: str | None = None
+    """The name of an admin who is made at the start where people sign in and nobody can yet; the one-time password stands
+    in the log, and holds until it is changed at the first sign-in."""
+    user_header: str | None = None
+    """The header in which a proxy names the user it has signed in, e.g. `X-Forwarded-User`. Believed from
+    `trusted_proxies` alone, which then must be the only way here."""
+    admins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Who of the users that a proxy names is an admin."""
+    session_hours: Seconds = 12.0
+    """Hours after which everybody signs in again."""
+    idle_minutes: Seconds = 60.0
+    """Minutes without a request after which a session ends."""
+    retention_days: Seconds | None = None
+    """Days after which an input goes, with everything made of it; None keeps it until somebody deletes it."""
+    retention_cases: bool = False
+    """Whether an input goes in time also while a case holds it."""
     downloads: bool = True
     """Whether published weights may be fetched when somebody asks for them on purpose; false never asks
     the net."""
@@ -101,7 +128,7 @@ class Settings(BaseSettings):
     """A folder of recordings of trainings, finished or under way (`evident serve --recordings`)."""
     limits: Limits = Limits()
 
-    @field_validator("allowed_hosts", "trusted_proxies", "frame_ancestors", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "frame_ancestors", "admins", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """A JSON list, or names with commas between."""
@@ -133,6 +160,34 @@ class Settings(BaseSettings):
         for network in value:
             ipaddress.ip_network(network, strict=False)
         return value
+
+    @field_validator("user_header")
+    @classmethod
+    def _header(cls, value: str | None) -> str | None:
+        """A name of its own: one that carries something else would be taken out of requests."""
+        if value is None or not value:
+            return None
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,60}", value) or value.lower() in _TAKEN:
+            raise ValueError("it must be the name of a header that carries nothing else, as X-Forwarded-User")
+        return value.lower()
+
+    @property
+    def sign_in_by(self) -> SignIn:
+        """How people at the other end are known."""
+        if self.user_header is not None:
+            return "proxy"
+        wanted = not self.is_loopback if self.sign_in is None else self.sign_in
+        return "password" if wanted else "off"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the server listens to this machine alone."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
 
     @property
     def database_url(self) -> str:

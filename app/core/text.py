@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, StringConstraints
@@ -61,3 +61,12 @@ def _valid(value: str) -> str:
 
 Name = Annotated[str, StringConstraints(max_length=NAME_LETTERS), AfterValidator(_valid)]
 """A name or an id in a request: of a model, a method, a layer, an input, a concept."""
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings that a spreadsheet takes for a formula."""
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    """A text that a spreadsheet would compute is kept from it by an apostrophe (names are free text); anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -9,7 +9,6 @@ in from getting further.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Container, Sequence
@@ -55,12 +54,13 @@ _REASONS = {
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuses to listen beyond this machine unless allowed host names are set. Raises InvalidInput."""
+    """Refuses to listen beyond this machine unless allowed host names are set and people sign in, and to
+    believe in a user's name that anybody could have written. Raises InvalidInput."""
     named = "allowed_hosts" in settings.model_fields_set and len(settings.allowed_hosts) > 0
-    if not _is_loopback(settings.host) and not named:
+    if not settings.is_loopback and not named:
         raise InvalidInput(
             "Listening beyond this machine needs the names it may be reached by: set EVIDENT_ALLOWED_HOSTS, "
-            "e.g. '[\"evident.example.org\"]', and put user accounts in front of it.",
+            "e.g. '[\"evident.example.org\"]'.",
             code="exposed",
             field="host",
         )
@@ -70,15 +70,20 @@ def check_exposure(settings: Settings) -> None:
             code="exposed",
             field="allowed_hosts",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    if not settings.is_loopback and settings.sign_in_by == "off":
+        raise InvalidInput(
+            "Listening beyond this machine needs sign-in: leave EVIDENT_SIGN_IN out, or let a proxy name its "
+            "users (EVIDENT_USER_HEADER and EVIDENT_TRUSTED_PROXIES).",
+            code="exposed",
+            field="sign_in",
+        )
+    if settings.sign_in_by == "proxy" and not settings.trusted_proxies:
+        raise InvalidInput(
+            "EVIDENT_USER_HEADER is believed from a trusted proxy only: say which addresses it has with "
+            "EVIDENT_TRUSTED_PROXIES.",
+            code="exposed",
+            field="trusted_proxies",
+        )
 
 
 def protect(
@@ -86,13 +91,14 @@ def protect(
     settings: Settings,
     csp_hashes: Hashes | None = None,
     callbacks: Container[str] | None = None,
+    entrance: Callable[[ASGIApp], ASGIApp] = lambda app: app,
 ) -> ASGIApp:
     """The application the server runs. csp_hashes: hashes of the dashboard's inline scripts. callbacks:
-    outputs that have a callback."""
+    outputs that have a callback. entrance: puts in front of an application what lets in whoever may."""
     if isinstance(root, FastAPI):
         install(root)
     packed = GZipMiddleware(
-        DashRequests(root, callbacks),
+        entrance(DashRequests(root, callbacks)),
         minimum_size=1024,
         compresslevel=6,
         exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream"),
@@ -121,18 +127,20 @@ class Guard:
             "/api/v1/models": limits.model_bytes + LABELS_BYTES + FORM_OVERHEAD,
             "/api/v1/hub/recognise": limits.model_header_bytes + FORM_OVERHEAD,
             "/api/v1/hub/labels": LABELS_BYTES,
+            "/api/v1/verifications": limits.report_bytes + FORM_OVERHEAD,
             "/api/v1/concepts/import": limits.audio_bytes + FORM_OVERHEAD,
+        }
+        self._large = {
+            "/api/v1/evaluations": limits.study_bytes,
+            "/api/v1/evaluations/price": limits.study_bytes,
+            "/api/v1/evaluations/labels": limits.table_bytes,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope.get("client"):
-            scope["client"] = (
-                self._proxies.client(scope["client"][0], Headers(scope=scope))[:80],
-                scope["client"][1],
-            )
+        self._believe(scope)
         identifier = secrets.token_hex(6)
         scope.setdefault("state", {})["request_id"] = identifier
         refused = self._refuse(scope)
@@ -147,6 +155,19 @@ class Guard:
             await exchange.answer(refused)
         else:
             await exchange.run()
+
+    def _believe(self, scope: Scope) -> None:
+        """What a trusted proxy says of its client is taken over: address, https, user. The user's header of
+        anybody else is taken out, so that whoever finds it behind this may believe it."""
+        headers, peer = Headers(scope=scope), scope["client"][0] if scope.get("client") else ""
+        trusted = peer in self._proxies
+        if scope.get("client"):
+            scope["client"] = (self._proxies.client(peer, headers)[:80], scope["client"][1])
+        if trusted and headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower() == "https":
+            scope["scheme"] = "https"
+        named = self.settings.user_header
+        if named is not None and not (trusted and len(headers.getlist(named)) == 1):
+            scope["headers"] = [line for line in scope["headers"] if line[0].lower() != named.encode()]
 
     def _refuse(self, scope: Scope) -> int | None:
         """The status to refuse with before anything is read, or None."""
@@ -189,12 +210,14 @@ class Guard:
         path = scope["path"]
         if path in self._uploads and Headers(scope=scope).get("content-type", "").startswith("multipart/"):
             return self._uploads[path]
+        if path in self._large:
+            return self._large[path]
         return self.settings.limits.json_bytes if path.startswith("/api/") else PAGE_BYTES
 
     def deadline(self, scope: Scope) -> float:
-        return UPLOAD_SECONDS if scope["path"] in self._uploads else SMALL_SECONDS
+        return UPLOAD_SECONDS if scope["path"] in {*self._uploads, *self._large} else SMALL_SECONDS
 
-    def headers(self, scope: Scope) -> dict[str, str]:
+    def headers(self, scope: Scope, status: int) -> dict[str, str]:
         """Security and cache headers of every answer."""
         is_api = scope["path"].startswith("/api/")
         headers = {
@@ -212,9 +235,8 @@ class Guard:
         if is_api:
             headers["cache-control"] = "no-store"
         elif scope["path"].startswith("/assets/"):
-            headers["cache-control"] = (
-                "no-cache"  # modules import each other without a version: ask each time, 304 by ETag
-            )
+            # Their address names their contents (frontend/ui/assets.py); what is not there may come.
+            headers["cache-control"] = "public, max-age=31536000, immutable" if status < 400 else "no-store"
         return headers
 
     def _page_policy(self) -> str:
@@ -288,7 +310,7 @@ class _Exchange:
                 raise RuntimeError("a second answer to one request")
             self.started = True
             headers = MutableHeaders(scope=message)
-            for name, value in self.guard.headers(self.scope).items():
+            for name, value in self.guard.headers(self.scope, message["status"]).items():
                 headers.setdefault(name, value)
             headers["x-request-id"] = self.identifier
         await self._send(message)

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.core.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from app.web.entrance import Who
 
 Part = Literal["all", "api", "ui"]
 
@@ -23,19 +27,23 @@ Part = Literal["all", "api", "ui"]
 def create_app(settings: Settings | None = None, part: Part = "all") -> ASGIApp:
     """The application uvicorn serves. Workers start with its lifespan and end with it."""
     settings = settings or get_settings()
+    from app.web.entrance import Entrance
     from app.web.guard import protect
 
-    root = _backend(settings) if part != "ui" else _proxy(settings)
+    root, who = _backend(settings) if part != "ui" else _proxy(settings)
     if part == "api":
-        return protect(root, settings)
-    from frontend import create_dash
+        return protect(root, settings, entrance=partial(Entrance, settings=settings, who=who))
+    from frontend import create_dash, sign_in
 
-    dashboard = create_dash(root, settings)
-    return protect(root, settings, dashboard.csp_hashes, dashboard.callback_map)
+    passed_on = "/api/" if part == "ui" else None
+    entrance = partial(Entrance, settings=settings, who=who, open_to_all=sign_in.OPEN, passed_on=passed_on)
+    dashboard = create_dash(root, settings, entrance(root))
+    return protect(root, settings, dashboard.csp_hashes, dashboard.callback_map, entrance)
 
 
-def _backend(settings: Settings) -> FastAPI:
+def _backend(settings: Settings) -> tuple[FastAPI, Who]:
     from backend.api import create_api, health_router
+    from backend.api.access import known_user
     from backend.api.services import Services
 
     services = Services(settings)
@@ -54,10 +62,10 @@ def _backend(settings: Settings) -> FastAPI:
     # Mounted, not included: an unknown /api/... stays a JSON 404 instead of falling through to the
     # dashboard's catch-all page.
     root.mount("/api", create_api(services))
-    return root
+    return root, partial(known_user, services=services)
 
 
-def _proxy(settings: Settings) -> FastAPI:
+def _proxy(settings: Settings) -> tuple[FastAPI, Who]:
     from app.web.proxy import forward
 
     @asynccontextmanager
@@ -66,8 +74,7 @@ def _proxy(settings: Settings) -> FastAPI:
         yield
 
     root = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    forward(root, settings)
-    return root
+    return root, forward(root, settings)
 
 
 async def _first_page(root: FastAPI, settings: Settings) -> None:

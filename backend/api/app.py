@@ -9,12 +9,15 @@ from fastapi import APIRouter, FastAPI
 
 from app import __version__
 from app.core.schemas import Problem
-from backend.api import gallery
+from backend.api import gallery, retention
 from backend.api.http import errors
 from backend.api.intake import Intake
+from backend.api.predicting import Predicting
 from backend.api.routes import (
     ablations,
+    audit,
     bundles,
+    cases,
     catalogue,
     checks,
     concept_analyses,
@@ -30,8 +33,15 @@ from backend.api.routes import (
     models,
     predictions,
     recordings,
+    reports,
     samples,
+    session,
+    similar,
+    stress,
+    users,
+    verifications,
     whatifs,
+    worklists,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +50,7 @@ if TYPE_CHECKING:
 PREFIX = "/v1"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": errors.PROTOCOL[status][1]}
-    for status in (400, 403, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503)
+    for status in (400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503)
 }
 
 
@@ -58,6 +68,8 @@ def create_api(services: Services) -> FastAPI:
     api.state.intake = Intake(services)
     services.preparations.append(partial(concepts.draw_all, services))
     services.preparations.append(partial(gallery.prepare, services, api.state.intake))
+    services.duties.append(Predicting(services).run)
+    services.sweeps.append(partial(retention.expire, services))
     errors.install(api)
     v1 = APIRouter(prefix=PREFIX, responses=_REFUSALS)
     for module in (
@@ -67,6 +79,8 @@ def create_api(services: Services) -> FastAPI:
         samples,
         inputs,
         predictions,
+        verifications,
+        reports,  # before explanations: `/explanations/report.pdf` is no id
         explanations,
         bundles,
         concepts,
@@ -78,7 +92,14 @@ def create_api(services: Services) -> FastAPI:
         evaluations,
         recordings,
         whatifs,
+        worklists,
+        cases,
+        stress,
+        similar,
         jobs,
+        session,
+        users,
+        audit,
         docs,
     ):
         v1.include_router(module.router)

@@ -1,14 +1,11 @@
 """The operator's own files in the gallery (`evident serve --inputs FOLDER`), right and wrong marked.
 
-FOLDER/cat/1.jpg, FOLDER/dog/2.jpg      the label of a file is the folder it lies in
-FOLDER/labels.csv                       or lines of `file,label`, files named from the folder on
-FOLDER/3.wav                            or no label at all
+What is known of them, `models.labelled` reads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,29 +23,36 @@ from backend.jobs.keys import job_key
 from backend.store import InputRow
 from backend.tasks.judgement import JudgementPayload
 from backend.tasks.payloads import StoredInput
-from models.media.sniff import FAMILY, HEAD, sniff
+from models.labelled import LabelledFile, family_of, labelled_files
+from models.media.sniff import Family
 
 if TYPE_CHECKING:
     from backend.api.services import Services
 
 MOST = 48
 """Files shown, as many of each label as can be."""
-LABELS = "labels.csv"
 PREFIX = "own-"
 """Of the keys of these samples."""
 JUDGE_SECONDS = 3.0
 """Longer than a gallery of photographs takes on an idle machine; later ones are marked when the page is opened again."""
-MODALITY: dict[str, Modality] = {"image": "image", "audio": "audio", "array": "spectrogram"}
+MODALITY: dict[Family | None, Modality] = {"image": "image", "audio": "audio", "array": "spectrogram"}
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A file that can be an input. key: of its sample."""
+    """A file that can be an input. key: of its sample. known: what the table or its folder says of it."""
 
     key: str
-    path: Path
-    label: str | None
+    known: LabelledFile
     modality: Modality
+
+    @property
+    def path(self) -> Path:
+        return self.known.path
+
+    @property
+    def label(self) -> str | None:
+        return self.known.label or None
 
 
 def check_inputs(folder: Path) -> None:
@@ -64,51 +68,35 @@ def check_inputs(folder: Path) -> None:
 
 def own_files(folder: Path) -> list[OwnFile]:
     """Files to show, the labels in turn. Raises InvalidInput for a labels.csv that cannot be read."""
-    if (folder / LABELS).is_file():
-        named = _listed(folder)
-    else:
-        files = sorted(path for path in chain(folder.glob("*"), folder.glob("*/*")) if path.is_file())
-        named = [(path, path.parent.name if path.parent != folder else None) for path in files]
-    by_label: dict[str | None, list[OwnFile]] = {}
-    for path, label in named:
-        place = by_label.setdefault(label, [])
-        modality = _modality(path) if len(place) < MOST else None
-        if modality is not None:
-            key = PREFIX + hashlib.sha256(str(path.relative_to(folder)).encode()).hexdigest()[:16]
-            place.append(OwnFile(key, path, label, modality))
+    by_label: dict[str, list[OwnFile]] = {}
+    for known in labelled_files(folder, within=True):
+        place = by_label.setdefault(known.label, [])
+        family = family_of(known.path) if len(place) < MOST else None
+        if family in MODALITY:
+            place.append(OwnFile(_key(known, folder), known, MODALITY[family]))
     in_turn = chain.from_iterable(zip_longest(*by_label.values()))
     return [file for file in in_turn if file is not None][:MOST]
 
 
-def _listed(folder: Path) -> list[tuple[Path, str | None]]:
-    """The lines of labels.csv. Raises InvalidInput, which names the line."""
-    listed: list[tuple[Path, str | None]] = []
-    try:
-        lines = (folder / LABELS).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise InvalidInput(f"{LABELS} cannot be read; save it as UTF-8 text.", field="inputs") from None
-    for number, row in enumerate(csv.reader(lines), 1):
-        if not row or (number == 1 and [cell.strip().lower() for cell in row[:2]] == ["file", "label"]):
-            continue
-        path = folder / row[0].strip()
-        if len(row) < 2 or not path.resolve().is_relative_to(folder) or not path.is_file():
-            raise InvalidInput(
-                f"{LABELS}, line {number}: each line is a file of this folder, a comma and its label.",
-                field="inputs",
-            )
-        listed.append((path, row[1].strip() or None))
-    return listed
-
-
-def _modality(path: Path) -> Modality | None:
-    """By its first bytes; None for what is no input."""
-    if path.name.startswith("."):
+def own_file(folder: Path | None, sample: str | None) -> LabelledFile | None:
+    """The file behind a sample of the operator's; None for another sample, and for a file that is gone."""
+    if folder is None or not (sample or "").startswith(PREFIX):
         return None
     try:
-        with path.open("rb") as file:
-            return MODALITY.get(FAMILY[sniff(file.read(HEAD))])
-    except (OSError, EvidentError):
+        return next(
+            (file for file in labelled_files(folder, within=True) if _key(file, folder) == sample), None
+        )
+    except InvalidInput:
         return None
+
+
+def title_of(file: LabelledFile) -> str:
+    """As a person says it."""
+    return file.path.stem.replace("_", " ").strip() or file.path.name
+
+
+def _key(file: LabelledFile, folder: Path) -> str:
+    return PREFIX + hashlib.sha256(str(file.path.relative_to(folder)).encode()).hexdigest()[:16]
 
 
 async def own_samples(services: Services, intake: Intake) -> list[Sample]:
@@ -122,6 +110,8 @@ async def own_samples(services: Services, intake: Intake) -> list[Sample]:
         catalogue = await services.catalogue(start=False)
     except EvidentError:
         return []
+    if any(absent["own"] and absent["reason"] is None for absent in catalogue["absent"]):
+        return []  # his files are for his own models
     models = {file.key: _model_for(file, catalogue["models"]) for file in files}
     taken = [file for file in files if models[file.key] is not None]
     rows = await asyncio.gather(*(_row(file, models[file.key], intake) for file in taken))
@@ -195,7 +185,7 @@ async def _judged(services: Services, info: Mapping[str, Any], rows: list[InputR
 
 def _sample(file: OwnFile, row: InputRow, info: Mapping[str, Any], top: int | None) -> Sample:
     says = "" if top is None else f"the model says {info['labels'][top]}"
-    truth = _index(file.label, info["labels"])
+    truth = file.known.class_in(info["labels"])
     if file.label is None:
         known = f"No label; {says}." if says else "No label."
     elif truth is None:
@@ -205,7 +195,7 @@ def _sample(file: OwnFile, row: InputRow, info: Mapping[str, Any], top: int | No
     return Sample(
         key=file.key,
         group="own",
-        title=file.path.stem.replace("_", " ").strip() or file.path.name,
+        title=title_of(file.known),
         description=f"{info['title']}.",
         known=known,
         role="example" if top is None or truth is None else "right" if top == truth else "wrong",
@@ -214,13 +204,3 @@ def _sample(file: OwnFile, row: InputRow, info: Mapping[str, Any], top: int | No
         input=row.id,
         label=file.label,
     )
-
-
-def _index(label: str | None, labels: list[str]) -> int | None:
-    """Which class a label names: by its name, capitals aside, or by its number."""
-    if label is None:
-        return None
-    names = [name.casefold() for name in labels]
-    if label.casefold() in names:
-        return names.index(label.casefold())
-    return int(label) if label.isascii() and label.isdigit() and int(label) < len(labels) else None

@@ -75,6 +75,8 @@ class Intake:
         """
         row = await self.known(arrival.id)
         if row is not None:
+            if self.services.settings.retention_days and not (arrival.sample or arrival.brought):
+                await self.services.store.run(self.services.store.renew_input, row.id)
             return await self._claimed(row, arrival), False
         task = self._under_way.get(arrival.id)
         if task is None:

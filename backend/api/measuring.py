@@ -5,29 +5,37 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
 
 from app.core.cost import estimate
 from app.core.errors import BadParameter, NotFound, TooExpensive
 from app.core.schemas import EvaluationPrice, EvaluationRequest, Fit, MethodInfo, MetricInfo, ModelInfo
 from backend.api import lookup
 from backend.api.evidence import sample_entries
+from backend.api.gallery import own_file, title_of
 from backend.api.parameters import complete_params, duration
 from backend.api.regions import region_mask_of
+from backend.jobs.accepted import cell_name
 from backend.jobs.evaluation import cell_keys
-from backend.jobs.queue import cell_name
 from backend.scoring.study import CONTROLS
 from backend.store import InputRow
 from backend.store.runs import recent
 from backend.tasks.evaluation import EvaluationPayload, PlannedInput, PlannedMethod
 from backend.tasks.sets import fitting_set
+from models.labelled import THINGS, class_of
 
 if TYPE_CHECKING:
     from backend.api.services import Services
 
 PASSES = 100
 """Passes of a metric that says nothing about its cost, to expect of a first study."""
+NAMELESS = "It has no label among this network's classes, and the true class was asked for."
+NAMED = 5
+"""Inputs that are left out named one by one."""
 SHOWN = ("key", "title", "short", "family", "better", "low", "high")
 
 
@@ -44,6 +52,7 @@ async def planned(body: EvaluationRequest, services: Services) -> EvaluationPayl
             raise BadParameter("The class must be a whole number from 0.", field="target")
     inputs: list[PlannedInput] = []
     title, count = "", 0
+    _require_listed(body)
     if (body.inputs is None) == (body.set is None):
         raise BadParameter("Name either inputs or a set, not both.", field="inputs")
     if body.set is not None:
@@ -92,28 +101,55 @@ async def _inputs(
     for number, id in enumerate(ids):
         row = await services.store.run(services.store.input, id)
         model.require_modality(row.modality)
-        name, label = _known(row, model.info)
-        if body.target == "label" and label is None:
-            raise BadParameter(
-                f"Input {number + 1} has no label among this network's classes; explain the predicted class.",
-                field="target",
-            )
+        title, known = await run_in_threadpool(_known, row, model.info, services.settings.inputs)
+        label = _class(body.labels[id], model.info.labels) if id in body.labels else known
         place = await region_mask_of(services, id, body.model)
-        planned.append(
-            PlannedInput(input={"id": row.id}, name=name or f"Input {number + 1}", label=label, place=place)
+        reason = NAMELESS if body.target == "label" and label is None else ""
+        name = body.names.get(id, "").strip() or title or f"Input {number + 1}"
+        planned.append(PlannedInput(input={"id": row.id}, name=name, label=label, place=place, reason=reason))
+    if all(each.reason for each in planned):
+        raise BadParameter(
+            "None of these inputs has a label among this network's classes; explain the predicted class.",
+            field="target",
         )
     return planned
 
 
-def _known(row: InputRow, info: ModelInfo) -> tuple[str, int | None]:
-    """Title and true class of a sample; nothing is known of other inputs."""
-    entry = next((each for each in sample_entries() if each["key"] == row.meta.get("sample")), None)
+def _require_listed(body: EvaluationRequest) -> None:
+    """Raises BadParameter for a name or a label of what is not measured."""
+    listed = set(body.inputs or ())
+    for field, known in (("names", body.names), ("labels", body.labels)):
+        if not listed.issuperset(known):
+            raise BadParameter(
+                f"The {field} are of inputs that the study lists; one of these ids is not among `inputs`.",
+                field=field,
+            )
+
+
+def _class(label: str, labels: Sequence[str]) -> int:
+    """Raises BadParameter for what this network has no class for."""
+    index = class_of(label.strip(), labels)
+    if index is None:
+        near = difflib.get_close_matches(label, labels, n=1)
+        hint = (
+            f"did you mean {near[0]}?" if near else "name one of the model's classes, or its number from 0."
+        )
+        raise BadParameter(f"A label is no class of this network; {hint}", field="labels")
+    return index
+
+
+def _known(row: InputRow, info: ModelInfo, folder: Path | None) -> tuple[str, int | None]:
+    """Title and true class of a sample, or of a file of the operator's; nothing is known of other inputs."""
+    sample = row.meta.get("sample")
+    file = own_file(folder, sample)
+    if file is not None:
+        return title_of(file), file.class_in(info.labels)
+    entry = next((each for each in sample_entries() if each["key"] == sample), None)
     if entry is None:
         return "", None
-    if entry["model"] == info.key and entry.get("accepted"):
+    if entry.get("accepted") and (entry["model"] == info.key or len(info.labels) == THINGS):
         return entry["title"], int(entry["accepted"][0])
-    label = entry.get("label")
-    return entry["title"], info.labels.index(label) if label in info.labels else None
+    return entry["title"], class_of(entry.get("label") or "", info.labels)
 
 
 def _fitted(
@@ -180,14 +216,13 @@ async def _methods(services: Services) -> dict[str, MethodInfo]:
 async def price(study: EvaluationPayload, services: Services) -> EvaluationPrice:
     """What is not there yet, at the pace of earlier cells, else of the methods alone. Computes nothing."""
     limits = services.settings.limits
-    methods = [method for method in study.methods if not method.reason]
-    cells = study.count * len(methods)
+    cells, count = len(study.places), len({index for index, _ in study.places})
     per_input = await _seconds_per_input(study, services)
     workers = max(1, services.engine.capacity["compute"])
     if cells > limits.study_cells:
-        fitting = limits.study_cells // max(1, len(methods))
+        fitting = limits.study_cells // max(1, cells // count)
         return EvaluationPrice(
-            seconds=None if per_input is None else per_input * study.count / workers,
+            seconds=None if per_input is None else per_input * count / workers,
             cells=cells,
             known=0,
             fits=False,
@@ -196,7 +231,7 @@ async def price(study: EvaluationPayload, services: Services) -> EvaluationPrice
     states = await services.store.run(services.jobs.queue.states, list(cell_keys(study).values()))
     known = sum(state == "done" for state in states.values())
     left = 1 - known / cells if cells else 0.0
-    seconds = None if per_input is None else per_input * study.count * left / workers
+    seconds = None if per_input is None else per_input * count * left / workers
     fits = seconds is None or seconds <= limits.study_seconds
     if not fits and per_input:
         most = math.floor(limits.study_seconds * workers / per_input)
@@ -217,7 +252,16 @@ def require_affordable(cost: EvaluationPrice) -> None:
 
 
 def _size(study: EvaluationPayload, cells: int) -> str:
-    return f"{study.count:,} inputs, {cells:,} maps with controls"
+    left_out = [each.name for each in study.inputs if each.reason]
+    if not left_out:
+        return f"{study.count:,} inputs, {cells:,} maps with controls"
+    named = ", ".join(left_out[:NAMED]) + (
+        f" and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
+    )
+    return (
+        f"{study.count - len(left_out):,} of {study.count:,} inputs (no label among this network's classes: {named}), "
+        f"{cells:,} maps with controls"
+    )
 
 
 async def _seconds_per_input(study: EvaluationPayload, services: Services) -> float | None:

@@ -193,6 +193,22 @@ def kernels(watched: Path | None, key: str, epoch: int) -> np.ndarray:
     )
 
 
+def checkpoint(watched: Path | None, key: str, epoch: int) -> Path:
+    """The file of an epoch's weights. Raises NotFound, InvalidInput."""
+    place = find(watched, key)
+    if all(row.epoch != epoch for row in read(place.folder).epochs):
+        raise NotFound("This recording holds no such epoch.", code="unknown_epoch")
+    path = place.folder / f"epoch_{epoch:03d}.safetensors"
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            check_header(start + file.read(min(int.from_bytes(start, "little"), size)), size)
+    except (OSError, EvidentError, ValueError, OverflowError):
+        raise _unreadable("the checkpoint of this epoch is missing or damaged") from None
+    return path
+
+
 def _tensor(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """One tensor of a safetensors file; nothing else of it is read."""
     broken = _unreadable("the checkpoint of this epoch is missing or damaged")

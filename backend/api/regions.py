@@ -1,5 +1,5 @@
-"""The user's own region of an input, and the region that evaluations and checks count: the user's own, else where the
-sample is known to hold its evidence."""
+"""The user's own region of an input, and the region that evaluations and checks count: the user's own, else what the operator's table
+says of it, else where the sample is known to hold its evidence."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import InputRegion, PixelRuns, Region
 from backend.api.evidence import known_evidence
+from backend.api.gallery import own_file
 from backend.store import InputRow
 from backend.store import regions as rows
-from models.regions import packed
+from models.regions import packed, painted
 
 if TYPE_CHECKING:
     from backend.api.services import Services
@@ -32,6 +33,9 @@ async def region_mask_of(services: Services, input_id: str, model: str) -> Regio
     own = await services.store.run(rows.region_of, services.store, row.id)
     if own is not None:
         return Region.model_validate(own)
+    file = await run_in_threadpool(own_file, services.settings.inputs, row.meta.get("sample"))
+    if file is not None:
+        return await run_in_threadpool(file.region)
     with suppress(NotFound):
         known = await run_in_threadpool(known_evidence, str(row.meta.get("sample")))
         region = known.regions[0]
@@ -59,10 +63,8 @@ def check_region(region: Region, row: InputRow) -> None:
 
 
 def from_picture(pixels: np.ndarray, row: InputRow) -> Region:
-    """pixels: uint8 `[H, W, 3]` of an uploaded mask; what is brighter than half of its brightest pixel is inside. Raises
-    BadParameter."""
-    grey = pixels.max(axis=2)
-    region = Region(mask=packed(grey > grey.max() / 2))
+    """pixels: uint8 `[H, W, 3]` of an uploaded mask. Raises BadParameter."""
+    region = Region(mask=packed(painted(pixels)))
     check_region(region, row)
     return region
 

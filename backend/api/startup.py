@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 from sqlalchemy import exc, text
 from sqlalchemy.engine import make_url
 
-from app.core.errors import InvalidInput
+from app.core.errors import Conflict, InvalidInput
 from app.core.settings import Settings
-from backend.store import Store
+from backend.store import Store, audit
+from backend.store.users import add_user, any_users, one_time_password
 
 ANSWER_SECONDS = 5.0
 
@@ -22,9 +24,9 @@ ANSWER_SECONDS = 5.0
 def check_start(settings: Settings) -> None:
     """Raises InvalidInput."""
     check_folder(settings.data)
-    _check_database(settings)
     if settings.engine == "dask":
         _check_scheduler(settings.scheduler)
+    _check_database(settings)
 
 
 def check_folder(folder: Path) -> None:
@@ -52,6 +54,10 @@ def _check_database(settings: Settings) -> None:
     try:
         with closing(Store(settings.database_url, settings.data)) as store:
             store.migrate()
+            nobody = settings.sign_in_by == "password" and not any_users(store)
+            if nobody and settings.first_admin:
+                _make_first_admin(store, settings.first_admin)
+                nobody = False
             if store.is_sqlite:
                 with store.engine.connect() as connection:
                     if connection.execute(text("PRAGMA quick_check(1)")).scalar() != "ok":
@@ -76,6 +82,28 @@ def _check_database(settings: Settings) -> None:
         raise InvalidInput(
             "The data folder cannot be written; choose another with --data or EVIDENT_DATA.", field="data"
         ) from None
+    if nobody:
+        raise InvalidInput(
+            "People sign in where the server listens beyond this machine, and there are no users yet: add one with "
+            "evident users add NAME --role admin (with the same EVIDENT_DATA and EVIDENT_DATABASE), or name the first "
+            "with EVIDENT_FIRST_ADMIN.",
+            code="no_users",
+            field="host",
+        )
+
+
+def _make_first_admin(store: Store, name: str) -> None:
+    """Says the one-time password on stderr, which is the log of a service. Raises BadParameter."""
+    password = one_time_password()
+    try:
+        add_user(store, name, password, "admin", one_time=True)
+    except Conflict:  # another server made the same one a moment ago, and said its password
+        return
+    audit.record(store, "first start", "user.add", name, {"role": "admin", "one_time": True})
+    sys.stderr.write(
+        f"There was nobody who may sign in. Sign in as {name} with the one-time password {password} and choose your own.\n"
+    )
+    sys.stderr.flush()
 
 
 def _wrong_url() -> InvalidInput:

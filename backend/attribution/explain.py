@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 ENGINE = "evident"
 """Recorded as the engine of a map whose method names no library."""
+SEEDS = 2**32
+"""Seeds are smaller: what every generator takes."""
 NO_EVIDENCE = "No evidence found: the map is flat."
 
 
@@ -57,6 +60,7 @@ def explain(
         if not verdict.ok:
             raise Incompatible(verdict.reason, field="method")
         x = check_input(model, x)
+        seed = check_seed(seed)
         context = Context(
             resolve_target(model, x, target), resolve_layer(model, explainer, layer), seed, library
         )
@@ -80,7 +84,12 @@ def explain(
 
 
 def check_input(model: Model, x: Tensor) -> Tensor:
-    """`[1, C, H, W]`, finite, of the model's shape, detached from any graph."""
+    """`[1, C, H, W]`, finite, of the model's shape, detached from any graph. Raises BadParameter."""
+    if not isinstance(x, Tensor):
+        raise BadParameter(
+            "The input must be a torch tensor; model.prepare(...) makes one of a file, a picture or an array.",
+            field="input",
+        )
     if x.ndim != 4 or x.shape[0] != 1 or tuple(x.shape[1:]) != model.input.shape:
         raise BadParameter(
             f"The input must have shape {[1, *model.input.shape]}, this one has {list(x.shape)}.",
@@ -93,21 +102,49 @@ def check_input(model: Model, x: Tensor) -> Tensor:
 
 def resolve_target(model: Model, x: Tensor, target: int | None) -> int:
     """Index of the class to explain; None takes the predicted class. Raises BadParameter."""
-    check_target(model, target)
     if target is None:
         with torch.no_grad():
             return int(model.logits(x.clone()).argmax(dim=1))
-    return target
+    return check_target(model, target)
 
 
-def check_target(model: Model, target: int | None) -> None:
-    """Raises BadParameter for what is no class of the model; None is the predicted one."""
+@overload
+def check_target(model: Model, target: int) -> int: ...
+
+
+@overload
+def check_target(model: Model, target: None) -> None: ...
+
+
+def check_target(model: Model, target: int | None) -> int | None:
+    """The index as a plain int; numpy's and torch's whole numbers are taken too. Raises BadParameter for what is no class of
+    the model; None is the predicted one."""
     if target is None:
-        return
-    if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < len(model.labels):
+        return None
+    number = whole(target)
+    if number is None or not 0 <= number < len(model.labels):
         raise BadParameter(
             f"The class must be a whole number from 0 to {len(model.labels) - 1}.", field="target"
         )
+    return number
+
+
+def check_seed(seed: int) -> int:
+    """The seed as a plain int. Raises BadParameter."""
+    number = whole(seed)
+    if number is None or not 0 <= number < SEEDS:
+        raise BadParameter(f"The seed must be a whole number from 0 to {SEEDS - 1}.", field="seed")
+    return number
+
+
+def whole(value: object) -> int | None:
+    """A whole number of Python, numpy or torch as an int; None for anything else, a bool included."""
+    if isinstance(value, bool | np.bool_) or (isinstance(value, Tensor) and value.dtype == torch.bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str | None:
@@ -128,9 +165,14 @@ def resolve_layer(model: Model, method: Method[Any], layer: str | None) -> str |
 def resolve_params(method: Method[Any], model: Model, params: dict[str, Any]) -> Params:
     """The method's parameters: `params` over the model's defaults over the method's. Raises BadParameter."""
     try:
-        return method.Params(**{**method.defaults(model), **params})
+        return method.Params(**{**method.defaults(model), **plain_numbers(params)})
     except ValidationError as error:
         raise bad_parameter(error, method.Params) from None
+
+
+def plain_numbers(params: Mapping[str, Any]) -> dict[str, Any]:
+    """numpy's numbers as Python's, so that `n_samples=values.size` is what it says."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in params.items()}
 
 
 def bad_parameter(error: ValidationError, params: type[Params]) -> BadParameter:

@@ -10,6 +10,7 @@ count against it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,13 @@ from app.core.errors import BadParameter
 from app.core.schemas.regions import Filler, Mode
 from backend.attribution.explain import check_input, resolve_target
 from backend.attribution.network.cache import steady
+from backend.attribution.network.passes import Passes
 from models.model import Model
 
 RANDOM = 20
 """Random regions beside each region."""
 SAME = 1e-4
 """Log odds that differ by less count as equal: sums in float32 differ by as much from batch to batch."""
-NUMBERS = 2**22
-"""Numbers of inputs sent in one batch: 22 photos of 224 x 224 fit."""
 
 
 def fillers(model: Model) -> tuple[Filler, ...]:
@@ -61,10 +61,12 @@ def altered(
 
 @dataclass(frozen=True, eq=False)
 class Placements:
-    """regions: bool `[N, H, W]`. wrapped: whether they may run over the border to the other side."""
+    """regions: bool `[N, H, W]`. wrapped: whether they may run over the border to the other side. shifts: (down, right) of
+    each, in cells."""
 
     regions: np.ndarray
     wrapped: bool
+    shifts: Sequence[tuple[int, int]] = ()
 
 
 def random_regions(
@@ -88,15 +90,16 @@ def random_regions(
             for right in range(width)
             if (down, right) != (0, 0)
         ]
-    seen, regions = {part.tobytes()}, []
+    seen, regions, used = {part.tobytes()}, [], []
     for place in rng.permutation(len(shifts)):
         moved = np.roll(part, shifts[place], (0, 1))
         if moved.tobytes() not in seen:
             seen.add(moved.tobytes())
+            used.append(shifts[place])
             regions.append(np.pad(moved, ((0, 0), (0, inside.shape[1] - width))))
         if len(regions) == count:
             break
-    return Placements(np.array(regions, bool).reshape(-1, *inside.shape), wrapped)
+    return Placements(np.array(regions, bool).reshape(-1, *inside.shape), wrapped, used)
 
 
 def _inside_shifts(part: np.ndarray) -> list[tuple[int, int]]:
@@ -139,18 +142,27 @@ def what_if(
 ) -> WhatIf:
     """x `[1, C, H, W]`; inside: bool `[H, W]` of the display grid; columns: see `random_regions`. Raises BadParameter,
     InvalidInput."""
-    with steady(model), torch.inference_mode():
+    with steady(model), torch.no_grad():
         x = check_input(model, x)
-        target = resolve_target(model, x, target)
         randoms = random_regions(inside, seed, columns=columns)
-        asked = torch.cat(
-            [x, altered(model, x, np.concatenate([inside[None], randoms.regions]), mode, filler, seed)]
-        )
-        size = max(1, NUMBERS // x.numel())
-        logits = torch.cat([model.logits(part.clone()) for part in asked.split(size)]).double().cpu()
+        every = np.concatenate([inside[None], randoms.regions])
+        return compared(model, x, altered(model, x, every, mode, filler, seed), mode, target, randoms.wrapped)
+
+
+def compared(
+    model: Model, x: Tensor, others: Tensor, mode: Mode, target: int | None, wrapped: bool = False
+) -> WhatIf:
+    """x `[1, C, H, W]` as it is beside others `[1 + n, C, H, W]`: altered, and altered in n random regions. All of them on one network,
+    the engine's float32 copy: less than half the time of the module as given."""
+    with steady(model), torch.no_grad():
+        target = resolve_target(model, x, target)
+        plan = Passes.of(model).precise
+        asked = plan.laid_out(torch.cat([x, others.to(x)]))
+        outputs = [plan.network(part.clone()).float().cpu() for part in asked.split(plan.batch)]
+        logits = model.paired(torch.cat(outputs)).double()
     odds = log_odds(model, logits, target)
     count = stronger(odds[0], odds[1], odds[2:], mode)
-    return WhatIf(model.probabilities(logits).numpy(), odds, target, count, randoms.wrapped)
+    return WhatIf(model.probabilities(logits).numpy(), odds, target, count, wrapped)
 
 
 def log_odds(model: Model, logits: Tensor, target: int) -> np.ndarray:

@@ -86,12 +86,17 @@ class Server:
             raise RuntimeError(f"the study ended as {study['state']}, with scores of {sorted(counts)} inputs")
 
     def catalogue(self) -> None:
-        """Waits until everything that is computed at the first start is stored."""
+        """Waits until everything that is computed at the first start is stored: also the networks of the weights
+        folder, which join the list one by one."""
         deadline = time.monotonic() + BOOT_SECONDS
-        while (
-            self.client.get("/api/v1/catalogue").status_code != httpx.codes.OK and time.monotonic() < deadline
-        ):
+        while not self._listed() and time.monotonic() < deadline:
             time.sleep(0.5)
+
+    def _listed(self) -> bool:
+        answer = self.client.get("/api/v1/catalogue")
+        return answer.status_code == httpx.codes.OK and all(
+            model["reason"] is not None for model in answer.json()["absent"]
+        )
 
     @property
     def web_bytes(self) -> int:

@@ -64,10 +64,14 @@ class Errand:
 
     def __enter__(self) -> Errand:
         if self._users == 0:
-            with full_disk():
-                self._spool.open(self.id)
-                self.sent = Blobs(self._spool.sent(self.id))
-            self._open_ids.add(self.id)
+            self._open_ids.add(self.id)  # before there is a folder: whoever tidies up meanwhile leaves it
+            try:
+                with full_disk():
+                    self._spool.open(self.id)
+                    self.sent = Blobs(self._spool.sent(self.id))
+            except BaseException:
+                self._open_ids.discard(self.id)
+                raise
         self._users += 1
         return self
 

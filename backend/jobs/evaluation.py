@@ -55,17 +55,16 @@ def cell_keys(study: EvaluationPayload) -> dict[Place, str]:
         "seed": study.seed,
         "target": study.target,
     }
-    methods = [method for method in study.methods if not method.reason]
+    params = {method.key: method.params for method in study.methods}
     keys: dict[Place, str] = {}
-    for index in range(study.count):
+    for index, method in study.places:
         if study.set is not None:
             about: dict[str, Any] = {"set": study.set, "number": index}
         else:
             each = study.inputs[index]
             about = each.model_dump(mode="json", include={"input", "start", "label", "place"})
-        for method in methods:
-            request = {**usual, **about, "method": method.key, "params": method.params}
-            keys[index, method.key] = job_key(CELL, request, study.identity)
+        request = {**usual, **about, "method": method, "params": params[method]}
+        keys[index, method] = job_key(CELL, request, study.identity)
     return keys
 
 
@@ -77,6 +76,7 @@ def plan_of(study: EvaluationPayload) -> Plan:
             index=index,
             name=each.name,
             label=None if each.label is None else study.labels[each.label],
+            reason=each.reason,
         )
         for index, each in enumerate(study.inputs)
     ] or [StudyInput(index=i, name=f"{study.set_title} {i + 1}") for i in range(study.count)]
@@ -244,6 +244,12 @@ class Evaluations:
         """Those that are done, and why others are not."""
         found = await self.jobs.store.run(self.jobs.queue.outcomes, keys.values())
         return await asyncio.to_thread(_read, keys, found)
+
+    async def has_failed(self, study: EvaluationPayload) -> bool:
+        """Whether a cell of it ended without scores."""
+        keys = await asyncio.to_thread(cell_keys, study)
+        states = await self.jobs.store.run(self.jobs.queue.states, keys.values())
+        return "failed" in states.values()
 
     async def _outcome(self, study: EvaluationPayload, keys: dict[Place, str]) -> StudyResult:
         cells, failed = await self.cells(study, keys)

@@ -13,6 +13,7 @@ from typing import Any
 from app.core.errors import Cancelled, NotFound
 from app.core.schemas import JobState, Progress
 from app.core.settings import Limits
+from backend.jobs.client import SERVER, Client
 from backend.jobs.dispatcher import POLL, Dispatcher
 from backend.jobs.errands import Errands
 from backend.jobs.problems import as_problem, from_problem
@@ -62,7 +63,7 @@ class Jobs:
         *,
         key: str,
         title: str = "",
-        client: str = "",
+        client: Client = SERVER,
         priority: int = 0,
         lane: Lane | None = None,
         attachments: Mapping[str, str] | None = None,
@@ -71,8 +72,7 @@ class Jobs:
         """Starts the job of this key, or returns it when it is known (`row.fresh` tells which). Posting twice
         is harmless.
 
-        client: whose job it is, for fairness and limits; "" is the server itself, without limits. priority:
-        added to the rank of the kind; larger starts earlier. lane: another than the kind's own, for a job
+        client: whose job it is: what somebody starts is written down in the log. priority: added to the rank of the kind; larger starts earlier. lane: another than the kind's own, for a job
         known to be short. attachments: blobs that it needs, in `folder`.
         Raises NotFound (kind, input), Busy, NoSpace.
         """
@@ -93,7 +93,7 @@ class Jobs:
             folder=folder,
         )
         if row.state == "done" and not await self.store.run(self._intact, key):
-            await self.store.run(self.queue.requeue, key)
+            await self.store.run(self.queue.requeue, key, client)
             row = replace(await self.get(key), fresh=True)
         if row.fresh:
             self.signals.send(key)
@@ -173,9 +173,9 @@ class Jobs:
             self.signals.send(key)
         return path
 
-    async def recompute(self, key: str) -> None:
+    async def recompute(self, key: str, client: Client = SERVER) -> None:
         """A finished job runs again under its key."""
-        await self.store.run(self.queue.requeue, key)
+        await self.store.run(self.queue.requeue, key, client)
         self.signals.send(key)
 
     async def cancel(self, key: str) -> JobRow:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from app.core.schemas import Record
+from app.core.text import spreadsheet_cell
 
 DATE = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can hold."""
@@ -172,7 +173,7 @@ def table(names: Sequence[str], parts: Sequence[Part]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for name, part in zip(names, parts, strict=True):
-        writer.writerow([_cell(value) for value in row(name, part)])
+        writer.writerow([spreadsheet_cell(value) for value in row(name, part)])
     return out.getvalue()
 
 
@@ -202,8 +203,3 @@ def row(name: str, part: Part) -> list[Any]:
         record.weights_sha256,
         record.values_sha256,
     ]
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula (labels come from uploads) is marked as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

@@ -1,8 +1,9 @@
-"""Sound of a map: a soft mask on the complex spectrogram with the original phase, inverted to a waveform.
+"""Sound of a map, or of a region: a soft mask on the complex spectrogram with the original phase, inverted to a waveform.
 numpy only: this runs in the web process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,9 @@ LOUDER = 10.0
 stays near-silent."""
 FADE = 0.01
 """Seconds at both ends of the window, so that it does not click."""
+SOFT = (0.016, 62.5)
+"""Seconds and Hz over which the mask of a region falls from 1 to 0, half of it outside: two frames, two bins."""
+Part = Literal["only", "rest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,7 @@ def marked_sound(
     rate: int,
     cells: Cells,
     *,
-    part: Literal["only", "rest"],
+    part: Part,
     top: float,
     window: tuple[float, float] | None = None,
 ) -> np.ndarray:
@@ -42,6 +46,33 @@ def marked_sound(
     the two add up to the original. It is then scaled to the original's RMS, by at most 20 dB and never beyond
     full scale. Positive relevance is what marks a cell.
     """
+    return _masked(
+        waveform, rate, lambda frequencies, times: _mask(cells, top, frequencies, times), part, window
+    )
+
+
+def region_sound(
+    waveform: np.ndarray,
+    rate: int,
+    boxes: Sequence[Sequence[float]],
+    *,
+    part: Part,
+    window: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """What lies in any of the boxes `[t0, t1, f0, f1]` (seconds of the recording, Hz), or everything else, as
+    `marked_sound` makes it."""
+    return _masked(
+        waveform, rate, lambda frequencies, times: _boxes_mask(boxes, frequencies, times), part, window
+    )
+
+
+def _masked(
+    waveform: np.ndarray,
+    rate: int,
+    mask_at: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    part: Part,
+    window: tuple[float, float] | None,
+) -> np.ndarray:
     start, end = window or (0.0, len(waveform) / rate)
     begin, stop = max(0, round(start * rate)), min(len(waveform), round(end * rate))
     piece = np.asarray(waveform[begin:stop], np.float64)
@@ -49,7 +80,7 @@ def marked_sound(
     spectrum = stft(piece, size)
     frequencies = np.fft.rfftfreq(size, 1 / rate)
     times = begin / rate + np.arange(spectrum.shape[0]) * (size // 4) / rate
-    mask = _mask(cells, top, frequencies, times)
+    mask = mask_at(frequencies, times)
     sound = istft(spectrum * (mask if part == "only" else 1.0 - mask), size, len(piece))
     return _matched(sound, piece, rate)
 
@@ -69,6 +100,22 @@ def _mask(cells: Cells, top: float, frequencies: np.ndarray, times: np.ndarray) 
         frequencies <= ceiling + (ceiling - cells.frequencies[-2]) / 2
     )
     return at_both * reach
+
+
+def _boxes_mask(boxes: Sequence[Sequence[float]], frequencies: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """`[frames, bins]` in 0..1: 1 inside a box, falling to 0 over SOFT, one half at its edges."""
+    mask = np.zeros((len(times), len(frequencies)))
+    for left, right, low, high in boxes:
+        inside = (_rise(times, left, SOFT[0]) * _rise(-times, -right, SOFT[0]))[:, None]
+        mask = np.maximum(
+            mask, inside * _rise(frequencies, low, SOFT[1]) * _rise(-frequencies, -high, SOFT[1])
+        )
+    return mask
+
+
+def _rise(values: np.ndarray, edge: float, width: float) -> np.ndarray:
+    """0 before the edge, 1 behind it."""
+    return np.clip((values - edge) / width + 0.5, 0.0, 1.0)
 
 
 def stft(x: np.ndarray, size: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,14 @@ from backend.scoring.table import Scores
 
 SOURCE = "arXiv:2405.12175"
 FUSED, PARENTS = "fused", ("grad_cam", "lrp")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "sparseness": {},
+    "faithfulness_correlation": {"subset_size": 224, "n_runs": 100},
+    "avg_sensitivity": {"n_samples": 10, "lower_bound": 0.2},
+    "relevance_rank_accuracy": {},
+    "random_logit": {},
+}
+"""Metrics of the paper with what they are set to: Quantus' own settings for ImageNet, but 100 draws of the correlation where it has 10."""
 Kind = Literal["both", "at least one"]
 Verdict = Literal["holds", "does not hold", "undecided", "cannot be told"]
 FEWEST = 5

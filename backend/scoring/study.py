@@ -16,6 +16,7 @@ from app.core.evaluation_results import (
     StudyResult,
     StudyRow,
 )
+from app.core.text import spreadsheet_cell
 from backend.scoring.claim import claim_of
 from backend.scoring.paragraph import paragraph
 from backend.scoring.table import BLOB, UNIFORM, Scores, ranked, table
@@ -48,7 +49,7 @@ Cells = Mapping[tuple[int, str], CellResult]
 
 def outcome(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> StudyResult:
     """cells: those that are done, by input number and method; failed: why others never will be."""
-    scores = Scores(len(plan.inputs), plan.rows, plan.metrics, cells, failed)
+    scores = Scores(len(plan.inputs), plan.rows, plan.metrics, cells, _reasons(plan, failed))
     entries = table(scores)
     families = ranked(plan.rows, plan.metrics, entries)
     judged = verdicts(plan.rows, plan.metrics, entries, families)
@@ -81,6 +82,7 @@ def outcome(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> 
             versions=versions,
         ),
         upright=next((cell.upright for cell in cells.values()), True),
+        failed=len(failed),
         versions=versions,
         seconds=sum(cell.seconds for cell in cells.values()),
     )
@@ -91,6 +93,7 @@ def input_scores(
 ) -> list[InputScore]:
     """Of one method under one metric, input by input."""
     listed = []
+    failed = _reasons(plan, failed)
     for index in range(len(plan.inputs)):
         cell = cells.get((index, method))
         score = cell.scores.get(metric) if cell else None
@@ -105,15 +108,16 @@ def input_scores(
 
 def as_csv(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> str:
     """One line per input, method and metric."""
+    failed = _reasons(plan, failed)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for each in _inputs(plan, cells):
         known = (
-            _harmless(each.name),
+            spreadsheet_cell(each.name),
             each.id or "",
-            _harmless(each.label or ""),
-            _harmless(each.target or ""),
+            spreadsheet_cell(each.label or ""),
+            spreadsheet_cell(each.target or ""),
         )
         right = "" if each.correct is None else int(each.correct)
         for row in plan.rows:
@@ -129,6 +133,14 @@ def as_csv(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> s
     return buffer.getvalue()
 
 
+def _reasons(plan: Plan, failed: Mapping[tuple[int, str], str]) -> dict[tuple[int, str], str]:
+    """Why maps have no scores and never will: they failed, or their input cannot be measured."""
+    left_out = {
+        (each.index, row.method): each.reason for each in plan.inputs if each.reason for row in plan.rows
+    }
+    return {**left_out, **failed}
+
+
 def _inputs(plan: Plan, cells: Cells) -> list[StudyInput]:
     """With what the cells know of them."""
     by_index: dict[int, CellResult] = {}
@@ -141,7 +153,9 @@ def _inputs(plan: Plan, cells: Cells) -> list[StudyInput]:
             continue
         cell = by_index[each.index]
         known = {
-            "name": cell.name or each.name,
+            "name": each.name
+            if each.id
+            else cell.name or each.name,  # another study may have called it otherwise
             "label": each.label if cell.label is None else _class(plan, cell.label),
             "target": _class(plan, cell.target),
             "correct": None if cell.label is None else cell.top == cell.label,
@@ -153,8 +167,3 @@ def _inputs(plan: Plan, cells: Cells) -> list[StudyInput]:
 
 def _class(plan: Plan, index: int) -> str:
     return plan.labels[index] if 0 <= index < len(plan.labels) else str(index)
-
-
-def _harmless(text: str) -> str:
-    """A text that a spreadsheet would run as a formula is quoted (names are free text)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,4 +1,4 @@
-"""The database: opening and migrating it, and the rows of inputs and models.
+"""The database: migrating it, its transactions, and the rows of inputs and models.
 
 Every call is synchronous and short (well under a millisecond on SQLite); `await store.run(store.input, id)`
 runs it in the store's own threads, which is how the web process calls it, so that a lock held by somebody
@@ -15,23 +15,30 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, select, text, update
+from sqlalchemy import (
+    Connection,
+    delete,
+    exists,
+    inspect,
+    not_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
 
 from app.core.errors import EvidentError, NotFound
 from app.core.logs import quiet_libraries
-from backend.store import tables
+from backend.store import opening, tables
 from backend.store.blobs import Blobs
 from backend.store.faults import fault_of
 from backend.store.private import make_private, private_file
 from backend.store.rows import InputRow, ModelRow
 
-LOCK_SECONDS = 3.0
-"""How long a call waits for a lock or a connection that somebody else holds, before it is refused."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 FILING = 7_364_001
 """Key of PostgreSQL's advisory lock for transactions that add or remove blobs; SQLite has one writer
@@ -49,7 +56,7 @@ class Store:
         make_private(folder)
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
-        self.engine = _open(url)
+        self.engine = opening.open_engine(url)
         self._writer = self.engine.execution_options(write=True)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._fault: EvidentError | None = None
@@ -71,7 +78,7 @@ class Store:
                 fault = fault_of(error)
                 if fault is None:
                     raise
-                if time.monotonic() - started_at > LOCK_SECONDS / 2:
+                if time.monotonic() - started_at > opening.LOCK_SECONDS / 2:
                     self._fault, self._fault_time = fault, time.monotonic()
                 raise fault from None
 
@@ -181,11 +188,30 @@ class Store:
             connection.execute(update(tables.inputs).where(tables.inputs.c.id == id).values(meta=meta))
             return replace(row, meta=meta)
 
+    def renew_input(self, id: str) -> None:
+        """It was uploaded again: its time begins anew."""
+        with self.write() as connection:
+            connection.execute(
+                update(tables.inputs).where(tables.inputs.c.id == id).values(created=time.time())
+            )
+
+    def inputs_before(self, moment: float, limit: int, but_of_cases: bool) -> list[str]:
+        """Inputs that came before a moment (Unix seconds), oldest first; without bundled samples."""
+        columns = tables.inputs.c
+        held = exists().where(tables.cases.c.input == columns.id)
+        old = select(columns.id, columns.meta).where(columns.created < moment).order_by(columns.created)
+        with self.engine.connect() as connection:
+            rows = connection.execute(old.where(not_(held)) if but_of_cases else old)
+            return list(islice((row.id for row in rows if not row.meta.get("sample")), limit))
+
     def delete_input(self, id: str) -> None:
-        """Row, bytes, and the region that was drawn in it. Raises NotFound."""
+        """Row, bytes, the region that was drawn in it, and what models said of it in worklists; what people said there
+        stays. Raises NotFound."""
         self.input(id)
+        answer = dict.fromkeys(("answer", "score", "score_class", "prediction", "problem"))
         with self.filing() as connection:
             connection.execute(delete(tables.regions).where(tables.regions.c.input == id))
+            connection.execute(update(tables.cases).where(tables.cases.c.input == id).values(answer))
             connection.execute(delete(tables.inputs).where(tables.inputs.c.id == id))
             self.hold(connection, f"input:{id}", {})
 
@@ -321,55 +347,3 @@ class Store:
                 connection.close()
             time.sleep(0.05)
         return False
-
-
-def _open(url: str) -> Engine:
-    """SQLite: WAL, so that readers never wait for the writer; transactions are begun by us (pysqlite's own
-    begin comes too late).
-
-    Values never enter a message of SQLAlchemy's: it may end in a log.
-    """
-    place = make_url(url)
-    if place.get_backend_name() != "sqlite":
-        # A server that went away is noticed in seconds, also when nothing says so (a network that swallows
-        # packets).
-        network = {
-            "connect_timeout": 3,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 2,
-            "tcp_user_timeout": 5000,
-        }
-        return create_engine(
-            url,
-            pool_size=8,
-            pool_pre_ping=True,
-            pool_timeout=LOCK_SECONDS,
-            connect_args=network,
-            hide_parameters=True,
-        )
-    if place.database and place.database != ":memory:":
-        for suffix in ("", "-wal", "-shm"):  # the other two take the mode of the first
-            private_file(Path(place.database + suffix), create=not suffix)
-    waiting = {"timeout": LOCK_SECONDS, "check_same_thread": False}
-    engine = create_engine(url, connect_args=waiting, pool_size=8, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def _settings(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=NORMAL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "secure_delete=ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN"
-        )
-
-    return engine

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,57 +14,20 @@ from typing import Any
 import numpy as np
 
 import models
-from app.core.errors import BadParameter, EvidentError, InvalidInput, NotFound
+from app.core.errors import EvidentError, InvalidInput
 from app.core.evaluation_results import CellResult, StudyInput, StudyMetric, StudyResult, StudyRow
-from app.core.schemas import Region
 from backend.attribution.explain import resolve_params
 from backend.attribution.measuring.evaluate import resolve_params as resolve_metric_params
 from backend.attribution.measuring.registry import METRICS
 from backend.attribution.methods import METHODS
 from backend.jobs.keys import job_key
 from backend.scoring.study import CONTROLS, Plan, as_csv, outcome
+from backend.studies.inputs import Source
 from backend.tasks.evaluation import CellPayload, Target, measure
-from backend.tasks.sets import Sample, fitting_set, set_of
-from models.media.sniff import FAMILY, HEAD, sniff
 from models.model import Model
-from models.regions import packed
 
-LABELS = "labels.csv"
-THINGS = 1000
-BOX = ("box_x0", "box_x1", "box_y0", "box_y1")
 CELLS = "cells"
 """Folder of what is done, below the study's."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One input: a file with what labels.csv says of it, or number `number` of a bundled set. label: class number."""
-
-    name: str
-    file: Path | None = None
-    label: int | None = None
-    box: tuple[float, float, float, float] | None = None
-    mask: Path | None = None
-    set: str | None = None
-    number: int = 0
-
-    def sample(self) -> Sample:
-        """Raises what reading a file raises."""
-        if self.set is not None:
-            return set_of(self.set).make(self.number)
-        region = None
-        if self.mask is not None:
-            region = Region(mask=packed(_mask(self.mask)))
-        elif self.box is not None:
-            region = Region(boxes=[list(self.box)])
-        return Sample(self.name, self.file, self.label, region)
-
-    def identity(self) -> list[Any]:
-        """What its scores depend on."""
-        if self.set is not None:
-            return [self.set, self.number]
-        digests = [_sha(path) if path is not None else None for path in (self.file, self.mask)]
-        return [*digests, self.box, self.label]
 
 
 @dataclass(frozen=True)
@@ -255,128 +216,6 @@ def _read(file: Path) -> CellResult | None:
         return CellResult.model_validate_json(file.read_text())
     except (OSError, ValueError):
         return None
-
-
-# Inputs
-
-
-def bundled_sources(key: str, count: int | None, model: Model) -> tuple[list[Source], str]:
-    """Of a bundled set, and what they are. Raises NotFound, Incompatible, BadParameter."""
-    chosen = fitting_set(key, model.input.modalities, model.labels)
-    n = chosen.count if count is None else count
-    if n < 1 or (n > chosen.count and not chosen.more):
-        raise BadParameter(f"This set has {chosen.count} inputs.", field="count")
-    return [Source(chosen.name(i), set=key, number=i) for i in range(n)], chosen.title.lower()
-
-
-def folder_sources(folder: Path, labels: Path | None, model: Model, count: int | None = None) -> list[Source]:
-    """The files of a folder. labels: a table with the column `file` and any of `label`, `imagenet_index`, `box_x0`,
-    `box_y0`, `box_x1`, `box_y1` (pixels), `mask`; None takes the folder's labels.csv, and without one the name of
-    the folder that a file lies in. Raises NotFound, InvalidInput, which name the line."""
-    if not folder.is_dir():
-        raise NotFound("There is no such folder; give --inputs a folder of files.", field="inputs")
-    if labels is not None and not labels.is_file():
-        raise NotFound("There is no such table; give --labels a CSV file.", field="labels")
-    table = labels or folder / LABELS
-    found = _listed(table, folder, model) if table.is_file() else _plain(folder, model)
-    if len({source.file for source in found}) != len(found):
-        raise InvalidInput("The table names a file twice; every input counts once.", field="labels")
-    if not found:
-        raise InvalidInput(
-            "No file there can be an input: put pictures, recordings or .npy tables into the folder.",
-            field="inputs",
-        )
-    return found[:count]
-
-
-def _plain(folder: Path, model: Model) -> list[Source]:
-    files = sorted(path for path in (*folder.glob("*"), *folder.glob("*/*")) if _readable(path))
-    return [
-        Source(str(path.relative_to(folder)), path, class_of(path.parent.name, model.labels))
-        for path in files
-    ]
-
-
-def _listed(table: Path, folder: Path, model: Model) -> list[Source]:
-    try:
-        lines = list(csv.DictReader(table.read_text("utf-8-sig").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise InvalidInput(
-            "The table cannot be read; save it as UTF-8 text with commas.", field="labels"
-        ) from None
-    if lines and "file" not in lines[0]:
-        raise InvalidInput("The table needs a first line with the column `file`.", field="labels")
-    return [_line(line, number, table, folder, model) for number, line in enumerate(lines, 2)]
-
-
-def _line(line: Mapping[str, str | None], number: int, table: Path, folder: Path, model: Model) -> Source:
-    def cell(name: str) -> str:
-        return (line.get(name) or "").strip()
-
-    def path(name: str) -> Path | None:
-        """Named from the table, the inputs' folder, or the folder either lies in."""
-        places = (table.parent, folder, table.parent.parent, folder.parent)
-        found = next((place / cell(name) for place in places if (place / cell(name)).is_file()), None)
-        if cell(name) and found is None:
-            raise InvalidInput(
-                f"{table.name}, line {number}: there is no such {name}; name it from the table's folder on.",
-                field="labels",
-            )
-        return found
-
-    file = path("file")
-    if file is None:
-        raise InvalidInput(f"{table.name}, line {number}: it names no file.", field="labels")
-    index = cell("imagenet_index")
-    label = class_of(cell("label"), model.labels)
-    if index.isdigit() and len(model.labels) == THINGS and int(index) < THINGS:
-        label = int(index)
-    return Source(cell("file"), file, label, _box(cell, f"{table.name}, line {number}"), path("mask"))
-
-
-def _box(cell: Callable[[str], str], where: str) -> tuple[float, float, float, float] | None:
-    texts = [cell(name) for name in BOX]
-    if not any(texts):
-        return None
-    try:
-        left, right, low, high = map(float, texts)
-    except ValueError:
-        raise InvalidInput(f"{where}: a box is four numbers, {', '.join(BOX)}.", field="labels") from None
-    if not (left < right and low < high):
-        raise InvalidInput(f"{where}: the box has no area.", field="labels")
-    return left, right, low, high
-
-
-def class_of(label: str, labels: Sequence[str]) -> int | None:
-    """Which class a label names: by its name, capitals aside, or by its number."""
-    names = [name.casefold() for name in labels]
-    if label.casefold() in names:
-        return names.index(label.casefold())
-    return int(label) if label.isascii() and label.isdigit() and int(label) < len(labels) else None
-
-
-def _readable(path: Path) -> bool:
-    if path.name.startswith(".") or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            return FAMILY[sniff(file.read(HEAD))] in ("image", "audio", "array")
-    except (OSError, EvidentError):
-        return False
-
-
-def _mask(file: Path) -> np.ndarray:
-    """bool `[H, W]` of a black and white picture."""
-    from app.core.settings import get_settings
-    from models.media import decode
-
-    grey = decode(file.read_bytes(), get_settings().limits, "auto").canonical.max(axis=2)
-    return np.asarray(grey > grey.max() / 2)
-
-
-@lru_cache(100_000)
-def _sha(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write(result: StudyResult, scores: str, out: Path) -> None:

@@ -18,7 +18,7 @@ from app.core.errors import BadParameter
 from backend.attribution.explain import explain
 from backend.attribution.measuring.controls import centre_blob
 from backend.attribution.methods import METHODS
-from backend.studies.labelled import boxed, imagenet_class
+from backend.studies.inputs import boxed
 from models.model import Model
 from models.synthetic import coughs, shapes
 
@@ -69,8 +69,8 @@ def pictures(model: Model, n: int) -> Iterator[Case]:
 
 
 def photographs(folder: Path, model: Model, n: int) -> Iterator[Case]:
-    """Photographs of a folder (`backend.studies.labelled`); the evidence is the box that people drew."""
-    for case in islice(boxed(folder, imagenet_class, model), n):
+    """Photographs of a folder; the evidence is the box that people drew."""
+    for case in islice(boxed(folder, model), n):
         assert case.region is not None
         yield case.x, case.target, case.region
 

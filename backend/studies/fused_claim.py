@@ -41,18 +41,12 @@ from backend.attribution.measuring.evaluate import evaluate_all
 from backend.attribution.methods import METHODS
 from backend.attribution.metrics import METRICS
 from backend.attribution.metrics.random_logit import likeness
-from backend.scoring.claim import FUSED, PARENTS, SOURCE, claimed, judge
+from backend.scoring.claim import FUSED, PARENTS, SETTINGS, SOURCE, claimed, judge
 from backend.studies.evidence import CASES as GENERATED
-from backend.studies.labelled import Case, boxed, imagenet_class, table_of
+from backend.studies.inputs import Case, boxed
+from models.labelled import labelled_files
 from models.model import Model
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "sparseness": {},
-    "faithfulness_correlation": {"subset_size": 224, "n_runs": 100},
-    "avg_sensitivity": {"n_samples": 10, "lower_bound": 0.2},
-    "relevance_rank_accuracy": {},
-    "random_logit": {},
-}
 SAME = {"schooner": "ship", "ship": "ship", "airliner": "airplane", "tabby cat": "cat", "cougar": "cat",
         "dalmatian": "dog", "rooster": "bird", "flamingo": "bird"}  # fmt: skip
 """Labels of the photographs that are a class of CIFAR-10 by another name."""
@@ -96,13 +90,13 @@ def real(folder: Path, n: int | None) -> list[Part]:
         "photographs",
         "Photographs with boxes, SqueezeNet 1.1",
         partial(models.load, "squeezenet1_1"),
-        lambda model: islice(boxed(folder, imagenet_class, model), n),
+        lambda model: islice(boxed(folder, model), n),
     )
     resnet = Part(
         "photographs_resnet",
         "Photographs with boxes, ResNet-20 (32 x 32 px)",
         partial(models.load, "resnet20_cifar", weights=residual),
-        lambda model: islice(boxed(folder, lambda row: _cifar(model, row["label"]), model), n),
+        lambda model: islice(boxed(folder, model, lambda file: _cifar(model, file.label)), n),
     )
     recordings = Part(
         "coughs",
@@ -120,11 +114,11 @@ def _cifar(model: Model, label: str) -> int | None:
 def _coughs(folder: Path, model: Model) -> Iterator[Case]:
     """One clip a subject, in the order of the table; the predicted class, for the labels say what nobody can hear."""
     heard: set[str] = set()
-    for row in table_of(folder / "cough" / "labels.csv"):
-        if row["set"] == "core" and row["subject_id"] not in heard:
-            heard.add(row["subject_id"])
-            x = model.prepare(folder / row["file"])
-            yield Case(Path(row["file"]).stem, x, int(model.predict(x).argmax()))
+    for file in labelled_files(folder / "cough"):
+        if file.cells["set"] == "core" and file.cells["subject_id"] not in heard:
+            heard.add(file.cells["subject_id"])
+            x = model.prepare(file.path)
+            yield Case(file.path.stem, x, int(model.predict(x).argmax()))
 
 
 def study(parts: Sequence[Part], report: Report = lambda part, done: None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from app.core.schemas import Catalogue, Fit, LayerInfo, MethodInfo, MetricInfo, ModelInfo
+from app.core.schemas import AbsentModel, Catalogue, Fit, LayerInfo, MethodInfo, MetricInfo, ModelInfo
 from backend.tasks import Outcome, Report, Task, register
 from backend.tasks.payloads import ModelSource, Payload, Upload
 
@@ -23,10 +23,11 @@ log = logging.getLogger("evident.worker")
 
 class CataloguePayload(Payload):
     """model: one that is not in the bundled catalogue, with its upload if it is one; None asks for the
-    bundled catalogue."""
+    bundled catalogue. names: only which other models are at hand, none of them described."""
 
     model: str | None = None
     upload: Upload | None = None
+    names: bool = False
 
 
 class Described(BaseModel):
@@ -37,18 +38,19 @@ class Described(BaseModel):
 
 
 class CatalogueResult(BaseModel):
-    """fits: by model and method. own: keys of the operator's models. more: these, and models at hand whose libraries
-    are slow to import; to be asked for one by one."""
+    """fits: by model and method. own: keys of the operator's models. more: these and those of the weights folder; to be
+    asked for one by one. absent: the operator's file, when it cannot be read."""
 
     catalogue: Catalogue
     fits: dict[str, dict[str, Fit]]
-    more: list[str]
+    more: list[str] = []
     own: list[str] = []
+    absent: list[AbsentModel] = []
 
 
 @register
 class CatalogueTask(Task[CataloguePayload, CatalogueResult]):
-    """Describes the bundled models and those of the weights folder, or one other."""
+    """Describes the bundled models, or one other; or names those at hand."""
 
     key = "catalogue"
     lane = "short"
@@ -56,19 +58,16 @@ class CatalogueTask(Task[CataloguePayload, CatalogueResult]):
     Payload = CataloguePayload
 
     def compute(self, payload: CataloguePayload, files: Blobs, report: Report) -> Outcome[CatalogueResult]:
-        import models
+        if payload.names:
+            return Outcome(at_hand())
         from backend.attribution.methods import METHODS
+        from models.catalogue import MODELS
 
         methods = list(METHODS.values())
-        more: list[str] = []
-        own: list[str] = []
         if payload.model is not None:
             entries = [describe(ModelSource(model=payload.model, upload=payload.upload), files, methods)]
         else:
-            specs = models.specs()
-            more = [key for key in specs if ":" in key]
-            own = own_keys()
-            bundled = [spec for key, spec in specs.items() if key not in more]
+            bundled = list(MODELS.values())
             entries = []
             for done, spec in enumerate(bundled):
                 report(done, len(bundled), unit="models")
@@ -80,19 +79,28 @@ class CatalogueTask(Task[CataloguePayload, CatalogueResult]):
             architectures=architectures(),
         )
         fits = {entry.info.key: entry.fits for entry in entries}
-        return Outcome(CatalogueResult(catalogue=catalogue, fits=fits, more=[*own, *more], own=own))
+        return Outcome(CatalogueResult(catalogue=catalogue, fits=fits))
 
 
-def own_keys() -> list[str]:
-    """Keys of the operator's models; none while his file cannot be read, so that the others are listed still."""
+def at_hand() -> CatalogueResult:
+    """Keys of the operator's models and of those in the weights folder; while his file cannot be read, the others and
+    what is wrong with it."""
     from app.core.errors import EvidentError
-    from models import own
+    from app.core.settings import get_settings
+    from models import hub, own
+    from models.catalogue import MODELS
 
+    operators, absent = [], []
     try:
-        return own.keys()
+        operators = own.keys()
     except EvidentError as error:
-        log.error("the file of models cannot be read: %s", error.detail)
-        return []
+        file = get_settings().models
+        absent = [AbsentModel(name=file.name if file else "", own=True, reason=error.detail)]
+    others = [key for key in hub.local_specs() if key not in MODELS]
+    nothing = Catalogue(models=[], methods=[])
+    return CatalogueResult(
+        catalogue=nothing, fits={}, more=[*operators, *others], own=operators, absent=absent
+    )
 
 
 def describe_bundled(spec: ModelSpec, files: Blobs, methods: Sequence[Method[Any]]) -> Described:
@@ -115,7 +123,8 @@ def describe(source: ModelSource, files: Blobs, methods: Sequence[Method[Any]]) 
     from backend.tasks.models import model_of
     from models import own
 
-    return _with_fits(model_of(source, files), methods, bundled=own.has(source.model))
+    bundled = source.upload is None and (own.has(source.model) or ":" not in source.model)
+    return _with_fits(model_of(source, files), methods, bundled)
 
 
 def _with_fits(model: Model, methods: Sequence[Method[Any]], bundled: bool) -> Described:

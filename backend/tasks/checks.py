@@ -86,7 +86,7 @@ class ChecksTask(Task[ChecksPayload, ChecksResult]):
         if concept:
             result.notes["map"] = CONCEPT
         else:
-            result.shortcut = shortcut_of(values, prepared, payload, files)
+            result.shortcut = shortcut_of(model, values, prepared, payload, files)
             if result.shortcut is None:
                 result.notes["shortcut"] = NOTHING_FOR
         stability = stability_of(model, prepared, values, payload, files, report)
@@ -105,12 +105,9 @@ class ChecksTask(Task[ChecksPayload, ChecksResult]):
 
 
 def shortcut_of(
-    values: np.ndarray, prepared: Prepared, payload: ChecksPayload, files: Blobs
+    model: Model, values: np.ndarray, prepared: Prepared, payload: ChecksPayload, files: Blobs
 ) -> ShortcutResult | None:
     """None for a map with nothing positive."""
-    from backend.attribution.measuring import shortcuts
-    from models.regions import cells_inside
-
     sound = None
     if payload.input.modality == "audio":
         from backend.tasks.models import raw_of
@@ -118,6 +115,28 @@ def shortcut_of(
 
         samples, rate = raw_of(payload.input, files)
         sound = mono(samples)[0], rate
+    weighed = [share_result(each) for each in _shares(values, prepared, sound, payload)]
+    if not weighed:
+        return None
+    if sound is not None:
+        weighed = ranged(weighed, _moved_shares(model, prepared, sound, payload, files))
+    first = weighed[0]
+    return ShortcutResult(
+        regions=weighed,
+        share=first.share,
+        area=first.area,
+        title=first.title,
+        flagged=first.flagged,
+        words=first.words,
+    )
+
+
+def _shares(
+    values: np.ndarray, prepared: Prepared, sound: tuple[np.ndarray, int] | None, payload: ChecksPayload
+) -> list[Share]:
+    from backend.attribution.measuring import shortcuts
+    from models.regions import cells_inside
+
     axes = prepared.y_axis, prepared.x_axis
     known = [
         shortcuts.Region(
@@ -130,18 +149,50 @@ def shortcut_of(
     ]
     named = {part.key for part in known}
     told = [region for region in shortcuts.regions_of(prepared, sound) if region.key not in named]
-    weighed = [share_result(each) for each in shortcuts.shares(values, [*known, *told])]
-    if not weighed:
-        return None
-    first = weighed[0]
-    return ShortcutResult(
-        regions=weighed,
-        share=first.share,
-        area=first.area,
-        title=first.title,
-        flagged=first.flagged,
-        words=first.words,
-    )
+    return shortcuts.shares(values, [*known, *told])
+
+
+def _moved_shares(
+    model: Model, prepared: Prepared, sound: tuple[np.ndarray, int], payload: ChecksPayload, files: Blobs
+) -> list[dict[str, float]]:
+    """By region, of the map made again with the window cut a little earlier and later; empty where that is too dear."""
+    from backend.attribution.concepts.library import Library
+    from backend.attribution.explain import explain, resolve_params
+    from backend.attribution.measuring import stability
+    from backend.attribution.methods import METHODS
+    from backend.tasks.gate import moved
+
+    method = METHODS[payload.method]
+    cost = method.cost(model, resolve_params(method, model, payload.params))
+    if not stability.jitters_of(model, cost.forwards + 2 * cost.backwards):
+        return []
+    again = []
+    for other in moved(model, prepared, sound):
+        made = explain(
+            model, other.x, payload.method, target=payload.target, layer=payload.layer, seed=payload.seed,
+            library=Library(files), **payload.params,
+        )  # fmt: skip
+        again.append({each.key: each.share for each in _shares(made.values, other, sound, payload)})
+    return again
+
+
+def ranged(weighed: list[RegionShare], moved: list[dict[str, float]]) -> list[RegionShare]:
+    """Each share with its range over the maps made again; in its words too, where the range is wider than a percentage point."""
+    from backend.attribution.measuring.shortcuts import said
+    from backend.tasks.familiar import span
+
+    told = []
+    for part in weighed:
+        every = [part.share, *(other[part.key] for other in moved if part.key in other)]
+        low, high = min(every), max(every)
+        words = part.words
+        if high - low > 0.01:
+            between = f"{span(100 * low, 100 * high)} % (window moved by 50 ms)"
+            words = words.replace(said(part.share), between, 1)
+        told.append(
+            part.model_copy(update={"low": low, "high": high, "words": words} if len(every) > 1 else {})
+        )
+    return told
 
 
 def share_result(share: Share) -> RegionShare:

@@ -30,8 +30,8 @@ class ConceptAnalysisPayload(ModelSource):
 
 @register
 class ConceptAnalysis(Task[ConceptAnalysisPayload, ConceptAnalysisResult]):
-    """Blobs: `maps/I/LAYER` float32 [K, h, w]. The partial array is the table so far, mean attribution
-    [layers, concepts]."""
+    """Blobs: `maps/I/LAYER` float32 [K, h, w]; `values` float32 [layers, concepts], the mean attribution. The partial
+    array is that table so far."""
 
     key = "concept_analysis"
     lane = "batch"
@@ -81,5 +81,8 @@ class ConceptAnalysis(Task[ConceptAnalysisPayload, ConceptAnalysisResult]):
         )
         return Outcome(
             result,
-            {f"maps/{number}/{layer}": maps for (number, layer), maps in analysis.maps.items()},
+            {
+                "values": analysis.table,
+                **{f"maps/{number}/{layer}": maps for (number, layer), maps in analysis.maps.items()},
+            },
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -11,6 +11,7 @@ from app.core.schemas import InputFacts
 from app.core.settings import Limits
 from backend.tasks import Outcome, Report, Task, register
 from backend.tasks.payloads import Payload
+from models.media.decode import As
 from models.media.levels import Scale
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class DecodePayload(Payload):
     """file: what was sent. scale: of an array's numbers; None guesses it."""
 
     file: Path
-    read_as: Literal["auto", "spectrogram"] = Field(alias="as")
+    read_as: As = Field(alias="as")
     scale: Scale | None = None
     limits: Limits
 

@@ -164,13 +164,15 @@ def picture(prepared: Prepared) -> bytes:
 
 
 class PlannedInput(Payload):
-    """An input of a study. input: id of a stored one, for whoever looks for what depends on it."""
+    """An input of a study. input: id of a stored one, for whoever looks for what depends on it. reason: why it cannot be
+    measured; it has no cells then."""
 
     input: dict[str, str] | None = None
     start: float | None = None
     name: str = ""
     label: int | None = None
     place: Region | None = None
+    reason: str = ""
 
 
 class PlannedMethod(Payload):
@@ -200,3 +202,10 @@ class EvaluationPayload(ModelSource):
     seed: int = 0
     target: Target = "predicted"
     request: dict[str, Any] = Field({})
+
+    @property
+    def places(self) -> list[tuple[int, str]]:
+        """Its cells, input by input: number of the input, key of the method."""
+        methods = [method.key for method in self.methods if not method.reason]
+        left_out = {index for index, each in enumerate(self.inputs) if each.reason}
+        return [(index, key) for index in range(self.count) if index not in left_out for key in methods]

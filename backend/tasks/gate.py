@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.core.schemas import Check, Gate
+from backend.tasks.familiar import familiar_checks, span
 from backend.tasks.payloads import ModelSource
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ DETECTOR = "cough_check"
 COUGH, PERHAPS = 0.5, 0.2
 WITHHOLD = ("cough", "level", "channel")
 """Checks that withhold the score when they are bad; any other only casts doubt."""
+MOVED = (-0.050, 0.050)
+"""Seconds by which the window is moved, for figures that depend on where it is cut: they are told as a range."""
 MARGIN = 300.0
 """Hz above the band of the training recordings at which sound counts as sound they could not carry: the skirt of a
 filter is none."""
@@ -60,11 +63,31 @@ def sound_checks(
     about_coughs = model.spec.card.get("expects", "coughs") == "coughs"
     unchecked = not about_coughs or DETECTOR not in models.specs()
     checks = [] if unchecked else [_cough(prepared, sound, events, files)]
-    channel = model.spec.card.get("channel")
-    return checks if channel is None else [*checks, channel_check(*sound, model.spec.card)]
+    if model.spec.card.get("channel") is not None:
+        checks.append(channel_check(*sound, model.spec.card))
+    windows = [prepared, *moved(model, prepared, sound)]
+    return [*checks, *familiar_checks(model, [window.x for window in windows])]
+
+
+def moved(model: Model, prepared: Prepared, sound: tuple[np.ndarray, int]) -> list[Prepared]:
+    """The window cut a little earlier and later, as the network takes it; without those that cannot be judged."""
+    from app.core.errors import EvidentError
+
+    first = prepared.window[0] if prepared.window else 0.0
+    last = max(0.0, len(sound[0]) / sound[1] - 0.2)
+    starts = {min(max(0.0, first + step), last) for step in MOVED} - {first}
+    windows = []
+    for start in sorted(starts):
+        try:
+            windows.append(model.input.prepare(sound, start=start))
+        except EvidentError:
+            continue
+    return windows
 
 
 def _cough(prepared: Prepared, sound: tuple[np.ndarray, int], events: Sequence[Event], files: Blobs) -> Check:
+    import torch
+
     from app.core.errors import EvidentError
     from backend.tasks.models import model_of
 
@@ -72,17 +95,19 @@ def _cough(prepared: Prepared, sound: tuple[np.ndarray, int], events: Sequence[E
     bursts = sum(event.start < end and event.end > start for event in events)
     try:
         detector = model_of(ModelSource(model=DETECTOR), files)
-        x = detector.input.prepare(sound, start=start).x
+        seen = detector.input.prepare(sound, start=start)
     except EvidentError:
         detail = "The cough detector could not judge this window."
         return Check(key="cough", label="Cough", state="unknown", detail=detail)
     column = next(i for i, label in enumerate(detector.labels) if label.lower() == "cough")
-    return cough_check(float(detector.predict(x)[0, column]), bursts, missed(detector.spec.card))
+    windows = torch.cat([window.x for window in (seen, *moved(detector, seen, sound))])
+    says = [float(score) for score in detector.predict(windows)[:, column]]
+    return cough_check(says[0], bursts, missed(detector.spec.card), says)
 
 
-def cough_check(says: float, bursts: int = 1, misses: str = "") -> Check:
+def cough_check(says: float, bursts: int = 1, misses: str = "", about: Sequence[float] = ()) -> Check:
     """says: the detector's score that the window holds a cough. bursts: sounds that set in like one. misses: how
-    many coughs the detector misses, in words. The thresholds are ours."""
+    many coughs the detector misses, in words. about: its scores when the window is moved a little. The thresholds are ours."""
     state: State
     if bursts == 0:
         state, words = "bad", "No cough was found: nothing in this window sets in like one."
@@ -92,7 +117,10 @@ def cough_check(says: float, bursts: int = 1, misses: str = "") -> Check:
         state, words = "warning", "Perhaps not a cough."
     else:
         state, words = "bad", "No cough was found in this window."
-    detail = f"{words} The cough detector says {100 * says:.0f} %."
+    low, high = 100 * min([says, *about]), 100 * max([says, *about])
+    detail = f"{words} The cough detector says {span(low, high)} %."
+    if span(low, high) != span(low, low):
+        detail = f"{detail[:-1]}, depending on where the window is cut (\u00b150 ms)."
     if bursts and misses and state != "ok":
         detail += f" {misses}"
     return Check(key="cough", label="Cough", state=state, detail=detail)

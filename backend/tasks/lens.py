@@ -66,7 +66,8 @@ class LensTask(Task[LensPayload, LensResult]):
         from backend.attribution.internals.calibration import calibration_of
         from backend.attribution.internals.layer_maps import layer_maps
         from backend.attribution.internals.lens_store import fitted_lens
-        from backend.attribution.internals.readable import head_of, readable_layers
+        from backend.attribution.internals.linear_head import head_of
+        from backend.attribution.internals.readable import readable_layers
         from backend.attribution.network.cache import steady
         from backend.tasks.models import model_of, prepare
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.core.errors import Incompatible, NotFound
 from app.core.schemas import Region
+from models.labelled import THINGS
 
 if TYPE_CHECKING:
     from app.core.schemas import Modality
@@ -25,8 +26,6 @@ DRAWN = 256
 """Pictures that the generator draws together."""
 DRAWN_LABELS = ["striped", "dotted", "red", "star"]
 COUGH_LABELS = ["no wheeze", "wheeze"]
-THINGS = 1000
-"""Classes of the networks that name the things of ImageNet."""
 SAMPLES = Path(__file__).resolve().parents[2] / "models" / "samples"
 
 

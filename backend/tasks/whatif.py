@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from models import Model, Prepared
 
 CAVEAT = "An altered input is unlike anything the model was trained on: read the change beside the random regions, not by itself."
+HEARD = (
+    "Masked sound is unlike anything the model was trained on, and what is left is made as loud as the whole: "
+    "read the change beside the random regions, not by itself."
+)
+"""The same of a sound."""
 DOING = {
     "erase": "Erasing this region",
     "keep": "Keeping only this region",
@@ -25,10 +30,12 @@ DOING = {
 
 
 class WhatIfPayload(ModelOnInput):
-    """target: None takes the predicted class. request: as it was made, for the routes."""
+    """target: None takes the predicted class. heard: the sound itself is masked. request: as it was made, for the
+    routes."""
 
     alteration: dict[str, Any]
     target: int | None = None
+    heard: bool = False
     request: dict[str, Any] = Field({})
 
 
@@ -45,7 +52,8 @@ class WhatIf(Task[WhatIfPayload, WhatIfResult]):
         import time
 
         from backend.attribution.whatif import fillers, what_if
-        from backend.tasks.models import model_of, prepare, versions
+        from backend.tasks.masked_sound import heard_what_if
+        from backend.tasks.models import model_of, prepare, raw_of, versions
         from models.regions import checked_cells
 
         report(0, 1)
@@ -54,16 +62,15 @@ class WhatIf(Task[WhatIfPayload, WhatIfResult]):
         prepared = prepare(model, payload, files)
         wish = Alteration.model_validate(payload.alteration)
         inside = checked_cells(wish, prepared.y_axis, prepared.x_axis)
-        made = what_if(
-            model,
-            prepared.x,
-            inside,
-            wish.mode,
-            wish.filler,
-            payload.target,
-            wish.seed,
-            filled_columns(prepared),
-        )
+        columns = filled_columns(prepared)
+        if payload.heard:
+            made = heard_what_if(
+                model, prepared, raw_of(payload.input, files), wish, inside, payload.target, columns
+            )
+        else:
+            made = what_if(
+                model, prepared.x, inside, wish.mode, wish.filler, payload.target, wish.seed, columns
+            )
         before, after, *randoms = (float(p) for p in made.probabilities[:, made.target])
         tops = made.probabilities[:2].argmax(1)
         result = WhatIfResult(
@@ -72,7 +79,7 @@ class WhatIf(Task[WhatIfPayload, WhatIfResult]):
             target=made.target,
             target_label=model.labels[made.target],
             mode=wish.mode,
-            filler=wish.filler or fillers(model)[0],
+            filler=None if payload.heard else wish.filler or fillers(model)[0],
             before=before,
             after=after,
             odds_before=float(made.odds[0]),
@@ -87,7 +94,9 @@ class WhatIf(Task[WhatIfPayload, WhatIfResult]):
             words=sentence(
                 wish.mode, (before, after), (made.odds[0], made.odds[1]), made.stronger_than, len(randoms)
             ),
-            caveat=CAVEAT,
+            caveat=HEARD if payload.heard else CAVEAT,
+            heard=payload.heard,
+            sound=sound_path(payload.input.id, wish, prepared.window) if payload.heard else None,
             seconds=time.perf_counter() - started,
             versions=versions(),
         )
@@ -104,6 +113,15 @@ def sentence(
     than = "higher than with" if mode == "keep" else "stronger than"
     compared = f", {than} {count} of {total} random regions" if total else "; no other place has room for it"
     return f"{DOING[mode]}: {before:.2f} \u2192 {after:.2f}{told}{compared}."
+
+
+def sound_path(input: str, wish: Alteration, window: tuple[float, float] | None) -> str | None:
+    """Where the window of the masked sound can be heard."""
+    if window is None:
+        return None
+    boxes = ";".join(",".join(f"{number:g}" for number in box) for box in wish.boxes)
+    part = "only" if wish.mode == "keep" else "rest"
+    return f"/inputs/{input}/audio.wav?region={boxes}&part={part}&start={window[0]:.3f}&end={window[1]:.3f}"
 
 
 def filled_columns(prepared: Prepared) -> int | None:

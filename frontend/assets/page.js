@@ -1,7 +1,7 @@
 /* The one classic script: Dash looks for its clientside callbacks before a module could have run. Every name of the namespace `evident`
    is passed on to the function of that name that evident/main.mjs exports: at once when the modules are there, else when they are. */
 (() => {
-  const loading = import("/assets/evident/main.mjs");
+  const loading = import("./evident/main.mjs");
   let functions = null;
   loading.then((module) => {
     functions = module;

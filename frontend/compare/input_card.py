@@ -259,8 +259,13 @@ def waveform(levels: Sequence[float]) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(drawing.encode()).decode()
 
 
+def drawer_list(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
+    """Samples in a drawer's width."""
+    return grouped(samples, inputs, "ev-gallery ev-gallery--narrow")
+
+
 def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
     """The gallery again, while an input is open."""
-    listed = grouped(samples, inputs, "ev-gallery ev-gallery--narrow")
+    listed = html.Div(drawer_list(samples, inputs), id="drawer-gallery")
     own = widget("recent", store="input-store", className="ev-recents")
     return drawer([own, listed], id="samples-drawer", title="Samples", position="left", size=420)

@@ -21,9 +21,12 @@ WIDE = {"width": 260, "position": "bottom-end"}
 
 
 def model_card(
-    options: Sequence[Mapping[str, Any]], model: str | None, aside: Component | None = None
+    options: Sequence[Mapping[str, Any]],
+    model: str | None,
+    aside: Component | None = None,
+    follower: Sequence[Component] = (),
 ) -> Component:
-    """Model and layer; the layers are filled in when the model is known."""
+    """Model and layer; the layers are filled in when the model is known. follower: `frontend.ui.absent.follower`."""
     choice = dmc.Select(
         id="model-select",
         data=list(options),
@@ -44,7 +47,7 @@ def model_card(
     )
     return card(
         "Model",
-        html.Div([choice, html.Div(id="model-note")], className="ev-control ev-control--model"),
+        html.Div([choice, html.Div(id="model-note"), *follower], className="ev-control ev-control--model"),
         html.Div(
             [html.Label("Layer", htmlFor="layer-select"), layer],
             className="ev-control ev-control--layer ev-lab-only",

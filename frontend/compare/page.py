@@ -18,7 +18,7 @@ from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Catalogue, Sample
 from app.core.schemas import Input as EvidentInput
-from frontend.client import ApiProblem, Client
+from frontend.client import ApiProblem, Client, catalogue_with
 from frontend.compare import (
     beside_card,
     input_card,
@@ -31,7 +31,8 @@ from frontend.compare import (
     wished_model,
 )
 from frontend.compare.address import View, read
-from frontend.ui import common
+from frontend.compare.samples import listed
+from frontend.ui import absent, common
 from frontend.wiring import wire
 
 STORES = (
@@ -97,16 +98,8 @@ class Opened:
 async def open_page(client: Client, view: View) -> Opened:
     """Catalogue, limits, samples with their waveforms, and the input of the address. Raises ApiProblem
     when there is no catalogue."""
-    catalogue, limits = await asyncio.gather(client.catalogue(), client.limits())
-    try:
-        samples = await client.samples()
-    except ApiProblem:
-        samples = []
-    sounds = [sample.input for sample in samples if sample.modality == "audio"]
-    answers = await asyncio.gather(*(client.input(key) for key in sounds), return_exceptions=True)
-    inputs = {
-        key: value for key, value in zip(sounds, answers, strict=True) if isinstance(value, EvidentInput)
-    }
+    catalogue, limits = await asyncio.gather(catalogue_with(client, view.model), client.limits())
+    samples, inputs = await listed(client)
     value, trouble = inputs.get(view.input or ""), None
     if view.input and value is None:
         try:
@@ -225,7 +218,10 @@ def model_and_methods(opened: Opened, view: View) -> list[Component]:
     rows = methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked)
     return [
         methods_card.model_card(
-            methods_card.model_options(opened.catalogue.models, modality), model, beside_card.choice()
+            methods_card.model_options(opened.catalogue.models, modality),
+            model,
+            beside_card.choice(),
+            absent.follower("compare", opened.catalogue.absent),
         ),
         methods_card.methods_card(rows, ticked, view.seed),
     ]

@@ -15,6 +15,8 @@ from frontend.ui.common import aria, card, icon, widget
 
 BUNDLE: dict[str, Any] = {"data-bundle": "1"}
 """How the browser knows the link to the one file."""
+REPORT: dict[str, Any] = {"data-report": "1"}
+"""How the browser knows a button that opens the report."""
 
 
 def readout_card() -> Component:
@@ -40,6 +42,13 @@ def keep_card() -> Component:
                     variant="default",
                     color="accent",
                     copiedColor="accent",
+                ),
+                html.Button(
+                    [icon("file"), "Report"],
+                    className="ev-button",
+                    type="button",
+                    title="One PDF or HTML file of this view; check a report (G)",
+                    **REPORT,
                 ),
                 html.Details(
                     [

@@ -12,7 +12,7 @@ from app.core.schemas import Input as EvidentInput
 from app.core.schemas import ModelInfo, Prediction, PredictionRequest, Sample
 from frontend.client import ApiProblem, Client
 from frontend.compare import input_card, methods_card, prediction_card
-from frontend.ui import common
+from frontend.ui import absent, common
 from frontend.wiring import Trigger, wire
 
 OPENED = Trigger()
@@ -86,6 +86,19 @@ def register(app: Dash, client: Client) -> None:
             "window": Input("window-store", "data"),
         },
         state={"subject": State("subject-store", "data")},
+    )
+    wire(
+        app,
+        client,
+        join,
+        prevent_initial_call=True,
+        output={
+            "models": Output("model-select", "data", allow_duplicate=True),
+            "absent": Output("compare-absent", "children"),
+            "complete": Output("compare-again", "disabled"),
+        },
+        inputs={"ticks": Input("compare-again", "n_intervals")},
+        state={"data": State("input-store", "data")},
     )
     wire(
         app,
@@ -219,6 +232,21 @@ async def choose(
         "model": no_update if chosen == model else chosen,
         "subject": no_update if now == subject else now,
         "note": methods_card.model_note(next((info for info in models if info.key == chosen), None)),
+    }
+
+
+async def join(client: Client, ticks: int | None, data: dict[str, Any] | None) -> dict[str, Any]:
+    """Models that were still being looked at when the page was opened are offered as they come; the chosen one stays."""
+    if not ticks:
+        raise PreventUpdate
+    try:
+        catalogue = await client.catalogue()
+    except ApiProblem:  # until the next look
+        raise PreventUpdate from None
+    return {
+        "models": methods_card.model_options(catalogue.models, data["modality"] if data else None),
+        "absent": absent.lines(catalogue.absent),
+        "complete": not absent.pending(catalogue.absent),
     }
 
 

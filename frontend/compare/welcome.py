@@ -36,7 +36,7 @@ def start(
             html.Section(
                 [
                     html.H2("Samples", className="ev-visually-hidden"),
-                    input_card.gallery(samples, inputs),
+                    html.Div(input_card.gallery(samples, inputs), id="start-gallery"),
                 ],
                 **aria(label="Samples"),
             ),

@@ -25,6 +25,8 @@ from frontend.ui.common import aria, icon, widget
 
 BARS = 2
 """Classes with a bar in the strip."""
+FEWEST = 10
+"""Inputs without which nothing is said about filters."""
 
 
 def layout(**query: str) -> Component:
@@ -273,6 +275,8 @@ def inside(opened: Opened) -> Component:
         "sound": prediction.x_axis.unit == "s",
         "display": href(prediction.display),
         "axes": {"y_axis": prediction.y_axis.model_dump(), "x_axis": prediction.x_axis.model_dump()},
+        "sets": own_sets(opened.samples, opened.model),
+        "takes": opened.model.modalities,
     }
     return html.Div(
         [
@@ -294,6 +298,29 @@ def inside(opened: Opened) -> Component:
             ),
         ]
     )
+
+
+def own_sets(samples: Sequence[Sample], model: ModelInfo) -> list[dict[str, Any]]:
+    """The operator's folder (`evident serve --inputs`) as inputs that the filters can be studied over, with its labels where all of
+    them name classes of the model; none where it holds fewer than ten that the model takes."""
+    own = [sample for sample in samples if sample.group == "own" and sample.modality in model.modalities]
+    files = {sample.input: sample for sample in own}
+    if len(files) < FEWEST:
+        return []
+    labels = [class_named(sample.label, model.labels) for sample in files.values()]
+    labelled = None not in labels
+    title = f"{len(files)} files of your folder" + ("" if labelled else ", by the model's answers")
+    return [{"title": title, "inputs": list(files), "labels": labels if labelled else None}]
+
+
+def class_named(label: str | None, labels: Sequence[str]) -> int | None:
+    """The class that a folder's label names: by its name, capitals aside, or by its number."""
+    if label is None:
+        return None
+    names = [name.casefold() for name in labels]
+    if label.casefold() in names:
+        return names.index(label.casefold())
+    return int(label) if label.isascii() and label.isdigit() and int(label) < len(labels) else None
 
 
 def waiting(opened: Opened) -> Component:

@@ -1,7 +1,7 @@
 """The address of the Measure page: what it asks for. Written by assets/evident/dash/address.mjs, read by
 assets/evident/measure/choice.mjs.
 
-`?model=KEY&set=KEY&count=40&inputs=ID,ID&methods=KEY,KEY&metrics=KEY,KEY&seed=7&study=ID&cell=METHOD:METRIC&sort=METRIC&bench=tau:0.3,sigma:2&subject=ID`. `bench` and
+`?model=KEY&set=KEY&count=40&inputs=ID,ID&methods=KEY,KEY&metrics=KEY,KEY&settings={"KEY":{"NAME":5}}&target=label&seed=7&study=ID&cell=METHOD:METRIC&sort=METRIC&bench=tau:0.3,sigma:2&subject=ID`. `bench` and
 `subject` are the setting and the input of the fusion bench; `input` is the input
 that is open on other pages. What is left out is chosen by the page; what is gone is left out.
 """
@@ -17,6 +17,8 @@ NAMES = (
     "inputs",
     "methods",
     "metrics",
+    "settings",
+    "target",
     "seed",
     "study",
     "cell",

@@ -15,7 +15,7 @@ def fused_map() -> Component:
         "Better at finding the evidence than at least one of them: holds on the four sets where a region is known, though on photographs a blob in the middle of the picture does better than all three. "
         "Steadier under noise: holds on three sets, does not hold on photographs through SqueezeNet. More faithful: shown on one set of five, undecided on the others. "
         "Changing with the class: holds on one set, does not hold on four, partly because sparse maps share their zeros. "
-        "Choose Grad-CAM, LRP and Grad-CAM x LRP above, and the claim is judged on your own inputs.",
+        "Press the preset above, and the claim is judged on your own inputs.",
         "fused.png",
         "Differences between the product and each parent with their intervals, for five metrics on five sets of inputs",
     )

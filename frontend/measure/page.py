@@ -64,7 +64,7 @@ def choices(catalogue: Catalogue, model: ModelInfo | None) -> dict[str, list[dic
         models.append(model)
     about = {"key", "title", "summary", "family", "default_on"}
     return {
-        "models": [info.model_dump(include={"key", "title"}) for info in models],
+        "models": [info.model_dump(include={"key", "title", "modalities"}) for info in models],
         "methods": [info.model_dump(include=about) for info in catalogue.methods],
         "metrics": [
             info.model_dump(include=about | {"short", "better", "needs"}) for info in catalogue.metrics

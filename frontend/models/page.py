@@ -12,7 +12,7 @@ from frontend.client import ApiProblem, Client
 from frontend.models.add import STORE, cards
 from frontend.models.card import model_card
 from frontend.models.listing import listing
-from frontend.ui import common
+from frontend.ui import absent, common
 from frontend.wiring import Trigger, wire
 
 
@@ -33,6 +33,7 @@ def layout(open: str | None = None, **_query: str) -> Component:
                 className="ev-page-head",
             ),
             html.Div(common.card("Models", common.skeleton(6)), id="models-body"),
+            *absent.follower("models"),
             html.Div(common.skeleton(4), id="models-add"),
             common.drawer(
                 html.Div(id="model-card"), id="model-drawer", title="Model card", position="right", size=560
@@ -48,8 +49,12 @@ def register(app: Dash, client: Client) -> None:
         app,
         client,
         list_models,
-        output=Output("models-body", "children"),
-        inputs={"changes": Input(STORE, "data")},
+        output={
+            "body": Output("models-body", "children"),
+            "absent": Output("models-absent", "children"),
+            "complete": Output("models-again", "disabled"),
+        },
+        inputs={"changes": Input(STORE, "data"), "ticks": Input("models-again", "n_intervals")},
     )
     wire(
         app,
@@ -97,13 +102,16 @@ def register(app: Dash, client: Client) -> None:
     )
 
 
-async def list_models(client: Client, changes: Any) -> Any:
-    """The list, drawn again after each network that came or went."""
+async def list_models(client: Client, changes: Any, ticks: int | None = None) -> dict[str, Any]:
+    """The list, drawn again after each network that came or went, and until it is complete."""
     try:
-        return listing((await client.catalogue()).models)
+        catalogue = await client.catalogue()
     except ApiProblem as refusal:
         again = html.A("Try again", href="/models", className="ev-button")
-        return common.card("", common.problem(refusal, again))
+        return {"body": common.card("", common.problem(refusal, again)), "absent": None, "complete": True}
+    told = absent.lines(catalogue.absent)
+    complete = not absent.pending(catalogue.absent)
+    return {"body": listing(catalogue.models), "absent": told, "complete": complete}
 
 
 async def offer(client: Client, key: str | None) -> Any:

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from app.core.schemas import Check
 from frontend.client import ApiProblem
+from frontend.ui import assets
 
 Children = Any
 
@@ -95,7 +96,7 @@ def experiment(question: str, words: str, picture: str, alt: str) -> Component:
             [
                 html.Summary(question),
                 html.P(words),
-                html.Img(src=f"/assets/{picture}", alt=alt, className="ev-experiment"),
+                html.Img(src=assets.url(picture), alt=alt, className="ev-experiment"),
             ]
         ),
     )

@@ -47,7 +47,7 @@ class ImageInput(InputSpec):
     baselines: ClassVar[tuple[Baseline, ...]] = ("black", "mean", "blur")
 
     def __post_init__(self) -> None:
-        height, width = (int(side) for side in self.size)
+        height, width = _sides(self.size)
         if min(height, width) < 1 or self.channels not in (1, 3) or not 0 < self.crop_pct <= 1:
             raise ValueError("an image input needs positive sizes, 1 or 3 channels and crop_pct in (0, 1]")
         object.__setattr__(self, "size", (height, width))
@@ -256,3 +256,13 @@ def _per_channel(values: float | Sequence[float], channels: int) -> tuple[float,
     if len(numbers) != channels or not all(math.isfinite(number) for number in numbers):
         raise ValueError("mean and std need one finite number per channel")
     return numbers
+
+
+def _sides(size: Sequence[int]) -> tuple[int, int]:
+    try:
+        height, width = (int(side) for side in size)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "the size must be two whole numbers (height, width), as in size=(224, 224)"
+        ) from None
+    return height, width

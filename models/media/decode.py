@@ -13,7 +13,7 @@ from models.media.arrays import Spectrogram
 from models.media.levels import Scale
 from models.media.sniff import ACCEPTED, FAMILY, check_bytes, sniff
 
-As = Literal["auto", "spectrogram"]
+As = Literal["auto", "spectrogram", "mask"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Decoded:
 
 def decode(data: bytes, limits: Limits, read_as: As = "auto", scale: Scale | None = None) -> Decoded:
     """Decodes one upload. `read_as="spectrogram"` reads a picture as a spectrogram, its top row as the highest
-    frequency. scale: of the numbers of an array, None infers it from them.
+    frequency; "mask" lays transparent parts of a picture on black, which is outside. scale: of the numbers of an array, None infers it from them.
 
     Raises UnsupportedType, TooLarge, NotDecodable, InvalidInput.
     """
@@ -76,7 +76,7 @@ def _decode(data: bytes, limits: Limits, read_as: As, scale: Scale | None) -> De
 def _image(data: bytes, limits: Limits, read_as: As) -> Decoded:
     from models.media.images import as_spectrogram, decode_image
 
-    picture = decode_image(data, limits)
+    picture = decode_image(data, limits, ground="black" if read_as == "mask" else "white")
     if read_as == "spectrogram":
         return _spectrogram(as_spectrogram(picture))
     height, width = picture.pixels.shape[:2]

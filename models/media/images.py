@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -17,6 +18,8 @@ from models.media.arrays import Spectrogram, as_float32
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF")
 """The only decoders that Pillow may use; a crafted file could otherwise reach any of its more than forty."""
 
+Ground = Literal["white", "black"]
+"""What lies under transparent parts: black is for masks."""
 _ORIENTATION = 0x0112
 
 
@@ -28,14 +31,14 @@ class Picture:
     notes: tuple[str, ...]
 
 
-def decode_image(data: bytes, limits: Limits) -> Picture:
-    """The first frame, turned upright, as 8-bit RGB. Raises NotDecodable, TooLarge, InvalidInput."""
+def decode_image(data: bytes, limits: Limits, ground: Ground = "white") -> Picture:
+    """The first frame, turned upright, as 8-bit RGB; transparent parts laid on `ground`. Raises NotDecodable, TooLarge, InvalidInput."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is worth telling goes into the notes
-        return _decode(data, limits)
+        return _decode(data, limits, ground)
 
 
-def _decode(data: bytes, limits: Limits) -> Picture:
+def _decode(data: bytes, limits: Limits, ground: Ground) -> Picture:
     image = _open(data, limits)
     _check_size(image.size, limits)
     notes: list[str] = []
@@ -46,10 +49,10 @@ def _decode(data: bytes, limits: Limits) -> Picture:
     )  # bit depth in the PNG header: Pillow reads 16-bit colour as 8
     if deep and not image.mode.startswith(("I", "F")):
         notes.append("16-bit colours were reduced to 8 bits.")
-    return from_pillow(image, notes)
+    return from_pillow(image, notes, ground)
 
 
-def from_pillow(image: Image.Image, notes: list[str] | None = None) -> Picture:
+def from_pillow(image: Image.Image, notes: list[str] | None = None, ground: Ground = "white") -> Picture:
     """An opened picture, loaded, turned upright and brought to 8-bit RGB. Raises NotDecodable,
     InvalidInput."""
     notes = [] if notes is None else notes
@@ -57,7 +60,7 @@ def from_pillow(image: Image.Image, notes: list[str] | None = None) -> Picture:
     image = _load(image)
     if turned:
         image = _upright(image, notes)
-    return Picture(_to_rgb(image, notes), tuple(notes))
+    return Picture(_to_rgb(image, notes, ground), tuple(notes))
 
 
 def as_spectrogram(picture: Picture) -> Spectrogram:
@@ -146,11 +149,12 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
+def _to_rgb(image: Image.Image, notes: list[str], ground: Ground) -> np.ndarray:
     """uint8 `[H, W, 3]` from any mode Pillow gives for these formats."""
     try:
         if image.mode.startswith("I") or image.mode == "F":
-            return _from_numbers(np.asarray(image), image.mode, notes)
+            numbers = np.asarray(image)
+            return _mask(numbers) if ground == "black" else _from_numbers(numbers, image.mode, notes)
         if image.mode == "CMYK":
             notes.append("Print colours (CMYK) were converted to screen colours; they may look different.")
         elif image.mode in ("P", "PA"):
@@ -158,7 +162,7 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
         elif image.mode in ("LAB", "YCbCr", "HSV"):
             notes.append("The colours were converted to screen colours.")
         if image.has_transparency_data:
-            image = _on_white(image, notes)
+            image = _on_ground(image, notes, ground)
         return np.ascontiguousarray(image.convert("RGB"), dtype=np.uint8)
     except (MemoryError, InvalidInput):
         raise
@@ -166,13 +170,21 @@ def _to_rgb(image: Image.Image, notes: list[str]) -> np.ndarray:
         raise _damaged() from None
 
 
-def _on_white(image: Image.Image, notes: list[str]) -> Image.Image:
+def _on_ground(image: Image.Image, notes: list[str], ground: Ground) -> Image.Image:
     rgba = image.convert("RGBA")
     if rgba.getchannel("A").getextrema() != (255, 255):
-        notes.append("Transparent parts were laid on white.")
-    white = Image.new("RGBA", rgba.size, "white")
-    white.alpha_composite(rgba)
-    return white
+        notes.append(f"Transparent parts were laid on {ground}.")
+    under = Image.new("RGBA", rgba.size, ground)
+    under.alpha_composite(rgba)
+    return under
+
+
+def _mask(values: np.ndarray) -> np.ndarray:
+    """A mask with more than 8 bits: programs that segment write 0 and 1 as often as 0 and 65535, which are one thing here."""
+    most = float(np.nanmax(values, initial=0))
+    share = np.nan_to_num(values.astype(np.float64)) / (most or 1.0)
+    grey = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(grey[..., None], 3, axis=2))
 
 
 def _from_numbers(values: np.ndarray, mode: str, notes: list[str]) -> np.ndarray:

@@ -25,8 +25,9 @@ Kind = Literal[
     "npy",
     "safetensors",
     "zip",
+    "report",
 ]
-Family = Literal["image", "audio", "array", "model", "bundle"]
+Family = Literal["image", "audio", "array", "model", "bundle", "report"]
 
 HEAD = 64
 """Bytes that `sniff` looks at."""
@@ -34,7 +35,7 @@ HEAD = 64
 FAMILY: dict[Kind, Family] = {
     "png": "image", "jpeg": "image", "webp": "image", "tiff": "image", "gif": "image",
     "wav": "audio", "flac": "audio", "ogg": "audio", "opus": "audio", "mp3": "audio", "mp4": "audio", "webm": "audio",
-    "npy": "array", "safetensors": "model", "zip": "bundle",
+    "npy": "array", "safetensors": "model", "zip": "bundle", "report": "report",
 }  # fmt: skip
 
 EXTENSIONS = (
@@ -123,6 +124,7 @@ _WORDS = {
     "array": "Arrays",
     "model": "Model files",
     "bundle": "Exported concepts",
+    "report": "Reports",
 }
 
 
@@ -134,7 +136,7 @@ def byte_limit(family: Family, limits: Limits) -> int:
         "array": limits.array_bytes,
         "model": limits.model_bytes,
     }
-    return {**sizes, "bundle": limits.audio_bytes}[family]
+    return {**sizes, "bundle": limits.audio_bytes, "report": limits.report_bytes}[family]
 
 
 def check_bytes(size: int, family: Family, limits: Limits) -> None:

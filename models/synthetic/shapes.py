@@ -70,6 +70,14 @@ def generate(
     )
 
 
+def labels_of(n: int, seed: int) -> np.ndarray:
+    """int `[n]`: the labels of the pictures that `generate(n, seed)` draws, without drawing them."""
+    chunks = range(-(-n // CHUNK))
+    return np.concatenate(
+        [np.random.default_rng((seed, number)).integers(len(LABELS), size=CHUNK) for number in chunks]
+    )[:n]
+
+
 def with_tag(shapes: Shapes, present: bool | np.ndarray, seed: int = 0) -> Shapes:
     """The same pictures with a tag pasted where `present`; pictures that carry one already keep it."""
     rng = np.random.default_rng(seed)

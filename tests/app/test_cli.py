@@ -77,6 +77,8 @@ def test_explain_writes_maps_pictures_and_numbers(tmp_path: Path, capsys: pytest
         (["explain", str(ROOT / "pyproject.toml"), "--model", "shapes"], "."),
         (["serve", "--port", "99999"], "port"),
         (["train", "cnnexplain"], "--data"),
+        (["train", "shapes", "--epochs", "0"], "epochs must be at least 1"),
+        (["explain", str(SAMPLE), "--model", "shapes", "--methods", ","], "at least one method"),
         (["worker"], "scheduler"),
     ],
 )
@@ -90,6 +92,37 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
     assert said.startswith("evident: ")
     assert sentence in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", str(SAMPLE), "--model", "shapes", "--methods", "grad_cam"],
+        [
+            "evaluate",
+            "shapes",
+            "--set",
+            "shapes",
+            "--count",
+            "1",
+            "--methods",
+            "grad_cam",
+            "--metrics",
+            "sparseness",
+        ],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_file_where_the_folder_should_be_is_said_in_a_sentence(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("x")
+    assert main([*arguments, "--out", str(taken)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1].split("\r")[-1]
+    assert "evident: " in said
+    assert "choose another place" in said
+    assert taken.read_text() == "x"
 
 
 def test_doctor_finds_a_sound_installation(

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import models
+from app import remote
 from app.cli import _commands, _parser, main
 from app.core.settings import Settings, get_settings
 from backend.api import recordings
@@ -163,7 +164,7 @@ def test_readmes_targets_and_settings_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"\bmake ([a-z]+)", README + CONTRIBUTING)) <= targets
     settings = {f"EVIDENT_{name.upper()}" for name in Settings.model_fields}
-    assert set(re.findall(r"EVIDENT_[A-Z_]+", README)) <= settings
+    assert set(re.findall(r"EVIDENT_[A-Z_]+", README)) <= settings | {remote.USER, remote.PASSWORD}
 
 
 @pytest.mark.parametrize("command", ["explain", "concepts"])

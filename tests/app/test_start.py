@@ -131,7 +131,7 @@ def test_a_damaged_database(damage, capsys: pytest.CaptureFixture[str], tmp_path
 def test_a_locked_database(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.store.database.LOCK_SECONDS", 0.2)
+    monkeypatch.setattr("backend.store.opening.LOCK_SECONDS", 0.2)
     (tmp_path / "data").mkdir()
     holder = sqlite3.connect(tmp_path / "data" / "evident.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")

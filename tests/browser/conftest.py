@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.widgets import scenes
 from tests.browser.widgets.server import Site
@@ -37,22 +37,42 @@ QUIET = [
 ]  # fmt: skip
 
 
+# Only so that a server that hangs is noticed: all tests of a session fail with its server.
+PATIENCE = 600.0
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
+@pytest.fixture(scope="session")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the browser's cache: what it fetched and compiled for one test it need not for the next."""
+    return tmp_path_factory.mktemp("profile")
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not for the whole session: while it is open its event loop counts as running, also for tests of other
-    folders in the same process."""
+def window(profile: Path) -> Iterator[BrowserContext]:
+    """An ordinary window, which uses the cache. Not for the whole session: while it is open its event loop counts
+    as running, also for tests of other folders in the same process."""
     path = provide.installed()
     assert path, "no browser: run make test, which provides one"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
+        window = playwright.chromium.launch_persistent_context(
+            profile, executable_path=path, args=QUIET, viewport=DESKTOP
+        )
+        yield window
+        window.close()
+
+
+@pytest.fixture(scope="module")
+def browser(window: BrowserContext) -> Browser:
+    """Opens private windows."""
+    assert window.browser
+    return window.browser
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +92,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     base = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 150
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 # Ready is not enough: until there is a catalogue every page waits, and the first test with it.
@@ -123,25 +143,46 @@ class Watch:
         self._allowed.extend(parts)
 
 
-def _page(browser: Browser, **options: object) -> Iterator[Page]:
-    context: BrowserContext = browser.new_context(**options)  # type: ignore[arg-type]
+def _watched(context: BrowserContext) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(30_000)
-    page.watch = Watch(page)  # type: ignore[attr-defined]
+    watch = Watch(page)
+    page.watch = watch  # type: ignore[attr-defined]
     yield page
-    complaints = page.watch.complaints  # type: ignore[attr-defined]
-    context.close()
-    assert not complaints, "the browser complained: " + "; ".join(complaints[:5])
+    assert not watch.complaints, "the browser complained: " + "; ".join(watch.complaints[:5])
+
+
+def _private(browser: Browser, **options: object) -> Iterator[Page]:
+    context = browser.new_context(**options)  # type: ignore[arg-type]
+    try:
+        yield from _watched(context)
+    finally:
+        context.close()
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from _page(browser, viewport={"width": 1440, "height": 900})
+def page(window: BrowserContext) -> Iterator[Page]:
+    """A desktop that was here before: its cache is warm, and nothing else is left of the tests before."""
+    blank = window.new_cdp_session(window.pages[0])
+    blank.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    blank.detach()
+    window.clear_permissions()
+    try:
+        yield from _watched(window)
+    finally:
+        for page in window.pages[1:]:
+            page.close()
+
+
+@pytest.fixture
+def private(browser: Browser) -> Iterator[Page]:
+    """A private window: nothing is in its cache, and frames of another site may store nothing."""
+    yield from _private(browser, viewport=DESKTOP)
 
 
 @pytest.fixture
 def phone(browser: Browser) -> Iterator[Page]:
-    yield from _page(browser, viewport={"width": 390, "height": 844}, has_touch=True)
+    yield from _private(browser, viewport={"width": 390, "height": 844}, has_touch=True)
 
 
 @pytest.fixture

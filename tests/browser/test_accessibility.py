@@ -11,7 +11,7 @@ from tests.browser.test_pages import open_first_sample, settled
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/", "/concepts", "/inside", "/measure", "/models", "/about", "/nowhere")
+PATHS = ("/", "/concepts", "/inside", "/measure", "/cases", "/models", "/about", "/nowhere")
 TARGET = 24
 
 
@@ -76,7 +76,7 @@ def test_boxes_and_switches_are_large_enough_to_hit(site, page):
     assert min(sizes) >= TARGET
 
 
-@pytest.mark.parametrize("path", PATHS[:5])
+@pytest.mark.parametrize("path", PATHS[:6])
 def test_a_screen_at_twice_the_size_never_scrolls_sideways(site, page, path):
     page.set_viewport_size({"width": 720, "height": 450})
     settled(page, site + path)

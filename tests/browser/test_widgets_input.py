@@ -100,7 +100,7 @@ def test_what_is_over_the_limits_is_refused_before_anything_is_sent(
 
 def test_limits_are_asked_for_and_stated_when_the_page_gives_none(bench: Page) -> None:
     scenes.add(bench, "upload")
-    expect(bench.locator(".ev-drop")).to_contain_text("Pictures (PNG, JPEG, WebP, TIFF) up to 25 MB")
+    expect(bench.locator(".ev-drop")).to_contain_text("Pictures (PNG, JPEG, WebP, TIFF, GIF) up to 25 MB")
     expect(bench.locator(".ev-drop")).to_contain_text("10 minutes")
 
 

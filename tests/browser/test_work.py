@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_pages import settled
+
 pytestmark = pytest.mark.browser
 
 MAP = '.ev-map[data-state="done"]'
@@ -76,8 +78,9 @@ def stripes() -> list[int]:
 
 
 def test_a_pasted_picture_opens_is_offered_again_and_is_asked_about_before_it_goes(site, page):
-    page.goto(f"{site}/")
+    settled(page, f"{site}/")  # a page that is still being built hears no paste
     expect(page.locator(".ev-start .ev-sample").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Choose file")).to_be_visible()
     offered = page.locator(".ev-start .ev-recent")
     expect(offered).to_have_count(0)
     page.evaluate(PASTE, ["https://example.org/cat.png", None])

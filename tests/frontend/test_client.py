@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.core.schemas import ExplanationRequest, PredictionRequest
-from frontend.client import ApiProblem, Client, href
+from app.core.schemas import AbsentModel, ExplanationRequest, PredictionRequest
+from frontend.client import ApiProblem, Client, catalogue_with, href
 from tests.frontend import canned
 from tests.frontend.waiting import run
 
@@ -40,6 +40,28 @@ def test_the_catalogue_is_waited_for_while_the_first_worker_reads_the_models():
     )
     catalogue = run(client(lambda _: next(answers)).catalogue())
     assert catalogue == canned.CATALOGUE
+
+
+def test_a_model_of_the_address_is_waited_for_while_it_is_looked_at():
+    """Its page said that there is no such model while a worker was still describing it."""
+    mine = canned.CATALOGUE.models[0].model_copy(update={"key": "fresh"})
+    waiting = canned.CATALOGUE.model_copy(update={"absent": [AbsentModel(name="fresh", own=True)]})
+    ready = canned.CATALOGUE.model_copy(update={"models": [mine]})
+    listed = iter([waiting, ready])
+    looked_at = iter([problem(503, "starting", **{"Retry-After": "0.1"}), mine])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        said = next(listed if request.url.path.endswith("/catalogue") else looked_at)
+        return (
+            said
+            if isinstance(said, httpx.Response)
+            else httpx.Response(200, content=said.model_dump_json(by_alias=True))
+        )
+
+    assert run(catalogue_with(client(answer), "fresh")) == ready
+    assert next(looked_at, None) is None
+    listed = iter([waiting])
+    assert run(catalogue_with(client(answer), None)) == waiting
 
 
 def test_patience_ends():
@@ -172,3 +194,17 @@ def test_a_map_is_read_without_pickle():
     assert np.array_equal(run(client(lambda _: stored(values)).values("a")), values)
     with pytest.raises(ValueError, match="allow_pickle"):
         run(client(lambda _: stored(np.array([{"a": 1}], dtype=object))).values("a"))
+
+
+def test_who_asks_goes_along_with_every_request():
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.headers.get("cookie"), request.headers.get("evident-reviewer")))
+        return httpx.Response(200, json=[])
+
+    visitors = iter([{"cookie": "a=1", "evident-reviewer": "Ann"}, {}])
+    asking = Client(lambda: httpx.MockTransport(answer), visitor=lambda: next(visitors))
+    run(asking.samples())
+    run(asking.samples())
+    assert seen == [("a=1", "Ann"), (None, None)]

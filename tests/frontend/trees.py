@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from app.core.schemas import Gate
 from frontend import about, shell
+from frontend.cases import page as cases
 from frontend.client import silent
 from frontend.compare import beside_card, input_card, methods_card, panels, prediction_card
 from frontend.compare import page as compare
@@ -110,6 +111,7 @@ def trees() -> dict[str, Component | list[Component]]:
         ],
         "inside": [inside.layout(), inside.body(looked_inside())],
         "inside withheld": inside.body(looked_inside(Gate(state="abstain", reasons=["No cough was found."]))),
+        "cases": [cases.layout(list="l", case="c")],
         "measure": [measure.layout(), measure.body(canned.CATALOGUE, None, {"model": "shapes"})],
         "training": training.view({}, inside.switch("training")),
         "concept": detail_card.detail(canned.CONCEPT, None),

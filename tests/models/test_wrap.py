@@ -55,6 +55,33 @@ def test_the_default_layer_is_the_last_block_after_its_activation(name: str, lay
     assert {found.name for found in model.offered_layers} <= {found.name for found in model.layers}
 
 
+def test_the_activations_of_a_plain_sequence_are_layers_of_their_own() -> None:
+    """A backbone without a pool was one single layer: nothing before its end could be looked at."""
+    conv = lambda channels: nn.Conv2d(channels, 8, 3, padding=1)  # noqa: E731
+    features = nn.Sequential(conv(3), nn.ReLU(), conv(8), nn.BatchNorm2d(8), nn.ReLU(), conv(8), nn.ReLU())
+    nested = nn.Sequential(conv(3), nn.ReLU(inplace=True), nn.Sequential(conv(8), nn.ReLU()), nn.MaxPool2d(2))
+    head = lambda: [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)]  # noqa: E731
+    for backbone, wanted in ((features, ["0.1", "0.4", "0.6"]), (nested, ["0.1", "0.2"])):
+        model = models.wrap(nn.Sequential(backbone, *head()), labels=["a", "b"], input=SPEC)
+        assert [layer.name for layer in model.offered_layers] == wanted
+        assert model.default_layer == wanted[-1]
+
+
+def test_one_block_of_a_convolution_its_norm_and_its_activation_stays_one_layer() -> None:
+    block = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    model = models.wrap(nn.Sequential(block, *head), labels=["a", "b"], input=SPEC)
+    assert [layer.name for layer in model.offered_layers] == ["0"]
+
+
+def test_an_input_that_is_no_input_is_refused_in_words() -> None:
+    with pytest.raises(ModelRejected, match=r"ImageInput\(size=\(224, 224\)\)"):
+        models.wrap(tiny.BUILDERS["plain"](), labels=["a", "b"], input=(20, 28))  # type: ignore[arg-type]
+    for size in (32, (32, 32, 3), ("a", 3)):
+        with pytest.raises(ValueError, match="two whole numbers"):
+            models.ImageInput(size=size)  # type: ignore[arg-type]
+
+
 class Functional(nn.Module):
     """Activations and flattening as function calls, pools as modules: the idiom of the PyTorch tutorials."""
 

@@ -73,12 +73,22 @@ class MetricInfo(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
 
+class AbsentModel(BaseModel):
+    """A model at hand that is not listed. name: its key, its title, or the file it will come from. own: the operator's
+    (`evident serve --models`). reason: why it could not be read; null while it is still being looked at."""
+
+    name: str
+    own: bool
+    reason: str | None = None
+
+
 class Catalogue(BaseModel):
     models: list[ModelInfo]
     methods: list[MethodInfo]
     metrics: list[MetricInfo] = []
     architectures: list[str] = []
     """Keys that `POST /models` accepts beside our own: any `timm:` or `torchvision:` name too."""
+    absent: list[AbsentModel] = []
 
 
 class Fit(BaseModel):

@@ -44,12 +44,14 @@ class Alteration(Region):
 
 
 class WhatIfRequest(Alteration):
-    """target: the class that is asked about; null takes the predicted one."""
+    """target: the class that is asked about; null takes the predicted one. heard: the sound itself is masked, as
+    `GET /inputs/{id}/audio.wav` with the region plays it (keep: `only`, erase: `rest`), instead of the network's grid."""
 
     input: Name
     model: Name
     target: int | None = Field(None, ge=0)
     start: float | None = Field(None, ge=0)
+    heard: bool = False
 
 
 class WhatIfResult(BaseModel):
@@ -66,7 +68,8 @@ class WhatIfResult(BaseModel):
     target: int
     target_label: str
     mode: Mode
-    filler: Filler
+    filler: Filler | None
+    """None where the sound itself was masked."""
     before: float
     after: float
     odds_before: float
@@ -80,6 +83,9 @@ class WhatIfResult(BaseModel):
     """Of the display grid that the region covers."""
     wrapped: bool = False
     """Whether random regions may run over the border to the other side, because too few places are left inside."""
+    heard: bool = False
+    sound: str | None = None
+    """Path (below the API prefix) of the sound that was judged."""
     words: str
     caveat: str
     seconds: float

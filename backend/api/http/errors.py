@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from app.core.errors import BadParameter, EvidentError, JobFailed
+from app.core.errors import BadParameter, EvidentError, JobFailed, TooManyAttempts
 from app.core.schemas import Problem
 from backend.store.faults import fault_of
 
@@ -31,6 +31,7 @@ PROTOCOL: dict[int, tuple[str, str, str]] = {
         "The request could not be read",
         "The request is not well formed; check its syntax.",
     ),
+    401: ("sign_in", "Sign in first", "Sign in first; nothing was done."),
     403: ("forbidden", "Not allowed", "This request is not allowed."),
     404: ("not_found", "Not found", "There is nothing at this address."),
     405: (
@@ -117,6 +118,8 @@ def install(api: FastAPI) -> None:
     @api.exception_handler(EvidentError)
     async def evident(request: Request, error: EvidentError) -> Response:
         headers = {"Retry-After": RETRY_SECONDS[error.status]} if error.status in RETRY_SECONDS else {}
+        if isinstance(error, TooManyAttempts):
+            headers = {"Retry-After": str(error.retry_after)}
         if isinstance(
             error, JobFailed
         ):  # the outcome of a job, reported by the route that waited for it; not a fault of the server
@@ -197,9 +200,12 @@ def _sentence(kind: str, context: Mapping[str, Any]) -> str:
         "string_too_long": ("max_length", "may have at most {} characters."),
         "string_too_short": ("min_length", "must have at least {} characters."),
         "too_long": ("max_length", "may have at most {} entries."),
+        "too_short": ("min_length", "must have at least {} entries."),
         "literal_error": ("expected", "must be one of {}."),
         "enum": ("expected", "must be one of {}."),
     }
+    if kind == "too_short" and context.get("min_length") == 1:
+        return "is empty; name at least one."
     if kind in bounds:
         key, text = bounds[kind]
         return text.format(context.get(key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import StreamingResponse
 
@@ -14,6 +14,8 @@ from backend.store import JobRow
 if TYPE_CHECKING:
     from backend.jobs.service import Jobs
 
+STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+"""What a route that streams says of its answer."""
 PING = 10.0
 """Seconds of silence after which a comment keeps proxies from closing the stream."""
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -22,6 +23,21 @@ from models.media.sniff import FAMILY, HEAD, Family, Kind, check_bytes, sniff
 
 PARTS, TEXT_BYTES, NAME_LETTERS = 8, 64 * 1024, 120
 FLUSH = 1024 * 1024
+
+
+def described(
+    file: str = "file",
+    texts: dict[str, dict[str, Any]] | None = None,
+    *,
+    what: str = "",
+    others: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A form with one file, for OpenAPI, which cannot see it where the body is streamed. file: name of its
+    field. texts: the other fields. what: the file may be. others: content types that are taken too."""
+    binary = {"type": "string", "format": "binary"} | ({"description": what} if what else {})
+    schema = {"type": "object", "required": [file], "properties": {file: binary, **(texts or {})}}
+    content = {**(others or {}), "multipart/form-data": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @dataclass(frozen=True)
@@ -236,6 +252,12 @@ def _accepted(head: bytes, families: tuple[Family, ...]) -> Kind:
             return "zip"
         raise UnsupportedType(
             "This is not an exported concept; send the zip file that the export gave.", field="file"
+        )
+    if families == ("report",):
+        if head.startswith((b"%PDF-", b"<!doctype html>", b'{"format":"evident-report-')):
+            return "report"
+        raise UnsupportedType(
+            "This is no report of Evident; send the PDF or HTML file as it was made.", field="file"
         )
     kind = sniff(head)
     if FAMILY[kind] == "model":

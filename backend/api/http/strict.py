@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.params import Form
@@ -24,8 +24,8 @@ _NOT_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+', re.DOTALL)
 """The parts of a JSON text that are no brackets."""
 
 
-def loads(body: bytes, depth: int) -> Any:
-    """Standard JSON (RFC 8259). Raises BadSyntax for broken text, BadParameter for what is readable but
+def loads(body: bytes, depth: int, lines: bool = False) -> Any:
+    """Standard JSON (RFC 8259). lines: texts may have line ends. Raises BadSyntax for broken text, BadParameter for what is readable but
     refused."""
     _check_depth(body, depth)
     try:
@@ -37,7 +37,8 @@ def loads(body: bytes, depth: int) -> Any:
                 parse_float=_finite,
                 parse_int=_integer,
                 object_pairs_hook=_unique,
-            )
+            ),
+            lines,
         )
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise BadSyntax("The body is not valid JSON in UTF-8; check its syntax.") from None
@@ -82,14 +83,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, lines: bool = False) -> Any:
     """Applies `plain_text` to every text in the value, names of fields included."""
     if isinstance(value, str):
-        return plain_text(value)
+        return plain_text(value, lines=lines)
     if isinstance(value, dict):
-        return _unique([(plain_text(name), _plain(part)) for name, part in value.items()])
+        return _unique([(plain_text(name), _plain(part, lines)) for name, part in value.items()])
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [_plain(part, lines) for part in value]
     return value
 
 
@@ -105,6 +106,9 @@ class _Parsed(Request):
 class StrictRoute(APIRoute):
     """Routes with a JSON body take `application/json` only and read it strictly."""
 
+    lines: ClassVar[bool] = False
+    """Whether texts in the body may have several lines."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, Form)
@@ -116,9 +120,14 @@ class StrictRoute(APIRoute):
                     raise UnsupportedType("Send the body as application/json.")
                 request = _Parsed(request.scope, request.receive)
                 body = await request.body()
-                request.content = (
-                    loads(body, request.app.state.services.settings.limits.json_depth) if body else None
-                )
+                depth = request.app.state.services.settings.limits.json_depth
+                request.content = loads(body, depth, self.lines) if body else None
             return await handler(request)
 
         return handle
+
+
+class LinedRoute(StrictRoute):
+    """The same for bodies in which people write more than a line."""
+
+    lines = True

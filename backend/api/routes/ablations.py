@@ -22,6 +22,7 @@ from backend.api.http.context import Backend, Client, bytes_of, npy
 from backend.api.http.strict import StrictRoute
 from backend.api.routes.internals import require_layer
 from backend.api.routes.studies import BYTES, Study
+from backend.jobs.client import Client as JobClient
 from backend.jobs.keys import job_key
 from backend.tasks.ablation import AblationPayload, LayerOfInput, SpotPayload
 from backend.tasks.maximisation import MaximisationPayload
@@ -70,7 +71,7 @@ async def _answered(
     model: lookup.KnownModel,
     title: str,
     services: Backend,
-    client: str,
+    client: JobClient,
 ) -> Response:
     """200 with the result when it comes in time, else 202 with the job."""
     key = job_key(study.kind, payload.request, model.identity)
@@ -79,10 +80,10 @@ async def _answered(
     return study.answer(row, 202 if row.active else 200)
 
 
-def _filters(filters: list[int], count: int) -> list[int]:
+def _filters(filters: list[int], count: int, field: str = "filters") -> list[int]:
     wrong = [k for k in filters if not 0 <= k < count]
     if wrong:
-        raise BadParameter(f"This layer has filters 0 to {count - 1}; choose among them.", field="filters")
+        raise BadParameter(f"This layer has filters 0 to {count - 1}; choose among them.", field=field)
     return sorted(set(filters))
 
 
@@ -111,7 +112,7 @@ async def maximise(body: MaximisationRequest, services: Backend, client: Client)
     """A picture made to excite one filter. 202 when this starts the work, 200 when it is known."""
     model = await lookup.model(services, body.model)
     model.require_available()
-    _filters([body.filter], require_layer(model, body.layer)[0])
+    _filters([body.filter], require_layer(model, body.layer)[0], field="filter")
     source = await services.network(body.model)
     request = body.model_dump(mode="json")
     payload = MaximisationPayload(

@@ -17,8 +17,11 @@ router = APIRouter(tags=["catalogue"], route_class=StrictRoute)
 
 @router.get("/limits")
 async def limits(services: Backend) -> dict[str, Any]:
-    """What one request or one job may use, and the file extensions taken."""
-    return {**services.settings.limits.model_dump(), "accept": list(EXTENSIONS)}
+    """What one request or one job may use, the file extensions taken, and how long inputs stay (`retention_days`: null
+    until somebody deletes them; `retention_cases`: whether they go in time also while a case holds them)."""
+    settings = services.settings
+    stay = {"retention_days": settings.retention_days, "retention_cases": settings.retention_cases}
+    return {**settings.limits.model_dump(), **stay, "accept": list(EXTENSIONS)}
 
 
 @router.get("/catalogue")

@@ -27,6 +27,7 @@ from backend.api.parameters import complete_params
 from backend.api.regions import region_mask_of
 from backend.api.routes.explanations import layer_of
 from backend.api.routes.studies import BYTES, Study
+from backend.jobs.client import Client as JobClient
 from backend.jobs.keys import job_key
 from backend.store import JobRow
 from backend.tasks.checks import ChecksPayload
@@ -48,11 +49,7 @@ async def check(body: ChecksRequest, services: Backend, client: Client) -> Respo
     try:
         row = await job_of_kind(services, body.explanation, "explanation")
     except NotFound:
-        raise NotFound(
-            "There is no such map; it may have been deleted. Make it again, then check it.",
-            code="unknown_explanation",
-            field="explanation",
-        ) from None
+        raise _no_such_map() from None
     if row.state != "done" or row.result is None:
         raise Conflict(
             "Only a finished map can be checked; wait until this one is done, or make it again.",
@@ -61,6 +58,8 @@ async def check(body: ChecksRequest, services: Backend, client: Client) -> Respo
         )
     asked, record = ExplanationRequest(**row.payload["request"]), Record(**row.result)
     blobs = await services.store.run(services.jobs.queue.blobs, row.key)
+    if "values" not in blobs:  # deleted since its row was read
+        raise _no_such_map()
     source = await services.source(asked.input, asked.model, asked.start)
     region = await region_mask_of(services, asked.input, asked.model)
     known = await run_in_threadpool(_beside_evidence, str(source.input.meta.get("sample")))
@@ -92,6 +91,14 @@ async def check(body: ChecksRequest, services: Backend, client: Client) -> Respo
     return CHECKS.answer(found, 202 if found.fresh else 200)
 
 
+def _no_such_map() -> NotFound:
+    return NotFound(
+        "There is no such map; it may have been deleted. Make it again, then check it.",
+        code="unknown_explanation",
+        field="explanation",
+    )
+
+
 def _beside_evidence(sample: str) -> list[KnownRegion]:
     """What a sample is known to hold beside its evidence: a sticker, a hum."""
     try:
@@ -115,7 +122,7 @@ async def check_method(body: SanityRequest, services: Backend, client: Client) -
     return SANITY.answer(row, 202 if row.fresh else 200)
 
 
-async def _sanity(body: SanityRequest, services: Backend, client: str) -> JobRow:
+async def _sanity(body: SanityRequest, services: Backend, client: JobClient) -> JobRow:
     method = await lookup.method(services, body.method)
     model = await lookup.model(services, body.model)
     model.require_available()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
 from fastapi import APIRouter, Response
 
 from app.core.concept_results import ConceptAnalysisResult
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import AnalysisInput, ConceptAnalysis, ConceptAnalysisRequest
+from app.core.text import spreadsheet_cell
 from backend.api import lookup
-from backend.api.http.context import Backend, Client, bytes_of, npy
+from backend.api.http.context import Backend, Client, bytes_of, newest, npy
 from backend.api.http.strict import StrictRoute
 from backend.api.routes.studies import BYTES, Study
 from backend.jobs.keys import job_key
@@ -81,10 +81,10 @@ async def analyse(body: ConceptAnalysisRequest, services: Backend, client: Clien
     responses=BYTES,
 )
 async def table(id: str, services: Backend) -> Response:
-    """While it runs: mean attribution so far, float32 `[layers, concepts]`, NaN where nothing is known
+    """Mean attribution over inputs and classes, float32 `[layers, concepts]`; while it runs, NaN where nothing is known
     yet."""
     row = await STUDY.row(id, services)
-    return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "table"), "table")
+    return npy(await newest(services, row.key, "table"), "table")
 
 
 @router.get("/concept-analyses/{id}/maps/{number}/{layer}.npy", response_class=Response)
@@ -114,14 +114,11 @@ async def rows_csv(id: str, services: Backend) -> Response:
             "concept": result.names[row.concept],
             "label": result.labels[str(row.target)],
         }
-        writer.writerow({name: _harmless(value) for name, value in {**row.model_dump(), **named}.items()})
+        writer.writerow(
+            {name: spreadsheet_cell(value) for name, value in {**row.model_dump(), **named}.items()}
+        )
     return Response(
         buffer.getvalue(),
         media_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="concepts.csv"'},
     )
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula is quoted (a concept's name is free text)."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

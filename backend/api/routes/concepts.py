@@ -14,8 +14,8 @@ from starlette.responses import StreamingResponse
 from app.core.errors import BadParameter, Busy, Conflict, InvalidInput, JobFailed, NotFound
 from app.core.schemas import Concept, ConceptChange, ConceptRequest, ExampleRef, ExamplesRequest
 from backend.api import deletion
-from backend.api.http.context import Backend, Client, bytes_of
-from backend.api.http.forms import receive
+from backend.api.http.context import Address, Backend, Reviewer, bytes_of
+from backend.api.http.forms import described, receive
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival
 from backend.jobs.errands import Errand, unreadable
@@ -30,20 +30,7 @@ router = APIRouter(tags=["concepts"], route_class=StrictRoute)
 MINIMUM = 10
 BUILTIN_COUNT = 40
 WAIT = 20.0
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
+_FORM = described()
 
 
 @router.get("/concepts")
@@ -54,29 +41,29 @@ async def concepts(services: Backend) -> list[Concept]:
 
 
 @router.post("/concepts", status_code=201)
-async def create(body: ConceptRequest, services: Backend) -> Concept:
+async def create(body: ConceptRequest, services: Backend, reviewer: Reviewer) -> Concept:
     """A concept made of inputs, or of boxes on inputs. It can be used from ten examples on."""
     examples, modality = await _examples(services, body.examples)
-    return await _draw_and_view(
-        services, await services.store.run(rows.put_concept, services.store, body.name, modality, examples)
-    )
+    row = await services.store.run(rows.put_concept, services.store, body.name, modality, examples)
+    await services.audit(reviewer, "concept.create", row.id, examples=len(examples))
+    return await _draw_and_view(services, row)
 
 
 @router.post("/concepts/import", status_code=201, openapi_extra=_FORM)
-async def bring(request: Request, services: Backend, client: Client) -> Concept:
+async def bring(request: Request, services: Backend, client: Address, reviewer: Reviewer) -> Concept:
     """A concept exported elsewhere: a zip with `concept.json` and the examples as PNG, WAV or NPY."""
     new_inputs: list[str] = []
     try:
         with services.jobs.errands.open() as errand:
             name, refs = await _unpack(request, services, client, errand, new_inputs)
         examples, modality = await _examples(services, refs)
-        return await _draw_and_view(
-            services, await services.store.run(rows.put_concept, services.store, name, modality, examples)
-        )
+        row = await services.store.run(rows.put_concept, services.store, name, modality, examples)
     except BaseException:  # a refused import leaves nothing of what it brought
         for id in new_inputs:
             await asyncio.shield(deletion.undo_input(services, id))
         raise
+    await services.audit(reviewer, "concept.create", row.id, examples=len(examples))
+    return await _draw_and_view(services, row)
 
 
 async def _unpack(
@@ -120,7 +107,7 @@ async def concept(id: str, services: Backend) -> Concept:
 
 
 @router.put("/concepts/{id}")
-async def change(id: str, body: ConceptChange, services: Backend) -> Concept:
+async def change(id: str, body: ConceptChange, services: Backend, reviewer: Reviewer) -> Concept:
     """Another name, or examples taken out. The examples' digest changes with them, so results of the old
     set stay true."""
     row = await _editable_row(id, services)
@@ -134,13 +121,13 @@ async def change(id: str, body: ConceptChange, services: Backend) -> Concept:
             code="too_few_examples",
             field="remove",
         )
-    return await _draw_and_view(
-        services, await deletion.replace_concept(services, row, body.name or row.name, remaining)
-    )
+    updated = await deletion.replace_concept(services, row, body.name or row.name, remaining)
+    await services.audit(reviewer, "concept.change", row.id, examples=len(remaining))
+    return await _draw_and_view(services, updated)
 
 
 @router.post("/concepts/{id}/examples")
-async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
+async def add(id: str, body: ExamplesRequest, services: Backend, reviewer: Reviewer) -> Concept:
     """More examples of the same kind."""
     row = await _editable_row(id, services)
     more, modality = await _examples(services, body.examples)
@@ -150,16 +137,18 @@ async def add(id: str, body: ExamplesRequest, services: Backend) -> Concept:
             code="wrong_modality",
             field="examples",
         )
-    return await _draw_and_view(
-        services, await deletion.replace_concept(services, row, row.name, _unique([*row.examples, *more]))
-    )
+    examples = _unique([*row.examples, *more])
+    updated = await deletion.replace_concept(services, row, row.name, examples)
+    await services.audit(reviewer, "concept.change", row.id, examples=len(examples))
+    return await _draw_and_view(services, updated)
 
 
 @router.delete("/concepts/{id}", status_code=204)
-async def remove(id: str, services: Backend) -> None:
+async def remove(id: str, services: Backend, reviewer: Reviewer) -> None:
     """Deletes one of your own, with the pictures and sounds of its examples. Analyses that used it keep
     their numbers and its name."""
     await deletion.delete_concept(services, await _editable_row(id, services))
+    await services.audit(reviewer, "concept.delete", id)
 
 
 @router.get(
@@ -184,7 +173,7 @@ async def example(id: str, name: str, services: Backend) -> Response:
     response_class=Response,
     responses={200: {"content": {"application/zip": {}}}},
 )
-async def export(id: str, services: Backend, client: Client) -> Response:
+async def export(id: str, services: Backend, client: Address) -> Response:
     """Everything needed to use the concept elsewhere."""
     row = await _editable_row(id, services)
     with services.jobs.errands.open() as errand:

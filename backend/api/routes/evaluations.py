@@ -3,48 +3,55 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from app.core.errors import NotFound
+from app.core.errors import NotFound, UnsupportedType
 from app.core.evaluation_results import InputScores, StudyResult
 from app.core.schemas import (
     Evaluation,
     EvaluationAdvice,
     EvaluationListing,
+    EvaluationPreset,
     EvaluationPrice,
     EvaluationRequest,
     EvaluationSet,
+    LabelTable,
     Progress,
 )
 from app.core.text import Name
 from backend.api import lookup
-from backend.api.http.context import Backend, Client, bytes_of, job_of_kind, npy
-from backend.api.http.events import follow
+from backend.api.http.context import Backend, Client, Reviewer, bytes_of, job_of_kind, npy
+from backend.api.http.events import STREAM, follow
 from backend.api.http.strict import StrictRoute
+from backend.api.labelling import read_table
 from backend.api.measuring import planned, price, require_affordable
 from backend.api.routes.jobs import stop_or_delete
-from backend.api.routes.studies import BYTES, STREAM
+from backend.api.routes.studies import BYTES
 from backend.jobs.evaluation import EVALUATION, cell_keys, plan_of, study_of
 from backend.jobs.keys import job_key
+from backend.scoring.presets import PRESETS
 from backend.scoring.study import as_csv, input_scores
 from backend.store import JobRow
 from backend.tasks.sets import SETS
+from models.labelled import LABELS
 
 router = APIRouter(tags=["evaluations"], route_class=StrictRoute)
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+_TABLE = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
 @router.post(
     "/evaluations", response_model=None, responses={200: {"model": Evaluation}, 202: {"model": Evaluation}}
 )
 async def measure(body: EvaluationRequest, services: Backend, client: Client) -> Response:
-    """202 when this starts the study or takes it up again, 200 when it is known. What other studies have measured is
-    not measured again."""
+    """202 when this starts the study or takes it up again (one that was stopped, or in which maps failed), 200 when it is known.
+    What other studies have measured is not measured again."""
     study = await planned(body, services)
     require_affordable(await price(study, services))
     payload = study.as_json()
@@ -56,6 +63,9 @@ async def measure(body: EvaluationRequest, services: Backend, client: Client) ->
         title=f"Measure {len(body.methods)} {'method' if len(body.methods) == 1 else 'methods'} on {study.count:,} {study.set_title.lower() or 'inputs'}",
         client=client,
     )
+    if row.state == "done" and await services.evaluations.has_failed(study):
+        await services.jobs.recompute(row.key, client)
+        row = replace(await services.jobs.get(row.key), fresh=True)
     view = await _view(row, services)
     return Response(view.model_dump_json(), 202 if row.fresh else 200, media_type="application/json")
 
@@ -64,6 +74,16 @@ async def measure(body: EvaluationRequest, services: Backend, client: Client) ->
 async def cost(body: EvaluationRequest, services: Backend) -> EvaluationPrice:
     """What this study would take, before it is asked for; starts nothing."""
     return await price(await planned(body, services), services)
+
+
+@router.post("/evaluations/labels", openapi_extra=_TABLE)
+async def labels(request: Request, model: Name, services: Backend, name: Name = LABELS) -> LabelTable:
+    """What a `labels.csv` says of files, read as `evident evaluate --labels` reads it. Nothing is kept: send classes with the study, and
+    boxes and masks as regions of the inputs. name: what the table is called in what is said of it."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/csv":
+        raise UnsupportedType("Send the table as text/csv.", field="labels")
+    classes = (await lookup.model(services, model)).info.labels
+    return await run_in_threadpool(read_table, await request.body(), classes, name)
 
 
 @router.get("/evaluations")
@@ -90,6 +110,12 @@ async def sets(model: Name, services: Backend) -> list[EvaluationSet]:
         for each in SETS.values()
         if each.fits(info.modalities, info.labels)
     ]
+
+
+@router.get("/evaluations/presets")
+async def presets() -> list[EvaluationPreset]:
+    """Studies that are worth asking for by name, for any inputs; what does not fit a network stays a row or column that says why."""
+    return list(PRESETS)
 
 
 @router.get("/evaluations/advice")
@@ -181,11 +207,11 @@ async def study_json(id: str, services: Backend) -> Response:
     response_model=None,
     responses={200: {"model": Evaluation}, 204: {"description": "Deleted"}},
 )
-async def remove(id: str, services: Backend) -> Response:
+async def remove(id: str, services: Backend, reviewer: Reviewer) -> Response:
     """Stops one that waits or runs (200; what was measured is kept, and posting it again goes on from there); deletes
     one that has ended (204), with the maps and scores that no other study has."""
     row = await job_of_kind(services, id, EVALUATION)
-    if await stop_or_delete(services, row) is None:
+    if await stop_or_delete(services, row, reviewer) is None:
         await services.evaluations.delete_unused_cells()
         return Response(status_code=204)
     view = await _view(await services.jobs.get(row.key), services)
@@ -202,7 +228,7 @@ def _listed(row: JobRow) -> EvaluationListing:
     fields = row.fields()
     if row.state != "running" or not row.progress.total:
         study = study_of(row)
-        total = study.count * sum(not method.reason for method in study.methods)
+        total = len(study.places)
         fields["progress"] = Progress(done=total if row.state == "done" else 0, total=total, unit="cells")
     return EvaluationListing(**fields, request=request, seconds_left=row.progress.remaining)
 

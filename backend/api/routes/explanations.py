@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from app.core.errors import BadParameter, Incompatible, NotFound
 from app.core.schemas import Explanation, ExplanationRequest, Record
 from backend.api import lookup, regions
-from backend.api.http.context import ID, Backend, Client, bytes_of, job_of_kind, npy
+from backend.api.http.context import ID, Backend, Client, Reviewer, bytes_of, job_of_kind, newest, npy
 from backend.api.http.events import follow
 from backend.api.http.strict import StrictRoute
 from backend.api.parameters import check_cost, complete_params
@@ -134,13 +134,7 @@ async def events(id: str, services: Backend) -> Response:
 async def values(id: str, services: Backend) -> Response:
     """float32 `[H, W]` on the display grid; while the job runs, the newest partial map."""
     row = await job_of_kind(services, id, "explanation")
-    try:
-        return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "map"), "values")
-    except NotFound:
-        if not row.active:
-            raise
-    # It may have ended in between: the partial map is gone then, and the whole one is there.
-    return npy(await bytes_of(await services.jobs.array_path(row.key, "values"), "map"), "values")
+    return npy(await newest(services, row.key, "map"), "values")
 
 
 @router.get(
@@ -229,10 +223,10 @@ async def listen(
     response_model=None,
     responses={200: {"model": Explanation}, 204: {"description": "Deleted"}},
 )
-async def remove(id: str, services: Backend) -> Explanation | Response:
+async def remove(id: str, services: Backend, reviewer: Reviewer) -> Explanation | Response:
     """Stops one that waits or runs (200); deletes one that has ended (204)."""
     row = await job_of_kind(services, id, "explanation")
-    if await stop_or_delete(services, row) is None:
+    if await stop_or_delete(services, row, reviewer) is None:
         return Response(status_code=204)
     return view(await services.jobs.get(row.key))
 

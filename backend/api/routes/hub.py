@@ -47,7 +47,7 @@ async def published(
     usual ones. Offline: from a list that came with the program."""
     query = plain_text(query, field="query")
     found = await run_in_threadpool(search.search, query)
-    here = await services.published_here()
+    here = await services.models.published_here()
     return PublishedNames(
         total=search.count(),
         found=len(found),

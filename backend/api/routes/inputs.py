@@ -10,38 +10,27 @@ from starlette.responses import FileResponse
 from app.core.errors import BadParameter, NotFound
 from app.core.schemas import Holder, Input, InUse
 from backend.api import deletion
-from backend.api.http.context import ID, Backend, Client, bytes_of, npy, ranged
+from backend.api.http.context import ID, Address, Backend, Reviewer, bytes_of, npy, ranged
 from backend.api.http.errors import problem, problem_response, request_id
-from backend.api.http.forms import receive
+from backend.api.http.forms import described, receive
 from backend.api.http.strict import StrictRoute
 from backend.api.intake import Arrival, As, Intake
+from backend.api.listening import heard
 from backend.api.routes.concepts import draw
 from backend.store import InputRow
 from models.media.levels import SCALES, Scale
 
 router = APIRouter(tags=["inputs"], route_class=StrictRoute)
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "as": {"type": "string", "enum": ["auto", "spectrogram"], "default": "auto"},
-                        "scale": {
-                            "type": "string",
-                            "enum": list(SCALES),
-                            "description": "What the numbers of an array are.",
-                        },
-                    },
-                }
-            }
+_FORM = described(
+    texts={
+        "as": {"type": "string", "enum": ["auto", "spectrogram"], "default": "auto"},
+        "scale": {
+            "type": "string",
+            "enum": list(SCALES),
+            "description": "What the numbers of an array are.",
         },
     }
-}
+)
 
 
 def _intake(request: Request) -> Intake:
@@ -57,7 +46,9 @@ InputIntake = Annotated[Intake, Depends(_intake)]
     openapi_extra=_FORM,
     responses={200: {"model": Input}, 201: {"model": Input}},
 )
-async def upload(request: Request, services: Backend, client: Client, intake: InputIntake) -> Response:
+async def upload(
+    request: Request, services: Backend, client: Address, reviewer: Reviewer, intake: InputIntake
+) -> Response:
     """One picture, recording or `.npy` spectrogram. 201 when it is new, 200 when the same bytes are known."""
     with services.jobs.errands.open() as errand:
         file = await receive(
@@ -72,6 +63,8 @@ async def upload(request: Request, services: Backend, client: Client, intake: In
             errand, file.sha, _read_as(file.texts.get("as", "")), _scale(file.texts.get("scale", ""))
         )
         row, is_new = await intake.take(arrival, client)
+    if is_new:
+        await services.audit(reviewer, "input.upload", row.id, modality=row.modality)
     answer = view(row).model_copy(update={"name": file.name})
     return Response(answer.model_dump_json(), 201 if is_new else 200, media_type="application/json")
 
@@ -109,9 +102,26 @@ async def preview(id: str, services: Backend) -> Response:
 @router.get(
     "/inputs/{id}/audio.wav", response_class=FileResponse, responses={200: {"content": {"audio/wav": {}}}}
 )
-async def audio(id: str, services: Backend) -> Response:
-    """The recording as 16-bit mono WAV, in ranges on request."""
-    return ranged(await _file(services, id, "audio.wav"), "audio/wav")
+async def audio(
+    id: str,
+    services: Backend,
+    region: Annotated[
+        str | None,
+        Query(
+            max_length=4000,
+            description="`own`, or boxes t0,t1,f0,f1 in seconds and Hz with semicolons between; none: all of it.",
+        ),
+    ] = None,
+    part: Literal["only", "rest"] = "only",
+    start: Annotated[float | None, Query(ge=0, description="First second to be heard.")] = None,
+    end: Annotated[float | None, Query(gt=0, description="Last second to be heard.")] = None,
+) -> Response:
+    """The recording as 16-bit mono WAV, in ranges on request; with a region what lies in it, or the rest, from `start` to
+    `end`. Masked sound is unlike anything the model was trained on: say so beside it."""
+    if region is None and start is None and end is None:
+        return ranged(await _file(services, id, "audio.wav"), "audio/wav")
+    row = await row_of(services, id)
+    return Response(await heard(services, row, region, part, (start, end)), media_type="audio/wav")
 
 
 @router.get(
@@ -132,14 +142,15 @@ async def remove(
     id: str,
     request: Request,
     services: Backend,
+    reviewer: Reviewer,
     with_: Annotated[Literal["own", "all"], Query(alias="with")] = "own",
 ) -> Response:
     """The input, what was rebuilt from it and every result that is about it alone. After this no byte of it
     is left.
 
-    Where concepts, analyses of several inputs, or maps by a concept hold parts of it, nothing is deleted and
-    409 names them; with `all` they lose those parts too: analyses and maps are deleted, a concept loses its
-    examples (and goes when none is left).
+    Where concepts, cases of worklists, analyses of several inputs, or maps by a concept hold parts of it, nothing is deleted
+    and 409 names them; with `all` they lose those parts too: analyses and maps are deleted, a concept loses its
+    examples (and goes when none is left), of a case there stays what people said.
     """
     row = await row_of(services, id)
     affected = await deletion.dependents(services, row.id)
@@ -148,12 +159,17 @@ async def remove(
         return _in_use(holders, request)
     for concept in await deletion.delete_input(services, row.id, affected):
         await draw(services, concept.digest)
+    results = len(affected.own) + len(affected.shared)
+    await services.audit(
+        reviewer, "input.delete", row.id, results=results, concepts=[held.id for held in affected.concepts]
+    )
     return Response(status_code=204)
 
 
 def _in_use(holders: list[Holder], request: Request) -> Response:
-    concepts = sum(holder.kind == "concept" for holder in holders)
-    counted = [(concepts, "concept"), (len(holders) - concepts, "other result")]
+    concepts, cases = (sum(holder.kind == kind for holder in holders) for kind in ("concept", "case"))
+    others = len(holders) - concepts - cases
+    counted = [(concepts, "concept"), (cases, "worklist case"), (others, "other result")]
     named = " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counted if count)
     refusal = problem(
         409,

@@ -105,13 +105,17 @@ def _check_labels(body: InternalsRequest, classes: int) -> None:
         raise BadParameter(f"Labels are whole numbers from 0 to {classes - 1}.", field="labels")
 
 
-@router.get("/internals/{id}/partial.npy", response_class=Response, responses=BYTES)
+@router.get(
+    "/internals/{id}/partial.npy",
+    response_class=Response,
+    responses=BYTES
+    | {204: {"description": "Nothing is known yet, or it has ended and the whole result is there"}},
+)
 async def partial(id: str, services: Backend) -> Response:
     """While it runs: what is known so far, float32 `[C, C + 2]`: the correlation of the filters, their importance over
     the inputs so far, Taylor's estimate of it; NaN where nothing is known yet."""
-    row = await STUDY.row(id, services)
-    path = await services.jobs.array_path(row.key, "values") if row.active else None
-    return npy(await bytes_of(path, "table"), "partial")
+    table = await _so_far(services, await STUDY.row(id, services))
+    return Response(status_code=204) if table is None else npy(table, "partial")
 
 
 @router.get("/internals/{id}/correlation.npy", response_class=Response, responses=BYTES)
@@ -119,11 +123,12 @@ async def correlation(id: str, services: Backend) -> Response:
     """Pearson's correlation of the filters' spatial means, float32 `[C, C]` in filter order; there while the rest still
     runs. Filters that never change have 0 with all others."""
     row = await STUDY.row(id, services)
-    if row.active:
-        path = await services.jobs.array_path(row.key, "values")
-        table = _array(await bytes_of(path, "correlation"))
+    if (known := await _so_far(services, row)) is not None:
+        table = _array(known)
         return npy(_bytes(table[:, : len(table)]), "correlation")
-    return await _stored(services, row, "correlation")
+    return await _stored(
+        services, await STUDY.row(id, services), "correlation"
+    )  # it may have ended in between
 
 
 @router.get("/internals/{id}/kernels.npy", response_class=Response, responses=BYTES)
@@ -178,6 +183,16 @@ def cut_sound(clip: Any, rate: int, start: float, seconds: tuple[float, float]) 
     part[:fade] *= ramp
     part[len(part) - fade :] *= ramp[::-1]
     return part
+
+
+async def _so_far(services: Backend, row: JobRow) -> bytes | None:
+    """The partial array of a job that runs; None when there is none (yet, or no longer)."""
+    try:
+        return (
+            await bytes_of(await services.jobs.array_path(row.key, "values"), "table") if row.active else None
+        )
+    except NotFound:
+        return None
 
 
 async def _stored(services: Backend, row: JobRow, name: str) -> Response:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, get_args
 
 from fastapi import APIRouter, Query, Response
+from starlette.responses import StreamingResponse
 
 from app.core.errors import NotFound
 from app.core.schemas import Job, JobKind
-from backend.api.http.context import ID, Backend
+from backend.api.http.context import ID, Backend, Reviewer
+from backend.api.http.events import STREAM, follow
 from backend.api.http.strict import StrictRoute
 from backend.store import JobRow
 
@@ -36,22 +38,31 @@ async def job(id: str, services: Backend) -> Job:
     return (await _listed_job(services, id)).as_job()
 
 
+@router.get("/jobs/{id}/events", response_class=StreamingResponse, responses=STREAM)
+async def events(id: str, services: Backend) -> StreamingResponse:
+    """Server-sent events: the job at every change, until it has ended."""
+    row = await _listed_job(services, id)
+    return follow(services.jobs, [row.key], lambda row: row.as_job().model_dump_json())
+
+
 @router.delete(
     "/jobs/{id}", response_model=None, responses={200: {"model": Job}, 204: {"description": "Deleted"}}
 )
-async def remove(id: str, services: Backend) -> Job | Response:
+async def remove(id: str, services: Backend, reviewer: Reviewer) -> Job | Response:
     """Stops a job that waits or runs (200, the job); deletes one that has ended (204)."""
     row = await _listed_job(services, id)
-    return await stop_or_delete(services, row) or Response(status_code=204)
+    return await stop_or_delete(services, row, reviewer) or Response(status_code=204)
 
 
-async def stop_or_delete(services: Backend, row: JobRow) -> Job | None:
+async def stop_or_delete(services: Backend, row: JobRow, reviewer: str) -> Job | None:
     """The cancelled job, or None when it had ended and is now gone."""
     if not row.active:
         await services.jobs.delete(row.key)
         await services.store.run(services.store.scrub)
+        await services.audit(reviewer, f"{row.kind}.delete", row.key)
         return None
     await services.jobs.cancel(row.key)
+    await services.audit(reviewer, f"{row.kind}.stop", row.key)
     return (await services.jobs.wait(row.key, 5.0)).as_job()
 
 

@@ -13,11 +13,12 @@ from app.core.errors import Busy, Conflict, ModelRejected, NotFound
 from app.core.schemas import Fit, Job, ModelInfo, ModelRequest
 from app.core.settings import MiB
 from backend.api import lookup
-from backend.api.http.context import Backend, Client
+from backend.api.http.context import ADMIN, Backend, Client, Reviewer
 from backend.api.http.errors import from_validation
-from backend.api.http.forms import Upload, display_name, receive
+from backend.api.http.forms import Upload, described, display_name, receive
 from backend.api.http.strict import StrictRoute, loads
-from backend.api.services import ZOO, fetch_key, uploaded
+from backend.api.model_list import ZOO, fetch_key, uploaded
+from backend.jobs.client import Client as JobClient
 from backend.jobs.keys import canonical, job_key
 from backend.jobs.problems import from_problem
 from backend.store import JobRow, ModelRow, runs
@@ -31,26 +32,16 @@ from models.published.recognise import outputs_of, recognise
 router = APIRouter(tags=["models"], route_class=StrictRoute)
 WAIT, AT_ONCE = 10.0, 0.1
 LABELS_BYTES = MiB
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": ModelRequest.model_json_schema()},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["weights"],
-                    "properties": {
-                        "weights": {"type": "string", "format": "binary", "description": "safetensors"},
-                        "architecture": {"type": "string", "description": "a key of the catalogue's `architectures`, `timm:NAME` or `torchvision:NAME`; left out, it is told from the tensors"},
-                        "labels": {"type": "string", "description": "one label per line, a JSON list or object, or a table (CSV), in the order of the outputs; left out: those the file itself names, ImageNet's for 1,000 outputs, else numbers"},
-                        "title": {"type": "string"},
-                    },
-                }
-            }
-        },
-    }
-}  # fmt: skip
+_FORM = described(
+    "weights",
+    what="safetensors",
+    others={"application/json": {"schema": ModelRequest.model_json_schema()}},
+    texts={
+        "architecture": {"type": "string", "description": "a key of the catalogue's `architectures`, `timm:NAME` or `torchvision:NAME`; left out, it is told from the tensors"},
+        "labels": {"type": "string", "description": "one label per line, a JSON list or object, or a table (CSV), in the order of the outputs; left out: those the file itself names, ImageNet's for 1,000 outputs, else numbers"},
+        "title": {"type": "string"},
+    },
+)  # fmt: skip
 
 
 @router.get("/models/{key}")
@@ -72,7 +63,9 @@ async def compatibility(key: str, services: Backend) -> dict[str, Fit]:
     openapi_extra=_FORM,
     responses={201: {"model": ModelInfo}, 200: {"model": ModelInfo}, 202: {"model": Job}},
 )
-async def upload(request: Request, services: Backend, client: Client, wait: bool = True) -> Response:
+async def upload(
+    request: Request, services: Backend, client: Client, reviewer: Reviewer, wait: bool = True
+) -> Response:
     """Weights as safetensors for one of our architectures, checked by a worker before they are listed; or, as
     JSON, the name of a published network whose weights are to be fetched. 202 with the address of the model to come
     where that takes longer, or at once with `wait=false`, so that a page can follow a download from its start."""
@@ -103,6 +96,9 @@ async def upload(request: Request, services: Backend, client: Client, wait: bool
             folder=errand.sent.folder,
         )
     job = await _checked(services, key)
+    if job.error is None:
+        facts = {"weights": row.digest, "architecture": row.architecture}
+        await services.audit(reviewer, "model.upload", row.key, **facts)
     address = {"Location": f"/api/v1/models/{row.key}"}
     if job.active:
         services.describe_later(row.key, key)
@@ -129,14 +125,14 @@ async def _checked(services: Backend, key: str) -> JobRow:
         ) from None
 
 
-async def _fetch(body: bytes, services: Backend, client: str, seconds: float) -> Response:
+async def _fetch(body: bytes, services: Backend, client: JobClient, seconds: float) -> Response:
     """202 with the job while it is being fetched, 201 once it is there, 200 when it was. Raises
     WeightsUnavailable when it cannot be had."""
     try:
         name = ModelRequest.model_validate(loads(body, services.settings.limits.json_depth)).name
     except ValidationError as error:
         raise from_validation(error.errors()) from None
-    job = await services.fetch(name, client)
+    job = await services.models.fetch(name, client)
     fresh = job.fresh
     job = await services.jobs.wait(job.key, seconds)
     if job.error is not None:
@@ -146,20 +142,22 @@ async def _fetch(body: bytes, services: Backend, client: str, seconds: float) ->
     return _answer(ModelInfo(**job.result["info"]), 201 if fresh else 200)
 
 
-@router.delete("/models/{key}", status_code=204)
-async def remove(key: str, services: Backend) -> None:
-    """Only uploaded models can be deleted."""
+@router.delete("/models/{key}", status_code=204, dependencies=[ADMIN])
+async def remove(key: str, services: Backend, reviewer: Reviewer) -> None:
+    """Only uploaded models can be deleted; where people sign in, by an admin."""
     described = await lookup.model(services, key)
     if key.startswith(ZOO) and not described.info.bundled:
         with suppress(NotFound):  # not one of the folder of weights
             await services.jobs.delete(fetch_key(key))
             await services.store.run(runs.forget, services.store, key)
+            await services.audit(reviewer, "model.delete", key, weights=described.info.digest)
             return
     if key not in {row.key for row in await services.store.run(services.store.models)}:
         raise Conflict(f"{described.info.title} came with the program and cannot be deleted.", code="bundled")
     await services.store.run(services.store.delete_model, key)
     await services.store.run(runs.forget, services.store, key)
     await services.jobs.forget([key], kinds=("model", "catalogue", "speed"))
+    await services.audit(reviewer, "model.delete", key, weights=described.info.digest)
 
 
 def _row(file: Upload, sent: Blobs) -> ModelRow:

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Path, Response
+from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
+from app.core.text import spreadsheet_cell
 from app.core.training_results import Recording, RecordingInfo
 from backend.api import recordings
 from backend.api.http.context import Backend, npy
@@ -53,6 +55,17 @@ async def kernels(key: str, epoch: Epoch, services: Backend) -> Response:
 
 
 @router.get(
+    "/recordings/{key}/weights/{epoch}.safetensors",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+async def weights(key: str, epoch: Epoch, services: Backend) -> FileResponse:
+    """The network at an epoch, float16: to be opened as a model of one's own (`POST /models`)."""
+    path = await run_in_threadpool(recordings.checkpoint, services.settings.recordings, key, epoch)
+    return FileResponse(path, media_type="application/octet-stream", filename=f"epoch_{epoch}.safetensors")
+
+
+@router.get(
     "/recordings/{key}/history.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}}
 )
 async def table(key: str, services: Backend) -> Response:
@@ -68,14 +81,9 @@ async def table(key: str, services: Backend) -> Response:
         for layer in row.layers:
             values = layer.model_dump()
             figures = [values[name] for name in LAYER[1:-1]]
-            writer.writerow([*told, _harmless(layer.name), *figures, " ".join(map(str, layer.dead))])
+            writer.writerow([*told, spreadsheet_cell(layer.name), *figures, " ".join(map(str, layer.dead))])
     return Response(
         buffer.getvalue(),
         media_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="history.csv"'},
     )
-
-
-def _harmless(name: str) -> str:
-    """A text that a spreadsheet would run as a formula is quoted."""
-    return f"'{name}" if name[:1] in ("=", "+", "-", "@", "\t", "\r") else name

@@ -14,22 +14,21 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import StreamingResponse
 
 from app.core.errors import NotFound
-from backend.api.http.context import Backend, job_of_kind
-from backend.api.http.events import follow
+from backend.api.http.context import Backend, Reviewer, job_of_kind
+from backend.api.http.events import STREAM, follow
 from backend.api.routes.jobs import stop_or_delete
 from backend.store import JobRow
 
 W = TypeVar("W", bound=BaseModel)
 R = TypeVar("R", bound=BaseModel)
 BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
 class Study(Generic[W, R]):
     """A kind of job and its schemas: as it travels, what was asked, what came out. Adds `GET PATH/{id}`,
     `GET PATH/{id}/events` and `DELETE PATH/{id}` to a router.
 
-    known: adds to the answer of the first what is there while the job runs.
+    known: adds to the answer of the first what is there while the job runs. read: False where the first is written apart.
     """
 
     def __init__(self, kind: str, wire: type[W], request: type[BaseModel], result: type[R]) -> None:
@@ -74,6 +73,7 @@ class Study(Generic[W, R]):
         router: APIRouter,
         path: str,
         known: Callable[[JobRow, Backend, W], Awaitable[W]] | None = None,
+        read: bool = True,
     ) -> None:
         async def state(id: str, services: Backend) -> Any:
             row = await self.row(id, services)
@@ -84,18 +84,19 @@ class Study(Generic[W, R]):
             row = await self.row(id, services)
             return follow(services.jobs, [row.key], lambda row: self.view(row).model_dump_json())
 
-        async def remove(id: str, services: Backend) -> Response:
+        async def remove(id: str, services: Backend, reviewer: Reviewer) -> Response:
             row = await self.row(id, services)
-            if await stop_or_delete(services, row) is None:
+            if await stop_or_delete(services, row, reviewer) is None:
                 return Response(status_code=204)
             return self.answer(await services.jobs.get(row.key), 200)
 
-        router.add_api_route(
-            f"{path}/{{id}}",
-            state,
-            response_model=self.wire,
-            description="State, progress, and the result once it is done.",
-        )
+        if read:
+            router.add_api_route(
+                f"{path}/{{id}}",
+                state,
+                response_model=self.wire,
+                description="State, progress, and the result once it is done.",
+            )
         router.add_api_route(
             f"{path}/{{id}}/events",
             events,

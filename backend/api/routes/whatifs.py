@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.core.errors import BadParameter, JobFailed, NotFound
 from app.core.schemas import Alteration, InputRegion, Region, WhatIf, WhatIfRequest, WhatIfResult
 from backend.api import lookup, regions
-from backend.api.http.context import Backend, Client
+from backend.api.http.context import Address, Backend, Client, Reviewer
 from backend.api.http.errors import from_validation
 from backend.api.http.forms import receive
 from backend.api.http.strict import StrictRoute, loads
@@ -60,11 +60,14 @@ async def what_if(body: WhatIfRequest, services: Backend, client: Client) -> Res
     model.require_modality(source.input.modality)
     model.require_target(body.target)
     regions.check_region(body, await row_of(services, body.input))
+    if body.heard:
+        _check_heard(body, source.input.modality)
     request = body.model_dump(mode="json")
     payload = WhatIfPayload(
         **dict(source),
         alteration={name: request[name] for name in Alteration.model_fields},
         target=body.target,
+        heard=body.heard,
         request=request,
     )
     key = job_key("whatif", request, model.identity)
@@ -75,8 +78,20 @@ async def what_if(body: WhatIfRequest, services: Backend, client: Client) -> Res
     return WHATIFS.answer(row, 202 if row.active else 200)
 
 
+def _check_heard(body: WhatIfRequest, modality: str) -> None:
+    if modality != "audio":
+        raise BadParameter("Only recordings can be heard: leave out `heard`.", field="heard")
+    if body.mode == "replace" or body.filler is not None:
+        raise BadParameter(
+            "A region of the sound itself is kept or erased (mode), and nothing is put in its place.",
+            field="mode" if body.mode == "replace" else "filler",
+        )
+
+
 @router.put("/inputs/{id}/region", openapi_extra=_BODY)
-async def put_region(id: str, request: Request, services: Backend, client: Client) -> InputRegion:
+async def put_region(
+    id: str, request: Request, services: Backend, client: Address, reviewer: Reviewer
+) -> InputRegion:
     """The user's own region of this input, in place of the one before: boxes or a mask as JSON, or a black and white
     picture of the input's size as `mask` of a form. Evaluations and checks count it."""
     row = await row_of(services, id)
@@ -86,6 +101,7 @@ async def put_region(id: str, request: Request, services: Backend, client: Clien
         region = _sent(await request.body(), services.settings.limits.json_depth)
         regions.check_region(region, row)
     await services.store.run(rows.put_region, services.store, row.id, region.model_dump(mode="json"))
+    await services.audit(reviewer, "region.change", row.id, boxes=len(region.boxes or ()))
     return regions.view(row.id, region.model_dump())
 
 
@@ -98,11 +114,12 @@ async def get_region(id: str, services: Backend) -> InputRegion:
 
 
 @router.delete("/inputs/{id}/region", status_code=204)
-async def delete_region(id: str, services: Backend) -> None:
+async def delete_region(id: str, services: Backend, reviewer: Reviewer) -> None:
     row = await row_of(services, id)
     if not await services.store.run(rows.delete_region, services.store, row.id):
         raise NotFound("No region was drawn in this input.", code="no_region")
     await services.store.run(services.store.scrub)
+    await services.audit(reviewer, "region.delete", row.id)
 
 
 def _sent(body: bytes, depth: int) -> Region:
@@ -127,7 +144,7 @@ async def _drawn(request: Request, row: InputRow, services: Backend, client: str
             families=("image",),
         )
         payload = DecodePayload(
-            file=errand.path(file.sha), read_as="auto", limits=services.settings.limits
+            file=errand.path(file.sha), read_as="mask", limits=services.settings.limits
         ).as_json()
         try:
             stored = await services.jobs.errands.run(errand, "decode", payload, client)

@@ -54,13 +54,14 @@ Numbers = dict[str, Any]
 @dataclass
 class Analysis:
     """rows: one per input x layer x concept x class. directions: one per layer x concept. overall: one per
-    layer x concept x class. cosines: per layer `[K, K]`. maps: `(input, layer) -> [K, h, w]`. random_95: per
+    layer x concept x class. table: mean attribution `[layers, concepts]`, float32. cosines: per layer `[K, K]`. maps: `(input, layer) -> [K, h, w]`. random_95: per
     layer and class, what 95 % of pseudo-concepts' means stay below. curves: erasing and insertion of the
     first input, one per layer x concept, for its first class. verdicts: the strongest of each concept.
     n_random: pseudo-concepts drawn, for so many tests."""
 
     n_random: int
     tests: int
+    table: np.ndarray
     rows: list[ConceptRow] = field(default_factory=list)
     directions: list[ConceptDirection] = field(default_factory=list)
     overall: list[ConceptOverall] = field(default_factory=list)
@@ -85,10 +86,10 @@ def analyse(
     tests = (
         len(plan.concepts) * len(plan.layers) * len({target for classes in classes_of for target in classes})
     )
-    analysis = Analysis(draws_for(tests, plan.n_random), tests)
+    table = np.full((len(plan.layers), len(plan.concepts)), np.nan, dtype=np.float32)
+    analysis = Analysis(draws_for(tests, plan.n_random), tests, table)
     rows: list[tuple[Numbers, Evidence]] = []
     overall: list[tuple[Numbers, Evidence]] = []
-    table = np.full((len(plan.layers), len(plan.concepts)), np.nan, dtype=np.float32)
     total = len(plan.layers) * (len(inputs) + 1)
     done = 0
     report(done, total)

@@ -2,7 +2,7 @@
 
 A concept's examples and counter-examples are 140 passes through the network, and are the same on every machine. A
 file per network holds what is left of them: the pooled activations, and the emblems of the directions that every
-analysis draws. It is used only for the network it was made with (see `_identity`) and only by number-for-number the
+analysis draws. It is used only for the network it was made with (see `identity`) and only by number-for-number the
 same question; anything else is computed from the examples as ever. A test computes one of the files anew.
 """
 
@@ -43,7 +43,7 @@ def write(model: Model, numbers: Numbers, folder: Path = FOLDER) -> Path:
     save_file(
         {name: part.detach().cpu().contiguous() for name, part in numbers.items()},
         path,
-        {"form": str(FORM), "network": _identity(model)},
+        {"form": str(FORM), "network": identity(model)},
     )
     return path
 
@@ -57,7 +57,7 @@ def _read(model: Model) -> Numbers:
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
-            if about.get("form") != str(FORM) or about.get("network") != _identity(model):
+            if about.get("form") != str(FORM) or about.get("network") != identity(model):
                 return {}
             return {name: file.get_tensor(name).to(model.device) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError):
@@ -65,7 +65,7 @@ def _read(model: Model) -> Numbers:
 
 
 @torch.no_grad()
-def _identity(model: Model) -> str:
+def identity(model: Model) -> str:
     """Digest of weights, modules, their settings and the preprocessing; the same for every version of Python and
     torch. A network with hooks or functions of its own is another one."""
     modules = [

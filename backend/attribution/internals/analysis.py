@@ -3,10 +3,9 @@ what is known so far after each."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,6 +38,7 @@ from backend.attribution.internals.importance import (
 from backend.attribution.internals.layer_store import read_layers, remember
 from backend.attribution.internals.pooled import FEWEST, Pooled, check_layer, few_inputs, pooled
 from backend.attribution.internals.rankings import STEPS, agreement, captum_rankings
+from backend.attribution.internals.stages import Stages
 from backend.attribution.internals.tuning import Convolution, convolution_of, tuning
 from backend.attribution.network.cache import steady
 from backend.attribution.types import Progress, silent
@@ -107,7 +107,7 @@ class _Analysis:
         self.explained = max(2, min(CAPTUM_INPUTS, int(CAPTUM_WORK // max(1, 6 * STEPS * whole))))
         n = min(self.inputs, len(self.chosen))
         curve = (2 + DRAWS) * len(steps_of(filters))
-        self.work = _Work(
+        self.work = Stages(
             report,
             {
                 "pooled": len(self.chosen) * whole,
@@ -301,39 +301,6 @@ class _Measured:
             )
             for row, members in enumerate(self.together)
         ]
-
-
-@dataclass
-class _Work:
-    """Progress in multiplications, and the table so far."""
-
-    report: Progress
-    parts: dict[str, float]
-    table: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    _drawn: float = 0.0
-
-    def tell(self, part: str, share: float) -> None:
-        before = 0.0
-        for name, work in self.parts.items():
-            if name == part:
-                break
-            before += work
-        total = sum(self.parts.values())
-        done = (before + min(1.0, share) * self.parts[part]) / total
-        self.report(math.floor(1000 * done), 1000, self.table if self.table.size else None)
-
-    def correlated(self, matrix: np.ndarray) -> None:
-        if not self.table.size:
-            self.table = np.full((len(matrix), len(matrix) + 2), np.nan, np.float32)
-        self.table[:, :-2] = matrix
-
-    def due(self) -> bool:
-        """Whether the table is old enough to be brought up to date."""
-        now = time.monotonic()
-        if now - self._drawn < 0.2:
-            return False
-        self._drawn = now
-        return True
 
 
 def _filters(

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,18 +97,22 @@ class Calibration:
         """All of them, `[N, C, H, W]` on the network's device."""
         return torch.cat(list(self.batches())) if self._x is None else self._x.to(self._model.device)
 
-    def batches(self, size: int = 16) -> Iterator[Tensor]:
-        """`[n, C, H, W]` with n <= size, in order, on the network's device."""
-        if self._x is None and 4 * self.count * math.prod(self._model.input.shape) <= HELD_BYTES:
+    def batches(self, size: int = 16, start: int = 0) -> Iterator[Tensor]:
+        """`[n, C, H, W]` with n <= size, in order from the row `start` on, on the network's device."""
+        if (
+            not start
+            and self._x is None
+            and 4 * self.count * math.prod(self._model.input.shape) <= HELD_BYTES
+        ):
             parts = []
-            for start in range(0, self.count, size):
-                parts.append(self._prepared(range(start, min(start + size, self.count))))
+            for first in range(0, self.count, size):
+                parts.append(self._prepared(range(first, min(first + size, self.count))))
                 yield parts[-1].to(self._model.device)
             self._x = torch.cat(parts)
             return
-        for start in range(0, self.count, size):
-            rows = range(start, min(start + size, self.count))
-            part = self._prepared(rows) if self._x is None else self._x[start : rows.stop]
+        for first in range(start, self.count, size):
+            rows = range(first, min(first + size, self.count))
+            part = self._prepared(rows) if self._x is None else self._x[first : rows.stop]
             yield part.to(self._model.device)
 
     def prepared(self, number: int) -> Prepared | None:
@@ -176,14 +181,16 @@ def _sounds(model: Model) -> Calibration:
     ]
     title = f"{count} generated coughs"
     if not alone:
-        others = _other_sounds()
+        others = [f"{kind.title.lower()} {i + 1}" for kind in _other_kinds() for i in range(_each())]
         items += [Item(name, name, partial(_other_sound, i)) for i, name in enumerate(others)]
         title += f" and {len(others)} other generated sounds"
     return Calibration(model, title, items, _digest("sounds", alone, count), ours=True)
 
 
 def _drawn(model: Model) -> Calibration:
-    _, labels = _drawings(DRAWN)
+    from models.synthetic.shapes import labels_of
+
+    labels = labels_of(DRAWN, SEED)
     items = [
         Item(f"picture {i + 1}", f"picture {i + 1}", partial(_drawing, i, DRAWN), label=int(labels[i]))
         for i in range(DRAWN)
@@ -194,10 +201,10 @@ def _drawn(model: Model) -> Calibration:
 def _photographs(model: Model) -> Calibration:
     items = [
         Item(f"{name}{', ' if words else ''}{words}", name, partial(_view, number, view), held_out=sample)
-        for number, (name, _, sample) in enumerate(_photos())
+        for number, (name, sample) in enumerate(_photo_names())
         for view, words in enumerate(_view_words())
     ]
-    title = f"{len(_photos())} photographs, each in {len(_view_words())} views"
+    title = f"{len(_photo_names())} photographs, each in {len(_view_words())} views"
     return Calibration(model, title, items, _digest("photographs", len(items)), ours=True)
 
 
@@ -276,59 +283,64 @@ def _cough(number: int) -> tuple[np.ndarray, int]:
     return item.waveform, item.rate
 
 
-@lru_cache
-def _other_sounds() -> dict[str, np.ndarray]:
-    """Tones, hums, hisses, clicks and empty rooms by name."""
+def _other_kinds() -> list[Any]:
+    """Tones, hums, hisses, clicks and empty rooms."""
     from models.synthetic.concepts import CONCEPTS, COUNTER_EXAMPLES
 
-    kinds = [kind for kind in CONCEPTS.values() if kind.modality == "audio"] + [COUNTER_EXAMPLES["audio"]]
-    each = OTHER_SOUNDS // len(kinds)
-    return {
-        f"{kind.title.lower()} {number + 1}": sound
-        for kind in kinds
-        for number, sound in enumerate(kind.make(each, SEED))
-    }
+    return [kind for kind in CONCEPTS.values() if kind.modality == "audio"] + [COUNTER_EXAMPLES["audio"]]
+
+
+def _each() -> int:
+    """Sounds of each kind."""
+    return OTHER_SOUNDS // len(_other_kinds())
+
+
+@lru_cache
+def _other_sounds() -> list[np.ndarray]:
+    return [sound for kind in _other_kinds() for sound in kind.make(_each(), SEED)]
 
 
 def _other_sound(number: int) -> tuple[np.ndarray, int]:
     from models.synthetic.concepts import RATE
 
-    return list(_other_sounds().values())[number], RATE
+    return _other_sounds()[number], RATE
 
 
 @lru_cache
-def _drawings(count: int) -> tuple[np.ndarray, np.ndarray]:
+def _drawings(count: int) -> np.ndarray:
     from models.synthetic.shapes import generate
 
-    shapes = generate(count, SEED, "random")
-    return shapes.images, shapes.labels
+    return generate(count, SEED, "random").images
 
 
 def _drawing(number: int, count: int) -> np.ndarray:
-    return np.asarray(_drawings(count)[0][number])
+    return np.asarray(_drawings(count)[number])
 
 
 @lru_cache
-def _photos() -> tuple[tuple[str, np.ndarray, bool], ...]:
-    """Name, pixels, and whether it is one of the samples that the page offers."""
+def _photo_names() -> tuple[tuple[str, bool], ...]:
+    """Name, and whether it is one of the samples that the page offers."""
+    from models.photographs import credit_rows
+
+    bundled = [(row["file"].rpartition(".")[0].replace("_", " "), False) for row in credit_rows()]
+    samples = [(path.stem.removeprefix("photo_").replace("_", " "), True) for path in _sample_photos()]
+    return (*bundled, *samples)
+
+
+@lru_cache
+def _photos() -> tuple[np.ndarray, ...]:
+    """Pixels, in the order of the names."""
     from PIL import Image
 
-    from models.photographs import credit_rows, photographs
-    from models.samples.photos import FOLDER as SAMPLES
+    from models.photographs import photographs
 
-    bundled = [
-        (row["file"].rpartition(".")[0].replace("_", " "), photograph, False)
-        for row, photograph in zip(credit_rows(), photographs(), strict=True)
-    ]
-    samples = [
-        (
-            path.stem.removeprefix("photo_").replace("_", " "),
-            np.asarray(Image.open(path).convert("RGB")),
-            True,
-        )
-        for path in sorted(SAMPLES.glob("photo_*.jpg"))
-    ]
-    return (*bundled, *samples)
+    return (*photographs(), *(np.asarray(Image.open(path).convert("RGB")) for path in _sample_photos()))
+
+
+def _sample_photos() -> list[Path]:
+    from models.samples.photos import FOLDER
+
+    return sorted(FOLDER.glob("photo_*.jpg"))
 
 
 def _view_words() -> list[str]:
@@ -338,7 +350,7 @@ def _view_words() -> list[str]:
 
 def _view(number: int, view: int) -> np.ndarray:
     """Whole or one of the parts, as it is or mirrored."""
-    name, photograph, _ = _photos()[number]
+    name, photograph = _photo_names()[number][0], _photos()[number]
     part, mirrored = divmod(view, 2)
     if part:
         rng = np.random.default_rng([SEED, part, zlib.crc32(name.encode())])

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backend.attribution.internals.linear_head import Head
 from backend.attribution.internals.passes import Reading, as_logits, means, reading_z
-from backend.attribution.internals.readable import Head
 from models.model import Model
 
 STRONGEST = 12

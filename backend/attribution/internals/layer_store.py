@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.core.errors import Incompatible
+from backend.attribution.internals import shipped
 from backend.attribution.internals.files import Files
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from models.model import Model
 
 IN_MEMORY = 32
+KIND = "layers"
 
 FILES = Files(2**29)
 keep_in = FILES.keep_in
@@ -59,7 +61,8 @@ def known_layer(model: Model, layer: str, calibration: Calibration) -> KnownLaye
 
     def make() -> KnownLayer:
         path = FILES.path(model, calibration)
-        known = _read(path, layer) if path is not None else None
+        files = (shipped.file(model, calibration, KIND), path)
+        known = next((part for file in files if file is not None and (part := _read(file, layer))), None)
         if known is None:
             chosen = inputs_of(calibration, work_of(model))
             seen = pooled(model, layer, chosen, others=read_layers(model))
@@ -77,6 +80,58 @@ def remember(model: Model, calibration: Calibration, rows: tuple[int, ...], seen
     path = FILES.path(model, calibration)
     if path is not None and not path.exists():
         _write(path, _parts(seen, rows))
+
+
+class Totals:
+    """The same from a pass that is made for another reason, over the inputs that `internals` looks at."""
+
+    def __init__(self, model: Model, calibration: Calibration) -> None:
+        from backend.attribution.concepts.work import work_of
+        from backend.attribution.internals.choice import inputs_of
+
+        self.rows = inputs_of(calibration, work_of(model)).rows
+        self.sums: dict[str, Tensor] = {}
+        self.runs: dict[str, int] = {}
+        self.limits = (float("inf"), float("-inf"))
+        self.batches = 0
+        self._among: list[int] = []
+
+    def next(self, first: int, x: Tensor) -> None:
+        """A batch begins, at this row of the calibration set."""
+        wanted = set(self.rows)
+        self._among = [place for place in range(len(x)) if first + place in wanted]
+        self.batches += 1
+        if self._among:
+            part = x[self._among]
+            self.limits = (min(self.limits[0], float(part.min())), max(self.limits[1], float(part.max())))
+
+    def take(self, name: str, maps: Tensor) -> None:
+        import torch
+
+        self.runs[name] = self.runs.get(name, 0) + 1
+        if self._among:
+            part = maps if len(self._among) == len(maps) else maps[self._among]
+            added = part.sum(0, dtype=torch.float64)
+            self.sums[name] = self.sums[name] + added if name in self.sums else added
+
+    def parts(self, pooled: Mapping[str, Tensor]) -> dict[str, KnownLayer]:
+        """pooled: spatial means of every layer over all calibration inputs `[N, C]`. Layers that run once per pass."""
+        import torch
+
+        rows, limits = torch.tensor(self.rows), torch.tensor(self.limits)
+        parts = {}
+        for name, total in self.sums.items():
+            if self.runs[name] == self.batches:
+                means = pooled[name][rows]
+                mean_map = (total / len(rows)).float().cpu()
+                parts[name] = KnownLayer(mean_map, means.amax(0).float(), rows[means.argmax(0)], limits)
+        return parts
+
+
+def keep(model: Model, calibration: Calibration, parts: Mapping[str, KnownLayer]) -> None:
+    path = FILES.path(model, calibration)
+    if path is not None and parts:
+        _write(path, parts)
 
 
 def _parts(seen: Pooled, rows: tuple[int, ...]) -> dict[str, KnownLayer]:
@@ -97,12 +152,18 @@ def _parts(seen: Pooled, rows: tuple[int, ...]) -> dict[str, KnownLayer]:
 
 
 def _write(path: Path, parts: Mapping[str, KnownLayer]) -> None:
-    tensors = {
-        f"{field}/{name}": getattr(part, field)
+    FILES.write(path, written(parts))
+
+
+def written(parts: Mapping[str, KnownLayer], *, half: bool = False) -> dict[str, Tensor]:
+    """The tensors of a file. half: mean maps in float16, to a thousandth."""
+    return {
+        f"{field}/{name}": getattr(part, field).half()
+        if half and field == "mean_map"
+        else getattr(part, field)
         for name, part in parts.items()
         for field in KnownLayer.__dataclass_fields__
     }
-    FILES.write(path, tensors)
 
 
 def _read(path: Path, layer: str) -> KnownLayer | None:
@@ -117,4 +178,4 @@ def _read(path: Path, layer: str) -> KnownLayer | None:
             fields = {field: file.get_tensor(f"{field}/{layer}") for field in KnownLayer.__dataclass_fields__}
     except (OSError, SafetensorError):
         return None
-    return KnownLayer(**fields)
+    return KnownLayer(**{**fields, "mean_map": fields["mean_map"].float()})

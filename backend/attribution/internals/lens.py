@@ -19,35 +19,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
 from backend.attribution.explain import check_input, pristine, resolve_target
+from backend.attribution.internals import lens_quality as quality
 from backend.attribution.internals.answers import divergence, log_probabilities
 from backend.attribution.internals.calibration import Calibration, calibration_of
+from backend.attribution.internals.linear_head import Head, head_of, no_linear_head
 from backend.attribution.internals.passes import Reading, cells, read
-from backend.attribution.internals.readable import Head, Read, head_of, no_linear_head, readable_layers
+from backend.attribution.internals.readable import Read, readable_layers
 from backend.attribution.internals.ridge import fit_ridge
 from backend.attribution.network.cache import steady
 from backend.attribution.types import Progress, silent
 from models.model import Model
 from models.spec import Layer
 
+if TYPE_CHECKING:
+    from backend.attribution.internals.layer_store import Totals
+
 BATCH = 8
-WIDEST = 100.0
-"""Temperatures are looked for from 1/100 to 100 times the model's own."""
-CLEARLY = 2.0
-"""Standard errors above the majority rate from which a layer is trusted."""
-ONE_ANSWER = 0.95
-"""Majority rate from which agreement can tell nothing: there R2 decides."""
 EXACT = 1e-4
 """Most by which the head may miss the model's logits on a calibration input, relative to the largest (or 1)."""
-EXPLAINS = 0.5
-"""R2 from which a layer is trusted there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,29 +204,57 @@ def fit_lens(
     """
     if grid not in (1, 2):
         raise BadParameter("The grid must be 1 (whole maps) or 2 (quarters).", field="grid")
-    chosen = calibration_of(model, calibration)
+    return fit_going_on(model, calibration_of(model, calibration), Begun(), grid=grid, report=report)
+
+
+@dataclass(eq=False)
+class Begun:
+    """What a fit has read of its calibration inputs, in their order; one that is stopped can go on from there. totals:
+    what else is gathered in the same pass."""
+
+    parts: list[Reading] = field(default_factory=list)
+    totals: Totals | None = None
+
+    @property
+    def done(self) -> int:
+        return sum(len(part.z) for part in self.parts)
+
+    def whole(self) -> Reading:
+        first = self.parts[0]
+        pooled = {name: torch.cat([part.pooled[name] for part in self.parts]) for name in first.pooled}
+        z, logits = (torch.cat([getattr(part, name) for part in self.parts]) for name in ("z", "logits"))
+        return Reading(pooled, z, logits, {})
+
+
+def fit_going_on(
+    model: Model, calibration: Calibration, begun: Begun, *, grid: int = 1, report: Progress = silent
+) -> Lens:
+    """As `fit_lens`; `begun` grows as inputs are read."""
     with steady(model), pristine(model):
         head, listed = head_of(model), readable_layers(model)
         names = [part.name for part in listed if part.reason is None]
-        reading = _read_all(model, head, names, chosen, grid, report)
-        return _fitted(model, head, listed, reading, chosen, grid, report)
+        reading = _read_all(model, head, names, calibration, begun, grid, report)
+        return _fitted(model, head, listed, reading, calibration, grid, report)
 
 
 def _read_all(
-    model: Model, head: Head, names: list[str], calibration: Calibration, grid: int, report: Progress
+    model: Model,
+    head: Head,
+    names: list[str],
+    calibration: Calibration,
+    begun: Begun,
+    grid: int,
+    report: Progress,
 ) -> Reading:
     """Every calibration input, in batches. Raises Incompatible for numbers that are not finite."""
-    parts: list[Reading] = []
-    done = 0
-    for x in calibration.batches(BATCH):
-        parts.append(read(model, head, names, x, grid))
-        done += len(x)
-        report(done, calibration.count)
-    pooled = {name: torch.cat([part.pooled[name] for part in parts]) for name in names}
-    whole = Reading(
-        pooled, torch.cat([part.z for part in parts]), torch.cat([part.logits for part in parts]), {}
-    )
-    for name, values in (*pooled.items(), (head.name, whole.z), ("the answer", whole.logits)):
+    totals = begun.totals
+    for x in calibration.batches(BATCH, begun.done):
+        if totals is not None:
+            totals.next(begun.done, x)
+        begun.parts.append(read(model, head, names, x, grid, seen=None if totals is None else totals.take))
+        report(begun.done, calibration.count)
+    whole = begun.whole()
+    for name, values in (*whole.pooled.items(), (head.name, whole.z), ("the answer", whole.logits)):
         bad = int((~torch.isfinite(values)).any(1).sum())
         if bad:
             raise Incompatible(
@@ -267,10 +292,10 @@ def _fitted(
     for part in (part for part in listed if part.reason is None):
         report(calibration.count, calibration.count)  # may be stopped between two layers
         pooled = reading.pooled[part.name].double()
-        mean, scale = standard(pooled[~held_out])
+        mean, scale = quality.standard(pooled[~held_out])
         g = (pooled - mean) * scale
-        fit = fit_ridge(g[~held_out], reading.z.double()[~held_out], _folds(calibration))
-        r2 = explained(reading.z.double()[held_out], g[held_out] @ fit.weight.T + fit.bias)
+        fit = fit_ridge(g[~held_out], reading.z.double()[~held_out], quality.folds(calibration))
+        r2 = quality.explained(reading.z.double()[held_out], g[held_out] @ fit.weight.T + fit.bias)
         direct, constant = weight @ fit.weight, weight @ fit.bias + bias
         logits = g[held_out] @ direct.float().double().T + constant
         agreement = float((logits.argmax(1) == classes).double().mean())
@@ -283,14 +308,14 @@ def _fitted(
                 direct.float(),
                 constant,
                 fit.penalty,
-                best_temperature(logits, wanted, model),
+                quality.best_temperature(logits, wanted, model),
                 r2,
                 agreement,
-                _trusted(agreement, majority, r2, sources),
-                _direct(pooled[held_out], weight, bias, classes)
-                if matching(head, part.layer, grid)
+                quality.trusted(agreement, majority, r2, sources),
+                quality.direct_agreement(pooled[held_out], weight, bias, classes)
+                if quality.matching(head, part.layer, grid)
                 else None,
-                _probe(g, calibration, len(model.labels)),
+                quality.probe(g, calibration, len(model.labels)),
             )
         )
     return Lens(
@@ -300,75 +325,8 @@ def _fitted(
         int(held_out.sum()),
         grid,
         majority,
-        _accuracy(classes, calibration),
+        quality.accuracy(classes, calibration),
         tuple(layers),
         tuple(listed),
         head.note,
     )
-
-
-def standard(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and one over the deviation of each column `[N, F]`; 0 for a column that does not change (a dead filter)."""
-    mean, deviation = values.mean(0), values.std(0, correction=0)
-    changes = deviation > 1e-7 * values.abs().amax(0).clamp_min(1e-30)
-    return mean, torch.where(changes, 1 / deviation.where(changes, torch.ones_like(deviation)), 0.0)
-
-
-def explained(actual: Tensor, predicted: Tensor) -> float:
-    """R2 over all columns together `[N, D]`: the share of the squared distance from the mean that is explained. NaN
-    where nothing changes."""
-    total = float((actual - actual.mean(0)).square().sum())
-    return 1 - float((actual - predicted).square().sum()) / total if total > 0 else float("nan")
-
-
-def best_temperature(logits: Tensor, wanted: Tensor, model: Model) -> float:
-    """The temperature whose probabilities are nearest to the model's: smallest mean KL. wanted: log probabilities."""
-    own = model.spec.temperature
-
-    def distance(log_temperature: float) -> float:
-        scaled = logits / float(np.exp(log_temperature))
-        return float(divergence(wanted, log_probabilities(scaled, model.independent)).mean())
-
-    reach = (np.log(own / WIDEST), np.log(own * WIDEST))
-    found = minimize_scalar(distance, bounds=reach, method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
-
-
-def matching(head: Head, layer: Layer, grid: int) -> bool:
-    """Whether the layer's pooled maps may stand in for z."""
-    return grid == 1 and head.number is not None and head.weight.shape[1] == layer.shape[0]
-
-
-def _direct(pooled: Tensor, weight: Tensor, bias: Tensor, classes: Tensor) -> float:
-    return float(((pooled @ weight.T + bias).argmax(1) == classes).double().mean())
-
-
-def _probe(g: Tensor, calibration: Calibration, classes: int) -> float | None:
-    """Held-out accuracy of the likeliest of one ridge per class, on the labels."""
-    if calibration.labels is None:
-        return None
-    labels, out = torch.tensor(calibration.labels), torch.from_numpy(calibration.held_out)
-    wanted = torch.nn.functional.one_hot(labels, classes).double()
-    fit = fit_ridge(g[~out], wanted[~out], _folds(calibration))
-    return float(((g[out] @ fit.weight.T + fit.bias).argmax(1) == labels[out]).double().mean())
-
-
-def _accuracy(classes: Tensor, calibration: Calibration) -> float | None:
-    if calibration.labels is None:
-        return None
-    labels = torch.tensor(calibration.labels)[torch.from_numpy(calibration.held_out)]
-    return float((classes == labels).double().mean())
-
-
-def _folds(calibration: Calibration) -> np.ndarray:
-    """A number 0 to 4 for each fitted input, the same for all views of a source."""
-    sources = [s for s, out in zip(calibration.sources, calibration.held_out, strict=True) if not out]
-    numbers = {source: place % 5 for place, source in enumerate(sorted(set(sources)))}
-    return np.array([numbers[source] for source in sources])
-
-
-def _trusted(agreement: float, majority: float, r2: float, sources: int) -> bool:
-    """Clearly above what naming the most frequent class would reach; where that is nearly always right, by R2."""
-    if majority >= ONE_ANSWER:
-        return bool(r2 >= EXPLAINS)
-    return agreement >= majority + CLEARLY * float(np.sqrt(majority * (1 - majority) / sources))

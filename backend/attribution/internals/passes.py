@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from backend.attribution.internals.readable import Head, Products
+from backend.attribution.internals.linear_head import Head, Products
 from models.model import Model
 
 
@@ -28,15 +28,24 @@ class Reading:
 
 @torch.no_grad()
 def read(
-    model: Model, head: Head, names: Sequence[str], x: Tensor, grid: int = 1, *, maps: bool = False
+    model: Model,
+    head: Head,
+    names: Sequence[str],
+    x: Tensor,
+    grid: int = 1,
+    *,
+    maps: bool = False,
+    seen: Callable[[str, Tensor], None] | None = None,
 ) -> Reading:
-    """x `[N, C, H, W]`. Of a module that runs several times its last run is read."""
+    """x `[N, C, H, W]`. Of a module that runs several times its last run is read. seen: shown the maps of every run."""
     pooled: dict[str, Tensor] = {}
     whole: dict[str, Tensor] = {}
 
     def hook(name: str) -> Callable[..., None]:
         def see(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             pooled[name] = means(output, grid).cpu()
+            if seen is not None:
+                seen(name, output.detach())
             if maps:
                 whole[name] = output.detach().clone().cpu()
 

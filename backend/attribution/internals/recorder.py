@@ -38,12 +38,11 @@ from backend.attribution.internals.history import (
     layers_read,
     read_layers,
 )
+from backend.attribution.internals.recorded_inputs import MOST, check_labels, gathered
 from backend.attribution.network.randomness import undisturbed
 from models.model import Model
 
 HISTORY = "history.json"
-MOST = 1000
-"""Calibration inputs: every epoch is measured on all of them."""
 AT_ONCE = 0.5
 """Seconds that comparing all epochs with the last may take at every epoch."""
 
@@ -80,7 +79,7 @@ class Recorder(TrainingCallbacks):
         self.folder = _free(Path(folder), replace)
         self._compared = self._comparing = 0.0
         with _aside():
-            inputs, truth = _gathered(calibration)
+            inputs, truth = gathered(calibration)
             self._copy = _copied(self.network, like, inputs, labels)
             self._calibration = calibration_of(like or self._copy, inputs)
             if self._calibration.count > MOST:
@@ -90,6 +89,7 @@ class Recorder(TrainingCallbacks):
                 )
             if truth is None and self._calibration.labels is not None:
                 truth = torch.tensor(self._calibration.labels)
+            check_labels(truth, len(self._copy.labels))
             layers = layers_read(self._copy)
             held_out = np.flatnonzero(self._calibration.held_out).tolist()
             self._measured = Measured(self._calibration.x, held_out, truth, [layer.name for layer in layers])
@@ -133,9 +133,15 @@ class Recorder(TrainingCallbacks):
             self._record(0, None, None)
 
     def epoch(self, loss: Any = None, accuracy: Any = None, number: int | None = None) -> None:
-        """One more epoch is done. loss, accuracy: numbers that the training says of it; without an accuracy that of the
-        held-out calibration inputs is measured, where they have labels. number: None counts on."""
+        """One more epoch is done. loss, accuracy: numbers that the training says of it, the accuracy a share from 0 to 1;
+        without one that of the held-out calibration inputs is measured, where they have labels. number: None counts on."""
         last = self._measured.rows[-1].epoch if self._measured.rows else 0
+        told = _number(accuracy)
+        if told is not None and not 0 <= told <= 1:
+            warnings.warn(
+                "The accuracy must be a share from 0 to 1 and is left out of the recording.", stacklevel=2
+            )
+            accuracy = None
         if accuracy is not None and self._history.accuracy_of != "training":
             self._measured.leave_accuracy()
             self._change(accuracy_of="training")
@@ -274,44 +280,6 @@ def _aside() -> Iterator[None]:
             random.setstate(python)
 
 
-def _gathered(calibration: Any) -> tuple[Any, Tensor | None]:
-    """What `calibration_of` takes, and labels `[n]` or None. Raises BadParameter."""
-    if calibration is None or isinstance(calibration, Tensor | Calibration):
-        return calibration, None
-    parts = [calibration] if _is_pair(calibration) else calibration
-    batches: list[Tensor] = []
-    truths: list[Tensor] = []
-    try:
-        for part in parts:
-            x, y = part if isinstance(part, tuple | list) else (part, None)
-            batches.append(torch.as_tensor(x).detach().cpu().float())
-            truths += [] if y is None else [torch.as_tensor(y).detach().cpu().reshape(-1).long()]
-            if sum(map(len, batches)) >= MOST:
-                break
-        x, y = torch.cat(batches), torch.cat(truths) if truths else None
-    except (TypeError, ValueError, RuntimeError):
-        raise BadParameter(
-            "The calibration inputs must be a tensor [N, C, H, W], a pair of inputs and labels, or a loader of either.",
-            field="calibration",
-        ) from None
-    if y is not None and len(y) != len(x):
-        raise BadParameter(
-            f"There are {len(x)} calibration inputs and {len(y)} labels; give one label per input.",
-            field="calibration",
-        )
-    if _is_pair(calibration):
-        return x, y
-    return x[:MOST], None if y is None else y[:MOST]
-
-
-def _is_pair(calibration: Any) -> bool:
-    """Inputs and labels; not a list of batches."""
-    if not isinstance(calibration, tuple | list) or len(calibration) != 2:
-        return False
-    x, y = calibration
-    return isinstance(x, Tensor) and not (isinstance(y, Tensor) and y.ndim > 1)
-
-
 def _copied(network: Any, like: Model | None, inputs: Any, labels: Sequence[str] | None) -> Model:
     """A copy to measure on. Raises BadParameter, ModelRejected."""
     if not isinstance(network, nn.Module):
@@ -329,12 +297,23 @@ def _copied(network: Any, like: Model | None, inputs: Any, labels: Sequence[str]
     own = next((p.device for p in copied.parameters()), torch.device("cpu"))
     device = x.device if isinstance(inputs, Calibration) else own  # where its inputs will be
     copied = copied.to(device)
-    names = tuple(labels or ())
-    if not names:
-        with torch.no_grad():
-            out = copied(x[:1].float().to(device))
-        names = tuple(f"class {i}" for i in range(out.shape[-1])) if isinstance(out, Tensor) else ("",)
+    names = tuple(labels or _class_names(copied, x[:1].float().to(device)))
     return models.wrap(copied, names, models.ArrayInput(size=tuple(x.shape[1:])), device=device)
+
+
+@torch.no_grad()
+def _class_names(network: nn.Module, x: Tensor) -> tuple[str, ...]:
+    """One for each output; a single logit stands for two classes. Raises BadParameter."""
+    try:
+        out = network(x)
+    except Exception as error:  # somebody's own network
+        raise BadParameter(
+            f"The network cannot take these calibration inputs, [{', '.join(map(str, x.shape[1:]))}] each; give them as the "
+            "network is trained on them.",
+            field="calibration",
+        ) from error
+    count = out.shape[-1] if isinstance(out, Tensor) and out.ndim else 1
+    return tuple(f"class {i}" for i in range(max(count, 2)))
 
 
 def _without_hooks(module: nn.Module) -> nn.Module:
@@ -356,6 +335,13 @@ def _without_hooks(module: nn.Module) -> nn.Module:
 
 def _take_over(own: nn.Module, network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """The weights of the checkpoint, and the buffers that no checkpoint holds."""
+    shapes = {name: value.shape for name, value in own.state_dict().items()}
+    if shapes != {name: value.shape for name, value in state.items()}:
+        raise BadParameter(
+            "The network has other layers than when the recording began, so this epoch cannot be measured; record what it is "
+            "now in another folder.",
+            field="model",
+        )
     own.load_state_dict(
         {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     )

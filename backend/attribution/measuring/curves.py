@@ -10,19 +10,21 @@ input long before any map does, so that every smooth map looks bad beside them.)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from backend.attribution.measuring.order import ranks
+from backend.attribution.measuring.sweep import Sweep
 from models.model import Model
 
 SHARES = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0])
 SAID = 0.1
 """Share that the sentence speaks of."""
 RANDOM = 20
-BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,39 +55,22 @@ class Curves:
 
 
 def curves(model: Model, x: Tensor, values: np.ndarray, target: int, seed: int = 0) -> Curves:
-    """values: `[H, W]`, larger speaks more for the class. x: `[1, C, H, W]`."""
+    """values: `[H, W]`, larger speaks more for the class. x: `[1, C, H, W]`. Raises Unmeasured for a map whose cells are all
+    alike."""
     rng = np.random.default_rng(seed)
-    noise = rng.permutation(values.size).reshape(values.shape)  # in place of ties
     orders = [values]
     for _ in range(RANDOM):
         by = [int(rng.integers(0, side)) for side in values.shape]
         orders.append(np.roll(values, by, axis=(0, 1)))
-    inner = SHARES[1:-1]
-    removed = [_strongest(order, noise, share) for order in orders for share in inner]
-    kept = [~_strongest(values, noise, share) for share in inner]
-    whole, none = np.zeros(values.shape, bool), np.ones(values.shape, bool)
-    scores = probabilities(model, x, np.stack([whole, none, *kept, *removed]), target)
-    first, last, count = scores[0], scores[1], len(inner)
-    inserted = np.r_[last, scores[2 : 2 + count], first]
-    deleted = scores[2 + count :].reshape(len(orders), count)
-    deleted = np.c_[np.full(len(orders), first), deleted, np.full(len(orders), last)]
-    low, high = np.percentile(deleted[1:], [5, 95], axis=0)
-    return Curves(SHARES, deleted[0], inserted, low, high, model.input.baselines[0])
+    places = torch.from_numpy(np.stack([ranks(order, rng) for order in orders]))
+    counts = torch.from_numpy(np.rint(SHARES * values.size).astype(np.int64))[:, None, None]
 
+    def shown() -> Iterator[Tensor]:
+        yield places[0] < counts
+        for order in places:
+            yield order >= counts
 
-def probabilities(model: Model, x: Tensor, removed: np.ndarray, target: int) -> np.ndarray:
-    """float64 `[n]`: of the class, with the cells of each mask replaced. removed: bool `[n, H, W]`."""
-    baseline = model.input.baseline(x)
-    parts = []
-    for start in range(0, len(removed), BATCH):
-        gone = torch.from_numpy(removed[start : start + BATCH])[:, None].to(x.device)
-        parts.append(model.predict(torch.where(gone, baseline, x))[:, target].double().cpu().numpy())
-    return np.concatenate(parts)
-
-
-def _strongest(values: np.ndarray, noise: np.ndarray, share: float) -> np.ndarray:
-    """bool `[H, W]`: the largest values, ties broken by chance."""
-    order = np.lexsort((noise.ravel(), -values.ravel()))
-    mask = np.zeros(values.size, bool)
-    mask[order[: round(share * values.size)]] = True
-    return mask.reshape(values.shape)
+    kind = model.input.baselines[0]
+    scores = Sweep.of(model, x, target).removed(kind, shown).probability.reshape(-1, len(SHARES))
+    low, high = np.percentile(scores[2:], [5, 95], axis=0)
+    return Curves(SHARES, scores[1], scores[0], low, high, kind)

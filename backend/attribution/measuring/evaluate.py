@@ -11,7 +11,15 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from app.core.errors import BadParameter, Incompatible
-from backend.attribution.explain import bad_parameter, check_input, check_target, pristine, resolve_target
+from backend.attribution.explain import (
+    bad_parameter,
+    check_input,
+    check_seed,
+    check_target,
+    plain_numbers,
+    pristine,
+    resolve_target,
+)
 from backend.attribution.measuring.again import Again
 from backend.attribution.measuring.reasons import Unmeasured
 from backend.attribution.measuring.registry import METRICS
@@ -63,7 +71,8 @@ def evaluate_all(
     metrics: keys; None takes those that are on by default. params: by key. Raises NotFound, BadParameter.
     """
     chosen = [METRICS[key] for key in (metrics if metrics is not None else defaults())]
-    _check_seed(seed)
+    seed = check_seed(seed)
+    _check_result(result)
     with steady(model), pristine(model):
         resolved = {m.key: resolve_params(m, model, dict((params or {}).get(m.key, {}))) for m in chosen}
         x = check_input(model, x)
@@ -98,7 +107,7 @@ def defaults() -> list[str]:
 def resolve_params(metric: Metric[Any], model: Model, params: dict[str, Any]) -> Params:
     """`params` over the model's defaults over the metric's. Raises BadParameter."""
     try:
-        return metric.Params(**{**metric.defaults(model), **params})
+        return metric.Params(**{**metric.defaults(model), **plain_numbers(params)})
     except ValidationError as error:
         raise bad_parameter(error, metric.Params) from None
 
@@ -153,11 +162,15 @@ def _region(mask: np.ndarray | Tensor | None, size: tuple[int, ...]) -> tuple[np
     if mask is None:
         return None, "No region is known for this input: draw one, or measure on inputs that have one."
     region = np.asarray(mask.detach().cpu() if isinstance(mask, torch.Tensor) else mask)
+    while region.ndim > 2 and region.shape[0] == 1:  # [1, H, W] or [1, 1, H, W], as Quantus takes masks
+        region = region[0]
     if region.shape != size:
         return (
             None,
             f"The region has {' x '.join(map(str, region.shape)) or 'no'} cells, the map {size[0]} x {size[1]}: they do not fit.",
         )
+    if region.dtype.kind not in "biuf" or not np.isfinite(region).all():
+        return None, "The region must be true or false, or finite numbers."
     region = region.astype(bool)
     if not region.any():
         return None, "The region is empty: no relevance can lie inside it."
@@ -166,6 +179,10 @@ def _region(mask: np.ndarray | Tensor | None, size: tuple[int, ...]) -> tuple[np
     return region, ""
 
 
-def _check_seed(seed: int) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise BadParameter("The seed must be a whole number from 0.", field="seed")
+def _check_result(result: Attribution) -> None:
+    if not isinstance(result, Attribution):
+        raise BadParameter(
+            "The result must be an Attribution, as backend.explain returns it; for a map of your own: "
+            "dataclasses.replace(result, values=...).",
+            field="result",
+        )

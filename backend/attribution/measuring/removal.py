@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from backend.attribution.measuring.order import ranks
-from backend.attribution.measuring.types import Case, Curve
+from backend.attribution.measuring.types import Case, Curve, Value
 from backend.attribution.perturbation.removal import BaselineParam
 from backend.attribution.types import Params
 from models.model import Model
@@ -26,6 +26,12 @@ class Replaced(Params):
     """A metric that replaces parts of the input."""
 
     baseline: BaselineParam = "black"
+
+
+class Stepped(Replaced):
+    """One that does so step by step until all is replaced."""
+
+    n_steps: StepsParam = 32
 
 
 def baseline_defaults(model: Model) -> dict[str, Any]:
@@ -62,7 +68,8 @@ def area(drawn: Curve) -> float:
     return float((np.diff(drawn.x) * (drawn.y[1:] + drawn.y[:-1]) / 2).sum())
 
 
-def other_area(case: Case, baseline: Any, n_steps: int, first: str) -> float | None:
-    """The area with the input's second kind of replacement."""
-    second = case.sweep.second(baseline)
-    return None if second is None else area(curve(case, second, n_steps, first))
+def area_under(case: Case, params: Stepped, first: str) -> Value:
+    """The area with its curve, and the area with the input's second kind of replacement."""
+    drawn, second = curve(case, params.baseline, params.n_steps, first), case.sweep.second(params.baseline)
+    other = None if second is None else area(curve(case, second, params.n_steps, first))
+    return Value(area(drawn), curve=drawn, other=other)

@@ -112,7 +112,7 @@ class Sweep:
             for batch in batches:
                 outputs.append(plan.network(plan.laid_out(batch.clone())).float().cpu())
             raw = torch.cat(outputs)
-            logits = torch.cat([-raw / 2, raw / 2], dim=1) if raw.shape[1] == 1 else raw
+            logits = self.model.paired(raw)
             return Answers(
                 self.model.select(raw, self.target).double().numpy(),
                 self.model.probabilities(logits)[:, self.target].double().numpy(),

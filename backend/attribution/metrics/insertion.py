@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from backend.attribution.measuring.removal import (
-    Replaced,
-    StepsParam,
-    area,
-    baseline_defaults,
-    curve,
-    other_area,
-)
+from backend.attribution.measuring.removal import Stepped, area_under, baseline_defaults
 from backend.attribution.measuring.types import Case, Direction, Family, Metric, Need, Value
 from backend.attribution.metrics import register
 from models.model import Model
 
 
-class InsertionParams(Replaced):
-    n_steps: StepsParam = 32
-
-
 @register
-class Insertion(Metric[InsertionParams]):
+class Insertion(Metric[Stepped]):
     """Area under p_c(the replacement with the s brightest cells of R `[H, W]` as in x) over the shown share s from 0 to 1, by
     trapezia; p_c is the calibrated probability of the class. Equal cells come in random order. Not in Quantus."""
 
@@ -43,13 +32,10 @@ class Insertion(Metric[InsertionParams]):
     order: ClassVar[int] = 11
     needs: ClassVar[frozenset[Need]] = frozenset({"baseline"})
     default_on: ClassVar[bool] = True
-    Params = InsertionParams
+    Params = Stepped
 
     def defaults(self, model: Model) -> dict[str, Any]:
         return baseline_defaults(model)
 
-    def measure(self, case: Case, params: InsertionParams) -> Value:
-        drawn = curve(case, params.baseline, params.n_steps, "shown")
-        return Value(
-            area(drawn), curve=drawn, other=other_area(case, params.baseline, params.n_steps, "shown")
-        )
+    def measure(self, case: Case, params: Stepped) -> Value:
+        return area_under(case, params, "shown")

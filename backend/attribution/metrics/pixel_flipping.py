@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from backend.attribution.measuring.removal import (
-    Replaced,
-    StepsParam,
-    area,
-    baseline_defaults,
-    curve,
-    other_area,
-)
+from backend.attribution.measuring.removal import Stepped, area_under, baseline_defaults
 from backend.attribution.measuring.types import Case, Direction, Family, Metric, Need, Value
 from backend.attribution.metrics import register
 from models.model import Model
 
 
-class PixelFlippingParams(Replaced):
-    n_steps: StepsParam = 32
-
-
 @register
-class PixelFlipping(Metric[PixelFlippingParams]):
+class PixelFlipping(Metric[Stepped]):
     """Area under p_c(x without the s brightest cells of R `[H, W]`) over the removed share s from 0 to 1, by trapezia; p_c is
     the calibrated probability of the class. Equal cells go in random order.
 
@@ -51,13 +40,10 @@ class PixelFlipping(Metric[PixelFlippingParams]):
     order: ClassVar[int] = 10
     needs: ClassVar[frozenset[Need]] = frozenset({"baseline"})
     default_on: ClassVar[bool] = True
-    Params = PixelFlippingParams
+    Params = Stepped
 
     def defaults(self, model: Model) -> dict[str, Any]:
         return baseline_defaults(model)
 
-    def measure(self, case: Case, params: PixelFlippingParams) -> Value:
-        drawn = curve(case, params.baseline, params.n_steps, "removed")
-        return Value(
-            area(drawn), curve=drawn, other=other_area(case, params.baseline, params.n_steps, "removed")
-        )
+    def measure(self, case: Case, params: Stepped) -> Value:
+        return area_under(case, params, "removed")

@@ -9,6 +9,7 @@ import { outlineEvidence } from "./evidence/marks.mjs";
 import { pointAt, stepCursor } from "./figure/cursor.mjs";
 import { setLook } from "./panel/look.mjs";
 import { allPanels } from "./panel/panels.mjs";
+import { openReport } from "./report/report.mjs";
 
 const OFF = "evident-keys-off";
 
@@ -84,6 +85,7 @@ const KEYS = {
   a: () => emit("agreement"),
   e: () => viewState.evidence && tellDash("look-evidence", { checked: outlineEvidence(!viewState.outlined) }),
   b: () => emit("whatif"),
+  g: () => openReport(),
   k: () => copyLink(),
   "?": () => help(),
   Escape: () => viewState.cursor && pointAt(null),
@@ -102,14 +104,37 @@ const HELP = [
   ["A", "outline where maps agree"],
   ["E", "outline the evidence of a generated input"],
   ["B", "what if: draw a region"],
+  ["G", "report of this view; check a report"],
   ["K", "copy the link to this view"],
   ["?", "this help"],
 ];
 
+/** Keys of the page on show, before those that all pages share, and what the help says of them. A key's function answers false where it is none. */
+let own = { keys: {}, help: /** @type {string[][]} */ ([]) };
+
+/**
+ * @param {{[key: string]: (event: KeyboardEvent) => unknown}} keys
+ * @param {string[][]} help [keys, words]
+ * @returns {() => void} takes them away again
+ */
+export function pageKeys(keys, help) {
+  const mine = { keys, help };
+  own = mine;
+  return () => {
+    if (own === mine) own = { keys: {}, help: [] };
+  };
+}
+
+/** What a key does here, the page's own first. */
+function helpRows() {
+  const said = own.help.flatMap(([keys]) => keys.split(/\s+/));
+  return [...own.help, ...HELP.filter(([keys]) => !keys.split(/[\s,]+/).some((key) => said.includes(key)))];
+}
+
 function help() {
   if (document.querySelector(".ev-dialog")) return;
   const box = el("input", { type: "checkbox", checked: !off, onchange: () => switchOff(!box.checked) });
-  const rows = HELP.map(([keys, text]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, keys)), el("td", {}, text)));
+  const rows = helpRows().map(([keys, text]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, keys)), el("td", {}, text)));
   openDialog(
     "Keyboard",
     el("table.ev-table.ev-table--pairs.ev-table--keys", {}, el("tbody", {}, ...rows)),
@@ -124,7 +149,9 @@ function press(event) {
   const onButton = event.key === " " && event.target.closest("button, a, summary, [role=button], [role^=menuitem], input");
   if (onButton) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (key === "o") original(true);
+  if (own.keys[key] && own.keys[key](event) !== false) {
+    // the page has done it
+  } else if (key === "o") original(true);
   else if (/^[1-9]$/.test(key)) focusPanel(Number(key));
   else if (ARROWS[key]) {
     if (!arrow(event)) return;

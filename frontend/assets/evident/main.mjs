@@ -1,7 +1,11 @@
 /* Every widget of the pages, declared by its module; then the start. What Dash calls is exported (page.js passes the calls on). */
+import "./access/audit.mjs";
+import "./access/users.mjs";
+import "./access/who.mjs";
 import "./agreement/agreement.mjs";
 import "./agreement/summary.mjs";
 import "./beside/contrast.mjs";
+import "./cases/cases.mjs";
 import "./concepts/job_bar.mjs";
 import "./concepts/maker.mjs";
 import "./concepts/map.mjs";
@@ -28,6 +32,7 @@ import { listenForKeys } from "./keyboard.mjs";
 import { listenForBundles } from "./panel/download.mjs";
 import { listenForCoughs } from "./sound/coughs.mjs";
 import { listenForConfirm } from "./core/confirm.mjs";
+import { listenForReports } from "./report/report.mjs";
 import { listenForChecks } from "./trust/checks.mjs";
 import { startWidgets } from "./core/widgets.mjs";
 
@@ -40,5 +45,6 @@ document.documentElement.dataset.evidentReady = "";
 listenForBundles();
 listenForCoughs();
 listenForChecks();
+listenForReports();
 listenForKeys();
 startWidgets();

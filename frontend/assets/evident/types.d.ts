@@ -114,6 +114,8 @@ interface RegionShare {
   area: number;
   flagged: boolean;
   words: string;
+  low?: number | null;
+  high?: number | null;
 }
 
 interface ShortcutResult {
@@ -259,6 +261,8 @@ interface Limits {
   audio_bytes?: number;
   audio_seconds?: number;
   array_bytes?: number;
+  retention_days?: number | null;
+  retention_cases?: boolean;
 }
 
 interface Widget {

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from app.core.settings import Settings
 from app.web.main import create_app
+from frontend.ui import assets
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +74,16 @@ def test_well_formed_callbacks_get_through(app: ASGIApp) -> None:
         "/assets/../../etc/passwd",
         "/assets/%2e%2e/%2e%2e/pyproject.toml",
         "/assets/nothing.js",
+        assets.url("../../../etc/passwd"),
+        assets.url("%2e%2e/%2e%2e/pyproject.toml"),
+        assets.url("nothing.js"),
     ],
 )
 def test_files_that_are_not_there(path: str, app: ASGIApp) -> None:
     answer = ask(app, "GET", path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
+    assert "immutable" not in answer.headers.get("cache-control", "")
 
 
 def test_the_page_has_a_policy_without_inline_scripts(app: ASGIApp) -> None:

@@ -4,18 +4,16 @@ answers."""
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from app.core.settings import Settings
 from app.web.proxy import forward
+from tests.serving import serving
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +31,8 @@ def behind() -> Iterator[str]:
         }
         return JSONResponse(seen, 207, headers={"X-Own": "yes"})
 
-    server = uvicorn.Server(uvicorn.Config(backend, port=0, log_config=None))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
+    with serving(backend) as address:
+        yield address
 
 
 def ask(api_url: str, method: str, path: str, **options: object) -> httpx.Response:

@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import logging
+import ssl
 import threading
 import time
 import zipfile
@@ -21,6 +22,7 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from PIL.PngImagePlugin import PngInfo
 from sqlalchemy import select
 
 from app.core.settings import Limits, Settings
@@ -35,6 +37,10 @@ CANARY = "CANARY7f3a"
 """A word that hostile inputs carry and that must appear in no answer and no log line."""
 NOWHERE = "0" * 64
 """An id of nothing."""
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""No server here speaks TLS; without this every client of a test reads all certificates of the world first."""
+PATIENCE = 600.0
+"""Seconds until a server counts as hanging: all tests of a session fail with its server, however busy the machine."""
 
 
 @dataclass
@@ -120,14 +126,14 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     running = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(running.serve()), daemon=True)
     thread.start()
-    _until(lambda: running.started, 60)
+    _until(lambda: running.started)
     base = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    _until(lambda: httpx.get(f"{base}/readyz").status_code == 200, 90)
-    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200, 90)
+    _until(lambda: httpx.get(f"{base}/readyz", timeout=60).status_code == 200)
+    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200)
     store = next(
         route.app for route in root.routes if getattr(route, "path", "") == "/api"
     ).state.services.store
-    _until(lambda: not _at_work(store), 90)
+    _until(lambda: not _at_work(store))
     try:
         yield Running(base, folder / "data", settings, root, services, lines)
     finally:
@@ -144,8 +150,8 @@ def _at_work(store: Any) -> bool:
     )
 
 
-def _until(done: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not done():
         assert time.monotonic() < deadline, "the server did not get ready"
         time.sleep(0.1)
@@ -153,7 +159,7 @@ def _until(done: Callable[[], bool], seconds: float) -> None:
 
 @pytest.fixture
 def client(server: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.api, timeout=60) as found:
+    with httpx.Client(base_url=server.api, timeout=60, verify=PLAIN) as found:
         yield found
 
 
@@ -177,7 +183,7 @@ def after(server: Running) -> Iterator[Callable[[httpx.Response], dict[str, Any]
         return found
 
     yield refusal
-    assert httpx.get(f"{server.base}/readyz").status_code == 200
+    assert httpx.get(f"{server.base}/readyz", verify=PLAIN).status_code == 200
     assert not list((server.data / "blobs" / "tmp").iterdir())
     said = "\n".join(server.logged[first:])
     assert CANARY not in said
@@ -207,18 +213,24 @@ def upload(client: httpx.Client, data: bytes, **fields: str) -> str:
 
 
 @pytest.fixture
-def photo(client: httpx.Client) -> str:
-    return upload(client, image(picture()))
+def photo(client: httpx.Client, request: pytest.FixtureRequest) -> str:
+    """The same pixels for every test, as a file of its own: what a test asks is a job that no other test of
+    this server has asked before it."""
+    words = PngInfo()
+    words.add_text("Comment", request.node.nodeid)
+    return upload(client, image(picture(), pnginfo=words))
 
 
 @pytest.fixture
-def sound(client: httpx.Client) -> str:
-    return upload(client, sndfile(np.concatenate([tone(1.0), 0.001 * tone(1.0), tone(1.0, hertz=900)])))
+def sound(client: httpx.Client, request: pytest.FixtureRequest) -> str:
+    samples = np.concatenate([tone(1.0), 0.001 * tone(1.0), tone(1.0, hertz=900)])
+    return upload(client, sndfile(samples, comment=request.node.nodeid))
 
 
 @pytest.fixture
-def grid(client: httpx.Client) -> str:
-    return upload(client, npy(np.random.default_rng(0).uniform(-60, 0, size=(40, 50)).astype(np.float32)))
+def grid(client: httpx.Client, request: pytest.FixtureRequest) -> str:
+    draw = np.random.default_rng(list(request.node.nodeid.encode()))
+    return upload(client, npy(draw.uniform(-60, 0, size=(40, 50)).astype(np.float32)))
 
 
 def explain(
@@ -229,7 +241,7 @@ def explain(
 
 def finished(client: httpx.Client, id: str) -> dict[str, Any]:
     """The explanation once it has ended."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         explanation = client.get(f"/explanations/{id}").json()
         if explanation["state"] not in ("queued", "running"):

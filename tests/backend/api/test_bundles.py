@@ -113,13 +113,6 @@ def test_a_map_that_is_not_finished_is_not_bundled(client: httpx.Client, photo: 
     assert (refusal["status"], refusal["code"]) == (404, "not_ready")
 
 
-def test_a_label_that_a_spreadsheet_would_run_is_marked_as_text() -> None:
-    assert bundle._cell("=1+2") == "'=1+2"
-    assert bundle._cell("+cmd") == "'+cmd"
-    assert bundle._cell("Covid-like") == "Covid-like"
-    assert bundle._cell(-2.0) == -2.0
-
-
 def test_a_bundle_is_made_while_it_is_sent(tmp_path: Path) -> None:
     made: list[str] = []
 

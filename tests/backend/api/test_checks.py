@@ -91,6 +91,23 @@ def test_refusals(client: httpx.Client, photo: str, after: Any) -> None:
     assert client.get(f"/checks/{NOWHERE}/stable.npy").status_code == 404
 
 
+def test_a_map_that_is_deleted_while_its_check_is_accepted(
+    client: httpx.Client, server: Any, photo: str, after: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = explain(client, photo, target=1).json()["id"]
+    finished(client, id)
+    blobs = server.services.jobs.queue.blobs
+
+    def meanwhile(key: str) -> dict[str, str]:
+        if key == id:
+            server.services.jobs.queue.delete(key)
+        return blobs(key)
+
+    monkeypatch.setattr(server.services.jobs.queue, "blobs", meanwhile)
+    answer = client.post("/checks", json={"explanation": id})
+    assert (answer.status_code, after(answer)["code"]) == (404, "unknown_explanation")
+
+
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [

@@ -34,9 +34,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
-    _until(lambda: server.started, 60)
+    _until(lambda: server.started)
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200, 90)
+    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200)
     with httpx.Client(base_url=f"{base}/api/v1", timeout=60) as client:
         yield client
     server.should_exit = True
@@ -117,6 +117,10 @@ def test_a_concept_of_ones_own_is_used_like_a_built_in_one(
     assert api.post("/concept-analyses", json=request).status_code == 200
     result = found["result"]
     assert len(result["rows"]) == 2 * 3 * 2
+    table = np.load(io.BytesIO(api.get(f"/concept-analyses/{id}/table.npy").content))
+    for place, ref in enumerate(request["concepts"]):
+        means = [row["score"] for row in result["rows"] if row["concept"] == ref]
+        assert table[0, place] == pytest.approx(np.mean(means), rel=1e-5)
     assert result["names"] == {"striped": "Striped", mine["ref"]: "My stripes", "red": "Red"}
     stripes = [row for row in result["directions"] if row["concept"] != "red"]
     assert all(row["recognised"] and row["accuracy"] > 0.75 for row in stripes)
@@ -368,7 +372,7 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
         200: "the same stream as test_one_stream_for_several", 404: f"/concept-analyses/{NOWHERE}/events", 422: FREE_TEXT,
     },
     ("GET", "/v1/concept-analyses/{id}/table.npy"): {
-        200: "the array that rows.csv writes out", 404: f"/concept-analyses/{NOWHERE}/table.npy", 422: FREE_TEXT,
+        200: USED, 404: f"/concept-analyses/{NOWHERE}/table.npy", 422: FREE_TEXT,
     },
     ("GET", "/v1/concept-analyses/{id}/maps/{number}/{layer}.npy"): {200: USED, 404: f"/concept-analyses/{NOWHERE}/maps/0/x.npy", 422: FREE_TEXT},
     ("GET", "/v1/concept-analyses/{id}/rows.csv"): {200: USED, 404: f"/concept-analyses/{NOWHERE}/rows.csv", 422: FREE_TEXT},

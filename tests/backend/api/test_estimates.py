@@ -17,6 +17,7 @@ from sqlalchemy import update
 from app.core.settings import Settings
 from backend.api import services
 from backend.api.routes.explanations import SHORT_SECONDS
+from backend.jobs.client import SERVER
 from backend.jobs.keys import conditions
 from backend.jobs.queue import Queue
 from backend.jobs.workers import Stored
@@ -48,7 +49,7 @@ def fits(client: httpx.Client, model: str = "tiny") -> dict[str, Any]:
 def took(server: Running, record: dict[str, Any], key: str, **changed: Any) -> None:
     """A run that a server of this kind finished, with this record."""
     queue = Queue(server.services.store, server.settings.limits, server.services.jobs.queue.conditions)
-    queue.submit(key, "explanation", lane="none", rank=0, payload={}, title="", client="")
+    queue.submit(key, "explanation", lane="none", rank=0, payload={}, title="", client=SERVER)
     running = update(jobs).where(jobs.c.key == key).values(state="running", owner=queue.owner, lease=4e9)
     with queue.store.write() as connection:
         connection.execute(running)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -13,12 +12,10 @@ import pytest
 from PIL import Image
 from sqlalchemy import update
 
-from app.core.settings import Settings
-from backend.api.services import Services
-from backend.jobs.evaluation import cell_keys
+from backend.attribution.methods import METHODS
+from backend.jobs.evaluation import cell_keys, study_of
 from backend.store.tables import jobs
-from backend.tasks.evaluation import EvaluationPayload, PlannedMethod
-from tests.backend.api.conftest import NOWHERE, explain, finished, upload
+from tests.backend.api.conftest import NOWHERE, upload
 from tests.backend.api.walk import FREE_TEXT
 from tests.models.media.encoders import image, picture
 
@@ -126,6 +123,130 @@ def test_stored_inputs_are_measured_and_their_deletion_takes_the_study_along(cli
     assert client.get(f"/evaluations/{study['id']}").status_code == 404
 
 
+def test_own_inputs_have_the_names_and_the_classes_that_are_sent_with_them(client):
+    names = ["=HYPERLINK(1) <b>cat</b>.png", "dög.png"]
+    ids = [upload(client, image(picture(seed=seed))) for seed in (51, 52, 53)]
+    labels = client.get("/models/tiny").json()["labels"]
+    study = measured(
+        client,
+        set=None,
+        count=None,
+        inputs=ids,
+        names=dict(zip(ids, names, strict=False)),
+        labels={ids[0]: labels[1].upper(), ids[1]: "0"},
+    )
+    inputs = study["result"]["inputs"]
+    assert [each["name"] for each in inputs] == [*names, "Input 3"]
+    assert [each["label"] for each in inputs] == [labels[1], labels[0], None]
+    assert [each["correct"] for each in inputs[:2]] == [
+        each["target"] == each["label"] for each in inputs[:2]
+    ]
+    assert study["request"]["names"] == dict(zip(ids, names, strict=False))
+    lines = list(csv.DictReader(io.StringIO(client.get(f"/evaluations/{study['id']}/scores.csv").text)))
+    assert {(line["input"], line["label"]) for line in lines} == {
+        (f"'{names[0]}", labels[1]),  # a spreadsheet would run it as a formula
+        (names[1], labels[0]),
+        ("Input 3", ""),
+    }
+    renamed = measured(
+        client,
+        set=None,
+        count=None,
+        inputs=ids,
+        names={ids[0]: "first"},
+        labels={ids[0]: labels[1], ids[1]: "0"},
+    )
+    assert renamed["result"]["inputs"][0]["name"] == "first"
+    assert renamed["result"]["table"] == study["result"]["table"]
+
+
+def read_labels(client, text, model="tiny", kind="text/csv", **query):
+    data = text if isinstance(text, bytes) else text.encode()
+    return client.post(
+        "/evaluations/labels", content=data, params={"model": model, **query}, headers={"content-type": kind}
+    )
+
+
+def test_a_table_of_labels_says_the_classes_of_files_and_where_their_evidence_lies(client):
+    table = "file;label;imagenet_index;box_x0;box_y0;box_x1;box_y1;mask\r\n"
+    lines = [
+        "a.png;SECOND;;1;2;30;40;",
+        "in/b.png; 0 ;404;;;;;masks/b.png",
+        "c.png;fird;;;;;;",
+        "d.png;;;;;;;",
+    ]
+    told = read_labels(client, b"\xef\xbb\xbf" + (table + "\r\n".join(lines)).encode()).json()
+    assert [(line["line"], line["file"], line["label"]) for line in told["lines"]] == [
+        (2, "a.png", "second"),
+        (3, "in/b.png", "first"),
+        (4, "c.png", None),
+        (5, "d.png", None),
+    ]
+    assert [(line["box"], line["mask"]) for line in told["lines"][:2]] == [
+        ([1, 30, 2, 40], ""),
+        (None, "masks/b.png"),
+    ]
+    [note] = told["notes"]
+    assert note.startswith("labels.csv, line 4: ")
+    assert note.endswith("did you mean third?")
+    many = read_labels(client, "".join(f"{i}.png,class {i % 9}\n" for i in range(90))).json()["notes"]
+    assert len(many) == 4
+    assert many[0].startswith("labels.csv, line 1 and 9 more: ")
+    assert (
+        read_labels(client, "a.png,none", name="truth.csv")
+        .json()["notes"][0]
+        .startswith("truth.csv, line 1: ")
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "status", "says"),
+    [
+        ("", 422, "has no lines"),
+        ("file,label\n", 422, "has no lines"),
+        ("file,class\na.png,first\n", 422, "must hold `label`"),
+        ("file,label\na.png,first\nb.png\n", 422, "line 3"),
+        ("file,label\n,first\n", 422, "line 2: it names no file"),
+        ("a.png,first\nb.png,first\na.png,second\n", 422, "line 3: line 1 names the same file"),
+        ("file,box_x0,box_y0,box_x1,box_y1\na.png,1,2,3,x\n", 422, "line 2: a box is four numbers"),
+        ("file,label\na.png,first\n".encode("utf-16"), 422, "UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", 422, "UTF-8"),
+        ('file,label\n"' + "a" * 140_000, 422, "cannot be read"),
+        ("".join(f"{i},0\n" for i in range(20_001)), 422, "20,001 lines, and 20,000 are read"),
+        ("a.png,first\n" * 400_000, 413, "larger than allowed"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused_in_words(client, after, table, status, says):
+    answer = read_labels(client, table)
+    assert (answer.status_code, says in answer.json()["detail"]) == (status, True), answer.text[:400]
+    after(answer)
+    for other, refused in (({"model": "nope"}, 404), ({"kind": "application/json"}, 415)):
+        assert read_labels(client, "a.png,first", **other).status_code == refused
+
+
+def test_as_many_own_inputs_as_are_allowed_go_with_their_classes(client, after):
+    ids = [f"{i:064x}" for i in range(3000)]
+    own = {"inputs": ids, "names": dict.fromkeys(ids, "a" * 100), "labels": dict.fromkeys(ids, "first")}
+    answer = client.post("/evaluations/price", json={**STUDY, "set": None, "count": None, **own})
+    assert answer.status_code == 404, "the first of them is not stored; the request itself is read"
+    after(answer)
+
+
+def test_names_and_labels_of_what_is_not_measured_are_refused(client, photo, after):
+    own = {**STUDY, "set": None, "count": None, "inputs": [photo]}
+    for change, says in (
+        ({"labels": {photo: "no such class"}}, "no class of this network"),
+        ({"labels": {"another": "0"}}, "that the study lists"),
+        ({"names": {"another": "a"}}, "that the study lists"),
+        ({"names": {photo: "a\nb"}}, "control character"),
+        ({"names": {photo: "a" * 500}}, "names"),
+        ({"set": "photographs", "inputs": None, "names": {photo: "a"}}, "that the study lists"),
+    ):
+        answer = client.post("/evaluations", json={**own, **change})
+        assert answer.status_code == 422, answer.text
+        assert says in json.dumps(after(answer))
+
+
 def test_the_evidence_of_stored_inputs(client):
     id = upload(client, image(picture(30, 40, seed=43)))
     region = client.put(f"/inputs/{id}/region", json={"boxes": [[10, 20, 0, 15]]})
@@ -149,107 +270,33 @@ def test_a_method_that_does_not_fit_is_a_row_that_says_why(client):
     assert client.get(f"/evaluations/{study['id']}/maps/0/fitless.npy").status_code == 404
 
 
-SLOW = {**STUDY, "count": 10, "params": {"ramp": {"n_samples": 2, "pause": 0.1}}, "seed": 11}
-
-
-def begun(client, id, cells):
-    deadline = time.monotonic() + 60
-    while (study := client.get(f"/evaluations/{id}").json())["progress"]["done"] < cells:
-        assert study["state"] in ("queued", "running"), study
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return study
-
-
-def test_a_study_lets_others_go_first_is_stopped_and_goes_on(client, server, photo):
-    queue = server.services.jobs.queue
-    before = queue.keys_of_kind("cell")
-    id = client.post("/evaluations", json=SLOW).json()["id"]
-    running = begun(client, id, 6)
-    assert running["state"] == "running"
-    assert any(0 < each["n"] < each["expected"] == 10 for each in running["result"]["table"])
-    mine = queue.states(queue.keys_of_kind("cell") - before)
-    assert (
-        0 < sum(state == "queued" for state in mine.values()) <= 4
-    )  # few wait at a time: others come between
-    explanation = finished(client, explain(client, photo, seed=911).json()["id"])
-    assert explanation["state"] == "done"
-    assert client.get(f"/evaluations/{id}").json()["state"] == "running"
-    assert client.delete(f"/evaluations/{id}").json()["state"] == "cancelled"
-    deadline = time.monotonic() + 30
-    while queue.active(queue.keys_of_kind("cell")):  # one that runs is asked to stop
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    states = queue.states(queue.keys_of_kind("cell") - before)
-    kept = {key for key, state in states.items() if state == "done"}
-    assert 6 <= len(kept) < 30
-    again = client.post("/evaluations", json=SLOW)
-    assert (again.status_code, again.json()["id"]) == (202, id)
-    assert ended(client, id)["state"] == "done"
-    states = queue.states(queue.keys_of_kind("cell") - before)
-    assert (len(states), set(states.values())) == (30, {"done"})
-    assert all(queue.get(key).attempts == 1 for key in kept)
-
-
-def test_a_study_outlives_a_killed_server(tmp_path):
-    """The second server finds a study whose owner died: it takes it over and measures what is missing."""
-    settings = Settings(_env_file=None, data=tmp_path, workers=1)
-
-    async def until(services, id, enough):
-        while not enough(await services.jobs.get(id)):
-            await asyncio.sleep(0.05)
-
-    async def lives() -> None:
-        first = Services(settings, plugins=("tests.backend.api.workshop",), preload=False)
-        await first.start()
-        study = EvaluationPayload(
-            model="tiny",
-            identity="tiny",
-            labels=["first", "second", "third"],
-            set="photographs",
-            count=4,
-            methods=[
-                PlannedMethod(key="ramp", title="Ramp", params={"n_samples": 2, "pause": 0.1}),
-                PlannedMethod(key="uniform", title="Uniform", control=True),
-            ],
-            metrics=[
-                {"key": "sparseness", "title": "S", "short": "s", "family": "complexity", "better": "higher"}
-            ],
+def test_asking_again_tries_failed_maps_again_and_no_others(client, server):
+    study = measured(client, count=2, seed=23)
+    queue, store = server.services.jobs.queue, server.services.store
+    lost = next(iter(cell_keys(study_of(queue.get(study["id"]))).values()))
+    problem = {"code": "worker_died", "detail": "The worker died."}
+    with store.write() as connection:
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.key == lost)
+            .values(state="failed", result=None, results=0, error=problem)
         )
-        row = await first.jobs.submit("evaluation", study.as_json(), key="e" * 64, client="c")
-        await asyncio.wait_for(until(first, row.key, lambda row: row.progress.done >= 3), 60)
-        # As kill -9 leaves it: nothing is given back or tidied up.
-        first.jobs.dispatcher.stopping = True
-        for task in (*first.jobs.dispatcher._loops, *(t for _, t in first.jobs.dispatcher._running.values())):
-            task.cancel()
-        first.engine.stop()
-        for task in first._background:
-            task.cancel()
-        done = {
-            key
-            for key, state in first.jobs.queue.states(cell_keys(study).values()).items()
-            if state == "done"
-        }
-        assert 3 <= len(done) < 8
-        assert first.jobs.queue.get(row.key).state == "running"
-        with first.store.write() as connection:
-            dead = update(jobs).where(jobs.c.owner.is_not(None)).values(owner="elsewhere/1/1/x", lease=0.0)
-            connection.execute(dead)
-        second = Services(settings, plugins=("tests.backend.api.workshop",), preload=False)
-        workers = second.engine.capacity["compute"]
-        second.engine.capacity["compute"] = 0  # as of a cluster whose workers are yet to come
-        await second.start()
-        await asyncio.wait_for(until(second, row.key, lambda row: row.attempts == 2), 60)
-        second.engine.capacity["compute"] = workers
-        await asyncio.wait_for(until(second, row.key, lambda row: not row.active), 60)
-        ended = await second.jobs.get(row.key)
-        assert ended.state == "done", ended.error
-        assert {entry["n"] for entry in ended.result["table"] if entry["metric"] == "sparseness"} == {4}
-        assert all(second.jobs.queue.get(key).attempts == 1 for key in done)
-        assert all(second.jobs.queue.get(key).results == 1 for key in cell_keys(study).values())
-        await second.stop()
+    server.services.evaluations._tables.clear()
+    assert client.post("/evaluations/price", json={**STUDY, "count": 2, "seed": 23}).json()["known"] == 5
+    again = client.post("/evaluations", json={**STUDY, "count": 2, "seed": 23})
+    assert (again.status_code, again.json()["id"], again.json()["result"]["failed"]) == (202, study["id"], 1)
+    done = ended(client, study["id"])
+    assert (done["state"], done["result"]["failed"]) == ("done", 0)
+    assert done["result"]["table"] == study["result"]["table"]
+    assert client.post("/evaluations", json={**STUDY, "count": 2, "seed": 23}).status_code == 200
 
-    asyncio.run(lives())
+
+def test_a_study_with_a_name_can_be_asked_for_as_it_is(client):
+    known = client.get("/evaluations/presets").json()
+    assert [preset["key"] for preset in known] == ["fused"]
+    assert set(known[0]["methods"]) <= set(METHODS)
+    body = {**STUDY, **{name: known[0][name] for name in ("metrics", "metric_params")}}
+    assert client.post("/evaluations/price", json=body).json()["fits"]
 
 
 @pytest.mark.parametrize(
@@ -333,11 +380,14 @@ def test_events_tell_state_and_progress(client):
 
 WHOLE, REFUSED = "test_a_study_from_its_cost_to_its_files", "test_what_cannot_be_measured_is_refused_in_words"
 LACKING = "test_questions_without_what_they_need_are_refused"
+TABLES = "test_tables_that_cannot_be_used_are_refused_in_words"
 TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("POST", "/v1/evaluations"): {200: WHOLE, 404: REFUSED, 422: REFUSED},
     ("POST", "/v1/evaluations/price"): {200: WHOLE, 404: REFUSED, 422: REFUSED},
+    ("POST", "/v1/evaluations/labels"): {200: "test_a_table_of_labels_says_the_classes_of_files_and_where_their_evidence_lies", 404: TABLES, 422: TABLES},
     ("GET", "/v1/evaluations"): {200: "test_the_list_of_jobs_holds_the_study_and_none_of_its_cells", 404: "names nothing", 422: LACKING},
     ("GET", "/v1/evaluations/sets"): {200: "test_sets_and_advice", 404: "/evaluations/sets?model=nope", 422: LACKING},
+    ("GET", "/v1/evaluations/presets"): {200: "test_a_study_with_a_name_can_be_asked_for_as_it_is", 404: "names nothing", 422: "it takes nothing"},
     ("GET", "/v1/evaluations/advice"): {200: "test_sets_and_advice", 404: "/evaluations/advice?model=nope", 422: LACKING},
     ("GET", "/v1/evaluations/{id}"): {200: WHOLE, 404: f"/evaluations/{NOWHERE}", 422: FREE_TEXT},
     ("GET", "/v1/evaluations/{id}/events"): {200: "test_events_tell_state_and_progress", 404: f"/evaluations/{NOWHERE}/events", 422: FREE_TEXT},

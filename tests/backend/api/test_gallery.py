@@ -12,6 +12,7 @@ from PIL import Image
 
 from app.core.errors import InvalidInput
 from backend.api import gallery
+from models.labelled import class_of
 from tests.backend.api.conftest import served
 
 FILE = """
@@ -68,6 +69,43 @@ def test_right_and_wrong_are_marked(tmp_path: Path) -> None:
         assert opened["sample"] == own[0]["key"]
         refusal = httpx.get(f"{running.api}/samples/{own[0]['key']}/evidence")
         assert (refusal.status_code, refusal.json()["code"]) == (404, "no_known_evidence")
+        (inputs / "labels.csv").write_text(
+            "file,label,box_x0,box_y0,box_x1,box_y1\n"
+            "dark/overexposed.png,dark,0,0,16,4\nbright/day.png,bright,,,,\nalone.png,,,,,\n"
+        )
+        studied(running.api, {sample["title"]: sample["input"] for sample in own})
+
+
+def studied(api: str, own: dict[str, str]) -> None:
+    """A study of the operator's files takes class and box from the table, and names what has no class."""
+    study = {
+        "model": "brightness",
+        "methods": ["ramp"],
+        "metrics": ["relevance_mass_accuracy"],
+        "target": "label",
+    }
+    ids = [own[name] for name in ("overexposed", "day", "alone")]
+    price = httpx.post(f"{api}/evaluations/price", json={**study, "inputs": ids}).json()
+    assert (price["cells"], "2 of 3 inputs" in price["text"], "alone" in price["text"]) == (6, True, True)
+    nameless = httpx.post(f"{api}/evaluations/price", json={**study, "inputs": ids[2:]})
+    assert (nameless.status_code, nameless.json()["field"]) == (422, "target")
+    id = httpx.post(f"{api}/evaluations", json={**study, "inputs": ids}).json()["id"]
+    deadline = time.monotonic() + 60
+    while (job := httpx.get(f"{api}/evaluations/{id}").json())["state"] in ("queued", "running"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    result = job["result"]
+    told = [
+        (each["name"], each["label"], each["target"], each["correct"], each["mask"])
+        for each in result["inputs"]
+    ]
+    assert told == [
+        ("overexposed", "dark", "dark", False, True), ("day", "bright", "bright", True, False), ("alone", None, None, None, None),
+    ]  # fmt: skip
+    uniform = next(entry for entry in result["table"] if entry["method"] == "uniform")
+    assert (uniform["n"], uniform["mean"]) == (1, pytest.approx(0.25))
+    assert result["failed"] == 0
+    assert httpx.post(f"{api}/evaluations", json={**study, "inputs": ids}).status_code == 200
 
 
 def test_labels_come_from_folders_or_from_the_table(tmp_path: Path) -> None:
@@ -110,9 +148,7 @@ def test_a_folder_without_inputs_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("label", "labels", "index"),
-    [("Cat", ["dog", "cat"], 1), ("1", ["dog", "cat"], 1), ("2", ["dog", "cat"], None), ("1", ["9", "1"], 1), ("cow", ["dog"], None), (None, ["dog"], None)],
+    [("Cat", ["dog", "cat"], 1), ("1", ["dog", "cat"], 1), ("2", ["dog", "cat"], None), ("1", ["9", "1"], 1), ("cow", ["dog"], None), ("", ["dog"], None)],
 )  # fmt: skip
-def test_a_label_names_a_class_by_name_or_number(
-    label: str | None, labels: list[str], index: int | None
-) -> None:
-    assert gallery._index(label, labels) == index
+def test_a_label_names_a_class_by_name_or_number(label: str, labels: list[str], index: int | None) -> None:
+    assert class_of(label, labels) == index

@@ -22,6 +22,7 @@ import pytest
 
 from app.core.errors import NotDecodable
 from app.core.settings import Limits
+from backend.jobs.client import Client
 from backend.jobs.errands import Errands
 from backend.jobs.spool import Spool
 from backend.jobs.workers.process import execute
@@ -122,7 +123,13 @@ def test_nothing_can_be_asked_about_an_input_that_was_deleted_meanwhile(
     assert client.delete(f"/inputs/{marked_input}").status_code == 204
     with pytest.raises(Exception, match="upload it again"):
         queue.submit(
-            "f" * 64, "explanation", lane="interactive", rank=0, payload=payload, title="", client="me"
+            "f" * 64,
+            "explanation",
+            lane="interactive",
+            rank=0,
+            payload=payload,
+            title="",
+            client=Client("me"),
         )
     assert places_of(server.data, marked_input.encode()) == []
 

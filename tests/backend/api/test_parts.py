@@ -27,7 +27,7 @@ from backend.api.http.errors import install
 from backend.api.http.strict import BadSyntax, loads
 from backend.api.parameters import check_cost, complete_params, estimate
 from backend.rendering.colours import ramp
-from backend.rendering.listen import Cells, istft, marked_sound, stft
+from backend.rendering.listen import Cells, istft, marked_sound, region_sound, stft
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -247,6 +247,23 @@ def test_the_window_is_cut_out() -> None:
 
 
 # Colours
+
+
+def test_a_region_and_its_rest_add_up() -> None:
+    """Of white noise: the masks of "only" and "rest" are halves of one, and each holds its own part of the power."""
+    rate = 8000
+    noise = np.random.default_rng(0).standard_normal(2 * rate) * 0.1
+    only, rest = (region_sound(noise, rate, [[0.5, 1.0, 1000, 2000]], part=part) for part in ("only", "rest"))
+    # each was scaled to the loudness of the whole: least squares finds both factors
+    inner = slice(100, -100)
+    pair = np.stack([only, rest], 1)[inner]
+    factors = np.linalg.lstsq(pair, noise[inner], rcond=None)[0]
+    assert np.abs(pair @ factors - noise[inner]).max() < 1e-5
+    assert factors[0] ** 2 == pytest.approx(0.25 * 0.25, rel=0.1)  # a quarter of the time, of the band
+    assert np.abs(only[: rate // 2 - 400]).max() < 1e-3 * np.abs(only).max()
+    spectrum = np.abs(np.fft.rfft(only)) ** 2
+    hertz = np.fft.rfftfreq(len(only), 1 / rate)
+    assert spectrum[(hertz > 900) & (hertz < 2100)].sum() > 0.98 * spectrum.sum()
 
 
 @pytest.mark.parametrize("name", ["cividis", "coolwarm"])

@@ -25,7 +25,7 @@ NAMES = (
     "striped",
     "0" * 64,
 )
-PLACES = {"name": "0.png", "number": "0", "filter": "0", "epoch": "0", "index": "0"}
+PLACES = {"name": "0.png", "number": "0", "filter": "0", "epoch": "0", "index": "0", "form": "html"}
 """What stands in an address where no name of a model, method or job does."""
 QUERY = {
     "ids": "0" * 64,
@@ -33,6 +33,7 @@ QUERY = {
     "model": "shapes",
     "method": "lrp",
     "metric": "sparseness",
+    "worklist": "0" * 32,
 }
 
 

@@ -25,6 +25,7 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("GET", "/v1/recordings"): {200: "test_the_bundled_recordings_are_listed", 404: "lists what there is", 422: "takes no arguments"},
     ("GET", "/v1/recordings/{key}"): {200: "test_a_history", 404: "/recordings/nope", 422: FREE_TEXT},
     ("GET", "/v1/recordings/{key}/kernels/{epoch}.npy"): {200: "test_kernels", 404: "/recordings/nope/kernels/0.npy", 422: "test_epochs_that_are_none"},
+    ("GET", "/v1/recordings/{key}/weights/{epoch}.safetensors"): {200: "test_an_epoch_is_a_network", 404: "/recordings/nope/weights/0.safetensors", 422: "test_epochs_that_are_none"},
     ("GET", "/v1/recordings/{key}/history.csv"): {200: "test_the_table", 404: "/recordings/nope/history.csv", 422: FREE_TEXT},
 }  # fmt: skip
 
@@ -46,6 +47,24 @@ def test_a_history(client: httpx.Client) -> None:
     assert set(row["decision_depth"]) == {"mean", "p95"}
     assert row["layers"][-1]["agreement"] == pytest.approx(1, abs=0.02)
     assert (history["own"], history["live"], history["finished"]) == (False, False, True)
+
+
+def test_an_epoch_is_a_network(client: httpx.Client) -> None:
+    """The last epoch, sent as a model of one's own, is the bundled network."""
+    weights = client.get("/recordings/shapes/weights/14.safetensors")
+    history = client.get("/recordings/shapes").json()
+    sent = {"labels": json.dumps(history["labels"]), "title": "shapes, epoch 14"}
+    answer = client.post("/models", files={"weights": ("epoch.safetensors", weights.content)}, data=sent)
+    assert answer.status_code in (200, 201), answer.text
+    model = answer.json()
+    assert {layer["name"] for layer in history["layers"]} <= {layer["name"] for layer in model["layers"]}
+    assert model["labels"] == history["labels"]
+    from safetensors.numpy import load, load_file
+
+    shipped = load_file(recordings.BUNDLED / "shapes.safetensors")
+    for name, values in load(weights.content).items():
+        np.testing.assert_allclose(values, shipped[name], atol=1e-3)
+    client.delete(f"/models/{model['key']}")
 
 
 def test_kernels(client: httpx.Client) -> None:
@@ -75,6 +94,7 @@ def test_epochs_that_are_none(client: httpx.Client, after: Any) -> None:
     assert after(client.get("/recordings/shapes/kernels/99.npy"))["code"] == "unknown_epoch"
     for epoch in ("-1", "x", "1e9", "9" * 30):
         assert after(client.get(f"/recordings/shapes/kernels/{epoch}.npy"))["status"] == 422
+        assert after(client.get(f"/recordings/shapes/weights/{epoch}.safetensors"))["status"] == 422
 
 
 # The operator's own

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.api.regions import region_mask_of
 from tests.backend.api.conftest import NOWHERE, Running, explain, finished, upload
@@ -58,12 +60,26 @@ def test_a_region_is_kept_and_forgotten(client: httpx.Client, photo: str) -> Non
     assert client.get(f"/inputs/{photo}/region").json() == nothing
 
 
+def test_what_is_transparent_in_a_mask_is_outside(client: httpx.Client, photo: str) -> None:
+    """As a layer of a drawing program: white where it was painted, nothing elsewhere, whatever colour nothing has."""
+    layer = np.full((*size(client, photo), 4), 255, np.uint8)
+    layer[4:, :, 3] = 0
+    data = io.BytesIO()
+    Image.fromarray(layer).save(data, "PNG")
+    drawn = client.put(f"/inputs/{photo}/region", files={"mask": ("m.png", data.getvalue())}).json()
+    assert drawn["share"] == pytest.approx(4 / len(layer))
+
+
 def test_a_mask_of_ones_is_a_mask(client: httpx.Client, photo: str) -> None:
     """Label pictures hold 0 and 1."""
     mask = np.zeros((*size(client, photo), 3), np.uint8)
     mask[:5] = 1
     drawn = client.put(f"/inputs/{photo}/region", files={"mask": ("m.png", image(mask))}).json()
     assert drawn["share"] == pytest.approx(5 / len(mask))
+    data = io.BytesIO()
+    Image.fromarray(mask[..., 0].astype(np.uint16)).save(data, "PNG")
+    deep = client.put(f"/inputs/{photo}/region", files={"mask": ("m.png", data.getvalue())})
+    assert deep.json()["share"] == pytest.approx(5 / len(mask)), "16 bits, of which one is used"
 
 
 def test_refused_regions(client: httpx.Client, photo: str, sound: str, after: Any) -> None:

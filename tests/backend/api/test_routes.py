@@ -31,7 +31,7 @@ def test_limits(client: httpx.Client, server: Running) -> None:
 def test_catalogue_model_and_compatibility(client: httpx.Client) -> None:
     catalogue = client.get("/catalogue").json()
     assert [model["key"] for model in catalogue["models"]][:2] == ["tiny", "tiny_sound"]
-    assert {method["key"] for method in catalogue["methods"]} == {"ramp", "layered", "fitless"}
+    assert {method["key"] for method in catalogue["methods"]} == {"ramp", "layered", "grad_cam", "fitless"}
     schema = next(method["schema"] for method in catalogue["methods"] if method["key"] == "ramp")
     assert schema["properties"]["n_samples"]["scales_cost"] is True
     model = client.get("/models/tiny").json()
@@ -132,6 +132,8 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
     mine = next(job for job in listed if job["id"] == id)
     assert (mine["kind"], mine["state"], mine["title"]) == ("explanation", "done", "Ramp")
     assert client.get(f"/jobs/{id}").json() == mine
+    told = client.get(f"/jobs/{id}/events").text.split("data: ")[-1]
+    assert json.loads(told) == mine
     assert {job["kind"] for job in listed} <= {
         "explanation",
         "prediction",
@@ -144,6 +146,9 @@ def test_jobs(client: httpx.Client, photo: str) -> None:
         "spot",
         "maximisation",
         "whatif",
+        "stress",
+        "verification",
+        "similar",
         "evaluation",
         "sanity",
         "checks",
@@ -224,7 +229,7 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("POST", "/v1/inputs"): {200: "test_same_bytes_same_id", 404: "creates", 422: "test_forms"},
     ("GET", "/v1/inputs/{id}"): {200: "test_image_input", 404: f"/inputs/{NOWHERE}", 422: FREE_TEXT},
     ("GET", "/v1/inputs/{id}/preview.png"): {200: "test_image_input", 404: f"/inputs/{NOWHERE}/preview.png", 422: FREE_TEXT},
-    ("GET", "/v1/inputs/{id}/audio.wav"): {200: "test_audio_input_and_ranges", 404: f"/inputs/{NOWHERE}/audio.wav", 422: FREE_TEXT},
+    ("GET", "/v1/inputs/{id}/audio.wav"): {200: "test_audio_input_and_ranges", 404: f"/inputs/{NOWHERE}/audio.wav", 422: "test_a_region_is_heard"},
     ("GET", "/v1/inputs/{id}/spectrogram.npy"): {200: "test_spectrogram_input", 404: f"/inputs/{NOWHERE}/spectrogram.npy", 422: FREE_TEXT},
     ("DELETE", "/v1/inputs/{id}"): {200: "test_deleting_an_input_leaves_no_byte", 404: f"/inputs/{NOWHERE}", 422: FREE_TEXT},
     ("POST", "/v1/predictions"): {200: "test_prediction", 404: "test_refusals_of_a_prediction", 422: "test_refusals_of_a_prediction"},
@@ -232,6 +237,7 @@ TABLE: dict[tuple[str, str], dict[int, str]] = {
     ("GET", "/v1/predictions/{id}/display.png"): {200: "test_prediction", 404: f"/predictions/{NOWHERE}/display.png", 422: FREE_TEXT},
     ("GET", "/v1/jobs"): {200: "test_jobs", 404: NO_ARGUMENTS, 422: "test_jobs"},
     ("GET", "/v1/jobs/{id}"): {200: "test_jobs", 404: f"/jobs/{NOWHERE}", 422: FREE_TEXT},
+    ("GET", "/v1/jobs/{id}/events"): {200: "test_jobs", 404: f"/jobs/{NOWHERE}/events", 422: FREE_TEXT},
     ("DELETE", "/v1/jobs/{id}"): {200: "test_jobs", 404: f"/jobs/{NOWHERE}", 422: FREE_TEXT},
     ("GET", "/v1/openapi.json"): {200: "test_docs_and_openapi", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},
     ("GET", "/v1/docs"): {200: "test_docs_and_openapi", 404: NO_ARGUMENTS, 422: NO_ARGUMENTS},

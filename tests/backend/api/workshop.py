@@ -1,4 +1,4 @@
-"""Loaded by the workers of these tests instead of the bundled catalogue: two tiny networks and three methods
+"""Loaded by the workers of these tests instead of the bundled catalogue: two tiny networks and four methods
 that can be watched.
 
 The routes are under test here, not the methods; real methods and models go through the browser tests and the
@@ -155,6 +155,13 @@ class Layered(Method[NoParams]):
         self, model: Model, x: Tensor, context: Context, params: NoParams, report: Progress
     ) -> Attribution:
         return Attribution(x.abs().mean(1)[0].numpy(), False, tuple(x.shape[-2:]), forwards=1)  # type: ignore[arg-type]
+
+
+@METHODS.register
+class Standing(Layered):
+    """Under the name of the method that routes take when none is named; the real one loads captum."""
+
+    key, title = "grad_cam", "Standing in"
 
 
 @METHODS.register

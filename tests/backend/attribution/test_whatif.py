@@ -160,3 +160,30 @@ def test_what_a_saturated_probability_hides():
     assert made.odds[0] - made.odds[1] == pytest.approx(float(x[..., inside].sum()), rel=1e-4)
     drops = [made.odds[0] - odds for odds in made.odds[2:]]
     assert made.stronger_than == sum(drop < made.odds[0] - made.odds[1] for drop in drops)
+
+
+def test_the_faster_copy_says_what_the_module_says():
+    """The passes go through the engine, and their log odds are those of the module as given."""
+    torch.manual_seed(5)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 3),
+    ).eval()
+    model = models.wrap(net, labels=["a", "b", "c"], input=models.ImageInput(size=SIZE))
+    x, seed = photo(3), 7
+    what_if(model, x, REGION, seed=seed)  # the engine chooses its copy
+    asked = []
+    hook = net.register_forward_hook(lambda _module, inputs, _out: asked.append(len(inputs[0])))
+    told = what_if(model, x, REGION, seed=seed)
+    assert sum(asked) <= 1, "at most the class is asked of the module itself"
+    hook.remove()
+    every = np.concatenate([REGION[None], random_regions(REGION, seed).regions])
+    with torch.no_grad():
+        chances = (
+            model.predict(torch.cat([x, altered(model, x, every, "erase")])).double().numpy()[:, told.target]
+        )
+    assert told.odds == pytest.approx(np.log(chances / (1 - chances)), abs=1e-4)

@@ -10,6 +10,7 @@ import torch
 
 import backend
 import models
+from backend.attribution.measuring.sweep import Sweep
 from backend.bench import quantus_loop
 from backend.bench.harness import LeftOut, Setting
 from models.hub import ensure_operations
@@ -44,6 +45,33 @@ def test_the_study_gives_every_method_every_score(model):
     for method, (scores,) in table.items():
         assert len(scores) == 5
         assert all(value is not None for value in scores.values()), method
+
+
+def test_every_round_measures_a_study_that_was_not_there_before(model, monkeypatch):
+    sent = []
+    original = Sweep.answers
+
+    def counting(self, batches):
+        answers = original(self, batches)
+        sent.append(len(answers.score))
+        return answers
+
+    def twice(name, work, peers, setting):
+        for _ in range(2):
+            sent.clear()
+            work()
+            yield sum(sent)
+
+    monkeypatch.setattr(Sweep, "answers", counting)
+    monkeypatch.setattr(quantus_loop, "contest", twice)
+    monkeypatch.setattr(quantus_loop, "METHOD_PARAMS", {"gradient": {}, "input_x_gradient": {}})
+    x = tiny.picture(4)
+    monkeypatch.setattr(models, "load", lambda key: model)
+    monkeypatch.setattr(type(model), "prepare", lambda self, path: x)
+    first, second = quantus_loop.rows(Setting(quick=True))
+    runs = 10
+    assert second >= 2 * runs  # under two replacements
+    assert first - second <= 1  # the input as it is
 
 
 def test_without_quantus_the_row_is_left_out(model, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 
 from app.core.settings import Limits, Settings
 from backend.api.services import Services
+from backend.jobs.client import Client
 from tests.backend.databases import database_url
 
 __all__ = ["Backend", "backend", "database_url"]
@@ -43,7 +44,9 @@ class Backend:
     def submit(self, task, client="me", key=None, priority=0, **payload):
         """Key and row of a new job."""
         key = key or uuid.uuid4().hex
-        return key, self.run(self.jobs.submit(task, payload, key=key, client=client, priority=priority))
+        return key, self.run(
+            self.jobs.submit(task, payload, key=key, client=Client(client), priority=priority)
+        )
 
     def finished(self, key, seconds=60):
         row = self.run(self.jobs.wait(key, seconds))

@@ -22,6 +22,10 @@ NOT_COMPUTING = {
     "app.core.settings": "limits and folders; what decides a result comes with the payload",
     "app.core.text": "what a name may hold",
     "backend": "names of the Python interface",
+    "backend.reports": "an empty package",
+    "backend.reports.compare": "part of the key of the only kind that uses it",
+    "backend.reports.manifest": "part of the key of the only kind that uses it",
+    "backend.reports.words": "part of the key of the only kind that uses it",
     "backend.store": "bytes, checked against their sha256",
     "backend.store.blobs": "bytes, checked against their sha256",
     "backend.store.bundle": "a zip's own bytes, in and out; what lies in it is decoded like any upload",
@@ -74,6 +78,20 @@ run("ablation", input=picture, **shapes, layer="relu5", filters=[1], replacement
 run("spot", input=picture, **shapes, layer="relu5", x=0.5, y=0.5)
 run("maximisation", **shapes, layer="relu1", filter=0, steps=2)
 run("whatif", input=picture, **shapes, alteration={"boxes": [[9.0, 30.0, 9.0, 30.0]]})
+run("stress", input=picture, **shapes)
+from backend.reports import words
+from app.core.schemas import PredictionResult
+picture = {**picture, "id": "1" * 64}
+said = words.result_of(PredictionResult(**run("prediction", input=picture, **shapes, start=None).result))
+made = run("explanation", input=picture, **shapes, method="grad_cam", target=0, layer=None, params={}, seed=0, start=None).result
+asked = {"input": "1" * 64, "model": "shapes"}
+claims = {"name": "input-1", "input": {"id": "1" * 64}, "model": {"key": "shapes"}, "region": {"boxes": [[9.0, 30.0, 9.0, 30.0]]},
+    "prediction": {"request": asked, "sha256": words.checksum(said), "result": said},
+    "explanations": [{"request": {**asked, "method": "grad_cam", "target": 0, "layer": made["layer"]}, "record": made}]}
+report = files.put(json.dumps({"format": "evident-report-1", "subjects": [claims]}).encode())
+checked = run("verification", manifest=report, code="", sealed=True, inputs=[{"input": picture, "source": shapes}])
+assert [item["state"] for item in checked.result["items"][1:3]] == ["identical", "identical"], checked.result
+run("similar", input=picture, **shapes, inputs=ten)
 run("lens", input=picture, **shapes, start=None, inputs=ten)
 import io
 from PIL import Image

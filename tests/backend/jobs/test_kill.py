@@ -50,7 +50,7 @@ def gone(processes):
         except psutil.NoSuchProcess:
             return False
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while any(alive(process) for process in processes):
         assert time.monotonic() < deadline, "processes were left behind"
         time.sleep(0.05)

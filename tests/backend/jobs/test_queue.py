@@ -17,6 +17,7 @@ from sqlalchemy import update
 
 from app.core.errors import Busy
 from app.core.settings import Limits
+from backend.jobs.client import Client
 from backend.jobs.owners import is_dead, owner_name
 from backend.jobs.queue import LEASE, Queue
 from backend.jobs.workers import Stored
@@ -40,7 +41,7 @@ def queue(store):
 
 
 def submit(queue, key, client="me", rank=0, lane="interactive"):
-    return queue.submit(key, "toy", lane=lane, rank=rank, payload={"k": key}, title="", client=client)
+    return queue.submit(key, "toy", lane=lane, rank=rank, payload={"k": key}, title="", client=Client(client))
 
 
 def claims(queue, group="compute"):

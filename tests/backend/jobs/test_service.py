@@ -11,6 +11,7 @@ import pytest
 
 from app.core.errors import BadParameter, Busy, Cancelled, NotFound
 from app.core.schemas import Job
+from backend.jobs.client import Client
 
 UNKNOWN = "f" * 64
 
@@ -47,7 +48,10 @@ def test_one_request_a_thousand_times_at_once_is_one_computation(backend, tmp_pa
 
     async def flood():
         return await asyncio.gather(
-            *(backend.jobs.submit("toy_echo", payload, key="same", client=f"c{n}") for n in range(1000))
+            *(
+                backend.jobs.submit("toy_echo", payload, key="same", client=Client(f"c{n}"))
+                for n in range(1000)
+            )
         )
 
     rows = backend.run(flood())

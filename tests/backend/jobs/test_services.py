@@ -15,6 +15,7 @@ from app.core.errors import NotFound
 from app.core.schemas import Catalogue, Fit, ModelInfo, Prediction, Record
 from app.core.settings import Settings
 from backend.api.services import Services
+from backend.jobs.client import Client
 from backend.jobs.keys import canonical, job_key
 from backend.store import InputRow, ModelRow
 
@@ -54,7 +55,7 @@ def test_predict_and_explain(running):
     async def compute(kind, **more):
         payload = {**(await services.source("a" * 64, "shapes")).as_json(), **more}
         key = job_key(kind, payload, None)
-        await services.jobs.submit(kind, payload, key=key, client="me")
+        await services.jobs.submit(kind, payload, key=key, client=Client("me"))
         await services.jobs.wait(key, 60)
         return key, await services.jobs.result(key)
 

@@ -6,8 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.core.errors import NoSpace
+from app.core.settings import Limits
 from backend.jobs import spool as module
+from backend.jobs.errands import Errands
 from backend.jobs.spool import Spool
+from backend.store.blobs import Blobs
 
 
 @pytest.fixture
@@ -46,3 +50,35 @@ def test_another_stage_has_a_pace_of_its_own(told):
     told(102.0, 2, 2)
     assert told(110.0, 1, 10).remaining is None
     assert told(112.0, 2, 10).remaining == pytest.approx(16.0)
+
+
+def test_an_errand_that_begins_while_somebody_tidies_up_is_left_alone(tmp_path, monkeypatch):
+    """Its folder is seen as soon as it is made, before a byte lies in it."""
+    spool = Spool(tmp_path / "spool")
+    errands = Errands(SimpleNamespace(capacity={"decode": 1}), spool, Limits(), "host/1/2")
+
+    class Tidied(Blobs):
+        def __init__(self, folder):
+            super().__init__(folder)
+            spool.clean(errands.living)
+
+    monkeypatch.setattr("backend.jobs.errands.Blobs", Tidied)
+    with errands.open() as errand:
+        assert errand.sent.put(b"bytes")
+    assert spool.clean(errands.living) == 0
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_an_errand_that_could_not_begin_is_tidied_up(tmp_path, monkeypatch):
+    spool = Spool(tmp_path / "spool")
+    errands = Errands(SimpleNamespace(capacity={"decode": 1}), spool, Limits(), "host/1/2")
+    make = spool.open
+
+    def make_and_fail(job):
+        make(job)
+        raise OSError(28, "full")
+
+    monkeypatch.setattr(spool, "open", make_and_fail)
+    with pytest.raises(NoSpace), errands.open():
+        pass
+    assert spool.clean(errands.living) == 1

@@ -14,7 +14,8 @@ from app import cli
 from app.core.errors import InvalidInput
 from backend.attribution.measuring.cell import measure_cell
 from backend.studies import evaluation
-from backend.studies.evaluation import Study, bundled_sources, evaluate_study, folder_sources
+from backend.studies.evaluation import Study, evaluate_study
+from backend.studies.inputs import bundled_sources, folder_sources
 from models.synthetic import shapes
 
 
@@ -51,9 +52,9 @@ def study(sources, **more):
 def test_a_table_of_labels_boxes_and_masks_is_taken_as_it_is(folder, model):
     sources = folder_sources(folder[0], None, model)
     assert [source.label for source in sources] == folder[1].labels.tolist()
-    assert (sources[0].box, sources[1].box) == (None, (10, 30, 20, 50))
+    assert (sources[0].file.box, sources[1].file.box) == (None, (10, 30, 20, 50))
     named = folder_sources(folder[0] / "photos", folder[0] / "labels.csv", model, count=2)
-    assert [source.file.name for source in named] == ["0.png", "1.png"]
+    assert [source.file.path.name for source in named] == ["0.png", "1.png"]
 
 
 def test_scores_are_those_of_the_cell_itself_with_the_mask_on_the_grid(folder, model, tmp_path):
@@ -111,7 +112,7 @@ def test_an_input_that_cannot_be_read_costs_its_own_cells_only(folder, model, tm
         ("file,mask\nphotos/0.png,nowhere.png\n", "line 2: there is no such mask"),
         ("file,box_x0,box_x1,box_y0,box_y1\nphotos/0.png,1,2,3,x\n", "four numbers"),
         ("file,box_x0,box_x1,box_y0,box_y1\nphotos/0.png,1,2,4,3\n", "no area"),
-        ("file\nphotos/0.png\nphotos/0.png\n", "twice"),
+        ("file\nphotos/0.png\nphotos/0.png\n", "line 3: line 2 names the same file"),
         ("file\n", "No file there"),
     ],
 )
@@ -119,6 +120,13 @@ def test_tables_that_cannot_be_used_are_refused_with_the_line(folder, model, tab
     (folder[0] / "labels.csv").write_text(table)
     with pytest.raises(InvalidInput, match=says):
         folder_sources(folder[0], None, model)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_table_as_a_spreadsheet_saves_it(folder, model, mark):
+    text = mark.join(["file", "label"]) + "\r\n" + mark.join(["photos/0.png", shapes.LABELS[1]]) + "\r\n\r\n"
+    (folder[0] / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert [(source.name, source.label) for source in folder_sources(folder[0], None, model)] == [("photos/0.png", 1)]  # fmt: skip
 
 
 def test_labels_by_folder_where_there_is_no_table(tmp_path, model):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.core.check_results import ChecksResult, SanityResult
+import models
+from app.core.check_results import ChecksResult, RegionShare, SanityResult
+from backend.attribution.explain import explain
 from backend.tasks import TASKS
+from backend.tasks.checks import ranged
+from models.synthetic import coughs as synthetic
 from tests.backend.tasks.conftest import payload_of, photo
 
 
@@ -66,3 +70,34 @@ def test_a_method_that_cannot_be_checked_says_why(files, report):
     found = SanityResult.model_validate(result)
     assert found.state is None
     assert "beside random concepts" in found.words
+
+
+def test_shares_of_a_recording_are_told_as_a_range(files, report):
+    """The window moves, the map is made again: the start of the cut holds another share. A picture has no window."""
+    sound = synthetic.render(3, 1, 1)
+    model = models.load("cnnexplain_synthetic")
+    values = explain(model, model.input.prepare((sound.waveform, sound.rate)).x, "grad_cam", target=1).values
+    row = payload_of(files, sound.waveform.astype(np.float32), "audio", rate=sound.rate)
+    told, _ = checked(
+        files, report, values, input=row, model="cnnexplain_synthetic", method="grad_cam", target=1
+    )
+    regions = told.shortcut.regions
+    assert all(part.low <= part.share <= part.high for part in regions)
+    wide = [part for part in regions if part.high - part.low > 0.01]
+    assert wide
+    assert all("% (window moved by 50 ms) of the support lies" in part.words for part in wide)
+    assert told.shortcut.words == regions[0].words
+    still, _ = checked(files, report, np.random.default_rng(0).random((64, 64)))
+    assert all(part.low is part.high is None for part in still.shortcut.regions)
+
+
+def test_a_range_in_words():
+    part = RegionShare(
+        key="start", title="S", share=0.44, area=0.05, times=9, rare=0, flagged=True,
+        words="44 % of the support lies in the first 0.1 s",
+    )  # fmt: skip
+    (told,) = ranged([part], [{"start": 0.59}, {"end": 0.1}])
+    assert (told.low, told.high) == (0.44, 0.59)
+    assert told.words == "44 to 59 % (window moved by 50 ms) of the support lies in the first 0.1 s"
+    assert ranged([part], [{"start": 0.445}])[0].words == part.words
+    assert ranged([part], [])[0] == part

@@ -112,6 +112,15 @@ def test_the_cough_check_has_three_states(says, bursts, state):
     assert ("misses" in check.detail) == (state != "ok" and bursts > 0), "a low figure says what it is worth"
 
 
+def test_a_figure_that_depends_on_the_cut_is_told_as_a_range():
+    assert (
+        "says 44 to 59 %, depending on where the window is cut"
+        in cough_check(0.50, about=[0.44, 0.59]).detail
+    )
+    assert "says 50 %." in cough_check(0.501, about=[0.499, 0.503]).detail
+    assert cough_check(0.50, about=[0.1, 0.3]).state == "ok", "the state is of the window that is shown"
+
+
 def test_what_the_detector_misses_is_read_from_its_card():
     card = models.specs()["cough_check"].card
     said = missed(card)

@@ -111,12 +111,12 @@ def test_where_no_lens_can_be_fitted_maps_and_filters_are_shown_and_it_is_said_w
     files, report, monkeypatch
 ):
     """A network whose answer is no linear layer's, and one for whose inputs there are none of ours."""
-    from backend.attribution.internals import readable
+    from backend.attribution.internals import linear_head
 
     def refuse(model):
         raise Incompatible("This network's answer is not a linear layer's.")
 
-    monkeypatch.setattr(readable, "head_of", refuse)
+    monkeypatch.setattr(linear_head, "head_of", refuse)
     row = payload_of(files, photo(), "image")
     done = TASKS["lens"].run({**SHAPES, "input": row, "inputs": _rows(files, 10)}, files, report)
     result = LensResult.model_validate(done.result)

@@ -88,17 +88,69 @@ test("a score that does not move is told with its logit, and no filter is said t
   assert.equal(reading.carried([6], little), "Filter 6 adds most, yet it stands without it: 0.84 \u2192 0.81.");
   const turned = reading.change({ before: classes(0.52), after: classes(0.45), top_before: 1, top_after: 0 }, 1);
   assert.equal(reading.carried([6], turned), "Filter 6 carries it: without it 0.52 \u2192 0.45.");
+  const faint = reading.change({ before: at(0.05), after: at(0.01), top_before: 1, top_after: 0 }, 1);
+  assert.match(reading.carried([6], faint), /carries it: without it 1.00 .* logit/, "what looks alike is told with its logit");
   assert.equal(reading.change({ before: at(1), after: [] }, 1), null);
 });
 
 test("how far a layer can be trusted stands in words, with the reason where it cannot be read", () => {
-  assert.equal(reading.reliability(layer("a", 0.9)).text, "96 % of held-out agree");
+  assert.equal(reading.reliability(layer("a", 0.9)).text, "closely: 96 % agree");
   assert.match(reading.reliability(layer("a", 0.9)).title, /commonest answer would agree in 60 %/);
-  assert.deepEqual(reading.reliability(layer("a", 0.9, { agreement: 0.79, trusted: false })).text, "hard to read: 79 % agree");
+  assert.deepEqual(reading.reliability(layer("a", 0.9, { agreement: 0.79, trusted: false })).text, "near guessing: 79 % agree");
   assert.equal(reading.reliability(layer("a", 0.9, { readable: false, reason: "used twice" })).text, "used twice");
   assert.equal(reading.reliability(layer("a", 0.9, { agreement: 0.23 })).state, "fair", "more than chance, still not much");
+  const words = [0.95, 0.94, 0.8, 0.72, 0.49].map((agreement) => reading.reliability(layer("a", 0.9, { agreement })).text.split(":")[0]);
+  assert.deepEqual(words, ["closely", "mostly", "mostly", "partly", "weakly"]);
+  assert.match(reading.reliability(layer("a", 0.9)).title, /partly: 50/, "the thresholds are stated");
+  const alike = layer("a", 0.9, { agreement: 0.99, majority: 0.97, r2: 0.2, trusted: false });
+  assert.equal(
+    reading.reliability(alike).text,
+    "hard to read: R\u00b2 0.20",
+    "where one answer is nearly always right agreement tells nothing",
+  );
+  const doubted = result("relu1", layer("relu1", 0.9, { agreement: 0.72 }));
+  assert.match(reading.decision(doubted, labels)[0], /from relu1 on, as far as it can be read: it agrees with the model in 72/);
   assert.equal(reading.reliability(head).text, "the model itself");
   assert.equal(reading.reliability(layer("a", 0.9, { agreement: null })).state, "off");
+});
+
+test("filters are sorted by any ranking of the study, and how far it agrees with the ablation is told", () => {
+  const filters = [
+    { index: 0, importance: 0.1, conductance: 3, mean: [0.2, 0.9] },
+    { index: 1, importance: null, conductance: 9, mean: [0.1, 0.4] },
+    { index: 2, importance: 0.4, conductance: 1, mean: [0.3, 0.3] },
+  ];
+  const agreement = {
+    names: ["ablation", "conductance"],
+    matrix: [
+      [1, -0.33],
+      [-0.33, 1],
+    ],
+  };
+  const order = (ranking) => reading.byRanking(filters, ranking).map(({ index }) => index);
+  assert.deepEqual(
+    [order("ablation"), order("conductance")],
+    [
+      [2, 0, 1],
+      [1, 0, 2],
+    ],
+  );
+  const features = [0, 1, 2].map((filter) => ({ filter, share: filter }));
+  assert.deepEqual(
+    reading.ordered(features, "conductance", { filters }).map(({ filter }) => filter),
+    [1, 0, 2],
+  );
+  assert.equal(reading.tauWithAblation(agreement, "conductance"), -0.33);
+  assert.equal(reading.tauWithAblation(agreement, "taylor"), null);
+  assert.deepEqual(reading.means({ classes: [4, 7], labels: ["no", "yes"] }, filters[0], 7), { own: "0.90", other: "no 0.20" });
+});
+
+test("a made-up input says where it began and what kept it natural", () => {
+  const made = { before: 0.1, after: 4, strongest: 3, source: "cough 7", from_source: false, steps: 256, regulariser: "shifts" };
+  assert.match(reading.maximised(made).text, /^Made from noise: .* strongest real input/);
+  assert.match(reading.maximised({ ...made, from_source: true }).text, /^Begun at cough 7/);
+  assert.match(reading.maximised(made).title, /shifts/);
+  assert.equal(reading.maximised(undefined), null);
 });
 
 test("a card shows the explained class and what stands against it", () => {
@@ -125,6 +177,17 @@ test("the cards under the rail are those around the chosen layer", () => {
 test("a matrix is drawn in the order of its clusters, which are framed", () => {
   assert.deepEqual([...charts.reordered([1, 2, 3, 4, 5, 6, 7, 8, 9], 3, [2, 0, 1])], [9, 7, 8, 3, 1, 2, 6, 4, 5]);
   assert.deepEqual(charts.boxes([2, 0, 1, 3], [[0, 2], [1], [3]]), [{ from: 0, size: 2 }]);
+});
+
+test("a long name of a layer is cut between its parts, and keeps its end", () => {
+  const names = ["relu3", "features.relu0", "features.denseblock1", "stages.3.blocks.2", "averyveryverylongname"];
+  assert.deepEqual(names.map(reading.shortName), [
+    "relu3",
+    "features.relu0",
+    "\u2026denseblock1",
+    "\u20263.blocks.2",
+    "averyveryverylongname",
+  ]);
 });
 
 test("a curve goes from the top left to the bottom right of its box", () => {

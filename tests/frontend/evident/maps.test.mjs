@@ -4,6 +4,7 @@ import test from "node:test";
 import { barLabels } from "../../../frontend/assets/evident/figure/bar.mjs";
 import * as colour from "../../../frontend/assets/evident/maps/colour.mjs";
 import * as contour from "../../../frontend/assets/evident/maps/contour.mjs";
+import * as describe from "../../../frontend/assets/evident/maps/describe.mjs";
 import { Field } from "../../../frontend/assets/evident/maps/field.mjs";
 import { quantile } from "../../../frontend/assets/evident/maps/statistics.mjs";
 import * as words from "../../../frontend/assets/evident/maps/words.mjs";
@@ -116,7 +117,7 @@ test("a file is refused for being empty, of another type, or too large, and only
 
 test("limits are stated as one sentence", () => {
   assert.equal(stated({}), "");
-  assert.equal(stated(LIMITS).startsWith("Pictures (PNG, JPEG, WebP, TIFF) up to 2 kB, recordings"), true);
+  assert.equal(stated(LIMITS).startsWith("Pictures (PNG, JPEG, WebP, TIFF, GIF) up to 2 kB, recordings"), true);
   assert.match(stated(LIMITS), /up to 4 kB or 10 minutes, spectrograms \(NPY or a picture\) up to 1 kB\.$/);
 });
 
@@ -124,4 +125,11 @@ test("an end of the colour bar beyond which there is more says so in signs that 
   const style = { signed: true, limit: 0.025, clipped: true, target: "Covid" };
   assert.deepEqual(barLabels(style), { low: "\u22120.025", high: "\u2265 +0.025", against: "speaks against", for: "supports Covid" });
   assert.equal(barLabels({ ...style, clipped: false, signed: false }).high, "0.025");
+});
+
+test("a map without support says why no part of it is marked", () => {
+  assert.equal(describe.unmarked(field([-1, 0, -0.2]), "Covid-19"), "Nothing in this map supports Covid-19: no part of it is marked.");
+  assert.match(describe.unmarked(field([-1, 0]), ""), /supports the class:/);
+  assert.equal(describe.unmarked(field([0, 0], 1, 2, false), "star"), "No part of this map is marked.");
+  assert.equal(describe.unmarked(field([-1, 1e-9]), "star"), "");
 });

@@ -6,6 +6,8 @@ const at = "../../../frontend/assets/evident/measure";
 const reading = await import(`${at}/reading.mjs`);
 const choosing = await import(`${at}/choice.mjs`);
 
+const labels = await import(`${at}/labels.mjs`);
+
 const metric = (key, family, better = "higher", more = {}) => ({ key, title: key, short: key, family, better, low: 0, high: 1, ...more });
 const cell = (method, key, mean, more = {}) => ({ method, metric: key, mean, low: null, high: null, n: 3, expected: 3, ...more });
 const row = (method, control = false) => ({ method, title: method, control });
@@ -29,6 +31,23 @@ test("a column of one value still has a scale with room", () => {
     const scale = reading.scaleOf({ low: null, high: null }, [{ mean: value }]);
     assert.ok(scale.high > scale.low && scale.low <= value && value <= scale.high, JSON.stringify(scale));
   }
+});
+
+test("own inputs go with their names and classes, another class is another question, a set has neither", () => {
+  const told = { inputs: ["a", "b"], names: { a: "cat.png", gone: "x" }, labels: { b: "dog", gone: "cat" } };
+  const choice = { ...choosing.fromQuery({ model: "m", methods: "lrp", metrics: "sparseness" }), ...told };
+  const request = choosing.requestOf(choice);
+  assert.deepEqual([request.names, request.labels], [{ a: "cat.png" }, { b: "dog" }]);
+  const opened = choosing.ofStudy(choosing.fromQuery({}), { id: "1", request });
+  assert.deepEqual([opened.names, opened.labels], [request.names, request.labels]);
+  assert.equal(choosing.differs(choice, request), false);
+  assert.equal(choosing.differs({ ...choice, labels: {} }, request), true);
+  assert.equal(choosing.differs({ ...choice, names: {} }, request), false);
+  assert.equal("labels" in choosing.requestOf({ ...choice, set: "shapes" }), false);
+  assert.deepEqual(
+    ["DOG ", "do", "", "Cat"].map((text) => choosing.classNamed(text, ["cat", "dog"])),
+    ["dog", "", "", "cat"],
+  );
 });
 
 test("a scale is never shorter than a tenth of what can be", () => {
@@ -198,8 +217,12 @@ test("the address holds the whole choice and gives it back", () => {
     set: "drawings",
     count: 12,
     inputs: [],
+    names: {},
+    labels: {},
     methods: ["a", "b"],
     metrics: ["m"],
+    settings: { m: { draws: 5 } },
+    target: "label",
     seed: 7,
     study: "e1",
     cell: "a:m",
@@ -210,13 +233,15 @@ test("the address holds the whole choice and gives it back", () => {
   assert.deepEqual(choosing.fromQuery(choosing.toQuery(choice)), choice);
   const own = { ...choice, set: null, count: null, inputs: ["i1", "i2"], seed: 0, study: null, cell: null, sort: null };
   assert.deepEqual(choosing.fromQuery(choosing.toQuery(own)), own);
-  const odd = choosing.fromQuery({ seed: "-1", count: "1e9", set: "s", methods: ",a,,a" });
-  assert.deepEqual([odd.seed, odd.count, odd.methods], [0, null, ["a"]]);
+  const odd = choosing.fromQuery({ seed: "-1", count: "1e9", set: "s", methods: ",a,,a", settings: '{"m":5,"n":{"x":1}}', target: "9x" });
+  assert.deepEqual([odd.seed, odd.count, odd.methods, odd.settings, odd.target], [0, null, ["a"], { n: { x: 1 } }, "predicted"]);
+  assert.equal(choosing.fromQuery({ target: "12" }).target, 12);
 });
 
 test("a request asks for a set or for inputs, never both", () => {
   const choice = choosing.fromQuery({ model: "m", set: "s", count: "5", inputs: "i1", methods: "a", metrics: "b" });
-  assert.deepEqual(choosing.requestOf(choice), { model: "m", set: "s", count: 5, methods: ["a"], metrics: ["b"], seed: 0 });
+  const asked = { model: "m", set: "s", count: 5, methods: ["a"], metrics: ["b"], metric_params: {}, target: "predicted", seed: 0 };
+  assert.deepEqual(choosing.requestOf(choice), asked);
   assert.deepEqual(choosing.requestOf({ ...choice, set: null }).inputs, ["i1"]);
 });
 
@@ -231,9 +256,22 @@ test("a study answers the choice until something of it changes", () => {
     { methods: ["a"] },
     { metrics: ["y"] },
     { seed: 2 },
+    { target: "label" },
+    { settings: { x: { draws: 9 } } },
     { set: null, inputs: ["i"] },
   ])
     assert.equal(choosing.differs({ ...choice, ...other }, request), true, JSON.stringify(other));
+});
+
+test("a study with a name fills methods, metrics, settings and class, as far as they fit the model and the inputs", () => {
+  const preset = { methods: ["a", "b"], metrics: ["x", "inside"], metric_params: { x: { draws: 100 } } };
+  const before = choosing.fromQuery({ model: "m", set: "s", methods: "c", metrics: "y", seed: "3" });
+  const fits = { a: { ok: true }, b: { ok: false }, c: { ok: true } };
+  const choice = choosing.ofPreset(before, preset, { fits, measurable: (key) => key !== "inside", labelled: true });
+  const asked = { model: "m", set: "s", methods: ["a"], metrics: ["x"], metric_params: { x: { draws: 100 } }, target: "label", seed: 3 };
+  assert.deepEqual(choosing.requestOf(choice), asked);
+  assert.deepEqual(choosing.requestOf({ ...choice, metrics: ["y"] }).metric_params, {});
+  assert.equal(choosing.differs(choosing.fromQuery(choosing.toQuery(choice)), asked), false);
 });
 
 test("methods that do not fit are never asked for; without a wish the usual ones are", () => {
@@ -253,4 +291,68 @@ test("methods that do not fit are never asked for; without a wish the usual ones
   ];
   assert.deepEqual(choosing.quick(metrics), ["x"]);
   assert.deepEqual(choosing.metricsFor(["z", "gone"], metrics), ["z"]);
+});
+
+const lineOf = (line, file, label = "cat", more = {}) => ({ line, file, label, box: null, mask: "", ...more });
+const matched = (lines, names) => labels.named(lines, ({ file }) => file, Object.entries(names));
+
+test("a table names the inputs by their paths, from whichever folder on they were chosen", () => {
+  const lines = [lineOf(2, "set/cat/1.png"), lineOf(3, "set/dog/1.png", "dog"), lineOf(4, "set\\b.png"), lineOf(5, "set/gone.png")];
+  const { by, absent, unclear } = matched(lines, { a: "dog/1.png", b: "cat/1.png", c: "b.png", d: "xb.png" });
+  assert.deepEqual(
+    [...by].map(([id, { line }]) => [id, line]),
+    [
+      ["b", 2],
+      ["a", 3],
+      ["c", 4],
+    ],
+  );
+  assert.deepEqual([absent.map(({ line }) => line), unclear], [[5], []]);
+});
+
+test("two files of one name are told apart by their folders or not at all", () => {
+  const files = { a: "cat/1.png", b: "dog/1.png" };
+  const { by, unclear } = matched([lineOf(2, "1.png"), lineOf(3, "dog/1.png")], files);
+  assert.deepEqual([[...by.keys()], unclear.map(({ line }) => line.line)], [["b"], [2]]);
+  const bare = matched([lineOf(2, "cat/1.png"), lineOf(3, "dog/1.png")], { a: "1.png" });
+  assert.deepEqual([bare.by.size, bare.unclear.length], [0, 1]);
+  assert.equal(
+    matched([lineOf(2, "x/1.png"), lineOf(3, "1.png")], { a: "1.png" }).by.get("a")?.line,
+    3,
+    "the same name is meant before one that ends so",
+  );
+});
+
+test("what a table did is said with what it left out", () => {
+  const table = { title: "labels.csv", notes: ["line 9: no class."], lines: [lineOf(2, "a.png"), lineOf(3, "b.png")] };
+  const done = { inputs: 2, classes: 1, regions: 1, kept: 1 };
+  const said = labels.told(table, matched(table.lines, { a: "a.png", c: "c.png" }), done).join(" ");
+  for (const part of ["1 of 2 inputs", "where the evidence lies in 1", "1 input keeps", "first is line 3", "line 9"])
+    assert.ok(said.includes(part), said);
+  assert.match(
+    labels.told(table, matched(table.lines, { a: "x.png" }), { ...done, inputs: 1 })[0],
+    /none of these files: line 2 says .a\.png/,
+  );
+  assert.match(labels.told(table, matched(table.lines, {}), { ...done, inputs: 0 })[0], /2 lines\. Now add the files/);
+  const none = { ...table, lines: [lineOf(2, "a.png", null)] };
+  assert.match(
+    labels.told(none, matched(none.lines, { a: "a.png" }), { inputs: 1, classes: 0, regions: 0, kept: 0 })[0],
+    /^labels\.csv says no class/,
+  );
+  assert.match(labels.rest(["cat", "dog"], "labels.csv"), /^2 more, with their classes from labels\.csv/);
+  assert.match(labels.rest(["cat", undefined]), /^2 more, 1 of them with a class/);
+  assert.equal(labels.rest([]), "");
+});
+
+test("a table that is too large is not sent, and what would be read is said", () => {
+  const said = labels.tooLarge({ name: "labels.csv", size: 10 * 2 ** 20 }, 4 * 2 ** 20);
+  assert.match(said, /^labels\.csv has 10 MB, and tables up to 4 MB are read: keep the columns file and label/);
+});
+
+test("the table of what was dropped is the labels.csv that lies highest, else the only one", () => {
+  const file = (path) => ({ name: path.split("/").at(-1), path });
+  const path = (...paths) => labels.tableOf(paths.map(file))?.path ?? null;
+  assert.equal(path("a/x/labels.csv", "a/Labels.CSV", "a/excluded.csv"), "a/Labels.CSV");
+  assert.equal(path("truth.csv", "a.png"), "truth.csv");
+  assert.equal(path("truth.csv", "other.csv"), null);
 });

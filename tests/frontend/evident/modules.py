@@ -21,7 +21,10 @@ MODULES = Path(__file__).resolve().parents[3] / "frontend" / "assets" / "evident
 def expose(page: Page) -> None:
     """Gives the page a global `evident` that holds what its own modules export. The pages themselves have
     no such global."""
-    page.evaluate(HANDLES, "/assets/evident")
+    base = page.locator("script[src*='/page.js']").evaluate(
+        "(script) => new URL('evident', script.src).pathname"
+    )
+    page.evaluate(HANDLES, base)
 
 
 class Node:

@@ -1,7 +1,7 @@
 // What the tour says follows the page's figures, also where they do not tell the expected story.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { addressOf, STEPS } from "../../../frontend/assets/evident/tour/steps.mjs";
+import { addressOf, STEPS, stepOf } from "../../../frontend/assets/evident/tour/steps.mjs";
 
 const step = (key) => STEPS.find((one) => one.key === key);
 const held = (key, shares, uniform) => shares.map((share, i) => ({ map: `M${i}`, key, label: key, share, uniform }));
@@ -20,7 +20,7 @@ const view = (change) => ({
 test("six steps, each about a sample of its own with one thing to press", () => {
   assert.deepEqual(
     STEPS.map(({ key }) => key),
-    ["right", "wrong", "cheat", "room", "concept", "link"],
+    ["right", "wrong", "cheat", "room", "concept", "report"],
   );
   for (const one of STEPS) {
     assert.ok(!one.done(view({})), `${one.key} waits for the person`);
@@ -32,6 +32,14 @@ test("an address holds the sample with its model", () => {
   const samples = [{ key: "photo_rocket", input: "r1", model: "timm:x" }];
   assert.equal(addressOf(step("wrong"), samples), "/?model=timm%3Ax&input=r1&methods=grad_cam%2Clrp%2Cfused");
   assert.equal(addressOf(step("right"), samples), null);
+});
+
+test("an address may begin the tour at a step", () => {
+  assert.equal(stepOf("?tour=1"), 0);
+  assert.equal(stepOf("?tour=6&input=x"), 5);
+  assert.equal(stepOf("?tour=99"), 5);
+  assert.equal(stepOf("?tour=x"), 0);
+  assert.equal(stepOf("?input=x"), null);
 });
 
 test("right for the right reason is said only where most maps point there", () => {

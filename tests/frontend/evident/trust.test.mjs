@@ -1,7 +1,8 @@
 // What the checks of a map say in words.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { STATES, sanityWords, share, shortcutWords, togetherWords } from "../../../frontend/assets/evident/trust/words.mjs";
+import { unsaidFirst } from "../../../frontend/assets/evident/evidence/marks.mjs";
+import { STATES, sanityWords, share, shareRange, shortcutWords, togetherWords } from "../../../frontend/assets/evident/trust/words.mjs";
 
 const sanity = (more) => ({
   state: "fail",
@@ -18,6 +19,12 @@ const shortcut = (key, held, flagged, place = "in the first 0.1 s, before the co
 
 test("shares are whole percents, and a little is not nothing", () => {
   assert.deepEqual([0, 0.004, 0.0149, 0.46, 1].map(share), ["0 %", "< 1 %", "1 %", "46 %", "100 %"]);
+});
+
+test("a share that moves with the window is a range", () => {
+  assert.equal(shareRange({ share: 0.5, low: 0.441, high: 0.587 }), "44 to 59 %");
+  assert.equal(shareRange({ share: 0.5, low: 0.498, high: 0.505 }), "50 %");
+  assert.equal(shareRange({ share: 0.5, low: null, high: null }), "50 %");
 });
 
 test("a badge says what its word means, what was seen, on how many inputs, and how it is measured", () => {
@@ -45,4 +52,11 @@ test("the shortcut that most maps lie on is the one that is said", () => {
   assert.equal(togetherWords([fine, end]), "Possible shortcut: in one map 30 % of the support lies in the last 0.1 s.");
   assert.equal(togetherWords([fine]), "");
   assert.equal(togetherWords([]), "");
+});
+
+test("what the shortcut line says is not said again: its line is the last, for the room alone", () => {
+  const shares = ["hum", "evidence", "sticker"].map((key) => ({ region: { key } }));
+  const order = (said) => unsaidFirst(shares, said).map(({ region }) => region.key);
+  assert.deepEqual(order("hum"), ["evidence", "sticker", "hum"]);
+  assert.deepEqual(order("border"), ["hum", "evidence", "sticker"]);
 });

@@ -10,7 +10,7 @@ import pytest
 from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Gate
-from frontend.inside import choice, study
+from frontend.inside import choice, page, study
 from frontend.wiring import Trigger
 from tests.frontend import canned
 from tests.frontend.api import GONE, Api
@@ -171,3 +171,19 @@ def test_the_drawer_has_a_chart_for_every_number_that_the_study_has():
 def test_a_study_that_is_gone_is_told_in_the_drawer():
     told = run(study.enlarge(api(internals=GONE, internals_array=GONE), {"id": "s1", "target": 1}))
     assert GONE.detail in texts(told["body"])
+
+
+def test_the_operators_folder_is_offered_with_its_labels_where_they_are_classes():
+    model = SOUNDS.model_copy(update={"labels": ["no wheeze", "Wheeze"]})
+    like = canned.SAMPLES[0].model_copy(update={"group": "own", "modality": SOUNDS.modalities[0]})
+    files = [
+        like.model_copy(update={"input": f"{n}", "label": ("wheeze", "no wheeze")[n % 2]}) for n in range(12)
+    ]
+    (offered,) = page.own_sets([*files, *canned.SAMPLES], model)
+    assert offered["inputs"] == [str(n) for n in range(12)]
+    assert offered["labels"] == [1, 0] * 6
+    (unlabelled,) = page.own_sets([*files, files[0].model_copy(update={"input": "x", "label": "dog"})], model)
+    assert unlabelled["labels"] is None
+    assert "answers" in unlabelled["title"]
+    assert page.own_sets(files[:9], model) == [], "too few to say something"
+    assert page.own_sets(files, PICTURES) == [], "the model does not take them"

@@ -40,7 +40,11 @@ def test_the_strip_offers_what_the_catalogue_lists_and_only_models_that_run():
 
 
 def test_a_model_of_ones_own_is_offered_when_the_address_names_it():
-    assert opened({"model": OWN.key})["catalogue"]["models"][-1] == {"key": OWN.key, "title": "Mine"}
+    assert opened({"model": OWN.key})["catalogue"]["models"][-1] == {
+        "key": OWN.key,
+        "title": "Mine",
+        "modalities": OWN.modalities,
+    }
     keys = [info["key"] for info in opened({"model": "gone"})["catalogue"]["models"]]
     assert "gone" not in keys
 

@@ -7,7 +7,7 @@ import pytest
 from dash import no_update
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Credit
+from app.core.schemas import AbsentModel, Credit
 from frontend import about
 from frontend.models import page
 from frontend.wiring import Trigger
@@ -23,6 +23,16 @@ def press(kind: str, clicks: int = 1) -> Trigger:
 def test_the_list_holds_every_model():
     drawn = str(run(page.list_models(Api(catalogue=canned.CATALOGUE), None)))
     assert all(model.title in drawn for model in canned.CATALOGUE.models)
+
+
+def test_models_that_are_not_ready_are_told_and_followed():
+    waiting, unread = AbsentModel(name="mine", own=True), AbsentModel(name="a.py", own=True, reason="Line 3.")
+    for absent, complete in (([waiting, unread], False), ([unread], True), ([], True)):
+        catalogue = canned.CATALOGUE.model_copy(update={"absent": absent})
+        drawn = run(page.list_models(Api(catalogue=catalogue), None))
+        assert drawn["complete"] is complete
+        assert ("listed when ready: mine." in str(drawn["absent"])) is not complete
+        assert ("a.py could not be read: Line 3." in str(drawn["absent"])) is (unread in absent)
 
 
 def test_a_card_opens_for_the_address_and_for_a_press():

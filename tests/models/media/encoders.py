@@ -24,10 +24,18 @@ def tone(seconds: float = 1.0, rate: int = 16_000, hertz: float = 440.0, level: 
 
 
 def sndfile(
-    samples: np.ndarray, rate: int = 16_000, format: str = "WAV", subtype: str | None = None
+    samples: np.ndarray,
+    rate: int = 16_000,
+    format: str = "WAV",
+    subtype: str | None = None,
+    comment: str | None = None,
 ) -> bytes:
     out = io.BytesIO()
-    soundfile.write(out, samples, rate, format=format, subtype=subtype)
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(out, "w", rate, channels, subtype, format=format) as file:
+        if comment is not None:
+            file.comment = comment
+        file.write(samples)
     return out.getvalue()
 
 

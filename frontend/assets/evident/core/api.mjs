@@ -1,5 +1,7 @@
 /* The API as the widgets see it: paths, requests, and refusals in plain words. */
+import { emit } from "./bus.mjs";
 import { parseJson } from "./elements.mjs";
+import { reviewerHeaders } from "./reviewer.mjs";
 
 /** @type {{[status: number]: string}} */
 const WORDS = {
@@ -46,19 +48,25 @@ export function problemOf(status, text, requestId = "") {
 }
 
 /**
- * text: JSON as it is written in a file; form: a form with a file.
+ * text: JSON as it is written in a file; table: a file of comma-separated values; form: a form with a file.
  * fetch that answers JSON ("json"), bytes ("bytes") or nothing (204 -> null), and throws Problem; an abort throws AbortError.
  * @param {string} path
- * @param {{method?: string, json?: unknown, text?: string, form?: FormData, signal?: AbortSignal, as?: "json" | "bytes"}} options
+ * @param {{method?: string, json?: unknown, text?: string, table?: Blob, form?: FormData, signal?: AbortSignal, as?: "json" | "bytes", keepalive?: boolean}} options keepalive: goes out although the page is closing
  * @returns {Promise<any>}
  */
-export async function callApi(path, { method = "GET", json, text, form, signal, as = "json" } = {}) {
+export async function callApi(path, { method = "GET", json, text, table, form, signal, as = "json", keepalive = false } = {}) {
   const written = json === undefined ? text : JSON.stringify(json);
-  const headers = { Accept: "application/json, */*", ...(written === undefined ? {} : { "Content-Type": "application/json" }) };
-  const body = form ?? written;
+  const headers = { Accept: "application/json, */*", ...reviewerHeaders() };
+  if (written !== undefined) headers["Content-Type"] = "application/json";
+  if (table) headers["Content-Type"] = "text/csv";
+  const body = table ?? form ?? written;
   try {
-    const answer = await fetch(apiUrl(path), { method, signal, body, headers, cache: "no-store" });
-    if (!answer.ok) throw problemOf(answer.status, await answer.text(), answer.headers.get("X-Request-ID") || "");
+    const answer = await fetch(apiUrl(path), { method, signal, body, headers, keepalive, cache: "no-store" });
+    if (!answer.ok) {
+      const problem = problemOf(answer.status, await answer.text(), answer.headers.get("X-Request-ID") || "");
+      if (problem.code === "sign_in") emit("signed-out");
+      throw problem;
+    }
     if (answer.status === 204) return null;
     return as === "bytes" ? await answer.arrayBuffer() : await answer.json();
   } catch (error) {

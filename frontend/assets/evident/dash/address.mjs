@@ -1,5 +1,5 @@
 /* The choices of a page as a query, for its address bar: what "Copy link" copies.
-   Read back by address.py of frontend/compare, frontend/concepts, frontend/inside and frontend/measure. */
+   Read back by address.py of frontend/compare, frontend/concepts, frontend/inside and frontend/measure, and by cases/choice.mjs. */
 import { toast } from "../core/dialog.mjs";
 import { keepRecent } from "../upload/recent.mjs";
 import { arrive, isSettled, publish } from "./bar.mjs";
@@ -97,6 +97,16 @@ export function insideLink(opened, shown, place) {
 export function measureLink(opened, shown) {
   if (!shown) return window.location.href;
   return publish("/measure", new URLSearchParams(shown).toString(), subjectOfWork(), opened);
+}
+
+/** What the address of Cases asks for, for its widget. */
+export const casesQuery = (query) => JSON.stringify(query ?? {});
+
+/** Clientside callback of Cases; what the page said before it was asked for another address comes too late. */
+export function casesLink(opened, shown) {
+  if (!shown || shown.asked !== opened?.asked) return window.location.href;
+  const { asked: _, ...query } = shown;
+  return publish("/cases", new URLSearchParams(query).toString(), null, opened);
 }
 
 /** Copies the address bar. */

@@ -9,6 +9,7 @@ const PAGES = {
   "/concepts": { body: "concepts-body", asks: "concept-query" },
   "/inside": { body: "inside-body", asks: "inside-query" },
   "/measure": { body: "measure-body", asks: "measure-query" },
+  "/cases": { body: "cases-body", asks: "cases-query" },
 };
 
 /** What the bar says of the page on show; null from the moment an address is asked for until the page is built from it. @type {string | null} */
@@ -35,6 +36,9 @@ const inputs = (query) => (parts(query).input ?? parts(query).along ?? "").split
  */
 export function isChoice(page, before, after) {
   const [old, now] = [parts(before), parts(after)];
+  // the first case of a list, and a step of it, follow from the list; from one case or step to another is a choice
+  if (page === "/cases")
+    return ["list", "case", "step"].some((name) => (old[name] ?? "") !== (now[name] ?? "")) && Boolean(old.case || old.list !== now.list);
   const [had, has] = [inputs(before), inputs(after)];
   if (has.some((input) => !had.includes(input)) || (page === "/" && had.length > has.length)) return true;
   const other = (name) => Boolean(old[name] && now[name] && old[name] !== now[name]);

@@ -6,7 +6,7 @@ import { setLook } from "../panel/look.mjs";
 import { publish } from "./bar.mjs";
 import { linkTo } from "./work.mjs";
 
-export { compareChoice, compareLink, compareOpened, conceptsLink, insideLink, measureLink } from "./address.mjs";
+export { casesLink, casesQuery, compareChoice, compareLink, compareOpened, conceptsLink, insideLink, measureLink } from "./address.mjs";
 export { besideAlone, besideInput, besideOff, besideOn, besideStale, paired } from "./beside.mjs";
 export { stale } from "./stale.mjs";
 

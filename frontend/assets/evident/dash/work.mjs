@@ -8,7 +8,7 @@ const KEY = "evident-work";
 
 /**
  * @typedef {{input: string, model: string, target: string | null}} Subject target: null for the predicted class.
- * @typedef {{query: string, subject: Subject}} Place how a page was left
+ * @typedef {{query: string, subject: Subject | null}} Place how a page was left
  * @typedef {{subject?: Subject, places: {[page: string]: Place}}} Work
  */
 
@@ -22,6 +22,7 @@ try {
 
 /** What stays of a page's address with another input; with another model too. */
 const STAYS = {
+  "/cases": { input: [], model: [] },
   "/": { input: ["layer", "params", "beside", "paired"], model: ["methods", "seed", "look", "evidence"] },
   "/concepts": { input: ["concepts", "layers", "negatives"], model: [] },
   "/inside": { input: ["layer", "filter"], model: [] },
@@ -37,11 +38,13 @@ const STAYS = {
 export function queryFor(page, subject, own) {
   const stays = STAYS[page];
   if (!stays) return "";
+  // a list of cases is about itself, whatever is open on other pages
+  if (page === "/cases") return own?.query ?? "";
   if (!subject || equal(own?.subject, subject)) return own?.query ?? "";
   const query = new URLSearchParams({ model: subject.model, input: subject.input });
   if (subject.target) query.set(page === "/" ? "target" : "class", subject.target);
   const old = new URLSearchParams(own?.query);
-  for (const name of [...stays.model, ...(own?.subject.model === subject.model ? stays.input : [])]) {
+  for (const name of [...stays.model, ...(own?.subject?.model === subject.model ? stays.input : [])]) {
     const value = old.get(name);
     if (value !== null) query.set(name, value);
   }
@@ -83,6 +86,7 @@ export function withInput(query) {
  */
 export function keepWork(page, query, subject) {
   if (subject) work = { subject, places: { ...work.places, [page]: { query, subject } } };
+  else if (page === "/cases") work = { ...work, places: { ...work.places, [page]: { query, subject: null } } };
   else if (page === "/") work = { places: {} };
   else return;
   try {

@@ -105,16 +105,29 @@ export function outlined(subject, axes) {
 
 export const swatch = (region) => el(`i.ev-swatch${region.key === "evidence" ? "" : ".ev-swatch--dotted"}`, { "aria-hidden": "true" });
 
+/**
+ * Regions in the order of their lines: what the shortcut line says already comes last, as room without words, so that the maps beside
+ * each other keep their height.
+ * @param {any[]} shares
+ * @param {string} said key of the region that the shortcut line is about
+ */
+export const unsaidFirst = (shares, said) => [
+  ...shares.filter(({ region }) => region.key !== said),
+  ...shares.filter(({ region }) => region.key === said),
+];
+
 /** The lines under a map. */
-export function show(node, panel) {
-  const shares = weigh(panel);
+export function show(node, panel, said = "") {
+  const shares = unsaidFirst(weigh(panel), said);
   const label = otherClass(panel, shares);
   const note = label ? `Evidence for ${label}, map for ${panel.target}.` : "";
-  const text = JSON.stringify([shares.map(({ region, any, share, uniform }) => [region.key, any, share, uniform]), note]);
+  const text = JSON.stringify([shares.map(({ region, any, share, uniform }) => [region.key, any, share, uniform]), note, said]);
   if (node.dataset.text === text) return;
   node.dataset.text = text;
   node.hidden = !shares.length;
-  const lines = shares.map((item) => el("p", { title: sentence(item) }, swatch(item.region), el("span", {}, ...short(item))));
+  const lines = shares.map((item) =>
+    el("p", { title: sentence(item), "data-said": item.region.key === said }, swatch(item.region), el("span", {}, ...short(item))),
+  );
   node.replaceChildren(...lines, ...(note ? [el("p.ev-muted", { title: aside(label, panel) }, note)] : []));
 }
 

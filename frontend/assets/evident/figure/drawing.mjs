@@ -1,8 +1,9 @@
 /* The still parts of a picture with axes: grey input, hue of the evidence, outlines, ticks, strip over time. */
-import { ticks } from "../maps/axes.mjs";
+import { coordinate, ticks } from "../maps/axes.mjs";
 import { drawHatch } from "../trust/hatch.mjs";
 
-const LEFT = 38;
+/** Room for the values beside the plot: "16 kHz" is wider than all others. */
+const leftOf = ({ y_axis }) => (y_axis.unit === "Hz" && coordinate(y_axis, 1) > 15000 ? 46 : 38);
 const TOP = 4;
 const AXIS = 18;
 const STRIP = 16;
@@ -17,14 +18,15 @@ const MARK = "#ff52f0";
  * @param {number} [most] css pixels; without it the figure is as high as its width asks for
  */
 export function layoutFigure(width, { rows, cols, axes, strip }, most) {
-  const room = Math.max(40, width - LEFT);
+  const left = leftOf(axes);
+  const room = Math.max(40, width - left);
   const sound = axes.x_axis.unit === "s";
   const ratio = sound ? SOUND_RATIO : Math.min(1.4, rows / cols);
   const below = AXIS + (strip ? STRIP : 0);
   const wanted = Math.round(room * ratio);
   const h = most === undefined ? wanted : Math.max(40, Math.min(sound ? room : wanted, Math.floor(most - TOP - below)));
   const w = h < wanted && !sound ? Math.round(h / ratio) : room;
-  const plot = { x: LEFT + Math.floor((room - w) / 2), y: TOP, w, h };
+  const plot = { x: left + Math.floor((room - w) / 2), y: TOP, w, h };
   return { width, height: TOP + h + below, plot, strip: strip ? { y: TOP + h + AXIS, h: STRIP - 2 } : null };
 }
 

@@ -10,9 +10,9 @@ import * as describe from "../maps/describe.mjs";
 import { Field } from "../maps/field.mjs";
 import * as words from "../maps/words.mjs";
 import { downloadPicture } from "../panel/download.mjs";
-import { segments } from "./parts.mjs";
+import { segments } from "../core/segments.mjs";
 import * as reading from "./reading.mjs";
-import { overlayOf } from "./small_map.mjs";
+import { overlayOf } from "../figure/small_map.mjs";
 
 const MODES = [
   ["lens", "Lens", "What the fitted map reads at this layer: signed, adds up to the layer's own logit"],
@@ -188,9 +188,11 @@ export class BigMap {
     const [strong, quiet] =
       mode === "lens"
         ? [
-            Number.isFinite(logit) && field
-              ? `Exact: the mean of the map plus a constant is the layer's own logit, ${words.value(logit, true)}.`
-              : "",
+            this.session.switched.size
+              ? "The lens was fitted with all filters on and does not follow the switches; Grad-CAM does."
+              : Number.isFinite(logit) && field
+                ? `Exact: the mean of the map plus a constant is the layer's own logit, ${words.value(logit, true)}.`
+                : "",
             `Decoded by a linear map${this.fitted()}: what is present here, not a cause.`,
           ]
         : [

@@ -28,9 +28,9 @@ export function boxes(order, clusters) {
  */
 export function correlationMap({ values, n, order, clusters }, onPoint) {
   const sorted = reordered(values, n, order);
-  const canvas = pixelCanvas(signedPixels(sorted, 1), n, n, "canvas.ev-matrix-cells", `Correlation of ${n} filters`);
+  const canvas = pixelCanvas(signedPixels(sorted, 1), n, n, "canvas.ev-likeness-cells", `Correlation of ${n} filters`);
   const frames = boxes(order, clusters).map(({ from, size }) => {
-    const frame = el("i.ev-matrix-frame");
+    const frame = el("i.ev-likeness-frame");
     Object.assign(frame.style, {
       left: `${(100 * from) / n}%`,
       top: `${(100 * from) / n}%`,
@@ -45,7 +45,7 @@ export function correlationMap({ values, n, order, clusters }, onPoint) {
     const [row, col] = [cell(event.clientY, box.top, box.height), cell(event.clientX, box.left, box.width)];
     onPoint(order[row], order[col], sorted[row * n + col]);
   };
-  return el("div.ev-matrix", { onpointermove: at }, canvas, ...frames);
+  return el("div.ev-likeness", { onpointermove: at }, canvas, ...frames);
 }
 
 /** Path of a curve over [0, width] x [0, height], y from low to high. Pure. */

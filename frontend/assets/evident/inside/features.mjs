@@ -2,10 +2,11 @@
    stands above them. */
 import { el } from "../core/elements.mjs";
 import * as words from "../maps/words.mjs";
-import { trouble } from "./parts.mjs";
+import { trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
-import { drawSmall, lowerOf, mean, overlayOf, smallCanvas } from "./small_map.mjs";
+import { drawSmall, lowerOf, mean, overlayOf, smallCanvas } from "../figure/small_map.mjs";
 
+const options = (orders) => orders.map(([value, text, title]) => el("option", { value, title }, text));
 const FIRST = 12;
 const MORE = 24;
 
@@ -29,7 +30,8 @@ export class Features {
     this.select = el(
       "select.ev-inside-select.ev-lab-only",
       { "aria-label": "Order of the feature maps", onchange: () => this.sort(this.select.value) },
-      ...reading.ORDERS.map(([value, text, title]) => el("option", { value, title }, text)),
+      el("optgroup", { label: "On this input" }, ...options(reading.ORDERS)),
+      el("optgroup", { label: "Over many inputs" }, ...options(reading.RANKINGS)),
     );
     this.banner = el("div.ev-inside-banner", { role: "status", hidden: true });
     this.grid = el("div.ev-feature-grid");
@@ -46,7 +48,25 @@ export class Features {
 
   sort(order) {
     this.order = order;
+    if (reading.RANKINGS.some(([key]) => key === order)) this.session.rankBy(order);
+    else this.draw();
+  }
+
+  /** Somebody chose a ranking, here or beside the bars. */
+  ranked() {
+    this.order = this.session.ranking;
+    this.select.value = this.order;
     this.draw();
+  }
+
+  /** Another order needs the study of all filters; null while that is not there. */
+  get study() {
+    return this.session.studied?.result ?? null;
+  }
+
+  /** Whether the order on show waits for the study. */
+  get waits() {
+    return !this.study && reading.RANKINGS.some(([key]) => key === this.order);
   }
 
   showMore() {
@@ -81,13 +101,16 @@ export class Features {
     if (!layer) return;
     if (this.drawnLayer !== layer.name) this.cells.clear();
     this.drawnLayer = layer.name;
-    const features = reading.ordered(this.features, this.order);
+    const features = reading.ordered(this.features, this.waits ? "share" : this.order, this.study);
     const first = this.spot.size ? features.filter(({ filter }) => this.spot.has(filter)) : [];
     const shown = [...first, ...features.filter((each) => !first.includes(each))].slice(0, Math.max(this.count, first.length));
     this.title.textContent = `Feature maps of ${layer.name}`;
     const total = layer.shape?.[0] ?? features.length;
-    const by = reading.ORDERS.find(([value]) => value === this.order)?.[1];
-    this.quiet.textContent = features.length ? `${shown.length} of ${total}, by ${by === "|share|" ? `share in ${label}` : by}` : "";
+    const by = [...reading.ORDERS, ...reading.RANKINGS].find(([value]) => value === this.order)?.[1];
+    const said = this.waits ? `share in ${label} until all filters are studied` : by === "|share|" ? `share in ${label}` : by;
+    this.quiet.textContent = features.length ? `${shown.length} of ${total}, by ${said}` : "";
+    // A long number beside its share and switch needs a wider cell.
+    this.grid.style.setProperty("--ev-feature-columns", total > 99 ? "4" : "");
     this.largest = Math.max(...features.map(({ share }) => Math.abs(share)), 1e-12);
     const cells = shown.map((feature) => this.cell(feature));
     if (cells.some((cell, n) => this.grid.children[n] !== cell) || this.grid.children.length !== cells.length)

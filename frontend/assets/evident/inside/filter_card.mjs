@@ -5,10 +5,11 @@ import { emit } from "../core/bus.mjs";
 import { el, icon } from "../core/elements.mjs";
 import * as words from "../maps/words.mjs";
 import { flipped, meanKernel, pixelCanvas, pixels, signedPixels } from "./kernels.mjs";
-import { fact, progressLine, trouble } from "./parts.mjs";
+import { fact } from "./fact.mjs";
+import { progressLine, trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
-import { lowerOf, most } from "./small_map.mjs";
-import { Work } from "./work.mjs";
+import { lowerOf, most } from "../figure/small_map.mjs";
+import { Work } from "../job/work.mjs";
 
 /** Milliseconds that somebody rests on a filter before the answer without it is asked for. */
 const REST = 250;
@@ -62,6 +63,7 @@ export class FilterCard {
     this.body.replaceChildren(this.pictures, this.failed, this.patches, ...this.numbers());
     this.drawKernel(this.turn);
     this.drawPatches(this.turn);
+    if (session.lens.busy) return; // its pass finds what the filter is replaced by, too
     this.rest = setTimeout(() => session.layer === layer && session.cut(layer.name, [filter]), REST);
   }
 
@@ -74,7 +76,11 @@ export class FilterCard {
     const answer = el("figure.ev-filter-picture", {}, ...this.answer(dream));
     const words_ = el("div.ev-filter-tuning", {}, ...this.tuning(facts));
     this.pictures.replaceChildren(answer, words_);
-    this.failed.replaceChildren(...(dream?.problem ? [trouble(dream.problem, () => dream.again())] : []));
+    const made = dream?.state === "done" ? reading.maximised(dream.result) : null;
+    this.failed.replaceChildren(
+      ...(dream?.problem ? [trouble(dream.problem, () => dream.again())] : []),
+      ...(made ? [el("p.ev-muted.ev-small.ev-filter-made", { title: made.title }, made.text)] : []),
+    );
     if (!studied?.result?.kernels) return; // a sum or a pooling has none to show
     try {
       const { shape, data } = await studied.array("kernels");
@@ -122,9 +128,6 @@ export class FilterCard {
     if (dream.busy) return [el("div.ev-filter-blank", {}, progressLine(dream, "")), caption];
     const holder = el("div.ev-filter-blank");
     this.drawDream(dream, holder);
-    const { before, after, strongest } = dream.result ?? {};
-    const real = Number.isFinite(strongest) ? `; the strongest real input reaches ${words.value(strongest)}` : "";
-    caption.title = Number.isFinite(after) ? `Made up: its answer rose from ${words.value(before)} to ${words.value(after)}${real}` : "";
     return [holder, caption];
   }
 
@@ -213,12 +216,14 @@ export class FilterCard {
     const at = studied?.result?.classes?.indexOf(subject.target) ?? -1;
     const auc = at >= 0 ? facts?.auc?.[at] : null;
     if (Number.isFinite(auc)) lines.push(fact(`AUC for ${label}, alone`, el("strong", {}, auc > 0.995 ? "> 0.99" : auc.toFixed(2))));
+    const means = studied?.result ? reading.means(studied.result, facts, subject.target) : null;
+    if (means) lines.push(fact(`Mean for ${label}`, el("strong", {}, means.own), means.other ? el("span.ev-muted", {}, means.other) : ""));
     const cut = session.cuts.get(`${layer.name} ${filter}`);
     const changed = reading.change(cut?.result, subject.target);
     if (changed) {
       const [first, second] = changed.logits ? changed.logits.split(" → ") : [changed.was, changed.now];
-      lines.push(fact("Without it, this input", `${first} → `, el("strong", {}, second)));
-    } else lines.push(fact("Without it, this input", cut?.problem ? "not known" : "being computed …"));
+      lines.push(fact("Without it", `${first} → `, el("strong", {}, second)));
+    } else lines.push(fact("Without it", cut?.problem ? "not known" : session.lens.busy ? "after the lens" : "being computed …"));
     const twin = facts?.twin;
     if (twin) {
       const go = el("button.ev-link", { type: "button", onclick: () => session.pick(twin.filter) }, `filter ${twin.filter}`);

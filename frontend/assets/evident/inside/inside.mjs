@@ -10,12 +10,12 @@ import { BigMap, knownEvidence } from "./big_map.mjs";
 import { Features } from "./features.mjs";
 import { FilterCard } from "./filter_card.mjs";
 import { LayerCard } from "./layer_card.mjs";
-import { progressLine, trouble } from "./parts.mjs";
+import { progressLine, trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
 import { Scrubber } from "./scrubber.mjs";
 import { Session } from "./session.mjs";
-import { ratioOf } from "./small_map.mjs";
-import { Work } from "./work.mjs";
+import { ratioOf } from "../figure/small_map.mjs";
+import { Work } from "../job/work.mjs";
 
 const ABOUT =
   "From which layer on the answer stands, which filters carry it, and what is left without them. Drag through the layers or use the arrow keys.";
@@ -37,10 +37,13 @@ class Inside {
   }
 
   open(subject, wanted) {
+    const before = this.session;
     this.end();
     if (!subject) return;
     this.session = new Session(subject, wanted, (what) => this.tell(what));
     const { session } = this;
+    if (before) session.ranking = before.ranking;
+    if (before && JSON.stringify(before.subject.sets) === JSON.stringify(subject.sets)) session.set = before.set;
     this.scrubber = new Scrubber(session);
     this.map = new BigMap(session, (x, y) => this.askSpot(x, y));
     this.features = new Features(session);
@@ -75,7 +78,10 @@ class Inside {
   /** A change of the session reaches those that show it. */
   tell(what) {
     if (!this.session || !this.scrubber) return;
-    if (what === "lens") this.lens();
+    if (what === "lens") {
+      this.lens();
+      if (!this.session.lens.busy) this.filter?.draw(); // what it asks for waits for the lens
+    }
     if (what === "lens" || what === "maps") {
       this.scrubber.maps();
       this.map?.draw();
@@ -99,7 +105,15 @@ class Inside {
       this.filter?.draw();
     }
     if (what === "internals" || what === "layer") this.all?.draw();
-    if (what === "internals" && !this.session.studied?.busy) this.filter?.draw();
+    if (what === "internals" && !this.session.studied?.busy) {
+      this.filter?.draw();
+      this.features?.draw();
+    }
+    if (what === "sets") this.all?.offerInputs();
+    if (what === "ranking") {
+      this.features?.ranked();
+      this.all?.draw();
+    }
   }
 
   lens() {

@@ -5,9 +5,10 @@ import * as words from "../maps/words.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { correlationMap, importanceBars, removalChart } from "./charts.mjs";
 import { flipped, meanKernel, pixelCanvas, signedPixels } from "./kernels.mjs";
-import { fact, progressLine, trouble } from "./parts.mjs";
+import { fact } from "./fact.mjs";
+import { progressLine, trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
-import { lowerOf, most } from "./small_map.mjs";
+import { lowerOf, most } from "../figure/small_map.mjs";
 
 /** Bars; beside the kernels of a first layer. */
 const BARS = 6;
@@ -48,11 +49,19 @@ export class LayerCard {
       icon("download"),
     );
     this.work = el("div");
+    this.over = el("div");
+    this.offerInputs();
+    this.ranking = el(
+      "select.ev-inside-select",
+      { "aria-label": "Ranking of the filters", onchange: () => session.rankBy(this.ranking.value) },
+      ...reading.RANKINGS.map(([value, text, title]) => el("option", { value, title }, value === "ablation" ? "logit lost without" : text)),
+    );
     this.body = el("div.ev-all-body");
     this.node = el(
       "section.ev-card.ev-inside-all.ev-lab-only",
       { "aria-label": "All filters of the layer" },
       el("header.ev-inside-head", {}, el("div.ev-inside-titles", {}, this.title, this.quiet), el("div.ev-row", {}, this.save, this.more)),
+      this.over,
       this.work,
       this.body,
     );
@@ -83,7 +92,7 @@ export class LayerCard {
     if (studied.problem) return [trouble(studied.problem, () => studied.again())];
     if (studied.state === "cancelled") {
       const again = el("button.ev-button.ev-button--small", { type: "button", onclick: () => studied.again() }, "Go on");
-      return [el("p.ev-inside-work", {}, el("span.ev-muted", {}, "Stopped. "), again)];
+      return [el("p.ev-work-line", {}, el("span.ev-muted", {}, "Stopped. "), again)];
     }
     return studied.busy ? [progressLine(studied, "Each filter off in turn")] : [];
   }
@@ -97,8 +106,10 @@ export class LayerCard {
       : [await this.soFar(studied)];
     if (turn !== this.turn) return;
     const shown = parts.filter((part) => part instanceof Node);
+    const held = document.activeElement === this.ranking;
     if (shown.length) this.body.replaceChildren(...shown);
     else if (studied.busy) this.body.replaceChildren(el("p.ev-muted", {}, "The first picture comes in a moment."));
+    if (held) this.ranking.focus(); // drawn anew around it
   }
 
   /** While it runs: what the table so far says, [C, C + 2]: correlation, importance, Taylor's estimate of it. */
@@ -111,7 +122,9 @@ export class LayerCard {
       this.fetched = Date.now();
     }
     try {
-      const { shape, data } = await studied.array("partial");
+      const table = await studied.array("partial");
+      if (!table) return null; // it has just ended
+      const { shape, data } = table;
       const [n, width] = shape;
       const values = Float32Array.from({ length: n * n }, (_, i) => data[Math.floor(i / n) * width + (i % n)]);
       const order = Array.from(values.subarray(0, n), (_, i) => i);
@@ -129,7 +142,7 @@ export class LayerCard {
         el("div", {}, ...bars),
       );
     } catch {
-      return null; // it has just ended
+      return null; // the whole result follows
     }
   }
 
@@ -140,7 +153,7 @@ export class LayerCard {
       fact("clusters", el("strong", {}, String(result.clusters.length))),
       fact("dead", el("strong", {}, deadWords(result.dead))),
     ];
-    const told = el("p.ev-muted.ev-small.ev-matrix-told", {}, "−1 blue · +1 red");
+    const told = el("p.ev-muted.ev-small.ev-likeness-told", {}, "−1 blue · +1 red");
     let matrix = null;
     try {
       const { shape, data } = await studied.array("correlation");
@@ -181,21 +194,66 @@ export class LayerCard {
   /** What is lost without each filter, and whether removing them in that order hurts as it should. */
   matters(result) {
     const { session } = this;
-    const at = Math.max(0, result.classes.indexOf(session.subject.target));
-    const rows = [...result.filters]
+    const most = result.filters.some(({ tuning }) => tuning) ? FEWER : BARS;
+    const rows = session.ranking === "ablation" ? this.lost(result, most) : this.byRanking(result, most);
+    const bars = rows.length ? [this.rankings(result), importanceBars(rows)] : [];
+    const curve = result.removal?.counts?.length ? [el("h3.ev-inside-sub", {}, "Answers kept"), removalChart(result.removal)] : [];
+    if (!bars.length && !curve.length) return null;
+    return el("div.ev-all-matters", {}, el("div", {}, ...bars), el("div", {}, ...curve));
+  }
+
+  /** Logit of the class that is lost without each filter. */
+  lost(result, most) {
+    const at = Math.max(0, result.classes.indexOf(this.session.subject.target));
+    return [...result.filters]
       .filter(({ drops }) => Number.isFinite(drops?.[at]))
       .sort((a, b) => Math.abs(b.drops[at]) - Math.abs(a.drops[at]))
-      .slice(0, result.filters.some(({ tuning }) => tuning) ? FEWER : BARS)
+      .slice(0, most)
       .map(({ index, drops }) => ({
         name: String(index),
         value: drops[at],
         title: `Without filter ${index} the logit of ${result.labels[at]} falls by ${words.value(drops[at], true)} on average`,
-        onclick: () => session.pick(index),
+        onclick: () => this.session.pick(index),
       }));
-    const bars = rows.length ? [el("h3.ev-inside-sub", {}, "Logit lost without"), importanceBars(rows)] : [];
-    const curve = result.removal?.counts?.length ? [el("h3.ev-inside-sub", {}, "Answers kept"), removalChart(result.removal)] : [];
-    if (!bars.length && !curve.length) return null;
-    return el("div.ev-all-matters", {}, el("div", {}, ...bars), el("div", {}, ...curve));
+  }
+
+  /** By another ranking, as shares of its largest value: their units differ. */
+  byRanking(result, most) {
+    const { session } = this;
+    const sorted = reading
+      .byRanking(result.filters, session.ranking)
+      .filter((each) => Number.isFinite(reading.ranked(each, session.ranking)));
+    const largest = sorted.length ? reading.ranked(sorted[0], session.ranking) || 1 : 1;
+    const name = reading.RANKINGS.find(([key]) => key === session.ranking)?.[1];
+    return sorted.slice(0, most).map((each) => ({
+      name: String(each.index),
+      value: reading.ranked(each, session.ranking) / largest,
+      title: `Filter ${each.index}: ${name} ${words.value(reading.ranked(each, session.ranking))}, as a share of the largest`,
+      onclick: () => session.pick(each.index),
+    }));
+  }
+
+  /** The choice of the ranking, and how far it agrees with the ablation. */
+  rankings(result) {
+    const { session, ranking } = this;
+    ranking.value = session.ranking;
+    const tau = session.ranking === "ablation" ? null : reading.tauWithAblation(result.agreement, session.ranking);
+    const title = "Kendall's tau between this order and that of the ablation: 1 is the same order, 0 none in common";
+    const agrees = tau === null ? null : el("span.ev-muted.ev-small", { title }, `τ with ablation ${words.value(tau, true, 2)}`);
+    return el("div.ev-all-ranking", {}, ranking, agrees);
+  }
+
+  /** Which inputs the filters are studied over, where there is a choice. */
+  offerInputs() {
+    const { session } = this;
+    const { sets } = session;
+    const select = el(
+      "select.ev-inside-select",
+      { "aria-label": "Inputs that the filters are studied over", onchange: () => session.studyOver(Number(select.value)) },
+      ...[{ title: "the program's own inputs" }, ...sets].map(({ title }, number) => el("option", { value: String(number - 1) }, title)),
+    );
+    select.value = String(session.set);
+    this.over.replaceChildren(el("div.ev-all-ranking", { hidden: !sets.length }, el("span.ev-muted.ev-small", {}, "Studied over"), select));
   }
 
   /** Large charts that can be hovered, zoomed and saved are the page's own drawer. */
@@ -209,7 +267,7 @@ export class LayerCard {
     const result = studied?.result;
     if (!result) return;
     const labels = result.labels;
-    const head = ["filter", "dead", "cluster", "twin", "twin_r", "importance", "taylor"];
+    const head = ["filter", "dead", "cluster", "twin", "twin_r", "importance", ...reading.RANKINGS.slice(1).map(([key]) => key)];
     head.push(
       ...labels.map((label) => `logit_drop ${label}`),
       ...labels.map((label) => `mean ${label}`),
@@ -222,7 +280,7 @@ export class LayerCard {
       each.twin?.filter,
       each.twin?.r,
       each.importance,
-      each.taylor,
+      ...reading.RANKINGS.slice(1).map(([key]) => reading.ranked(each, key)),
       ...labels.map((_, n) => each.drops?.[n]),
       ...labels.map((_, n) => each.mean?.[n]),
       ...labels.map((_, n) => each.auc?.[n]),

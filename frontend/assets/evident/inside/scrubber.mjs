@@ -1,7 +1,7 @@
 /* The layers in depth order: a rail to drag or to walk along with the arrows, and a card per layer with its map and its own prediction. */
 import { el, icon } from "../core/elements.mjs";
 import * as reading from "./reading.mjs";
-import { drawSmall, lowerOf, overlayOf, smallCanvas } from "./small_map.mjs";
+import { drawSmall, lowerOf, overlayOf, smallCanvas } from "../figure/small_map.mjs";
 
 /** Room that a card needs, css pixels. */
 const CARD = 192;
@@ -125,7 +125,7 @@ export class Scrubber {
     const canvas = reading.hasMap(layer) ? smallCanvas(subject, "canvas.ev-layer-map") : null;
     const blank = el("span.ev-layer-blank", {}, reading.isHead(layer) ? "no map here: averaged away" : "no map");
     const node = el(
-      `article.ev-layer${trust.state === "off" && !layer.readable ? ".ev-layer--off" : ""}`,
+      `article.ev-layer${trust.state === "off" && !layer.readable ? ".ev-layer--off" : ""}${trust.state === "warning" ? ".ev-layer--near" : ""}`,
       { onclick: () => this.session.choose(number) },
       el(
         "div.ev-layer-head",
@@ -133,7 +133,7 @@ export class Scrubber {
         el(
           "div.ev-layer-words",
           {},
-          el("button.ev-layer-name", { type: "button", title: layer.name }, shortName(layer.name)),
+          el("button.ev-layer-name", { type: "button", title: layer.name }, reading.shortName(layer.name)),
           el("span.ev-muted", {}, reading.isHead(layer) ? `${Object.keys(subject.labels).length} scores` : maps),
           canvas && el("span.ev-muted.ev-layer-kind", {}, "Grad-CAM"),
         ),
@@ -168,9 +168,6 @@ export class Scrubber {
     this.resizer.disconnect();
   }
 }
-
-/** "features.12.expand3x3" -> "…12.expand3x3": the end says which it is. */
-const shortName = (name) => (name.length > 16 ? `…${name.slice(-15)}` : name);
 
 function bar({ index, label, probability }, top, doubtful) {
   const fill = el("i");

@@ -1,9 +1,11 @@
 /* What the page knows of one input and model: jobs, arrays, and what is chosen. It draws nothing; every change is told by name:
    "lens" (result or state), "maps" (an array arrived), "layer", "filter", "off" (filters were switched), "cut" (an ablation moved on),
-   "internals". Moving through layers asks the server for nothing: every array is fetched ahead, the nearest first. */
+   "internals", "ranking", "sets" (more inputs to study over). Moving through layers asks the server for nothing: every array is fetched ahead, the nearest first. */
 import { greyPicture } from "../figure/picture.mjs";
 import * as reading from "./reading.mjs";
-import { Work } from "./work.mjs";
+import { Work } from "../job/work.mjs";
+import { toast } from "../core/dialog.mjs";
+import { asked, inputSets } from "./sets.mjs";
 
 /** Arrays under way at a time: the browser has six connections, two of which listen to jobs. */
 const FETCHES = 2;
@@ -14,6 +16,16 @@ export class Session {
   index = 0;
   /** Number of the chosen filter of the shown layer. @type {number | null} */
   filter = null;
+  /** Ranking of the filters over many inputs: key of `reading.RANKINGS`. */
+  ranking = "ablation";
+  /** Sets of inputs that all filters can be studied over. @type {import("./sets.mjs").InputSet[]} */
+  sets = [];
+  /** The one they are studied over: number of `sets`, -1 for the inputs of the program. */
+  set = -1;
+  /** The last one that was chosen. */
+  wantedSet = -1;
+  /** What a study of it asks for. @type {{inputs?: string[], labels?: number[]}} */
+  over = {};
   /** Somebody chose a layer. */
   touched = false;
   /** @type {HTMLCanvasElement | null} */
@@ -44,6 +56,11 @@ export class Session {
     this.subject = subject;
     this.wanted = wanted;
     this.tell = tell;
+    this.sets = subject.sets ?? [];
+    inputSets(this.sets, subject.takes ?? []).then((sets) => {
+      this.sets = sets;
+      this.tell("sets");
+    });
     this.lens = new Work("/lens", this.request(), () => this.lensChanged(), true);
     greyPicture(subject.display).then(
       (picture) => this.pictured(picture, null),
@@ -150,8 +167,10 @@ export class Session {
     this.fetching.add(name);
     let there = true;
     try {
+      const early = this.lens.state !== "done";
       const array = await this.lens.array(this.arrayOf(name));
       this.maps.set(name, array);
+      if (early && this.lens.state === "done") this.refresh(); // the lens was there before what was asked for without it
       this.tell("maps");
     } catch {
       there = false; // not yet: asked for again when the job has moved on
@@ -287,9 +306,36 @@ export class Session {
   /** @param {string} name */
   study(name) {
     if (this.internals.has(name) || this.layer?.name !== name) return;
-    const request = { model: this.subject.model, layer: name };
+    const request = { model: this.subject.model, layer: name, ...this.over };
     this.internals.set(name, new Work("/internals", request, () => this.layer?.name === name && this.tell("internals")));
     this.tell("internals");
+  }
+
+  /**
+   * Other inputs to study the filters over.
+   * @param {number} set
+   */
+  async studyOver(set) {
+    if (set === this.set) return;
+    this.wantedSet = set;
+    try {
+      const over = set < 0 ? {} : await asked(this.sets[set], this.subject.takes ?? []);
+      if (this.wantedSet !== set) return; // another was chosen meanwhile
+      [this.set, this.over] = [set, over];
+    } catch (problem) {
+      toast(problem.message);
+      this.tell("sets");
+      return;
+    }
+    for (const name of [...this.internals.keys()]) this.leaveInternals(name);
+    this.internals.clear();
+    if (this.layer && reading.hasMap(this.layer)) this.study(this.layer.name);
+  }
+
+  /** @param {string} ranking */
+  rankBy(ranking) {
+    this.ranking = ranking;
+    this.tell("ranking");
   }
 
   /** What is still being computed for a layer nobody looks at is stopped; what is finished stays. */

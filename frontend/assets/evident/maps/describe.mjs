@@ -50,6 +50,14 @@ function described(field, axes, target) {
   return `The strongest 10 % of cells lie mostly in ${where(field, axes)}. Largest value ${words.value(largest(field), field.signed)}.${sign}`;
 }
 
+/** Why no part of a map can be played or asked about alone; "" where one can. @param {import("./field.mjs").Field} field @param {string} target */
+export function unmarked(field, target) {
+  if (field.once("supports", () => field.values.some((v) => v > 0))) return "";
+  return field.signed
+    ? `Nothing in this map supports ${target || "the class"}: no part of it is marked.`
+    : "No part of this map is marked.";
+}
+
 /** The value of largest size, with its sign. */
 export function largest(field) {
   return field.values.reduce((best, v) => (Math.abs(v) > Math.abs(best) ? v : best), 0);

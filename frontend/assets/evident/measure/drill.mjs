@@ -2,7 +2,7 @@
 import { openDialog } from "../core/dialog.mjs";
 import { el } from "../core/elements.mjs";
 import { svg } from "../core/svg.mjs";
-import { trouble } from "../inside/parts.mjs";
+import { trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
 import { thumb } from "./thumbs.mjs";
 

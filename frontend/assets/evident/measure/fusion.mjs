@@ -3,9 +3,9 @@ import { callApi, Problem } from "../core/api.mjs";
 import { el, icon, say } from "../core/elements.mjs";
 import { subjectOfWork } from "../dash/work.mjs";
 import { greyPicture } from "../figure/picture.mjs";
-import { trouble } from "../inside/parts.mjs";
-import { drawSmall, overlayOf } from "../inside/small_map.mjs";
-import { Work } from "../inside/work.mjs";
+import { trouble } from "../job/lines.mjs";
+import { drawSmall, overlayOf } from "../figure/small_map.mjs";
+import { Work } from "../job/work.mjs";
 import * as fusing from "./fusing.mjs";
 import { curveCharts, numbersTable } from "./fusion_plots.mjs";
 

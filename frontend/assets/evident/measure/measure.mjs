@@ -7,6 +7,7 @@ import { el, icon, parseJson, say } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { copyLink } from "../dash/address.mjs";
 import { tellDash } from "../dash/tell.mjs";
+import * as words from "../maps/words.mjs";
 import { claimCard } from "./claim.mjs";
 import * as choosing from "./choice.mjs";
 import { Drill } from "./drill.mjs";
@@ -19,6 +20,8 @@ import { legend, ScoreTable } from "./table.mjs";
 
 const ABOUT =
   "Which of these maps can be trusted for this network? A study scores methods on many inputs, next to two controls that look at nothing.";
+
+const DROP = "Your own files can be dropped here, with a labels.csv (file, label) if their classes are known.";
 
 /** Inputs of a first look. */
 const FEW = 8;
@@ -48,6 +51,7 @@ class Measure {
     this.session = new Session(start, (what) => this.tell(what));
     this.fusion = new Fusion(this.session);
     this.strip = new Strip(this.session, this.fusion.button);
+    this.strip.own.drops(this.root);
     this.table = new ScoreTable({
       onCell: (key) => this.session?.look({ cell: key === this.session.choice.cell ? null : key }),
       onSort: (metric) => this.sort(metric),
@@ -71,6 +75,10 @@ class Measure {
     if (what === "choice") {
       this.strip.draw();
       this.fusion?.follow();
+    }
+    if (what === "offers") {
+      this.strip.drawPresets();
+      this.strip.drawSource();
     }
     if (what === "price") {
       this.strip.drawCost();
@@ -242,19 +250,24 @@ class Measure {
       "Measure explanations",
       "",
       el("p", {}, ABOUT),
+      el("p.ev-muted", {}, DROP),
       offer
         ? el(
             "div.ev-row",
             {},
             el("button.ev-button.ev-button--primary", { type: "button", onclick: start }, icon("play"), "Try it"),
-            el(
-              "span.ev-muted",
-              {},
-              `${offer.count ?? session?.inputs} ${offer.title.toLowerCase()}, ${session?.choice.methods.length} methods, ${offer.metrics.length} quick metrics: under a minute`,
-            ),
+            el("span.ev-muted", {}, this.offered(offer)),
           )
         : el("p.ev-muted", {}, "Choose inputs and methods above, then press Run."),
     );
+  }
+
+  /** What the example measures, and what it costs. */
+  offered({ title, metrics, count }) {
+    const { choice, inputs } = /** @type {Session} */ (this.session);
+    const price = this.session?.quote({ metrics, count });
+    const about = price?.seconds > 0 ? `: about ${words.duration(Math.max(1, Math.round(price.seconds))).replace(".0", "")}` : "";
+    return `${count ?? inputs} ${title.toLowerCase()}, ${choice.methods.length} methods, ${metrics.length} quick metrics${about}`;
   }
 
   end() {

@@ -1,5 +1,6 @@
 /* What the parts of the Measure page share: the choice, what it costs, and the study on show. */
 import { callApi } from "../core/api.mjs";
+import { forgetRecent, recent } from "../upload/recent.mjs";
 import * as choosing from "./choice.mjs";
 import { Study } from "./study.mjs";
 
@@ -11,6 +12,10 @@ export class Session {
   fits = {};
   /** Bundled sets of the model. @type {any[]} */
   sets = [];
+  /** Studies with a name. @type {any[]} */
+  presets = [];
+  /** Files of the folder that the operator named. @type {any[]} */
+  folder = [];
   /** @type {any} as the server told it, or {problem} */
   price = {};
   /** @type {Study | null} */
@@ -21,6 +26,8 @@ export class Session {
   /** Methods and metrics were chosen by somebody, by an address, or by a study. */
   chosen = false;
   worstFirst = false;
+  /** What parts of choices cost, by request; null while it is asked. @type {Map<string, any>} */
+  quotes = new Map();
   /** @type {AbortController | null} */
   pricing = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -28,12 +35,13 @@ export class Session {
 
   /**
    * @param {{catalogue: any, query: {[name: string]: string}}} start
-   * @param {(what: "choice" | "study" | "price" | "cell" | "studies" | "bench") => void} tell
+   * @param {(what: "choice" | "offers" | "study" | "price" | "cell" | "studies" | "bench") => void} tell
    */
   constructor({ catalogue, query }, tell) {
     this.catalogue = catalogue;
     this.tell = tell;
     this.choice = choosing.fromQuery(query);
+    this.choice.names = Object.fromEntries(recent().map(({ id, name }) => [id, name]));
     this.begin();
   }
 
@@ -42,10 +50,49 @@ export class Session {
     if (study && !methods.length) {
       await this.open(study);
       this.look({ cell, sort });
-    } else if (study) this.follow().open(study);
+    } else if (study)
+      this.follow()
+        .open(study)
+        .then(() => this.recall());
     const known = this.catalogue.models.some(({ key }) => key === this.choice.model);
     if (!known) this.choice.model = this.catalogue.models[0]?.key ?? "";
     await this.about(this.choice.model);
+    try {
+      const [presets, samples] = await Promise.all([callApi("/evaluations/presets"), callApi("/samples")]);
+      this.presets = presets;
+      this.folder = samples.filter(({ group }) => group === "own").map(({ input, modality }) => ({ id: input, modality }));
+    } catch {
+      return; // offers only; what is wrong with the server is said beside the price
+    }
+    if (!this.ended) this.tell("offers");
+  }
+
+  /** Inputs of the operator's folder and of this device that the model takes. @returns {{key: string, title: string, ids: string[]}[]} */
+  get collections() {
+    const takes = this.catalogue.models.find(({ key }) => key === this.choice.model)?.modalities ?? [];
+    const fitting = (list) => list.filter(({ modality }) => takes.includes(modality)).map(({ id }) => id);
+    return [
+      { key: "folder", title: "The folder of this server", ids: fitting(this.folder) },
+      { key: "recent", title: "Opened on this device", ids: fitting(recent()) },
+    ].filter(({ ids }) => ids.length);
+  }
+
+  /** Takes one of the collections, without what is no longer on the server. */
+  async collect({ ids }) {
+    const names = Object.fromEntries(recent().map(({ id, name }) => [id, name]));
+    this.setInputs({ set: null, count: null, inputs: ids, names: { ...names, ...this.choice.names } }, true);
+    const gone = await Promise.all(
+      ids.map((id) =>
+        callApi(`/inputs/${encodeURIComponent(id)}`).then(
+          () => "",
+          ({ status }) => (status === 404 ? id : ""),
+        ),
+      ),
+    );
+    for (const id of gone.filter(Boolean)) forgetRecent(id);
+    const { inputs } = this.choice;
+    if (this.ended || inputs !== ids || !gone.some(Boolean)) return;
+    this.setInputs({ inputs: ids.filter((id) => !gone.includes(id)) });
   }
 
   /** Which methods and sets there are for a model. */
@@ -72,8 +119,12 @@ export class Session {
     });
   }
 
-  setModel(model) {
-    this.set({ model, set: null, count: null, inputs: [], methods: [] });
+  /** Own inputs stay where the other model takes them too. @param {{[id: string]: string}} labels classes of theirs that it has */
+  setModel(model, labels = {}) {
+    const takes = (key) => this.catalogue.models.find((each) => each.key === key)?.modalities ?? [];
+    const fit = !this.choice.set && takes(this.choice.model).every((kind) => takes(model).includes(kind));
+    const inputs = fit ? this.choice.inputs : [];
+    this.set({ model, set: null, count: null, inputs, labels, methods: [], target: "predicted" });
     return this.about(model);
   }
 
@@ -92,14 +143,18 @@ export class Session {
     return !needs.includes("mask") || !this.chosenSet || this.chosenSet.masks;
   }
 
-  /** Other inputs: metrics that cannot be measured on them go, those that now can come. @param {Partial<import("./choice.mjs").Choice>} part */
-  setInputs(part) {
+  /**
+   * Other inputs: metrics that cannot be measured on them go, those that now can come.
+   * @param {Partial<import("./choice.mjs").Choice>} part
+   * @param {boolean} regions own inputs alone: whether the evidence is known in some, else what needs it does not come by itself
+   */
+  setInputs(part, regions = false) {
     const { metrics } = this.catalogue;
     const before = new Set(metrics.filter((metric) => this.measurable(metric)));
     this.choice = { ...this.choice, ...part };
-    const wanted = metrics.filter(
-      (metric) => this.measurable(metric) && (this.choice.metrics.includes(metric.key) || (metric.default_on && !before.has(metric))),
-    );
+    if (this.choice.target === "label" && this.chosenSet?.labelled === false) this.choice.target = "predicted";
+    const comes = (metric) => metric.default_on && !before.has(metric) && (regions || Boolean(this.chosenSet));
+    const wanted = metrics.filter((metric) => this.measurable(metric) && (this.choice.metrics.includes(metric.key) || comes(metric)));
     this.set({ metrics: wanted.map(({ key }) => key) });
   }
 
@@ -108,6 +163,14 @@ export class Session {
     this.choice = { ...this.choice, ...part };
     this.tell("choice");
     this.ask();
+  }
+
+  /** The choice as a study with a name has it, on the inputs chosen. */
+  presetChoice(preset) {
+    const { fits, chosenSet, catalogue } = this;
+    const metrics = new Map(catalogue.metrics.map((metric) => [metric.key, metric]));
+    const measurable = (key) => metrics.has(key) && this.measurable(metrics.get(key));
+    return choosing.ofPreset(this.choice, preset, { fits, measurable, labelled: Boolean(chosenSet?.labelled) });
   }
 
   /** @param {Partial<import("./choice.mjs").Choice>} part what is looked at, not what is measured */
@@ -146,6 +209,23 @@ export class Session {
     }, PAUSE);
   }
 
+  /** What a part of the choice would cost, told with "price" once it is known. @param {Partial<import("./choice.mjs").Choice>} part */
+  quote(part) {
+    const json = choosing.requestOf({ ...this.choice, ...part });
+    const key = JSON.stringify(json);
+    const known = this.quotes.get(key);
+    if (known !== undefined) return known;
+    this.quotes.set(key, null);
+    callApi("/evaluations/price", { method: "POST", json }).then(
+      (price) => {
+        this.quotes.set(key, price);
+        if (!this.ended) this.tell("price");
+      },
+      () => {}, // it can be run all the same; what is wrong is said then
+    );
+    return null;
+  }
+
   get ready() {
     return !choosing.missing(this.choice) && !this.price.problem && this.price.fits !== false;
   }
@@ -165,6 +245,7 @@ export class Session {
       if (id && this.choice.study !== id) this.choice = { ...this.choice, study: id };
       const state = String(changed.job?.state);
       if (state !== seen) this.tell("studies");
+      if (["queued", "running"].includes(seen) && !changed.busy) this.ask(); // what was measured costs nothing any more
       seen = state;
       this.tell("study");
     });
@@ -186,6 +267,15 @@ export class Session {
     this.choice = choosing.ofStudy({ ...this.choice, cell: null, sort: null }, study.job);
     this.tell("study");
     await this.about(this.choice.model);
+  }
+
+  /** Names and classes of own inputs stand in the study and not in its address. */
+  recall() {
+    const { names = {}, labels = {} } = this.study?.job?.request ?? {};
+    if (this.ended || !Object.keys({ ...names, ...labels }).length) return;
+    this.choice = { ...this.choice, names: { ...names, ...this.choice.names }, labels: { ...labels, ...this.choice.labels } };
+    this.tell("choice");
+    this.tell("study");
   }
 
   dropped(id) {

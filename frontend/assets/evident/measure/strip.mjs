@@ -1,29 +1,19 @@
 /* The strip of the Measure page: model, inputs, methods, metrics; what it costs; run, progress, stop. */
 import { callApi } from "../core/api.mjs";
 import { el, icon } from "../core/elements.mjs";
-import { trouble } from "../inside/parts.mjs";
+import { trouble } from "../job/lines.mjs";
 import * as words from "../maps/words.mjs";
-import { sendFile } from "../upload/sending.mjs";
 import * as choosing from "./choice.mjs";
+import { earlierStudies, opener } from "./earlier.mjs";
+import { OwnInputs } from "./own.mjs";
 import { familiesOf } from "./reading.mjs";
 
 const OWN = "own files";
+const FOLDER = "own folder";
+const UNFIT = "Part of this study is left out: a method does not fit the model, or these inputs have no known region.";
 const UNMASKED = "Needs inputs whose evidence is known: another set, or own inputs with a drawn region.";
 
 const unfit = (title, reason) => el("p.ev-measure-unfit", {}, el("span", {}, title), el("span.ev-small", {}, reason));
-
-/** A button that opens a panel below it; one at a time, closed by Escape or a press elsewhere. */
-export function opener(label, name, ...content) {
-  const summary = el("summary", { "aria-label": name }, label);
-  const node = el("details.ev-measure-opener", {}, summary, el("div.ev-measure-panel", {}, ...content));
-  node.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !node.open) return;
-    event.stopPropagation();
-    node.open = false;
-    summary.focus();
-  });
-  return node;
-}
 
 /** @param {HTMLElement} root */
 function closeOthers(root, event) {
@@ -50,18 +40,17 @@ export class Strip {
       title: "How many of the set, from its beginning; empty: all",
       onchange: () => this.choseCount(),
     });
-    this.file = el("input", { type: "file", multiple: true, hidden: true, onchange: () => this.send() });
-    this.add = el(
-      "button.ev-button.ev-button--small.ev-button--icon",
-      { type: "button", title: "Measure on your own files", "aria-label": "Add your own files", onclick: () => this.file.click() },
-      icon("upload"),
-    );
     this.sending = el("p.ev-measure-sending.ev-small", { role: "status" });
+    this.own = new OwnInputs(session, (text) => {
+      this.sending.textContent = text;
+    });
     this.methods = el("div.ev-measure-chips", { role: "group", "aria-label": "Methods" });
     this.metrics = el("div.ev-measure-chips", { role: "group", "aria-label": "Metrics" });
     this.cost = el("p.ev-measure-cost", { role: "status" });
     this.work = el("div.ev-measure-work");
     this.earlier = el("div.ev-measure-earlier");
+    this.target = el("select.ev-inside-select", { "aria-label": "Class to explain", onchange: () => this.choseTarget() });
+    this.presets = el("div.ev-measure-chips", { role: "group", "aria-label": "Presets" });
     const row = (label, ...parts) =>
       el("div.ev-measure-line-up", {}, el("span.ev-measure-label", { "aria-hidden": "true" }, label), ...parts);
     this.node = el(
@@ -72,8 +61,10 @@ export class Strip {
         {},
         row("Model", this.models),
         row("Methods", this.methods),
-        row("Inputs", this.inputs, this.count, this.add, this.file),
+        row("Inputs", this.inputs, this.count, ...this.own.parts),
         row("Metrics", this.metrics),
+        row("Explain", this.target, this.own.labels),
+        row("Preset", this.presets),
         this.sending,
       ),
       el("div.ev-measure-run", {}, this.cost, this.work, el("div.ev-measure-more", {}, bench, this.earlier)),
@@ -86,8 +77,43 @@ export class Strip {
     this.drawSource();
     this.drawMethods();
     this.drawMetrics();
+    this.drawTarget();
+    this.drawPresets();
     this.drawCost();
     this.drawWork();
+  }
+
+  drawTarget() {
+    const { choice, chosenSet } = this.session;
+    const nameless = chosenSet?.labelled === false;
+    const option = (value, text, disabled = false) => el("option", { value, disabled, selected: value === String(choice.target) }, text);
+    this.target.replaceChildren(
+      option("predicted", "Predicted class"),
+      option("label", "True class", nameless),
+      ...(typeof choice.target === "number" ? [option(String(choice.target), `Class ${choice.target}`)] : []),
+    );
+    this.target.title = nameless ? "The true classes of these inputs are not known" : "";
+  }
+
+  choseTarget() {
+    const { value } = this.target;
+    this.session.set({ target: /^\d+$/.test(value) ? Number(value) : value });
+  }
+
+  drawPresets() {
+    this.presets.replaceChildren(...this.session.presets.map((preset) => this.presetButton(preset)));
+  }
+
+  /** Fills the strip as a study with a name has it; pressed while the choice is that. */
+  presetButton(preset) {
+    const wanted = this.session.presetChoice(preset);
+    const on = !choosing.differs(this.session.choice, choosing.requestOf(wanted));
+    const press = () => {
+      this.session.set(this.session.presetChoice(preset));
+      const lost = preset.methods.length + preset.metrics.length - wanted.methods.length - wanted.metrics.length;
+      this.sending.textContent = lost ? UNFIT : "";
+    };
+    return chip(preset.title, on, press, preset.text);
   }
 
   drawSource() {
@@ -99,58 +125,58 @@ export class Strip {
     const options = sets.map(({ key, title, note }) =>
       el("option", { value: key, selected: key === choice.set, title: note ?? "" }, title),
     );
+    const { collections } = this.session;
+    const taken = choice.set ? null : collections.find(({ ids }) => choosing.sameSet(ids, choice.inputs));
+    const lists = collections.map((each) =>
+      el("option", { value: each.key, selected: each === taken }, `${each.title} (${each.ids.length})`),
+    );
     const files = el(
       "option",
-      { value: OWN, selected: !choice.set },
-      own ? `${own} own ${own === 1 ? "input" : "inputs"}` : "Your own files \u2026",
+      { value: OWN, selected: !choice.set && !taken },
+      own && !taken ? `${own} own ${own === 1 ? "input" : "inputs"}` : "Your own files \u2026",
     );
-    this.inputs.replaceChildren(...options, files);
+    const folder = el(
+      "option",
+      { value: FOLDER, title: "Folders inside it that are named like a class say what their files show" },
+      "A folder of yours \u2026",
+    );
+    this.inputs.replaceChildren(...options, ...lists, files, folder);
     const chosen = sets.find(({ key }) => key === choice.set);
     this.inputs.title = chosen?.note ?? "";
     this.count.hidden = !chosen;
     this.count.max = String(chosen?.count ?? "");
     this.count.placeholder = `of ${chosen?.count ?? ""}`;
     if (document.activeElement !== this.count) this.count.value = String(choice.count ?? "");
+    this.own.draw();
   }
 
-  choseModel() {
+  async choseModel() {
+    const { value } = this.models;
     this.sending.textContent = "";
-    this.session.setModel(this.models.value);
+    const labels = await this.own.labelsFor(value);
+    if (this.models.value === value && !this.session.ended) this.session.setModel(value, labels);
   }
 
   choseInputs() {
     const { session } = this;
-    const own = this.inputs.value === OWN;
+    const { value } = this.inputs;
     this.sending.textContent = "";
-    session.setInputs({ set: own ? null : this.inputs.value, count: null });
-    if (own && !session.choice.inputs.length) this.file.click();
+    const collection = session.collections.find(({ key }) => key === value);
+    if (collection) {
+      session.collect(collection);
+      return;
+    }
+    const { inputs } = session.choice;
+    const kept = session.collections.some(({ ids }) => choosing.sameSet(ids, inputs)) ? [] : inputs;
+    const own = value === OWN || value === FOLDER;
+    session.setInputs(own ? { set: null, count: null, inputs: kept } : { set: value, count: null });
+    if (value === FOLDER || (own && !kept.length)) this.own.choose(value === FOLDER);
   }
 
   choseCount() {
     const most = Number(this.count.max) || 1;
     const count = Math.round(Number(this.count.value));
     this.session.set({ count: count >= 1 && count < most ? count : null });
-  }
-
-  /** One file after the other: what could not be read is named, the rest counts. */
-  async send() {
-    const files = [...(this.file.files ?? [])];
-    this.file.value = "";
-    /** @type {string[]} */
-    const read = [];
-    const refused = [];
-    for (const [i, file] of files.entries()) {
-      this.sending.textContent = `Reading ${i + 1} of ${files.length} \u2026`;
-      const form = new FormData();
-      form.append("file", file, file.name);
-      try {
-        read.push((await sendFile("/inputs", form, () => {}).done).id);
-      } catch (problem) {
-        refused.push(`${file.name}: ${problem?.message ?? "not sent"}`);
-      }
-    }
-    this.sending.textContent = refused.join(" ");
-    if (read.length) this.session.setInputs({ set: null, inputs: [...new Set([...this.session.choice.inputs, ...read])] });
   }
 
   drawMethods() {
@@ -253,7 +279,7 @@ export class Strip {
       "button.ev-button",
       { type: "button", disabled: busy || !session.ready, onclick: () => session.run() },
       icon("play"),
-      study?.job?.state === "cancelled" && !session.changed ? "Go on" : "Run",
+      (!session.changed && again(study)) || "Run",
     );
     run.classList.toggle("ev-button--primary", !busy && session.ready && (session.changed || !study));
     const stop = el("button.ev-button", { type: "button", disabled: !busy, onclick: () => study?.stop() }, icon("stop"), "Stop");
@@ -272,7 +298,8 @@ export class Strip {
       const took = result?.seconds ? `: ${words.duration(result.seconds)} of computing` : "";
       const said =
         { done: `Finished${took}.`, cancelled: `Stopped at ${percent} %. What is done is kept.`, failed: "Failed." }[state] ?? "";
-      const note = this.session.changed ? `${said} The choice has changed: press Run.` : said;
+      const lost = state === "done" && result?.failed ? ` ${result.failed} ${result.failed === 1 ? "map" : "maps"} failed.` : "";
+      const note = this.session.changed ? `${said}${lost} The choice has changed: press Run.` : `${said}${lost}`;
       return [el("span.ev-measure-state.ev-muted", { role: "status" }, note)];
     }
     const fill = el("i");
@@ -298,44 +325,15 @@ export class Strip {
 
   /** @param {any[]} studies */
   drawEarlier(studies) {
-    const { session } = this;
-    if (!studies.length) {
-      this.earlier.replaceChildren();
-      return;
-    }
-    const titles = new Map(session.catalogue.models.map(({ key, title }) => [key, title]));
-    const lines = studies.map(({ id, state, request, progress, created }) => {
-      const count = (list, one) => `${list.length} ${one}${list.length === 1 ? "" : "s"}`;
-      const set = session.sets.find(({ key }) => key === request.set)?.title.toLowerCase() ?? request.set;
-      const inputs = request.set ? [request.count, set].filter(Boolean).join(" ") : count(request.inputs ?? [], "own input");
-      const open = el(
-        "button.ev-link",
-        { type: "button", "aria-current": id === session.choice.study ? "true" : null, onclick: () => session.open(id) },
-        `${titles.get(request.model) ?? request.model} \u00b7 ${inputs}`,
-      );
-      const detail = [count(request.methods, "method"), count(request.metrics, "metric"), stateOf(state, progress), when(created)]
-        .filter(Boolean)
-        .join(" \u00b7 ");
-      const drop = el(
-        "button.ev-icon-button",
-        {
-          type: "button",
-          "aria-label": "Delete this study",
-          "data-confirm": "The study and its numbers are deleted from this machine.",
-          onclick: () => this.drop(id),
-        },
-        icon("trash"),
-      );
-      const row = el("li", {}, el("span", {}, open, el("span.ev-muted.ev-small", {}, detail)));
-      if (!["queued", "running"].includes(state)) row.append(drop);
-      return row;
-    });
-    const details = opener(
-      `Earlier studies (${studies.length})`,
-      `Earlier studies: ${studies.length}`,
-      el("ul.ev-measure-list", {}, ...lines),
-    );
-    this.earlier.replaceChildren(this.kept(this.earlier, details));
+    const list = studies.length
+      ? [
+          this.kept(
+            this.earlier,
+            earlierStudies(this.session, studies, (id) => this.drop(id)),
+          ),
+        ]
+      : [];
+    this.earlier.replaceChildren(...list);
   }
 
   async drop(id) {
@@ -352,6 +350,13 @@ export class Strip {
   }
 }
 
+/** What another press does with a study that has ended; "" where it does nothing new. */
+function again(study) {
+  const { state, result } = study?.job ?? {};
+  if (state === "cancelled") return "Go on";
+  return state === "done" && result?.failed ? "Try failed maps again" : "";
+}
+
 /** What is asked for, and what it takes. */
 function cost(inputs, { methods, metrics }, { seconds, cells, known }) {
   const count = (n, one) => `${words.integer(n)} ${one}${n === 1 ? "" : "s"}`;
@@ -360,16 +365,3 @@ function cost(inputs, { methods, metrics }, { seconds, cells, known }) {
   const before = known ? `, ${words.integer(known)} of ${words.integer(cells)} maps are there` : "";
   return [what, `${seconds === null ? "" : `, about ${words.duration(Math.max(1, Math.round(seconds))).replace(".0", "")}`}${before}`];
 }
-
-/** "22 Nov, 08:31"; "" where it is not known. */
-function when(created) {
-  const at = new Date(created ?? "");
-  const shown = /** @type {const} */ ({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
-  return Number.isNaN(at.getTime()) ? "" : at.toLocaleString("en-GB", shown);
-}
-
-const stateOf = (state, progress) => {
-  if (state === "done") return "finished";
-  const share = progress?.total ? Math.floor((100 * progress.done) / progress.total) : 0;
-  return { queued: "waiting", running: `${share} %`, cancelled: `stopped at ${share} %`, failed: "failed" }[state] ?? state;
-};

@@ -1,7 +1,7 @@
 /* A small picture of one input of a study: grey, the map over it, the region of known evidence outlined. */
 import { el } from "../core/elements.mjs";
 import { greyPicture } from "../figure/picture.mjs";
-import { drawSmall, overlayOf } from "../inside/small_map.mjs";
+import { drawSmall, overlayOf } from "../figure/small_map.mjs";
 import { cellEdges } from "../maps/contour.mjs";
 import * as reading from "./reading.mjs";
 

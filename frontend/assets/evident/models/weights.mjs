@@ -4,6 +4,7 @@
 import { apiUrl, callApi, problemOf } from "../core/api.mjs";
 import { el, icon, say } from "../core/elements.mjs";
 import { followJob } from "../core/jobs.mjs";
+import { reviewerHeaders } from "../core/reviewer.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { integer, megabytes, millions } from "../maps/words.mjs";
@@ -110,7 +111,7 @@ class Weights {
       const path = `/hub/labels?outputs=${this.known.outputs}`;
       const answer = await fetch(apiUrl(path), {
         method: "POST",
-        headers: { "Content-Type": "text/plain" },
+        headers: { "Content-Type": "text/plain", ...reviewerHeaders() },
         body: await file.arrayBuffer(),
       });
       if (!answer.ok) throw problemOf(answer.status, await answer.text());

@@ -167,7 +167,8 @@ export class PanelFace {
     });
     const cells = panel.cell > 1 ? ` Averaged over cells of ${panel.cell} by ${panel.cell} pixels.` : "";
     panel.figure.canvas.setAttribute("aria-label", alt + cells + evidence.told(panel));
-    evidence.show(this.known, panel);
+    evidence.show(this.known, panel, this.trust.region);
+    this.listen.refresh();
     this.messageOf();
   }
 

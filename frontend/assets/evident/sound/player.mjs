@@ -3,11 +3,12 @@
    data-input · data-coughs JSON [{index, start, end}] · data-waveform JSON (peaks 0..1) · data-seconds · data-window JSON [start, end]
    data-store (window-store gets {input, start}) */
 import { apiUrl } from "../core/api.mjs";
-import { emit, on } from "../core/bus.mjs";
+import { on } from "../core/bus.mjs";
 import { el, icon, parseJson } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { themeColours } from "../figure/theme.mjs";
+import { Playback } from "./playback.mjs";
 
 const HEIGHT = 52;
 const FAILED = "The recording could not be played. Reload the page and try again.";
@@ -15,6 +16,13 @@ const FAILED = "The recording could not be played. Reload the page and try again
 /** Start of a window of `length` seconds around the middle of [from, to], inside the recording. */
 export function windowAround(from, to, length, seconds) {
   return Number(Math.max(0, Math.min(seconds - length, (from + to) / 2 - length / 2)).toFixed(3));
+}
+
+/** Turns a toggle button over; answers its new state. */
+export function pressed(button) {
+  const on = button.getAttribute("aria-pressed") !== "true";
+  button.setAttribute("aria-pressed", String(on));
+  return on;
 }
 
 class Player {
@@ -26,8 +34,6 @@ class Player {
   peaks = [];
   /** The part the model looks at. @type {[number, number] | null} */
   window = null;
-  /** A cough that was asked for: played alone, and marked. @type {[number, number] | null} */
-  alone = null;
 
   constructor(root) {
     this.root = root;
@@ -46,21 +52,22 @@ class Player {
       this.canvas,
       this.head,
     );
-    this.audio = el("audio", { preload: "metadata" });
-    for (const name of ["play", "pause", "ended"]) this.audio.addEventListener(name, () => this.show());
-    this.audio.addEventListener("seeked", () => this.clock());
-    this.audio.addEventListener("error", () => this.audio.getAttribute("src") && this.say(FAILED));
+    this.playback = new Playback({
+      state: () => this.show(),
+      time: () => this.clock(),
+      lone: () => this.draw(),
+      failed: () => this.say(FAILED),
+      // a cough that was asked for is played once, whatever is repeated
+      repeated: () => (this.playback.alone ? null : this.window),
+    });
     this.buttons();
     root.append(el("div.ev-player", {}, this.wave, this.bar, this.problem));
     this.resizer = new ResizeObserver(() => this.draw());
     this.resizer.observe(this.wave);
     this.offs = [
       on("theme", () => this.draw()),
-      on("play", () => this.toggle()),
-      on("hear", (part) => this.hear(part)),
-      on("sound", (who) => who !== this && this.audio.pause()),
       // masked sound played from a map moves this playhead too
-      on("playhead", (seconds) => this.place(seconds === null ? this.audio.currentTime : seconds)),
+      on("playhead", (seconds) => this.place(seconds === null ? this.playback.time : seconds)),
     ];
   }
 
@@ -68,8 +75,10 @@ class Player {
     const button = (name, title, run) =>
       el("button.ev-button.ev-button--icon", { type: "button", title, "aria-label": title, onclick: run }, name);
     this.start = button(icon("play"), "Play", () => this.toggle());
-    this.loop = button(icon("loop"), "Repeat the part the model looks at", () => this.press(this.loop));
-    this.slow = button("\u00d7\u00bd", "Half speed, same pitch", () => this.press(this.slow));
+    this.loop = button(icon("loop"), "Repeat the part the model looks at", () => {
+      this.playback.looping = pressed(this.loop);
+    });
+    this.slow = button("\u00d7\u00bd", "Half speed, same pitch", () => this.playback.setSlow(pressed(this.slow)));
     for (const toggle of [this.loop, this.slow]) toggle.setAttribute("aria-pressed", "false");
     this.time = el("span.ev-time");
     this.cough = el("span.ev-muted.ev-player-cough");
@@ -89,72 +98,21 @@ class Player {
     this.show();
   }
 
+  /** The page's sound element. */
+  get audio() {
+    return this.playback.audio;
+  }
+
   open(input) {
-    this.audio.pause();
     this.problem.hidden = true;
-    if (input) this.audio.src = apiUrl(`/inputs/${encodeURIComponent(input)}/audio.wav`);
-    else this.audio.removeAttribute("src");
+    if (input) this.playback.open(apiUrl(`/inputs/${encodeURIComponent(input)}/audio.wav`));
+    else this.playback.close();
   }
 
   // ---- playing -------------------------------------------------------------------------------------------------------------
-  press(button) {
-    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
-    this.audio.playbackRate = this.slow.getAttribute("aria-pressed") === "true" ? 0.5 : 1;
-  }
-
-  /** The part that is repeated, or null. */
-  get repeated() {
-    return this.loop.getAttribute("aria-pressed") === "true" ? this.window : null;
-  }
-
-  /** Plays one part alone and marks it; null ends that. @param {[number, number] | null} part */
-  hear(part) {
-    if (!this.alone && !part) return;
-    this.audio.pause();
-    this.lone(part);
-    if (!part) return;
-    [this.audio.currentTime] = part;
-    this.toggle();
-  }
-
-  /** @param {[number, number] | null} part */
-  lone(part) {
-    this.alone = part;
-    this.draw();
-    emit("heard", part);
-  }
-
-  async toggle() {
-    const { audio } = this;
-    if (!audio.paused) {
-      audio.pause();
-      return;
-    }
-    emit("sound", this);
+  toggle() {
     this.problem.hidden = true;
-    const { repeated, alone } = this;
-    if (!alone && repeated && (audio.currentTime < repeated[0] || audio.currentTime >= repeated[1])) [audio.currentTime] = repeated;
-    audio.playbackRate = this.slow.getAttribute("aria-pressed") === "true" ? 0.5 : 1;
-    try {
-      await audio.play();
-      this.tick();
-    } catch (error) {
-      if (error.name !== "AbortError") this.say(FAILED);
-    }
-  }
-
-  tick() {
-    if (this.audio.paused || !this.root.isConnected) {
-      if (this.alone) this.lone(null);
-      emit("playhead", null);
-      return;
-    }
-    const { repeated, alone } = this;
-    if (alone && this.audio.currentTime >= alone[1]) this.audio.pause();
-    else if (!alone && repeated && this.audio.currentTime >= repeated[1]) [this.audio.currentTime] = repeated;
-    emit("playhead", this.audio.currentTime);
-    this.clock();
-    requestAnimationFrame(() => this.tick());
+    return this.playback.toggle();
   }
 
   say(sentence) {
@@ -168,7 +126,7 @@ class Player {
     const at = (this.seconds * (event.clientX - box.left)) / box.width;
     const [from, to] = this.window || [0, this.seconds];
     const cough = this.coughs.find(({ start, end }) => at >= start && at <= end);
-    this.audio.currentTime = at;
+    this.playback.time = at;
     if (at < from || at > to) this.choose(cough ? cough.start : at, cough ? cough.end : at);
   }
 
@@ -213,7 +171,7 @@ class Player {
 
   // ---- drawing -------------------------------------------------------------------------------------------------------------
   show() {
-    const playing = !this.audio.paused;
+    const { playing } = this.playback;
     this.start.replaceChildren(icon(playing ? "pause" : "play"));
     this.start.title = playing ? "Pause" : "Play";
     this.start.setAttribute("aria-label", this.start.title);
@@ -221,7 +179,7 @@ class Player {
   }
 
   clock() {
-    const now = this.audio.currentTime || 0;
+    const now = this.playback.time;
     this.time.textContent = `${now.toFixed(2)} s`;
     this.time.title = `of ${this.seconds.toFixed(2)} s`;
     this.place(now);
@@ -249,8 +207,8 @@ class Player {
       context.fillRect(x(this.window[0]), 0, x(this.window[1]) - x(this.window[0]), HEIGHT);
     }
     this.drawPeaks(context, width, colours);
-    if (this.alone) {
-      const [from, to] = this.alone;
+    if (this.playback.alone) {
+      const [from, to] = this.playback.alone;
       context.strokeStyle = colours.accent;
       context.lineWidth = 2;
       context.strokeRect(x(from), 1, Math.max(3, x(to) - x(from)), HEIGHT - 2);
@@ -297,11 +255,9 @@ class Player {
   }
 
   destroy() {
-    this.audio.pause();
-    this.audio.removeAttribute("src");
+    this.playback.destroy();
     this.resizer.disconnect();
     for (const off of this.offs) off();
-    emit("playhead", null);
   }
 }
 

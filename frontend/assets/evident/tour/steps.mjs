@@ -147,18 +147,18 @@ export const STEPS = [
     },
   },
   {
-    key: "link",
+    key: "report",
     title: "Take it with you",
     sample: "photo_street_sign",
     page: "/",
     query: { methods: MAPS, look: "100,20,for,own,cividis" },
     before:
-      "Back at the sign, drawn another way: only the strongest fifth of each map, in full colour. The address above holds all of that.",
-    press: "Press Copy link.",
-    at: "#copy-link",
-    done: ({ pressed }) => pressed.includes("#copy-link"),
+      "Back at the sign, drawn another way: only the strongest fifth of each map, in full colour. All of it, with what was measured, goes into one report.",
+    press: "Press Report, take the PDF or the page if you like, and close the window again.",
+    at: "[data-report]",
+    done: ({ pressed }) => pressed.includes("[data-report]"),
     after: () =>
-      "Whoever opens this address on this server sees the same input, model, class, methods and look. That was the tour: now bring something of your own.",
+      "A report holds the maps with their conditions, versions and hashes, and anybody with Evident can have it computed again and compared. That was the tour: now bring something of your own.",
   },
 ];
 
@@ -171,4 +171,15 @@ export function addressOf(step, samples) {
   const sample = samples.find(({ key }) => key === step.sample);
   if (!sample) return null;
   return `${step.page}?${new URLSearchParams({ model: sample.model, input: sample.input, ...step.query })}`;
+}
+
+/**
+ * The step that an address asks for (`?tour=1` is the first): `evident demo` opens the page so. Null where it asks for none.
+ * @param {string} search
+ */
+export function stepOf(search) {
+  const wished = new URLSearchParams(search).get("tour");
+  if (wished === null) return null;
+  const number = Number.parseInt(wished, 10);
+  return Math.min(Math.max(Number.isNaN(number) ? 1 : number, 1), STEPS.length) - 1;
 }

@@ -10,7 +10,7 @@ import { declareWidget } from "../core/widgets.mjs";
 import { weigh } from "../evidence/marks.mjs";
 import { allPanels, finishedPanels } from "../panel/panels.mjs";
 import { forget, recall, remember } from "./memory.mjs";
-import { ANSWER, addressOf, STEPS } from "./steps.mjs";
+import { ANSWER, addressOf, STEPS, stepOf } from "./steps.mjs";
 
 const MOVED = "evident-tour-moved";
 /** What says that the person moves about. */
@@ -114,6 +114,11 @@ class Tour {
     const head = el("header.ev-tour-head", {}, this.count, leave);
     this.node = el("section.ev-tour", { "aria-label": "Tour", hidden: true }, head, this.heading, this.text, this.press, this.buttons);
     root.append(this.node);
+    const wished = stepOf(window.location.search);
+    if (wished !== null) {
+      forget();
+      go(wished);
+    }
     const later = () => this.later();
     this.offs = ["tour", "maps", "cursor", "look", "evidence", "axes"].map((name) => on(name, later));
     this.watcher = new MutationObserver(later);

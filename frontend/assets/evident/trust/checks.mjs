@@ -5,8 +5,10 @@ import { emit, nextFrame, on } from "../core/bus.mjs";
 import { followJob } from "../core/jobs.mjs";
 import { bothSides, panels } from "../panel/panels.mjs";
 
-/** Checks by explanation. @type {Map<string, {checks: Checked | null, problem: string, open: boolean}>} */
+/** Checks by explanation; region: how often the own region of the input had changed. @type {Map<string, {checks: Checked | null, problem: string, region: number}>} */
 const known = new Map();
+/** Changes of the own region, by input. @type {Map<string, number>} */
+const changes = new Map();
 /** Sanity by network and method. @type {Map<string, SanityResult | null>} */
 const methods = new Map();
 /** What runs now. @type {{stop: () => void} | null} */
@@ -35,12 +37,13 @@ function next() {
   );
   for (const panel of done) {
     const id = /** @type {string} */ (panel.id);
-    if (known.has(id)) continue;
+    const region = changes.get(/** @type {Job} */ (panel.job).request.input) ?? 0;
+    if (known.get(id)?.region === region) continue;
     return {
       path: "/checks",
       json: { explanation: id },
-      take: (checks) => known.set(id, { checks, problem: "", open: false }),
-      drop: (problem) => known.set(id, { checks: null, problem, open: false }),
+      take: (checks) => known.set(id, { checks, problem: "", region }),
+      drop: (problem) => known.set(id, { checks: null, problem, region }),
     };
   }
   const cheap = done.sort((a, b) => (a.record?.seconds ?? 0) - (b.record?.seconds ?? 0));
@@ -100,5 +103,11 @@ function later(first = () => {}) {
   nextFrame(begin, begin);
 }
 
-/** Called once at the start. */
-export const listenForChecks = () => on("maps", () => later());
+/** Called once at the start. What was found for another region stands until the new one is counted. */
+export function listenForChecks() {
+  on("maps", () => later());
+  on("own-region", (input) => {
+    changes.set(input, (changes.get(input) ?? 0) + 1);
+    later();
+  });
+}

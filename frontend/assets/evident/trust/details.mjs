@@ -4,7 +4,7 @@ import { openDialog } from "../core/dialog.mjs";
 import { el, icon } from "../core/elements.mjs";
 import { checksOf } from "./checks.mjs";
 import { curvesChart } from "./curves.mjs";
-import { STATES, share } from "./words.mjs";
+import { STATES, share, shareRange } from "./words.mjs";
 
 const section = (title, ...content) => el("section.ev-trust-section", {}, el("h3", {}, title), ...content);
 const muted = (text) => el("p.ev-muted", {}, text);
@@ -31,7 +31,8 @@ function sanitySection(sanity) {
 }
 
 /** @param {RegionShare} region */
-function regionRow({ title, share: held, area, flagged, words }) {
+function regionRow(region) {
+  const { title, share: held, area, flagged, words } = region;
   const fill = el("i.ev-trust-fill");
   const tick = el("i.ev-trust-tick");
   fill.style.width = `${100 * held}%`;
@@ -42,7 +43,7 @@ function regionRow({ title, share: held, area, flagged, words }) {
     { title: words },
     el("span", {}, title),
     el("span.ev-trust-track", { "aria-hidden": "true" }, fill, tick),
-    el("span", {}, `${share(held)} (even map ${share(area)})`),
+    el("span", {}, `${shareRange(region)} (even map ${share(area)})`),
     state,
   );
   row.dataset.state = flagged ? "flag" : "ok";

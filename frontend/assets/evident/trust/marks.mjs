@@ -8,6 +8,8 @@ export class TrustMarks {
   /** @param {import("../panel/panel.mjs").MapPanel} panel */
   constructor(panel) {
     this.panel = panel;
+    /** Key of the region that the shortcut line is about. */
+    this.region = "";
     const open = () => showChecks(panel);
     this.badge = el("button.ev-trust-badge", { type: "button", hidden: true, onclick: open });
     this.stable = el("button.ev-trust-stable", { type: "button", hidden: true, onclick: () => panel.hideUnstable(!panel.hiding) });
@@ -60,6 +62,7 @@ export class TrustMarks {
   shortcutOf(shortcut) {
     this.shortcut.hidden = !shortcut;
     this.line.hidden = !this.panel.votes;
+    this.region = shortcut?.regions[0]?.key ?? "";
     if (!shortcut) return;
     this.shortcut.dataset.state = shortcut.flagged ? "flag" : "ok";
     this.fill.style.width = `${100 * shortcut.share}%`;

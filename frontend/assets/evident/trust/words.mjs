@@ -11,6 +11,15 @@ export const STATES = {
 export const share = (x) => (x > 0 && x < 0.01 ? "< 1 %" : `${Math.round(100 * x)} %`);
 
 /**
+ * "44 to 59 %" where it moves with the window by more than a percentage point, else as `share`.
+ * @param {Pick<RegionShare, "share" | "low" | "high">} region
+ */
+export function shareRange({ share: held, low, high }) {
+  if (low == null || high == null || high - low <= 0.01) return share(held);
+  return `${Math.round(100 * low)} to ${Math.round(100 * high)} %`;
+}
+
+/**
  * Tooltip of the badge; "" where there is nothing to say.
  * @param {SanityResult | null} sanity
  */

@@ -54,10 +54,21 @@ export function addressRefusal(text) {
  */
 export const pasted = (file) => (file.name === "image.png" ? new File([file], "pasted picture.png", { type: file.type }) : file);
 
+/**
+ * How long an upload stays, after "it".
+ * @param {Limits} limits
+ */
+export function stays(limits) {
+  const days = limits.retention_days;
+  if (!days) return "stays until it is deleted";
+  const held = limits.retention_cases ? "" : ", unless a case holds it";
+  return `is deleted after ${days} ${days === 1 ? "day" : "days"}${held}`;
+}
+
 /** One sentence on what may be dropped here. */
 export function stated(limits) {
   const parts = [];
-  if (limits.image_bytes) parts.push(`pictures (PNG, JPEG, WebP, TIFF) up to ${words.bytes(limits.image_bytes)}`);
+  if (limits.image_bytes) parts.push(`pictures (PNG, JPEG, WebP, TIFF, GIF) up to ${words.bytes(limits.image_bytes)}`);
   if (limits.audio_bytes)
     parts.push(
       `recordings (WAV, FLAC, OGG, MP3, M4A, WebM) up to ${words.bytes(limits.audio_bytes)}${limits.audio_seconds ? ` or ${Math.round(limits.audio_seconds / 60)} minutes` : ""}`,

@@ -10,15 +10,20 @@ import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 
 const KEY = "evident-recent";
-const MOST = 6;
+/** Files offered to be opened again, and remembered. */
+const OFFERED = 6;
+const MOST = 40;
 
 /** @typedef {{id: string, name: string, modality: string}} Recent */
 
-/** @returns {Recent[]} */
-export function recent() {
+/**
+ * Newest first.
+ * @returns {Recent[]}
+ */
+export function recent(most = OFFERED) {
   try {
     const known = parseJson(window.localStorage.getItem(KEY) ?? "", []);
-    return Array.isArray(known) ? known.filter((entry) => typeof entry?.id === "string") : [];
+    return Array.isArray(known) ? known.filter((entry) => typeof entry?.id === "string").slice(0, most) : [];
   } catch {
     return []; // storage may be closed to us: then nothing is remembered
   }
@@ -39,7 +44,7 @@ function keep(entries) {
  * @param {{id: string, name: string, modality: string, sample?: string | null} | null} input
  */
 export function keepRecent(input) {
-  const known = recent();
+  const known = recent(MOST);
   if (!input || input.sample || known[0]?.id === input.id) return;
   const { id, modality, name } = input;
   keep([{ id, modality, name }, ...known.filter((entry) => entry.id !== id)].slice(0, MOST));
@@ -47,7 +52,7 @@ export function keepRecent(input) {
 
 /** @param {string | undefined} id */
 export function forgetRecent(id) {
-  const known = recent();
+  const known = recent(MOST);
   if (known.some((entry) => entry.id === id)) keep(known.filter((entry) => entry.id !== id));
 }
 

@@ -1,6 +1,7 @@
 /* One file on its way to the API: progress, a way out, refusals in plain words. */
 import { apiUrl, Problem, problemOf } from "../core/api.mjs";
 import { el, icon, parseJson, say } from "../core/elements.mjs";
+import { reviewerHeaders } from "../core/reviewer.mjs";
 import { tellDash } from "../dash/tell.mjs";
 
 /** Multipart POST with progress. Returns {done: Promise of the JSON answer, cancel(), place()}; rejects with Problem, or null when cancelled.
@@ -23,6 +24,7 @@ export function sendFile(path, form, onProgress) {
   });
   xhr.open("POST", apiUrl(path));
   xhr.setRequestHeader("Accept", "application/json");
+  for (const [name, value] of Object.entries(reviewerHeaders())) xhr.setRequestHeader(name, value);
   xhr.send(form);
   return { done, cancel: () => xhr.abort(), place: () => xhr.getResponseHeader("Location") || "" };
 }

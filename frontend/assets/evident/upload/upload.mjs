@@ -6,7 +6,7 @@
 import { callApi } from "../core/api.mjs";
 import { el, icon, isTyping, parseJson } from "../core/elements.mjs";
 import { declareWidget } from "../core/widgets.mjs";
-import { addressRefusal, KINDS, listed, pasted, refusal, stated } from "./files.mjs";
+import { addressRefusal, KINDS, listed, pasted, refusal, stated, stays } from "./files.mjs";
 import { Sending } from "./sending.mjs";
 
 class Upload {
@@ -43,8 +43,8 @@ class Upload {
   stating() {
     if (this.compact) return [];
     if (this.root.dataset.quiet === "1") return [el("p.ev-muted", {}, "Drop it here, paste it, or")];
-    const stays = el("p.ev-muted", {}, "It goes to the server that runs this page, nowhere else, and stays until it is deleted.");
-    return [el("strong", {}, "Drop a file here, or paste a picture"), this.hint, stays];
+    const words = `It goes to the server that runs this page, nowhere else, and ${stays(this.limits || {})}.`;
+    return [el("strong", {}, "Drop a file here, or paste a picture"), this.hint, el("p.ev-muted", {}, words)];
   }
 
   async askLimits() {

@@ -6,12 +6,10 @@ import { on } from "../core/bus.mjs";
 import { el, icon, parseJson, say } from "../core/elements.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
-import { cursorOn } from "../figure/cursor.mjs";
-import { segments } from "../inside/parts.mjs";
-import { boundsOf, cellAt, fillRect, moved, rectAround, rectBetween, sized, stroke } from "./cells.mjs";
+import { segments } from "../core/segments.mjs";
+import { Hand, REST } from "./hand.mjs";
 import { alteredMaps, cheap, plainMaps } from "./maps.mjs";
 import { outcome, spoken } from "./outcome.mjs";
-import { Pen } from "./pen.mjs";
 import * as region from "./region.mjs";
 
 const MODES = [
@@ -24,35 +22,27 @@ const TOOLS = [
   ["brush", "Brush", "Paint freely"],
 ];
 const FILLERS = { mean: "mean", blur: "blur", noise: "noise", silence: "silence", black: "black" };
-const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-/** Milliseconds after the last key before the model is asked. */
-const REST = 350;
 
 class WhatIf {
   constructor(root) {
     this.root = root;
     this.mode = "erase";
-    this.tool = "rectangle";
-    /** Cells before each change. @type {Uint8Array[]} */
-    this.past = [];
-    /** Cells under the stroke or rectangle in the making, and where it began and is now. */
-    this.base = new Uint8Array();
-    this.first = { u: 0, v: 0 };
-    this.last = this.first;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     /** What is asked about, null before there is a prediction. @type {any} */
     this.subject = null;
     /** Answers to an earlier question come too late. */
     this.asked = {};
-    this.pen = new Pen({
+    this.hand = new Hand({
+      input: () => this.subject.input,
+      axes: () => this.axes,
+      ready: () => this.ready,
       fits: (figure) => this.fits(figure),
-      down: (at, event) => this.down(at, event),
-      move: (at) => this.drag(at),
-      up: () => this.up(),
+      drawing: () => this.show(),
+      drawn: (wait) => this.changed(wait),
     });
     this.modes = segments("What happens to the region", MODES, this.mode, (mode) => this.choose(mode));
-    this.tools = segments("Drawing", TOOLS, this.tool, (tool) => this.take(tool));
+    this.tools = segments("Drawing", TOOLS, this.hand.tool, (tool) => this.take(tool));
     this.build();
     this.offs = [on("whatif", () => this.toggle(true)), on("axes", () => this.moved()), on("withheld", () => this.moved())];
   }
@@ -69,7 +59,16 @@ class WhatIf {
       "Draw a region",
     );
     this.filler = el("select.ev-whatif-filler", { "aria-label": "Filled with", onchange: () => this.changed(0) });
-    this.size = el("input.ev-slider", { type: "range", min: 2, max: 40, value: 12, "aria-label": "Width of the brush" });
+    this.size = el("input.ev-slider", {
+      type: "range",
+      min: 2,
+      max: 40,
+      value: 12,
+      "aria-label": "Width of the brush",
+      oninput: () => {
+        this.hand.width = Number(this.size.value) / 100;
+      },
+    });
     this.pad = el("div.ev-whatif-pad", {
       tabIndex: 0,
       role: "application",
@@ -85,8 +84,8 @@ class WhatIf {
       onchange: () => this.send(),
     });
     const small = (text, title, act) => el("button.ev-button.ev-button--small", { type: "button", title, onclick: act }, text);
-    this.undoer = small("Undo", "Take the last change back", () => this.undo());
-    this.clearer = small("Clear", "No region", () => this.set(null));
+    this.undoer = small("Undo", "Take the last change back", () => this.hand.undo());
+    this.clearer = small("Clear", "No region", () => this.hand.set(null));
     this.mapper = small("Maps without it", "Make the quick maps again on the altered input", () => this.maps());
     this.keeper = small("Use as my region", "Keep it with this input: the share of each map in it is counted", () => this.keep());
     const upload = small("Upload\u2026", "A black and white PNG of the picture's size, or boxes as JSON", () => this.file.click());
@@ -113,7 +112,7 @@ class WhatIf {
     this.subject = parseJson(this.root.dataset.subject);
     const input = this.subject?.input ?? "";
     if (input !== (before?.input ?? "")) {
-      this.past = [];
+      this.hand.past = [];
       this.asked = {};
       region.draw("", null, null);
       this.loadOwn(input);
@@ -169,11 +168,11 @@ class WhatIf {
     this.toggler.setAttribute("aria-expanded", String(open));
     this.toggler.textContent = open ? "Close" : "Draw a region";
     if (open) {
-      this.pen.on();
-      if (byKey && this.ready && !viewState.drawn) this.rectangle(rectAround(this.pointed(), ...this.grid()));
+      this.hand.on();
+      if (byKey && this.ready && !viewState.drawn) this.hand.begin();
       if (byKey) this.pad.focus();
     } else {
-      this.pen.off();
+      this.hand.off();
       plainMaps();
       region.draw("", null, null);
       this.outcome.replaceChildren();
@@ -182,39 +181,9 @@ class WhatIf {
     this.show();
   }
 
-  /** @returns {[number, number]} */
-  grid() {
-    return [this.axes?.y_axis.values.length ?? 1, this.axes?.x_axis.values.length ?? 1];
-  }
-
-  /** The cell under the crosshair, else the one in the middle. */
-  pointed() {
-    return cellAt(cursorOn(this.axes) ?? { u: 0.5, v: 0.5 }, ...this.grid());
-  }
-
   // ---- changing the region -----------------------------------------------------------------------------------------------------
-  /** @param {Uint8Array | null} cells */
-  set(cells, wait = 0) {
-    this.past = [...this.past.slice(-30), region.drawnCells(this.axes)];
-    this.paint(cells, wait);
-  }
-
-  paint(cells, wait = 0) {
-    region.draw(this.subject.input, cells, this.axes);
-    this.changed(wait);
-  }
-
-  rectangle(rect, wait = 0) {
-    this.set(fillRect(new Uint8Array(this.grid()[0] * this.grid()[1]), this.grid()[1], rect), wait);
-  }
-
-  undo() {
-    const cells = this.past.pop();
-    if (cells) this.paint(cells);
-  }
-
   take(tool) {
-    this.tool = tool;
+    this.hand.tool = tool;
     this.tools.set(tool);
     this.show();
   }
@@ -226,53 +195,12 @@ class WhatIf {
     this.changed(0);
   }
 
-  down(at, event) {
-    const cells = region.drawnCells(this.axes);
-    this.past = [...this.past.slice(-30), cells];
-    this.base = this.tool === "brush" || event.shiftKey ? cells : new Uint8Array(cells.length);
-    this.first = at;
-    this.last = at;
-    this.drag(at);
-  }
-
-  drag(at) {
-    const [rows, cols] = this.grid();
-    const cells = Uint8Array.from(this.base);
-    if (this.tool === "brush") {
-      this.base = stroke(cells, rows, cols, this.last, at, Number(this.size.value) / 100);
-      this.last = at;
-    } else fillRect(cells, cols, rectBetween(cellAt(this.first, rows, cols), cellAt(at, rows, cols)));
-    region.draw(this.subject.input, cells, this.axes);
-    this.show();
-  }
-
-  up() {
-    this.changed(0);
-  }
-
   key(event) {
-    const step = STEPS[event.key];
     if (event.key === "Enter") this.ask();
     else if (event.key === "Escape") this.toggle(true);
-    else if (event.key === "Delete" || event.key === "Backspace") this.set(null);
-    else if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) this.undo();
-    else if (step && this.ready && !event.ctrlKey && !event.metaKey) this.shift(step, event.shiftKey, event.altKey ? 10 : 1);
-    else return;
+    else if (!this.hand.key(event)) return;
     event.preventDefault();
     event.stopPropagation();
-  }
-
-  /** The rectangle around the region, moved or sized. On the screen up is towards the first row of a photo, the last of a spectrogram. */
-  shift([down, right], size, times) {
-    const [rows, cols] = this.grid();
-    const rect = boundsOf(region.drawnCells(this.axes), rows, cols);
-    if (!rect) {
-      this.rectangle(rectAround(this.pointed(), rows, cols), REST);
-      return;
-    }
-    const lower = this.axes?.y_axis.origin === "lower";
-    const by = (size || !lower ? down : -down) * times;
-    this.rectangle((size ? sized : moved)(rect, by, right * times, rows, cols), REST);
   }
 
   // ---- asking ----------------------------------------------------------------------------------------------------------------
@@ -374,8 +302,8 @@ class WhatIf {
   show() {
     const drawn = viewState.drawn && viewState.drawn.input === this.subject?.input;
     this.root.hidden = !this.subject;
-    this.size.hidden = this.tool !== "brush";
-    this.undoer.disabled = !this.past.length;
+    this.size.hidden = this.hand.tool !== "brush";
+    this.undoer.disabled = !this.hand.past.length;
     this.clearer.disabled = !drawn;
     this.mapper.disabled = !drawn || !this.ready;
     this.keeper.disabled = !drawn && !this.mine;
@@ -392,7 +320,7 @@ class WhatIf {
   destroy() {
     clearTimeout(this.timer);
     this.asked = {};
-    this.pen.off();
+    this.hand.off();
     for (const off of this.offs) off();
     viewState.drawn = null;
     viewState.own = null;

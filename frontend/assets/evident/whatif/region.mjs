@@ -55,7 +55,7 @@ export async function loadOwn(input) {
 
 /** Stores what is drawn. */
 export async function store(input) {
-  keep(input, await callApi(`/inputs/${encodeURIComponent(input)}/region`, { method: "PUT", json: wire() }));
+  change(input, await callApi(`/inputs/${encodeURIComponent(input)}/region`, { method: "PUT", json: wire() }));
 }
 
 /** Stores a mask (a picture) or boxes (JSON) from a file, and draws it. */
@@ -65,13 +65,19 @@ export async function storeFile(input, file) {
   form.append("mask", file);
   const isJson = file.type === "application/json" || file.name.endsWith(".json");
   const told = await callApi(path, { method: "PUT", ...(isJson ? { text: await file.text() } : { form }) });
-  keep(input, told);
+  change(input, told);
   drawTold(input, told);
 }
 
 export async function forget(input) {
   await callApi(`/inputs/${encodeURIComponent(input)}/region`, { method: "DELETE" });
-  keep(input, {});
+  change(input, {});
+}
+
+/** What counts the region of this input counts it anew. */
+function change(input, told) {
+  keep(input, told);
+  emit("own-region", input);
 }
 
 function keep(input, told) {

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 import models
 from app.core.errors import Incompatible
+from backend.attribution.internals import linear_head
 from backend.attribution.internals.lens import fit_lens
-from backend.attribution.internals.readable import head_of, readable_layers
+from backend.attribution.internals.linear_head import head_of
+from backend.attribution.internals.readable import readable_layers
 from tests import tiny
 from tests.backend.attribution.internals.networks import calibration_inputs, published, read_names
 
@@ -35,6 +39,23 @@ def test_stages_are_taken_apart_into_their_blocks() -> None:
     assert names == [
         "relu", "layer1.0", "layer1", "layer2.0", "layer2", "layer3.0", "layer3", "layer4.0", "layer4",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "products"), [("plain", ["linear"]), ("fire", ["conv2d"])])
+def test_the_head_is_looked_for_among_products_with_as_many_results_as_there_are_classes(
+    name: str, products: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inputs and results of every convolution of a ResNet-50 were copied: 350 MB, and a sixth of its first picture."""
+    copied: list[str] = []
+    product = linear_head._Product
+
+    def noting(operation: str, *parts: Any) -> Any:
+        copied.append(operation)
+        return product(operation, *parts)
+
+    monkeypatch.setattr(linear_head, "_Product", noting)
+    head_of(tiny.build(name))
+    assert copied == products
 
 
 class _Functional(nn.Module):

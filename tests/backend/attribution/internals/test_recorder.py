@@ -13,51 +13,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 import backend
 import models
 from app.core.errors import BadParameter, ModelRejected
-from app.core.training_results import History
 from backend.attribution.internals import recorder as module_under_test
 from backend.attribution.internals.calibration import calibration_of
 from backend.attribution.internals.checkpoints import record_checkpoints
 from backend.attribution.internals.recorder import HISTORY, Recorder, halved
-
-
-def data(n: int = 40) -> tuple[Tensor, Tensor]:
-    """Squares that are bright in the first channel or not."""
-    generator = torch.Generator().manual_seed(1)
-    x, y = torch.randn(n, 3, 12, 12, generator=generator), torch.arange(n) % 2
-    x[:, 0] += y[:, None, None]
-    return x, y
-
-
-def network() -> nn.Sequential:
-    with torch.random.fork_rng():
-        torch.manual_seed(2)
-        return nn.Sequential(
-            nn.Conv2d(3, 6, 3, padding=1),
-            nn.BatchNorm2d(6),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(6, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Dropout(0.3),
-            nn.Linear(8, 2),
-        )
-
-
-def step(net: nn.Module, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
-    net.train()
-    loss = F.cross_entropy(net(x), y)
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return loss
+from tests.backend.attribution.internals.squares import data, network, read, record, step
 
 
 def trained(folder: Path | None) -> dict[str, Any]:
@@ -106,19 +70,6 @@ def test_a_recorded_training_is_the_same_bit_for_bit(tmp_path: Path) -> None:
     history = read(tmp_path / "run")
     assert [row.epoch for row in history.epochs] == [0, 1, 2, 3]
     assert not history.finished, "nobody said that it had ended"
-
-
-def read(folder: Path) -> History:
-    return History.model_validate_json((folder / HISTORY).read_text())
-
-
-def record(net: nn.Module, folder: Path, epochs: int = 2, **options: Any) -> History:
-    x, y = data()
-    optimiser = torch.optim.SGD(net.parameters(), 0.2)
-    with Recorder(net, options.pop("calibration", (x, y)), folder, **options) as recorder:
-        for _ in range(epochs):
-            recorder.epoch(loss=step(net, optimiser, x, y))
-    return read(folder)
 
 
 def test_the_checkpoints_are_what_was_measured(tmp_path: Path) -> None:
@@ -246,6 +197,8 @@ def test_a_recording_is_not_written_over_by_accident(tmp_path: Path) -> None:
         (torch.zeros(12, 3, 12, 12), "10 different inputs"),
         (torch.randn(12, 3, 12), "N, C, H, W"),
         ((data()[0], torch.zeros(3)), "one label per input"),
+        ((data()[0], torch.full((len(data()[0]),), 2)), "from 0 to 1"),
+        (torch.randn(12, 1, 12, 12), r"cannot take these calibration inputs, \[1, 12, 12\]"),
         (data()[0].where(data()[0] < 2, torch.nan), "not finite"),
         ("a word", "loader of either"),
         (7, "loader of either"),
@@ -274,6 +227,58 @@ def test_a_loader_gives_inputs_and_labels(tmp_path: Path) -> None:
     assert (history.calibration.count, history.calibration.labelled) == (48, True)
 
 
+def test_a_data_set_and_arrays_are_inputs_too(tmp_path: Path) -> None:
+    x, y = data(24)
+    forms = {
+        "set": torch.utils.data.TensorDataset(x, y),
+        "pair": (x.numpy(), y.numpy()),
+        "list": [(row, int(label)) for row, label in zip(x, y, strict=True)],
+        "array": x.numpy(),
+    }
+    for name, form in forms.items():
+        history = record(network(), tmp_path / name, epochs=0, calibration=form)
+        assert (history.calibration.count, history.calibration.labelled) == (24, name != "array")
+        assert (
+            history.epochs[0].layers
+            == record(network(), tmp_path / f"{name}2", epochs=0, calibration=x).epochs[0].layers
+        )
+
+
+def test_a_single_logit_stands_for_two_classes(tmp_path: Path) -> None:
+    """It was recorded as one class, which every layer agrees with."""
+    net = network()
+    net[-1] = torch.nn.Linear(net[-1].in_features, 1)
+    x, y = data()
+    with Recorder(net, (x, y), tmp_path):
+        pass
+    history = read(tmp_path)
+    net.load_state_dict(load_file(tmp_path / "epoch_000.safetensors"))
+    network_of_two = models.wrap(net, ["a", "b"], models.ArrayInput(size=tuple(x.shape[1:])))
+    held_out = np.flatnonzero(calibration_of(network_of_two, x).held_out)
+    with torch.no_grad():
+        right = ((net.eval()(x)[:, 0] > 0).long() == y)[held_out].float().mean()
+    assert history.labels == ["class 0", "class 1"]
+    assert history.epochs[0].accuracy == pytest.approx(float(right))
+
+
+def test_another_network_than_at_the_beginning_is_said_in_words(tmp_path: Path) -> None:
+    net = network()
+    with Recorder(net, data(), tmp_path) as recorder:
+        net[-1] = torch.nn.Linear(net[-1].in_features, 5)
+        with pytest.warns(UserWarning, match="other layers than when the recording began"):
+            recorder.epoch()
+    assert "other layers" in (read(tmp_path).epochs[1].note or "")
+
+
+def test_an_accuracy_in_percent_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    """It is drawn as a share."""
+    recorder = Recorder(network(), data(), tmp_path)
+    recorder.begin()
+    with pytest.warns(UserWarning, match="share from 0 to 1"):
+        recorder.epoch(accuracy=93.0)
+    assert all(0 <= (row.accuracy or 0) <= 1 for row in read(tmp_path).epochs)
+
+
 def test_a_model_brings_its_own_inputs(tmp_path: Path) -> None:
     model = models.load("shapes")
     x = torch.randn(12, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -283,46 +288,6 @@ def test_a_model_brings_its_own_inputs(tmp_path: Path) -> None:
     assert (history.model, history.title, history.sound) == ("shapes", model.spec.title, False)
     assert history.labels == list(model.labels)
     assert not any(p.requires_grad for p in model.module.parameters()), "as it was found"
-
-
-def test_names_of_keras(tmp_path: Path) -> None:
-    """Epochs counted from 0, what was measured by name."""
-    recorder = Recorder(network(), data(), tmp_path)
-    recorder.set_params({"epochs": 2})
-    recorder.on_train_begin()
-    for epoch in range(2):
-        recorder.on_epoch_begin(epoch)
-        recorder.on_epoch_end(
-            epoch, {"loss": 1.0 - epoch / 2, "val_accuracy": 0.5 + epoch / 4, "accuracy": 0.9}
-        )
-    recorder.on_train_end({})
-    history = read(tmp_path)
-    assert [(row.epoch, row.loss, row.accuracy) for row in history.epochs] == [
-        (0, None, None),
-        (1, 1.0, 0.5),
-        (2, 0.5, 0.75),
-    ]
-    assert history.finished
-
-
-def test_names_of_lightning(tmp_path: Path) -> None:
-    """A Trainer asks a callback for every hook it knows."""
-    recorder = Recorder(network(), data(), tmp_path)
-    trainer = types.SimpleNamespace(
-        current_epoch=0, callback_metrics={"train_loss": torch.tensor(0.5), "val_acc": 0.7}
-    )
-    for hook in ("setup", "on_fit_start", "on_sanity_check_start", "on_train_start", "on_train_batch_end"):
-        getattr(recorder, hook)(trainer, None)
-    recorder.on_train_epoch_end(trainer, None)
-    recorder.on_train_end(trainer, None)
-    assert recorder.state_dict() == {}
-    assert recorder.state_key == "Recorder"
-    assert [(row.epoch, row.loss, row.accuracy) for row in read(tmp_path).epochs] == [
-        (0, None, None),
-        (1, 0.5, 0.7),
-    ]
-    with pytest.raises(AttributeError):
-        recorder.anything_else  # noqa: B018
 
 
 def test_numbers_that_float16_cannot_hold_are_kept(tmp_path: Path) -> None:
@@ -358,71 +323,3 @@ def test_a_long_training_is_compared_at_its_end(tmp_path: Path, monkeypatch: pyt
         waiting = [row.layers[0].cka_to_last for row in recorder.history.epochs]
         assert waiting == [pytest.approx(1, abs=1e-4), None, None, None]
     assert all(row.layers[0].cka_to_last is not None for row in read(tmp_path).epochs)
-
-
-def test_of_several_processes_the_first_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("is_available", True), ("is_initialized", True), ("get_rank", 1)):
-        monkeypatch.setattr(torch.distributed, name, lambda value=value: value)
-    with Recorder(network(), data()[0], tmp_path) as recorder:
-        recorder.epoch(loss=1.0)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_compiled_or_parallel_network_is_the_network_inside(tmp_path: Path) -> None:
-    """So that its checkpoints fit it, whatever trains it."""
-    net = network()
-    history = record(nn.DataParallel(net), tmp_path, epochs=0)
-    assert [layer.name for layer in history.layers] == ["2", "5"]
-    assert set(load_file(tmp_path / "epoch_000.safetensors")) == set(net.state_dict())
-
-
-def test_a_calibration_of_another_network_serves_too(tmp_path: Path) -> None:
-    x, _ = data()
-    other = models.wrap(network(), ["a", "b"], models.ArrayInput(size=(3, 12, 12)))
-    history = record(network(), tmp_path, epochs=1, calibration=calibration_of(other, x))
-    assert history.calibration.count == 40
-    assert history.epochs[1].decision_depth is not None
-
-
-class Functional(nn.Module):
-    """Rectified by a function, one activation used twice, and a softmax at the end, which is taken off to explain logits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 3, padding=1)
-        self.relu, self.head = nn.ReLU(), nn.Linear(6, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.first(x))
-        x = F.relu(self.relu(self.second(x)) + x)
-        return torch.softmax(self.head(x.mean((2, 3))), 1)
-
-
-def test_networks_that_are_rewritten_to_be_explained(tmp_path: Path) -> None:
-    """The copy takes over the weights of each epoch all the same."""
-    torch.manual_seed(0)
-    history = record(Functional(), tmp_path, epochs=2)
-    assert [row.note for row in history.epochs] == [None, None, None]
-    assert history.layers
-    assert all(layer.r2 is not None for row in history.epochs for layer in row.layers)
-
-
-class Prototypes(nn.Module):
-    """Answers by distances to two points: there is no final linear layer to read layers through."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.relu = nn.Conv2d(3, 6, 3), nn.ReLU()
-        self.points = nn.Parameter(torch.eye(2, 6))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return -(self.relu(self.conv(x)).mean((2, 3))[:, None] - self.points).square().sum(-1)
-
-
-def test_a_network_without_a_linear_head_is_recorded_without_the_lens(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    history = record(Prototypes(), tmp_path, epochs=1)
-    row = history.epochs[1]
-    assert "linear layer" in (row.note or "")
-    assert (row.layers[0].agreement, row.decision_depth) == (None, None)
-    assert row.layers[0].cka_to_last == pytest.approx(1, abs=1e-4)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import backend
 import models
 from backend.attribution.types import Attribution
 
@@ -37,3 +38,20 @@ def one_channel() -> tuple[models.Model, torch.Tensor]:
         x = torch.rand(1, 1, 32, 32)
     spec = models.ImageInput(size=(32, 32), mean=0.0, std=1.0, channels=1)
     return models.wrap(net, labels=["a", "b", "c"], input=spec), x
+
+
+def value(model, x, result, key, mask=None, **params) -> float:
+    """The score, which there must be."""
+    score = backend.evaluate(model, x, result, key, mask, **params)
+    assert score.value is not None, score.note
+    return score.value
+
+
+def grey_linear():
+    """One channel, black is 0, two classes: y_1 = <w, x>. The network, an input, w."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(256, 2))
+    with torch.no_grad():
+        net[1].weight.copy_(torch.from_numpy(np.random.default_rng(3).standard_normal((2, 256))))
+    spec = models.ImageInput(size=(16, 16), mean=0.0, std=1.0, channels=1)
+    x = torch.from_numpy(np.random.default_rng(4).random((1, 1, 16, 16)).astype(np.float32))
+    return models.wrap(net, labels=["a", "b"], input=spec), x, net[1].weight[1].detach().view(16, 16).numpy()

@@ -191,6 +191,20 @@ def test_what_does_not_fit_is_refused(model, result):
         backend.evaluate(model, picture(), map_of(np.ones((8, 8))), "sparseness")
     with pytest.raises(BadParameter, match="seed"):
         backend.evaluate(model, picture(), result, "sparseness", seed=-1)
+    with pytest.raises(BadParameter, match="must be an Attribution"):
+        backend.evaluate(model, picture(), result.values, "sparseness")
+
+
+def test_a_mask_with_leading_ones_is_the_mask_and_one_with_nan_is_none(model, result):
+    """Quantus takes masks as [1, H, W]; NaN used to count as inside."""
+    mask = region()
+    plain = score(model, result, "relevance_mass_accuracy", mask=mask)
+    for same in (mask[None], mask[None, None].astype(float), torch.from_numpy(mask[None])):
+        assert score(model, result, "relevance_mass_accuracy", mask=same).value == plain.value
+    for broken in (np.where(mask, np.nan, 0.0), np.full(mask.shape, "x")):
+        refused = score(model, result, "relevance_mass_accuracy", mask=broken)
+        assert refused.value is None
+        assert "finite numbers" in refused.note
 
 
 def test_a_map_says_what_makes_it_again(model):

@@ -1,5 +1,5 @@
 """Against Quantus, where it is installed (`pip install --no-deps quantus cachetools pandas`: with its dependencies it
-brings a second OpenCV). test_metrics.py needs none of it."""
+brings a second OpenCV). The other tests need none of it."""
 
 from __future__ import annotations
 

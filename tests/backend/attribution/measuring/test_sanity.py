@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 import models
 from app.core.errors import Incompatible
+from backend.attribution.measuring import curves, shortcuts, stability
 from backend.attribution.measuring import sanity as check
+from backend.attribution.measuring.sanity import INPUTS, THRESHOLDS
 from backend.attribution.methods import METHODS
 from backend.attribution.types import Attribution, Cost, Method, NoParams
 
@@ -118,3 +122,26 @@ def test_what_is_too_dear_is_checked_on_fewer_inputs_or_refused(shapes, monkeypa
 def test_concept_maps_are_not_judged_by_random_weights(shapes):
     with pytest.raises(Incompatible, match="beside random concepts"):
         check.sanity(shapes, "visual_tcav")
+
+
+def test_the_thresholds_in_the_docs_are_those_of_the_code():
+    docs = (Path(__file__).resolve().parents[4] / "docs" / "measuring.md").read_text()
+    weights, classes = THRESHOLDS["randomised"], THRESHOLDS["other_class"]
+    for said in (
+        f"over {weights.same} alike with random weights, or over {weights.ok} and over {classes.same} for another class",
+        f"up to {INPUTS} inputs",
+        f"{stability.FEWEST} to {stability.JITTERS} jitters of the input (noise of {stability.NOISE:.0%}".replace(
+            "%", " %"
+        ),
+        f"from {stability.Z} errors on",
+        f"first and last {shortcuts.EDGE_S} s",
+        f"({shortcuts.BORDER:.0%} of the shorter side)".replace("%", " %"),
+        f"at {len(curves.SHARES)} shares; beside {curves.RANDOM} maps",
+        f"at {curves.SAID:.0%} of the cells".replace("%", " %"),
+    ):
+        assert said in docs, said
+    assert (shortcuts.TIMES, shortcuts.MORE, shortcuts.RARE) == (
+        2,
+        0.1,
+        0.1,
+    )  # twice, ten percentage points, nine of ten

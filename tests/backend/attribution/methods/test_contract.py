@@ -16,7 +16,7 @@ from torch import nn
 
 import backend
 import models
-from app.core.errors import BadParameter, Cancelled, Incompatible
+from app.core.errors import BadParameter, Cancelled, Incompatible, NotFound
 from backend.attribution.methods import METHODS
 from backend.attribution.network.passes import Passes
 from backend.attribution.network.run import SMALL
@@ -313,6 +313,32 @@ def test_form_can_be_drawn(method):
             assert schema["properties"][name]["scales_cost"] is True
     assert METHODS[method].summary.endswith(".")
     assert METHODS[method].paper
+
+
+def test_whole_numbers_of_numpy_and_torch_are_classes_seeds_and_parameters():
+    model, x = tiny("plain"), picture()
+    wanted = backend.explain(model, x, "smooth_grad", target=1, seed=5, n_samples=4)
+    for kind in (np.int64, np.uint8, torch.tensor):
+        n_samples = np.int32(4) if kind is torch.tensor else kind(4)
+        same = backend.explain(model, x, "smooth_grad", target=kind(1), seed=kind(5), n_samples=n_samples)
+        assert (type(same.target), same.target, type(same.seed), same.seed) == (int, 1, int, 5)
+        np.testing.assert_array_equal(same.values, wanted.values)
+
+
+def test_what_is_no_class_no_seed_and_no_input_is_refused_in_words():
+    model, x = tiny("plain"), picture()
+    for target in (True, np.True_, torch.tensor(True), 1.0, "1", -1, len(model.labels)):
+        with pytest.raises(BadParameter, match="class must be a whole number"):
+            backend.explain(model, x, "gradient", target=target)
+    for seed in (-1, 1.5, True, "1", 2**70):
+        with pytest.raises(BadParameter, match="seed must be a whole number"):
+            backend.explain(model, x, "smooth_grad", seed=seed)
+    for nothing in (None, x.numpy(), "photo.png"):
+        with pytest.raises(BadParameter, match=r"model\.prepare"):
+            backend.explain(model, nothing, "gradient")
+    for name in (None, 3, []):
+        with pytest.raises(NotFound, match="no method of that name"):
+            backend.explain(model, x, name)
 
 
 @pytest.mark.parametrize("method", list(METHODS))

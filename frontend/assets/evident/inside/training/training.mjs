@@ -9,6 +9,7 @@ import { el, icon, parseJson, say } from "../../core/elements.mjs";
 import { declareWidget } from "../../core/widgets.mjs";
 import { tellDash } from "../../dash/tell.mjs";
 import { Charts } from "./charts.mjs";
+import { epochOpener } from "./epoch.mjs";
 import { Heat } from "./heat.mjs";
 import { Kernels } from "./kernels.mjs";
 import { compared, firstMeasure, firstOf, MEASURES, scaleOf, sentence, written } from "./reading.mjs";
@@ -336,6 +337,7 @@ class Training {
     this.links.replaceChildren(
       el("a.ev-button", { href: path, download: `${history.key}.csv` }, icon("download"), "Numbers as CSV"),
       history.model ? el("a.ev-button", { href: `/inside?model=${encodeURIComponent(history.model)}` }, "Open the model") : "",
+      history.model && row ? epochOpener(history, row.epoch, () => parseJson(this.root.dataset.shown, {})) : "",
     );
   }
 

@@ -1,0 +1,81 @@
+/* The coughs of a recording as buttons under their place in it: a press plays one alone. */
+import { el } from "../core/elements.mjs";
+import { fraction } from "../maps/axes.mjs";
+import * as reading from "./reading.mjs";
+
+/** Widths of a cough's button with its gap, and of the words before them. */
+const [LABEL, WORDS] = [68, 186];
+
+export class Coughs {
+  /** @type {{start: number, end: number}[]} */
+  list = [];
+  /** The one that plays or is repeated, by its place. @type {number | null} */
+  chosen = null;
+  /** @type {HTMLElement[]} */
+  buttons = [];
+
+  /** @param {(at: number) => void} onPress */
+  constructor(onPress) {
+    this.onPress = onPress;
+    this.node = el("div.ev-cases-coughs", { role: "group", "aria-label": "Coughs" });
+  }
+
+  /** The chosen one. @returns {[number, number] | null} */
+  get part() {
+    const cough = this.chosen === null ? null : this.list[this.chosen];
+    return cough ? [cough.start, cough.end] : null;
+  }
+
+  /** @param {any} prediction with the score of each, or null while it is hidden */
+  draw(prediction) {
+    const line = prediction && reading.scoreLine(prediction);
+    this.buttons = this.list.map((cough, at) => {
+      const score = line ? scoreOf(prediction, cough, line.shown) : null;
+      const where = `${cough.start.toFixed(2)} to ${cough.end.toFixed(2)} s`;
+      const said = score === null ? "" : `, model score ${score.toFixed(2)}`;
+      return el(
+        "button.ev-cases-cough",
+        {
+          type: "button",
+          title: `Cough ${at + 1}, ${where}: press to hear it alone${said}`,
+          onclick: () => this.onPress(at),
+        },
+        el("strong", {}, String(at + 1)),
+        el("span", {}, score === null ? `${cough.start.toFixed(1)} s` : score.toFixed(2)),
+        el("span.ev-visually-hidden", {}, `: hear cough ${at + 1}, ${where}`),
+      );
+    });
+    const scored = line && prediction.coughs.length > 0;
+    const told = scored
+      ? `Each cough, score for ${line.right}`
+      : this.list.length
+        ? "Press a cough to hear it alone"
+        : "No cough was found.";
+    this.node.replaceChildren(el("span.ev-muted.ev-cases-coughs-word", {}, told), ...this.buttons);
+    this.mark();
+  }
+
+  /**
+   * Under the place in the recording where there is room for all, else side by side.
+   * @param {{x: number, w: number} | undefined} plot
+   * @param {Axis | undefined} axis
+   */
+  lineUp(plot, axis) {
+    if (!plot || !axis || !this.buttons.length) return;
+    const centres = this.list.map(({ start, end }) => fraction(axis, (start + end) / 2) * plot.w);
+    const lefts = reading.spread(centres, LABEL, plot.w);
+    this.node.classList.toggle("ev-cases-coughs--placed", Boolean(lefts));
+    this.node.classList.toggle("ev-cases-coughs--line", Boolean(lefts && lefts[0] > WORDS));
+    for (const [i, button] of this.buttons.entries()) button.style.left = lefts ? `${plot.x + lefts[i]}px` : "";
+  }
+
+  mark() {
+    for (const [at, button] of this.buttons.entries()) button.setAttribute("aria-pressed", String(at === this.chosen));
+  }
+}
+
+/** The score of a cough heard alone: that of the prediction's cough which it overlaps. */
+function scoreOf({ coughs = [] }, { start, end }, index) {
+  const same = coughs.find((cough) => cough.start < end && cough.end > start);
+  return same?.scores[index] ?? null;
+}
