@@ -225,6 +225,11 @@ test("long names lose their middle, never their ending", () => {
   assert.ok(short.startsWith("hRB1GYdI") && short.endsWith("heavy.flac"), short);
 });
 
+test("a narrow list leaves out that a case is generated, and nothing else of its name", () => {
+  assert.equal(reading.listName(`A dry cough${reading.GENERATED}`), "A dry cough");
+  assert.equal(reading.listName("cough (generated) 2.wav"), "cough (generated) 2.wav");
+});
+
 test("a reading is a class of the model, cannot say, or nothing", () => {
   const labels = ["no Covid-19", "Covid-19"];
   assert.deepEqual(

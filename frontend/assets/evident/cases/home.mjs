@@ -121,7 +121,7 @@ export class Home {
     try {
       const samples = (await callApi("/samples")).filter(({ group }) => group === "sounds");
       const inputs = samples.map(({ input }) => input);
-      const names = Object.fromEntries(samples.map(({ input, title }) => [input, `${title} (generated)`]));
+      const names = Object.fromEntries(samples.map(({ input, title }) => [input, title + reading.GENERATED]));
       const model = this.models.find(({ key }) => key === "cnnexplain")?.key ?? samples[0]?.model;
       const { worklist } = await callApi("/cases", { method: "POST", json: { inputs, model, title: SAMPLES, names } });
       this.onOpen(worklist.id);

@@ -166,7 +166,7 @@ export class List {
       el(
         "span.ev-cases-row",
         {},
-        el("span.ev-cases-name", { title: line.name }, reading.shortName(line.name.replace(/ \(generated\)$/, ""), 28)),
+        el("span.ev-cases-name", { title: line.name }, reading.listName(line.name)),
         el("span.ev-cases-seconds", {}, reading.seconds(line.seconds)),
       ),
       el(

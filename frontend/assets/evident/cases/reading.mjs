@@ -56,6 +56,12 @@ export function shortName(name, most = 30) {
   return `${name.slice(0, most - tail - 1)}\u2026${name.slice(-tail)}`;
 }
 
+/** What stands behind the name of a case that the program made itself. */
+export const GENERATED = " (generated)";
+
+/** Name of a case in a narrow list, whose title already says that all of it is generated. @param {string} name */
+export const listName = (name) => shortName(name.endsWith(GENERATED) ? name.slice(0, -GENERATED.length) : name, 28);
+
 /** Time of day of a time stamp; with the day where it is another one than today. @param {string} stamp */
 export function clock(stamp, now = new Date()) {
   const at = new Date(stamp);
