@@ -48,8 +48,8 @@ def test_the_lens_that_comes_along_is_that_of_a_fit_now():
         for name in ("mean", "scale", "weight", "bias"):
             wanted = getattr(b, name)
             torch.testing.assert_close(
-                getattr(a, name), wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max())
-            )
+                getattr(a, name), wanted, rtol=1e-3, atol=1e-4 * float(wanted.abs().max())
+            )  # a fit on another processor differs by its rounding
         assert (a.r2, a.agreement, a.temperature) == pytest.approx(
             (b.r2, b.agreement, b.temperature), rel=1e-5
         )

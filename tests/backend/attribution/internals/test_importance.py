@@ -100,7 +100,8 @@ def test_a_dead_filter_is_listed_and_nothing_is_lost_without_it():
     seen = pooled(model, "1", x)
     assert seen.dead == [DEAD]
     lost = effects(model, "1", x, seen.mean_map, [[DEAD], [TWINS[0]]])
-    assert lost.kl[0] == 0
+    # a batch of another size may round the last bit differently, on some processors
+    assert lost.kl[0] < 1e-12
     assert lost.kl[1] > 1e-4
     assert taylor(model, "1", x, seen.mean_map)[DEAD] == 0
 
