@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 
-from app.core.cost import estimate
+from app.core.cost import estimate, scaling
 from app.core.errors import BadParameter, NotFound, TooExpensive
 from app.core.schemas import EvaluationPrice, EvaluationRequest, Fit, MethodInfo, MetricInfo, ModelInfo
 from backend.api import lookup
@@ -286,25 +286,30 @@ async def _seconds_per_input(study: EvaluationPayload, services: Services) -> fl
         own = 0.0
         if not method.control:
             own = estimate(infos[method.key].schema_, fits[method.key], method.params) or 0.0
-        measured = sum(_metric_seconds(metrics[key], own, fits) for key in keys if key in metrics)
-        total += own + measured
-        anything = anything or own + measured > 0
+        maps, passes = _metric_work([metrics[key] for key in keys if key in metrics], study.metric_params)
+        seconds = own * (1 + maps) + passes * _forward_seconds(fits)
+        total += seconds
+        anything = anything or seconds > 0
     return total if anything else None
 
 
-def _metric_seconds(metric: MetricInfo, own: float, fits: Mapping[str, Fit]) -> float:
-    """A metric that explains again does so as often as its samples say; one that removes evidence sends passes."""
-    properties = metric.schema_.get("properties", {})
-    counts = [
-        part.get("default")
-        for part in properties.values()
-        if part.get("scales_cost") and isinstance(part.get("default"), int | float)
-    ]
-    if "explain" in metric.needs:
-        return own * math.prod(counts or [1])
-    if "baseline" not in metric.needs:
-        return 0.0
-    return math.prod(counts or [PASSES]) * _forward_seconds(fits)
+def _metric_work(
+    metrics: Sequence[MetricInfo], params: Mapping[str, Mapping[str, Any]]
+) -> tuple[float, float]:
+    """Further maps of a method, and forward passes, that these metrics of one map take, by their counts of samples and
+    steps. Metrics with the same parameters explain the same copies, which are counted once. Evidence is removed in two
+    ways each time, the second to see whether a ranking flips."""
+    maps: dict[str, float] = {}
+    passes = 0.0
+    for metric in metrics:
+        chosen, properties = params.get(metric.key, {}), metric.schema_.get("properties", {})
+        counts = [chosen.get(name, properties[name].get("default")) for name in scaling(metric.schema_)]
+        if "explain" in metric.needs:
+            copies = f"{metric.schema_.get('title')} {sorted(chosen.items())}"
+            maps[copies] = math.prod(counts or [1])
+        elif counts or "baseline" in metric.needs:
+            passes += math.prod(counts or [PASSES]) * (2 if "baseline" in metric.needs else 1)
+    return sum(maps.values()), passes
 
 
 def _forward_seconds(fits: Mapping[str, Fit]) -> float:

@@ -18,6 +18,7 @@ CopiesParam = Annotated[
         le=500,
         title="Noisy copies",
         description="How many copies are explained; each takes as long as the map itself.",
+        json_schema_extra={"scales_cost": True},
     ),
 ]
 

@@ -18,7 +18,10 @@ from models.model import Model
 
 StepsParam = Annotated[
     int,
-    Field(ge=4, le=512, title="Steps", description="How many steps the whole input is removed in; more draw the curve finer."),
+    Field(
+        ge=4, le=512, title="Steps", description="How many steps the whole input is removed in; more draw the curve finer.",
+        json_schema_extra={"scales_cost": True},
+    ),
 ]  # fmt: skip
 
 

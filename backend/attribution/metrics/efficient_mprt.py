@@ -22,7 +22,7 @@ TRIES = 4
 
 
 class EfficientMprtParams(Params):
-    n_repeats: int = Field(1, ge=1, le=20, title="Networks", description="How many networks with random weights are explained; from two on there is an interval.")  # fmt: skip
+    n_repeats: int = Field(1, ge=1, le=20, json_schema_extra={"scales_cost": True}, title="Networks", description="How many networks with random weights are explained; from two on there is an interval.")  # fmt: skip
 
 
 @register

@@ -30,6 +30,7 @@ class FaithfulnessCorrelationParams(Replaced):
         le=5000,
         title="Runs",
         description="How many random subsets are removed; the interval shrinks with the square root.",
+        json_schema_extra={"scales_cost": True},
     )
     subset_size: int = Field(
         224,

@@ -15,7 +15,7 @@ from backend.attribution.types import Params
 
 
 class RandomLogitParams(Params):
-    n_classes: int = Field(3, ge=1, le=50, title="Other classes", description="How many other classes are drawn and explained; Quantus draws a single one.")  # fmt: skip
+    n_classes: int = Field(3, ge=1, le=50, json_schema_extra={"scales_cost": True}, title="Other classes", description="How many other classes are drawn and explained; Quantus draws a single one.")  # fmt: skip
 
 
 @register

@@ -19,7 +19,7 @@ from backend.attribution.types import Params
 
 
 class RoadParams(Params):
-    n_steps: int = Field(10, ge=2, le=50, title="Steps", description="How many shares of the input are removed; 50 are those of Quantus (1 %, 3 %, ... 99 %).")  # fmt: skip
+    n_steps: int = Field(10, ge=2, le=50, json_schema_extra={"scales_cost": True}, title="Steps", description="How many shares of the input are removed; 50 are those of Quantus (1 %, 3 %, ... 99 %).")  # fmt: skip
     noise: float = Field(
         0.01,
         ge=0.0,
