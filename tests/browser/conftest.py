@@ -186,11 +186,9 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def served() -> Iterator[Site]:
+def served() -> Site:
     """The widgets on a page without Dash, for one test: it remembers what was asked of it."""
-    site = Site()
-    yield site
-    site.close()
+    return Site()
 
 
 @pytest.fixture

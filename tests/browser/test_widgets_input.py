@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,6 @@ COUGHS = [
     {"index": i, "start": s, "end": s + 0.3, "peak": 0.5, "level_db": -10.0}
     for i, s in enumerate((0.8, 2.1, 3.3))
 ]
-
-
-@pytest.fixture
-def served() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.close()
 
 
 def file(name: str = "a.png", kind: str = "image/png", size: int = 10) -> FilePayload:

@@ -72,11 +72,8 @@ def kinds(extras: dict[str, Any]) -> dict[str, type]:
 def test_the_harness_of_the_widgets_answers_in_the_apis_words() -> None:
     """Its jobs and records are read by the wire schemas, none of their fields is unknown or left out."""
     site = server.Site()
-    try:
-        made = server.record(np.ones((4, 6), np.float32), server.sound_axes(4, 6))
-        job = site.jobs[site.put("a", record=made)]
-    finally:
-        site.close()
+    made = server.record(np.ones((4, 6), np.float32), server.sound_axes(4, 6))
+    job = site.jobs[site.put("a", record=made)]
     assert set(job) == set(Explanation.model_fields)
     read = Explanation.model_validate(job)
     assert read.record

@@ -12,6 +12,7 @@ import re
 import threading
 import time
 import wave
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def record(values: np.ndarray, axes: dict[str, Any], **changed: Any) -> dict[str
 
 
 class Site:
-    """The server and everything it knows."""
+    """Everything the server knows, for one test: the newest is the one that answers."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -141,12 +142,8 @@ class Site:
         self.on_post: Any = None
         self.streams = True
         self.changed = threading.Condition()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"site": self}))
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        ).start()
+        self.url = _server()
+        Handler.site = self
 
     def put(self, key: str, values: np.ndarray | None = None, state: str = "done", **more: Any) -> str:
         """An explanation and, when given, its values (also of a running one: the partial map)."""
@@ -201,10 +198,6 @@ class Site:
     def asked(self, method: str, part: str) -> list[str]:
         return [path for verb, path in list(self.calls) if verb == method and part in path]
 
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -213,8 +206,8 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Quiet."""
 
-    def answer(self, status: int, kind: str, body: bytes) -> None:
-        """One answer; of sound also the part a player asks for (seeking needs it)."""
+    def answer(self, status: int, kind: str, body: bytes, keep: bool = False) -> None:
+        """One answer; of sound also the part a player asks for (seeking needs it). keep: browsers need not ask again."""
         part = (
             re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if kind == "audio/wav" else None
         )
@@ -227,6 +220,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         if kind == "audio/wav":
             self.send_header("Accept-Ranges", "bytes")
+        if keep:
+            self.send_header("Cache-Control", "max-age=31536000, immutable")
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Security-Policy", CSP)
@@ -263,7 +258,7 @@ class Handler(BaseHTTPRequestHandler):
             folder = ASSETS if path.startswith("/assets/") else HERE
             file = folder / path.removeprefix("/assets/").lstrip("/")
             if file.is_file() and file.resolve().is_relative_to(folder):
-                self.answer(200, TYPES[file.suffix], file.read_bytes())
+                self.answer(200, TYPES[file.suffix], file.read_bytes(), keep=True)
             else:
                 self.missing()
 
@@ -330,6 +325,15 @@ class Handler(BaseHTTPRequestHandler):
         key = self.path.rsplit("/", 1)[1]
         self.site.change(key, state="cancelled")
         self.json(200, self.site.jobs[key])
+
+
+@cache
+def _server() -> str:
+    """Its address, the same for all tests of a process: scripts that a browser has compiled it need not fetch again."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
 
 
 def page() -> bytes:
