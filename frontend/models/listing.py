@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -87,11 +88,19 @@ def how_well(model: ModelInfo) -> Component:
     caution = model.card.get("caution")
     if caution:
         return html.Span(
-            [common.icon("warning"), text],
+            [
+                common.icon("warning"),
+                html.Span([text, html.Span(first_clause(str(caution)), className="ev-model-why")]),
+            ],
             className="ev-model-well ev-model-well--warned",
             title=str(caution),
         )
     return html.Span(text, className="ev-model-well")
+
+
+def first_clause(text: str) -> str:
+    """`A demonstration, not a diagnosis: on these ...` -> `A demonstration, not a diagnosis.`"""
+    return re.split(r"[.:;](?:\s|$)", text, maxsplit=1)[0] + "."
 
 
 def actions(model: ModelInfo) -> list[Component]:

@@ -54,5 +54,9 @@ def test_a_row_says_how_well_with_its_warning_and_what_is_not_stated():
     first, second = [part for part in parts(rows) if getattr(part, "className", "") == "ev-model"]
     assert "AUC, this network, by person 0.73 (0.67–0.79)" in texts(first)
     assert any("ev-model-well--warned" in (getattr(part, "className", "") or "") for part in parts(first))
+    [why] = [part for part in parts(first) if getattr(part, "className", "") == "ev-model-why"]
+    caution = canned.CATALOGUE.models[0].card["caution"]
+    assert why.children[:-1], "a reason in a few words"
+    assert caution.startswith(why.children[:-1])
     assert "not measured here" in texts(second)
     assert "licence not stated" in texts(second)
