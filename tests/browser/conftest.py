@@ -39,6 +39,18 @@ QUIET = [
 
 # Only so that a server that hangs is noticed: all tests of a session fail with its server.
 PATIENCE = 600.0
+
+DELAY = int(os.environ.get("EVIDENT_TEST_DELAY", "0"))
+"""Milliseconds that every answer may come later, each by another part of it: looks for what only holds when answers
+are quick."""
+LATER = """{
+  const ask = window.fetch;
+  window.fetch = async (...request) => {
+    const answer = await ask(...request);
+    await new Promise((next) => setTimeout(next, Math.random() * MOST));
+    return answer;
+  };
+}"""
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 
 
@@ -146,6 +158,8 @@ class Watch:
 def _watched(context: BrowserContext) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(30_000)
+    if DELAY:
+        page.add_init_script(LATER.replace("MOST", str(DELAY)))
     watch = Watch(page)
     page.watch = watch  # type: ignore[attr-defined]
     yield page

@@ -55,8 +55,8 @@ def test_a_pair_of_the_gallery_stands_in_pairs_and_closes_without_a_trace(site: 
         assert (left, width) == (under, same)
         assert 0 < top - bottom <= 16
     page.locator("#panels .ev-panel--map .ev-plot").first.hover()
-    assert len(page.evaluate(CURSORS)) == 2 * count
-    assert len(set(page.evaluate(CURSORS))) == 1
+    # the figures follow the pointer in the next frame
+    page.wait_for_function(f"count => {{ const all = ({CURSORS})(); return all.length === count && new Set(all).size === 1; }}", arg=2 * count)  # fmt: skip
 
     assert violations(page) == []
     page.locator("#beside-close").click()
@@ -64,7 +64,8 @@ def test_a_pair_of_the_gallery_stands_in_pairs_and_closes_without_a_trace(site: 
     expect(page.locator("#panels-beside .ev-panel")).to_have_count(0)
     page.wait_for_url(lambda url: "beside" not in url, timeout=SLOW, wait_until="commit")
     expect(page.locator(FIRST)).to_have_count(count)
-    assert len({top for _, top, _, _ in page.evaluate(BOXES, "#panels > .ev-panel")}) == 2
+    # the figures follow the new width one by one
+    page.wait_for_function(f"query => new Set(({BOXES})(query).map(([, top]) => top)).size === 2", arg="#panels > .ev-panel")  # fmt: skip
     page.go_back()
     expect(page.locator(SECOND)).to_have_count(count, timeout=SLOW)
     expect(page.locator("#beside-paired")).to_be_checked()

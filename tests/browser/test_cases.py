@@ -91,7 +91,7 @@ def test_a_generated_cough_in_four_steps(site: str, page: Page) -> None:
     expect(page.get_by_role("button", name=re.compile("^judged 1"))).to_be_visible()
     page.go_back()
     expect(lines.first).to_have_attribute("aria-current", "true")
-    assert page.url == first
+    expect(page).to_have_url(first)
     after = case_of(site, page)["verdicts"][-1]
     assert (after["prediction"], after["explanation"], after["note"]) == (
         "plausible",
@@ -145,6 +145,7 @@ def test_many_files_at_once_and_what_cannot_be_read(
     page.get_by_role("button", name="Open the list").click()
     expect(page.locator(".ev-cases-open")).to_have_count(2)
     expect(page.locator(".ev-cases-list")).to_contain_text("cough 0.wav")
+    expect(page).to_have_url(re.compile("list=.*case="))
 
     phone.goto(page.url)
     expect(phone.locator(".ev-cases-recording")).to_be_visible()

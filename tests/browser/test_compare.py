@@ -49,6 +49,12 @@ def wait_for_address(page: Page, *, has: str = "", lacks: str = "") -> None:
     )
 
 
+def ticked_in(page: Page) -> list[str]:
+    """Keys of the ticked methods, once the address names them."""
+    wait_for_address(page, has="methods=")
+    return address(page)["methods"].split(",")
+
+
 def states(page: Page) -> dict[str, str]:
     """Method key -> state of its panel."""
     return page.evaluate(
@@ -90,20 +96,16 @@ def test_a_sample_gives_a_prediction_and_cheap_maps_by_itself(site, page, modali
     chosen = open_sample(page, site, modality)
     expect(page.locator(".ev-prediction-words")).to_contain_text(chosen["known"][:40])
     expect(page.get_by_text("Model score, not a probability")).to_be_visible()
+    ticked = ticked_in(page)
+    assert len(ticked) >= 4
     assert address(page)["input"] == chosen["input"]
     assert address(page)["model"] == chosen["model"]
-    ticked = address(page)["methods"].split(",")
-    assert len(ticked) >= 4
     expect(page.locator("#panels > .ev-panel")).to_have_count(len(ticked) + 1)
 
 
 def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
     open_sample(page, site)
-    ticked = [
-        key
-        for key in address(page)["methods"].split(",")
-        if page.locator(f'.ev-method input[value="{key}"]').is_enabled()
-    ]
+    ticked = [key for key in ticked_in(page) if page.locator(f'.ev-method input[value="{key}"]').is_enabled()]
     page.get_by_role("button", name="Run", exact=True).first.click()
     wait_for_maps(page, len(ticked))
     assert states(page) == dict.fromkeys(ticked, "done")
@@ -136,7 +138,8 @@ def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, 
     name = page.locator(".ev-summary-parts button").first
     title = name.inner_text().rsplit(" ", 2)[0]
     name.click()
-    assert page.evaluate("document.activeElement.closest('[data-evident=\"map\"]').dataset.title") == title
+    focused = page.locator('[data-evident="map"]').filter(has=page.locator(":focus"))
+    expect(focused).to_have_attribute("data-title", title)
     page.locator(".ev-summary-line button").click()
     expect(page.locator(".ev-readout-place")).to_be_visible()
 
@@ -228,9 +231,9 @@ def test_a_link_restores_the_same_maps_and_settings(site, page):
         )
         == before
     )
-    assert other.locator("#seed").input_value() == "7"
-    assert other.locator("#look-sign input:checked").get_attribute("value") == "for"
-    other.wait_for_timeout(500)
+    expect(other.locator("#seed")).to_have_value("7")
+    expect(other.locator("#look-sign input:checked")).to_have_attribute("value", "for")
+    other.wait_for_timeout(500)  # what the opened page would make of the address
     assert address(other) == address(page)
     assert history == 3, "the chosen input is one step back; settings replace its address"
     other.close()
@@ -249,6 +252,7 @@ def test_damaged_links_open_the_plain_page(site, page):
 
 def test_another_input_replaces_the_maps_of_the_first(site, page):
     open_sample(page, site, "audio")
+    wait_for_address(page, has="input=")
     first = address(page)["input"]
     other = sample(site, "image")
     page.get_by_role("button", name="Samples", exact=True).click()

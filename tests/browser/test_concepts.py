@@ -54,13 +54,13 @@ def test_maps_numbers_and_chance_appear_for_an_input(page: Page, site: str) -> N
         " return d.some((v, i) => i % 4 !== 3 && v > 20); }"
     )
     assert lit
-    label = table.locator("canvas").first.get_attribute("aria-label")
-    assert label is not None
-    assert label.startswith(f"{table.locator('tbody th strong').first.inner_text()} at ")
+    strongest = table.locator("tbody th strong").first.inner_text()
+    expect(table.locator("canvas").first).to_have_attribute(
+        "aria-label", re.compile(f"^{re.escape(strongest)} at ")
+    )
     expect(page.locator(".ev-concept-finding")).to_contain_text(
         re.compile("striped|undecided|None of the 4", re.I)
     )
-    strongest = table.locator("tbody th strong").first.inner_text()
     expect(page.locator(".ev-concept-detail .ev-card-title")).to_have_text(strongest)
     expect(page.locator("#concept-price")).to_contain_text("4 concepts × 3 layers × 1 input: about")
     page.get_by_text("Numbers per layer").click()

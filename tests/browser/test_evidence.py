@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,10 @@ def test_each_map_says_how_much_of_it_lies_inside(bench: Page) -> None:
     expect(line).to_have_count(1)
     expect(line).to_have_text(f"Evidence {100 * expected:.1f} % · by chance {100 * uniform:.1f} %")
     sentence = f"{100 * expected:.1f} % of the positive relevance lies inside the known evidence; a uniform map would have {100 * uniform:.1f} %."
-    assert line.get_attribute("title") == sentence
-    assert sentence in str(bench.locator("#own canvas[role=img]").get_attribute("aria-label"))
+    expect(line).to_have_attribute("title", sentence)
+    expect(bench.locator("#own canvas[role=img]")).to_have_attribute(
+        "aria-label", re.compile(re.escape(sentence))
+    )
     expect(bench.locator("#against .ev-known")).to_contain_text("Evidence for wheeze, map for no wheeze.")
     expect(bench.locator("#other .ev-known")).to_be_hidden()
     expect(bench.locator("#later .ev-known")).to_have_text("Evidence: outside this window")
@@ -175,7 +178,7 @@ def test_nothing_stays_when_another_input_comes(bench: Page) -> None:
     wait_frames(bench)
     assert not marked(bench, "own").any()
     expect(bench.locator("#own .ev-known")).to_be_hidden()
-    assert bench.locator("#legend p").count() == 0
+    expect(bench.locator("#legend p")).to_have_count(0)
 
 
 def test_evidence_that_cannot_be_had_says_why(bench: Page) -> None:
@@ -317,7 +320,7 @@ def test_the_box_switches_the_outlines_and_travels_in_the_link(site: str, page: 
     expose(page)
     expect(box).not_to_be_checked(timeout=SLOW)
     expect(page.locator(".ev-known:visible")).to_have_count(3, timeout=SLOW)
-    assert page.evaluate(drawn) == "0,0,0"
+    page.wait_for_function(f"() => ({drawn})() === '0,0,0'")
     page.keyboard.press("e")
     expect(box).to_be_checked()
     page.wait_for_function(f"() => ({drawn})() === '2,2,2'")
@@ -329,7 +332,9 @@ def test_a_window_without_the_evidence_has_no_outline(site: str, page: Page) -> 
     assert sample["evidence"]["boxes"][0][0] > 2.1
     expect(page.locator("#evidence")).to_contain_text("outside the part shown", timeout=SLOW)
     expect(page.locator(".ev-known:visible").first).to_have_text("Evidence: outside this window")
-    assert page.evaluate("evident.finishedPanels().map((panel) => panel.figure.marks.length)") == [0, 0, 0]
+    page.wait_for_function(
+        "() => evident.finishedPanels().map((panel) => panel.figure.marks.length).join() === '0,0,0'"
+    )
 
 
 def test_where_nothing_is_known_there_is_no_box(site: str, phone: Page) -> None:

@@ -71,7 +71,7 @@ def test_the_tour_is_walked_left_and_gone_on_with(site: str, page: Page) -> None
     seen(page, r"Striped: (counts|undecided|not more than chance)")
     go_on(page)
     pointed(page, 6)
-    assert "look=100%2C20%2Cfor%2Cown%2Ccividis" in page.url
+    expect(page).to_have_url(re.compile("look=100%2C20%2Cfor%2Cown%2Ccividis"))
     page.locator("[data-report]").click()
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
     seen(page, "computed again and compared")

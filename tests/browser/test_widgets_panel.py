@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_a_running_map_grows_and_then_is_whole(bench: Page, served: Site) -> Non
     served.change("grow", second, progress=progress(done=640, partial=2, remaining=4.2))
     bench.wait_for_function(held, arg=[root, 2])
     expect(panel.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "64")
-    assert "not finished" in (panel.locator("canvas[role=img]").get_attribute("aria-label") or "")
+    expect(panel.locator("canvas[role=img]")).to_have_attribute("aria-label", re.compile("not finished"))
     served.change(
         "grow",
         last,
@@ -166,10 +167,8 @@ def test_refused_and_stale_maps_say_so(bench: Page, served: Site, data: dict[str
 def test_a_flat_map_says_no_evidence_found(bench: Page, served: Site) -> None:
     root = show(bench, served, np.zeros((4, 4), np.float32), pixel_axes(4, 4))
     expect(bench.locator(f"#{root}")).to_contain_text("No evidence found")
-    assert (
-        bench.locator(f"#{root} canvas[role=img]").get_attribute("aria-label")
-        == "LRP map for Covid-like. No evidence found: all cells are equal."
-    )
+    alt = "LRP map for Covid-like. No evidence found: all cells are equal."
+    expect(bench.locator(f"#{root} canvas[role=img]")).to_have_attribute("aria-label", alt)
 
 
 def test_a_panel_that_gets_another_explanation_shows_that_one(bench: Page, served: Site) -> None:

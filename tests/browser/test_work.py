@@ -39,10 +39,10 @@ def test_the_work_travels_through_the_pages_and_back(site, page):
         expect(page.get_by_role("link", name=name, exact=True)).to_have_attribute("aria-current", "page")
         if name == "Concepts":
             expect(page.locator(".ev-concept-pick")).to_have_count(1)
-            assert subject[0] in page.url
+            expect(page).to_have_url(re.compile(re.escape(subject[0])))
     page.get_by_role("link", name="Compare", exact=True).click()
     opened(page, names[0])
-    assert page.url == at_first
+    expect(page).to_have_url(at_first)
 
     page.locator("#samples-open").click()
     page.get_by_role("dialog").locator(".ev-sample").nth(1).click()
@@ -51,7 +51,7 @@ def test_the_work_travels_through_the_pages_and_back(site, page):
     page.locator("#look-top [role=slider]").press("ArrowLeft")
     page.go_back()
     opened(page, names[0])
-    assert page.url == at_first
+    expect(page).to_have_url(at_first)
     page.go_forward()
     opened(page, names[1])
 

@@ -1,6 +1,7 @@
 /* Where the maps agree, and where two of them do not: computed here from the maps on the page, under the sign and "show top" in force. */
 import { emit, nextFrame, on } from "../core/bus.mjs";
 import { el, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { Bar } from "../figure/bar.mjs";
@@ -277,7 +278,7 @@ class Agreement {
           ...panels.slice(0, -1).map((other, c) => (c <= r ? this.cell(other, panel) : el("td"))),
         ),
       );
-    this.table.replaceChildren(el("thead", {}, head), el("tbody", {}, ...rows));
+    renew(this.table, el("thead", {}, head), el("tbody", {}, ...rows));
     this.names.replaceChildren(...panels.map(({ title }) => el("li", {}, title)));
     this.note.textContent = `${this.measure === "rank" ? "How alike two maps order the cells" : `How much of their strongest ${topOf(viewState.look)} % two maps share`}${this.cells}: 1 is the same, 0 nothing in common. Press a number to see where two disagree.`;
   }

@@ -1,6 +1,7 @@
 /* In words: the place that the finished maps point at together, and how much of each map's support lies there. */
 import { nextFrame, on } from "../core/bus.mjs";
 import { el } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { pointAt } from "../figure/cursor.mjs";
 import * as describe from "../maps/describe.mjs";
@@ -95,7 +96,8 @@ class Summary {
     const many = panels.length > 1;
     const [first] = panels;
     if (area > WIDE) {
-      this.line.replaceChildren(
+      renew(
+        this.line,
         `${many ? `The ${panels.length} maps together do` : `${first.title} does`} not single out one place: the strongest evidence is spread over ${words.percent(area)} of the picture.`,
       );
       this.each.hidden = true;
@@ -107,14 +109,15 @@ class Summary {
       { type: "button", title: "Set the crosshair there", onclick: () => this.point(place.box, first.field) },
       where,
     );
-    this.line.replaceChildren(
+    renew(
+      this.line,
       many ? `The ${panels.length} maps together point at ` : `${first.title} points at `,
       go,
       ` (${words.percent(area)} of the picture). `,
       onShortcut(panels) || counted(place) + atStart(place.box, first.axes),
     );
     this.each.hidden = false;
-    this.parts.replaceChildren(...this.held(panels, place));
+    renew(this.parts, ...this.held(panels, place));
   }
 
   /** "Of what speaks for Covid, there lies: Grad-CAM 64 %, ..." */

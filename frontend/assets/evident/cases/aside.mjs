@@ -2,6 +2,7 @@
 import { apiUrl, callApi } from "../core/api.mjs";
 import { openDialog } from "../core/dialog.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { copyLink } from "../dash/address.mjs";
 import { trouble } from "../job/lines.mjs";
 import { openReport } from "../report/report.mjs";
@@ -24,7 +25,7 @@ export class HistoryCard {
     const lines = history.map(({ at, reviewer, words }) =>
       el("li", {}, el("time", { dateTime: at }, reading.clock(at)), el("span", {}, people.size > 1 ? `${reviewer}: ` : "", words)),
     );
-    this.node.replaceChildren(el("h2.ev-card-title", {}, "History"), el("ol.ev-cases-events", { tabIndex: 0 }, ...lines));
+    renew(this.node, el("h2.ev-card-title", {}, "History"), el("ol.ev-cases-events", { tabIndex: 0 }, ...lines));
   }
 }
 

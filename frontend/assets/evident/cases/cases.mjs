@@ -3,6 +3,7 @@
    cases: data-query JSON: the address and, after Back or a link, `asked` · data-models JSON {models} or {problem}, when they are known. Tells cases-shown its address. */
 import { openDialog, toast } from "../core/dialog.mjs";
 import { el, icon, parseJson } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
@@ -222,7 +223,7 @@ class Cases {
     const session = /** @type {Session} */ (this.session);
     const { parts } = this;
     const { item, problem, choice, rows } = session;
-    this.trouble.replaceChildren(...this.instead(problem, rows));
+    renew(this.trouble, ...this.instead(problem, rows));
     this.page.dataset.step = String(choice.step);
     this.page.classList.toggle("ev-cases--none", !item);
     if (!item) return;
@@ -261,7 +262,8 @@ class Cases {
       item.revealed && session.choice.step > 3,
       Boolean(session.word),
     ];
-    this.steps.replaceChildren(
+    renew(
+      this.steps,
       el(
         "ol.ev-cases-step-list",
         {},
@@ -310,7 +312,7 @@ class Cases {
     );
     where.append(el("span.ev-visually-hidden", {}, ": show the list"));
     where.setAttribute("aria-expanded", String(this.page.classList.contains("ev-cases--listing")));
-    this.foot.replaceChildren(where, back, on);
+    renew(this.foot, where, back, on);
   }
 
   // ---- keys ------------------------------------------------------------------------------------------------------------------------

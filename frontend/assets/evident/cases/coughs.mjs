@@ -1,5 +1,6 @@
 /* The coughs of a recording as buttons under their place in it: a press plays one alone. */
 import { el } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { fraction } from "../maps/axes.mjs";
 import * as reading from "./reading.mjs";
 
@@ -11,13 +12,17 @@ export class Coughs {
   list = [];
   /** The one that plays or is repeated, by its place. @type {number | null} */
   chosen = null;
-  /** @type {HTMLElement[]} */
-  buttons = [];
+  /** Where each stands in its line, css; "" side by side. @type {string[]} */
+  lefts = [];
 
   /** @param {(at: number) => void} onPress */
   constructor(onPress) {
     this.onPress = onPress;
     this.node = el("div.ev-cases-coughs", { role: "group", "aria-label": "Coughs" });
+  }
+
+  get buttons() {
+    return /** @type {HTMLElement[]} */ ([...this.node.querySelectorAll("button")]);
   }
 
   /** The chosen one. @returns {[number, number] | null} */
@@ -29,7 +34,7 @@ export class Coughs {
   /** @param {any} prediction with the score of each, or null while it is hidden */
   draw(prediction) {
     const line = prediction && reading.scoreLine(prediction);
-    this.buttons = this.list.map((cough, at) => {
+    const buttons = this.list.map((cough, at) => {
       const score = line ? scoreOf(prediction, cough, line.shown) : null;
       const where = `${cough.start.toFixed(2)} to ${cough.end.toFixed(2)} s`;
       const said = score === null ? "" : `, model score ${score.toFixed(2)}`;
@@ -38,6 +43,8 @@ export class Coughs {
         {
           type: "button",
           title: `Cough ${at + 1}, ${where}: press to hear it alone${said}`,
+          "aria-pressed": String(at === this.chosen),
+          style: this.lefts[at] ? `left: ${this.lefts[at]}` : null,
           onclick: () => this.onPress(at),
         },
         el("strong", {}, String(at + 1)),
@@ -51,7 +58,7 @@ export class Coughs {
       : this.list.length
         ? "Press a cough to hear it alone"
         : "No cough was found.";
-    this.node.replaceChildren(el("span.ev-muted.ev-cases-coughs-word", {}, told), ...this.buttons);
+    renew(this.node, el("span.ev-muted.ev-cases-coughs-word", {}, told), ...buttons);
     this.mark();
   }
 
@@ -61,12 +68,13 @@ export class Coughs {
    * @param {Axis | undefined} axis
    */
   lineUp(plot, axis) {
-    if (!plot || !axis || !this.buttons.length) return;
+    if (!plot || !axis || !this.list.length) return;
     const centres = this.list.map(({ start, end }) => fraction(axis, (start + end) / 2) * plot.w);
     const lefts = reading.spread(centres, LABEL, plot.w);
     this.node.classList.toggle("ev-cases-coughs--placed", Boolean(lefts));
     this.node.classList.toggle("ev-cases-coughs--line", Boolean(lefts && lefts[0] > WORDS));
-    for (const [i, button] of this.buttons.entries()) button.style.left = lefts ? `${plot.x + lefts[i]}px` : "";
+    this.lefts = this.list.map((_, i) => (lefts ? `${plot.x + lefts[i]}px` : ""));
+    for (const [i, button] of this.buttons.entries()) button.style.left = this.lefts[i] ?? "";
   }
 
   mark() {

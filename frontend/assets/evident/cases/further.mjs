@@ -2,6 +2,7 @@
    which known cases are like it to the network. */
 import { callApi } from "../core/api.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { progressLine, trouble } from "../job/lines.mjs";
 import { Work } from "../job/work.mjs";
 import { Clip } from "../sound/clip.mjs";
@@ -45,13 +46,18 @@ class Asked {
   draw() {
     const { work, what } = this;
     if (!work)
-      this.body.replaceChildren(
+      renew(
+        this.body,
         el("p.ev-muted", {}, what.about),
         el("button.ev-button", { type: "button", onclick: () => this.ask() }, icon("play"), what.button),
       );
-    else if (work.problem) this.body.replaceChildren(trouble(work.problem, () => work.again()));
-    else if (work.result) this.body.replaceChildren(...this.answer(work.result));
-    else this.body.replaceChildren(progressLine(work, what.doing));
+    else if (work.problem)
+      renew(
+        this.body,
+        trouble(work.problem, () => work.again()),
+      );
+    else if (work.result) renew(this.body, ...this.answer(work.result));
+    else renew(this.body, progressLine(work, what.doing));
   }
 
   /** @param {any} _result @returns {Node[]} */

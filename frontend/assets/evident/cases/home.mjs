@@ -2,6 +2,7 @@
 import { callApi, Problem } from "../core/api.mjs";
 import { openDialog } from "../core/dialog.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { trouble } from "../job/lines.mjs";
 import { Intake } from "./intake.mjs";
 import * as reading from "./reading.mjs";
@@ -61,7 +62,8 @@ export class Home {
     else this.trouble.replaceChildren();
     this.lists.hidden = !lists?.length;
     if (!lists) return;
-    this.lists.replaceChildren(
+    renew(
+      this.lists,
       el(
         "section.ev-card",
         { "aria-label": "Lists" },

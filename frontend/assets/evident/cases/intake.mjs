@@ -2,6 +2,7 @@
 import { callApi, Problem } from "../core/api.mjs";
 import { toast } from "../core/dialog.mjs";
 import { el, icon, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { trouble } from "../job/lines.mjs";
 import * as words from "../maps/words.mjs";
 import { filesOf, meant } from "../upload/dropped.mjs";
@@ -188,7 +189,7 @@ export class Intake {
     const most = this.limits.worklist_cases.toLocaleString("en");
     const detail = `A list holds at most ${most} cases, and these are ${count.toLocaleString("en")} files. Choose ${room.toLocaleString("en")} or fewer; the others can go into a second list.`;
     this.progress.hidden = false;
-    this.progress.replaceChildren(trouble(new Problem({ title: "Too many files", detail })));
+    renew(this.progress, trouble(new Problem({ title: "Too many files", detail })));
   }
 
   /** Shows an import that this page, or an earlier one, began. @param {Import} work */
@@ -240,7 +241,7 @@ export class Intake {
       failures.length > 0 &&
       work.list &&
       el("button.ev-button.ev-button--primary", { type: "button", onclick: () => this.page.onList(work.list, false) }, "Open the list");
-    this.progress.replaceChildren(...[line, failures.length > 0 && why, open].filter(Boolean));
+    renew(this.progress, ...[line, failures.length > 0 && why, open].filter(Boolean));
   }
 
   again(problem) {

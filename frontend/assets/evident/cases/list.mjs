@@ -1,5 +1,6 @@
 /* The worklist: its lines as they come into view, search, filters with their counts, and where one stands in it. */
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { svg } from "../core/svg.mjs";
 import { ranged, SORTS, STATES, scoreEnd } from "./choice.mjs";
 import * as reading from "./reading.mjs";
@@ -104,9 +105,9 @@ export class List {
     this.unscored.textContent = reading.unscoredWords(ranged(choice) ? rows.unscored : 0);
     this.order.value = choice.sort;
     const verdicts = reading.verdictChoices(session.labels);
-    this.verdict.replaceChildren(...verdicts.map(([value, text]) => el("option", { value }, text)));
+    renew(this.verdict, ...verdicts.map(([value, text]) => el("option", { value }, text)));
     this.verdict.value = choice.verdict;
-    this.chips.replaceChildren(...STATES.map((state) => this.chip(state)));
+    renew(this.chips, ...STATES.map((state) => this.chip(state)));
     this.none.hidden = rows.total > 0 || !rows.known;
     this.draw();
   }
@@ -134,11 +135,9 @@ export class List {
     const last = Math.min(rows.total - 1, Math.ceil((this.scroll.scrollTop + this.scroll.clientHeight) / ROW) + SPARE);
     if (rows.total) rows.need(first, Math.max(first, last)).catch(() => {});
     this.lines.style.transform = `translateY(${first * ROW}px)`;
-    const focused = this.lines.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.id : null;
     const lines = [];
     for (let at = first; at <= last; at += 1) lines.push(this.line(rows.lines.get(at), at, rows.total));
-    this.lines.replaceChildren(...lines);
-    if (focused) /** @type {HTMLElement | null} */ (this.lines.querySelector(`[data-id="${focused}"]`))?.focus({ preventScroll: true });
+    renew(this.lines, ...lines);
     this.where.textContent = reading.position(this.session.place, rows.total);
   }
 
@@ -158,7 +157,7 @@ export class List {
       "button.ev-cases-open",
       {
         type: "button",
-        "data-id": line.id,
+        "data-key": line.id,
         "aria-current": open ? "true" : null,
         onclick: () => session.open(line.id, 1),
       },
@@ -182,7 +181,7 @@ export class List {
         el("span.ev-cases-model", {}, !line.revealed && !line.gone && icon("hidden"), model),
       ),
     );
-    return el("li.ev-cases-line", place, button);
+    return el("li.ev-cases-line", { ...place, "data-key": line.id }, button);
   }
 
   /** Brings the open case into view. */

@@ -3,6 +3,7 @@
 import { callApi } from "../core/api.mjs";
 import { nextFrame, on } from "../core/bus.mjs";
 import { el, icon, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { viewState } from "../core/state.mjs";
 import * as evidence from "../evidence/marks.mjs";
 import { pointAt } from "../figure/cursor.mjs";
@@ -315,7 +316,7 @@ export class Recording {
 
   state() {
     const { playing } = this.playback;
-    this.start.replaceChildren(icon(playing ? "pause" : "play"));
+    renew(this.start, icon(playing ? "pause" : "play"));
     const word = playing ? "Pause" : "Play";
     this.start.title = `${word} (Space)`;
     this.start.setAttribute("aria-label", word);

@@ -1,6 +1,7 @@
 /* What is known of the input before a score, and the score itself: with its interval, the coughs as marks on one line, and how good the model
    is at all. */
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import * as reading from "./reading.mjs";
 
 const STATE_ICON = { ok: "check", warning: "warning", bad: "error", unknown: "help" };
@@ -80,7 +81,7 @@ export class ScoreCard {
       el("h2.ev-card-title", {}, "Model score"),
       el("span.ev-muted.ev-small", {}, "not a probability"),
     );
-    this.node.replaceChildren(head, ...this.content(item));
+    renew(this.node, head, ...this.content(item));
   }
 
   content(item) {

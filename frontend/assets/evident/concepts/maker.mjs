@@ -4,6 +4,7 @@
 import { apiUrl, callApi, Problem } from "../core/api.mjs";
 import { nextFrame, on } from "../core/bus.mjs";
 import { el, icon, parseJson } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { greyPicture } from "../figure/picture.mjs";
@@ -173,13 +174,20 @@ class Maker {
    * @param {{u0: number, v0: number, u1: number, v1: number}} frame
    */
   add(example, frame) {
-    this.examples.push({ example, frame, picture: this.cut(frame) });
-    this.show();
+    this.keep(example, frame, this.cut(frame));
   }
 
   /** A file or a recording that has arrived. */
   join(input, name) {
-    this.examples.push({ example: { input: input.id }, frame: null, picture: smallPicture(input, name) });
+    this.keep({ input: input.id }, null, smallPicture(input, name));
+  }
+
+  /** One more example, with its small picture and the way out. */
+  keep(example, frame, picture) {
+    const gone = () => this.takeOut(each);
+    const out = el("button.ev-icon-button", { type: "button", title: "Take it out", onclick: gone }, icon("close"));
+    const each = { example, frame, out, node: lasting(el("div.ev-maker-example", {}, picture, out)) };
+    this.examples.push(each);
     this.show();
   }
 
@@ -271,20 +279,8 @@ class Maker {
 
   show() {
     const count = this.examples.length;
-    this.strip.replaceChildren(
-      ...this.examples.map((each, number) =>
-        el(
-          "div.ev-maker-example",
-          {},
-          each.picture,
-          el(
-            "button.ev-icon-button",
-            { type: "button", title: "Take it out", "aria-label": `Take out example ${number + 1}`, onclick: () => this.takeOut(each) },
-            icon("close"),
-          ),
-        ),
-      ),
-    );
+    renew(this.strip, ...this.examples.map(({ node }) => node));
+    for (const [i, { out }] of this.examples.entries()) out.setAttribute("aria-label", `Take out example ${i + 1}`);
     this.count.textContent =
       count === 0
         ? "No examples yet."

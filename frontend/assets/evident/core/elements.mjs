@@ -14,12 +14,32 @@ export function el(tag, props = {}, ...children) {
   if (classes.length) node.className = classes.join(" ");
   for (const [key, value] of Object.entries(props)) {
     if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    if (key.startsWith("on")) hear(node, key.slice(2), value);
     else if (key in node && !key.startsWith("aria")) node[key] = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
   for (const child of children) if (child !== null && child !== undefined && child !== false) node.append(child);
   return node;
+}
+
+/** What the listeners given to `el` call now, by element. @type {WeakMap<Node, {[type: string]: ((event: any) => void) | undefined}>} */
+const heard = new WeakMap();
+
+function hear(node, type, fn) {
+  const own = heard.get(node) ?? {};
+  heard.set(node, own);
+  if (!(type in own)) node.addEventListener(type, (event) => own[type]?.call(node, event));
+  own[type] = fn;
+}
+
+/**
+ * From now on `kept` answers as `fresh` would have: its listeners given to `el` call those of `fresh`.
+ * @param {Node} kept
+ * @param {Node} fresh
+ */
+export function hearAs(kept, fresh) {
+  const next = heard.get(fresh) ?? {};
+  for (const type of Object.keys({ ...heard.get(kept), ...next })) hear(kept, type, next[type]);
 }
 
 /**

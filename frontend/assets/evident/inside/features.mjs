@@ -1,6 +1,7 @@
 /* The feature maps of the chosen layer, by what each adds to the class; every filter can be switched off, and what is left of the answer
    stands above them. */
 import { el } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import * as words from "../maps/words.mjs";
 import { trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
@@ -114,7 +115,7 @@ export class Features {
     this.largest = Math.max(...features.map(({ share }) => Math.abs(share)), 1e-12);
     const cells = shown.map((feature) => this.cell(feature));
     if (cells.some((cell, n) => this.grid.children[n] !== cell) || this.grid.children.length !== cells.length)
-      this.grid.replaceChildren(...(cells.length ? cells : [el("p.ev-muted", {}, this.none(layer))]));
+      renew(this.grid, ...(cells.length ? cells : [el("p.ev-muted", {}, this.none(layer))]));
     this.more.hidden = features.length <= shown.length;
     this.more.textContent = `Show ${Math.min(MORE, features.length - shown.length)} more`;
     this.paint(shown);
@@ -171,6 +172,7 @@ export class Features {
       ),
       el(`div.ev-feature-bar${share < 0 ? ".ev-feature-bar--against" : ""}`, { "aria-hidden": "true" }, half),
     );
+    lasting(node);
     this.cells.set(filter, { node, canvas, pick, onOff, made: null });
     return node;
   }
@@ -210,7 +212,8 @@ export class Features {
     const off = [...session.switched].sort((a, b) => a - b);
     const back = el("button.ev-link", { type: "button", onclick: () => session.putBack() }, "Put back");
     if (cutting.problem) {
-      this.banner.replaceChildren(
+      renew(
+        this.banner,
         trouble(cutting.problem, () => cutting.again()),
         back,
       );
@@ -220,7 +223,7 @@ export class Features {
     const changed = reading.change(cutting.result, subject.target);
     const told = changed ? el("strong", {}, changed.scores) : "being computed …";
     const logits = changed?.logits ? el("span.ev-muted", {}, ` ${changed.logits}`) : null;
-    this.banner.replaceChildren(el("span", {}, `Without ${named}: ${label} `, told, logits ?? ""), back);
+    renew(this.banner, el("span", {}, `Without ${named}: ${label} `, told, logits ?? ""), back);
   }
 
   /**

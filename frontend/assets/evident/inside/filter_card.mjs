@@ -3,6 +3,7 @@
 import { apiUrl } from "../core/api.mjs";
 import { emit } from "../core/bus.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import * as words from "../maps/words.mjs";
 import { flipped, meanKernel, pixelCanvas, pixels, signedPixels } from "./kernels.mjs";
 import { fact } from "./fact.mjs";
@@ -28,6 +29,10 @@ export class FilterCard {
     this.title = el("h2.ev-inside-title", {}, "Filter");
     this.quiet = el("span.ev-muted");
     this.body = el("div.ev-filter-body");
+    this.kernel = lasting(el("figure.ev-filter-picture", { hidden: true }));
+    this.pictures = lasting(el("div.ev-filter-pictures"));
+    this.patches = lasting(el("div"));
+    this.failed = lasting(el("div"));
     this.node = el(
       "section.ev-card.ev-inside-filter.ev-lab-only",
       { "aria-label": "One filter" },
@@ -51,16 +56,19 @@ export class FilterCard {
     if (!reading.hasMap(layer) || filter === null) {
       this.title.textContent = "One filter";
       this.quiet.textContent = "";
-      this.body.replaceChildren(el("p.ev-muted", {}, "Choose a feature map to see what its filter answers to."));
+      renew(this.body, el("p.ev-muted", {}, "Choose a feature map to see what its filter answers to."));
       return;
     }
     this.title.textContent = `Filter ${filter} of ${layer.name}`;
     const off = session.switched.has(filter);
     this.quiet.textContent = off ? "switched off" : "";
-    this.pictures = el("div.ev-filter-pictures");
-    this.patches = el("div");
-    this.failed = el("div");
-    this.body.replaceChildren(this.pictures, this.failed, this.patches, ...this.numbers());
+    const of = `${layer.name} ${filter}`;
+    if (of !== this.of) {
+      this.of = of;
+      this.kernel.hidden = true;
+      renew(this.patches);
+    }
+    renew(this.body, this.pictures, this.failed, this.patches, ...this.numbers());
     this.drawKernel(this.turn);
     this.drawPatches(this.turn);
     if (session.lens.busy) return; // its pass finds what the filter is replaced by, too
@@ -75,9 +83,10 @@ export class FilterCard {
     const dream = this.dreams.get(`${layer.name} ${filter}`);
     const answer = el("figure.ev-filter-picture", {}, ...this.answer(dream));
     const words_ = el("div.ev-filter-tuning", {}, ...this.tuning(facts));
-    this.pictures.replaceChildren(answer, words_);
+    renew(this.pictures, this.kernel, answer, words_);
     const made = dream?.state === "done" ? reading.maximised(dream.result) : null;
-    this.failed.replaceChildren(
+    renew(
+      this.failed,
       ...(dream?.problem ? [trouble(dream.problem, () => dream.again())] : []),
       ...(made ? [el("p.ev-muted.ev-small.ev-filter-made", { title: made.title }, made.text)] : []),
     );
@@ -95,7 +104,8 @@ export class FilterCard {
       const drawn = lowerOf(session.subject) ? flipped(rgba, rows, cols) : rgba;
       const canvas = pixelCanvas(drawn, rows, cols, "canvas.ev-filter-kernel", `Kernel of filter ${filter}, ${rows} by ${cols}`);
       canvas.title = `Blue is negative, red positive; full colour is ${words.value(limit, false)}`;
-      this.pictures.prepend(el("figure.ev-filter-picture", {}, canvas, el("figcaption", {}, name)));
+      this.kernel.replaceChildren(canvas, el("figcaption", {}, name));
+      this.kernel.hidden = false;
     } catch {
       // the rest of the card stands without it
     }
@@ -126,7 +136,7 @@ export class FilterCard {
     if (!dream) return [el("div.ev-filter-blank", {}, ask), caption];
     if (dream.problem || dream.state === "cancelled") return [el("div.ev-filter-blank", {}, ask), caption];
     if (dream.busy) return [el("div.ev-filter-blank", {}, progressLine(dream, "")), caption];
-    const holder = el("div.ev-filter-blank");
+    const holder = lasting(el("div.ev-filter-blank"));
     this.drawDream(dream, holder);
     return [holder, caption];
   }
@@ -177,7 +187,8 @@ export class FilterCard {
         return el("figure.ev-filter-answer", {}, canvas, this.heard(answer, number));
       });
       const total = studied.result.calibration?.count;
-      this.patches.replaceChildren(
+      renew(
+        this.patches,
         el("h3.ev-inside-sub", {}, `Strongest answers in ${words.integer(total ?? 0)} inputs`),
         el("div.ev-filter-answers", {}, ...list),
       );

@@ -3,6 +3,7 @@
    inside: data-subject JSON {input, model, target, top, start, labels, axes, display, sound} · data-layer, data-filter to begin with ·
    data-known JSON: whose evidence is known. Tells inside-place {model, layer, filter}. */
 import { el, parseJson } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { outlineEvidence } from "../evidence/marks.mjs";
@@ -122,7 +123,7 @@ class Inside {
     if (lens.busy) work.push(progressLine(lens, result ? "Reading each layer" : "Opening the network"));
     if (lens.state === "cancelled")
       work.push(el("p.ev-muted", {}, "Stopped. "), el("button.ev-button", { type: "button", onclick: () => lens.again() }, "Go on"));
-    this.work?.replaceChildren(...work);
+    if (this.work) renew(this.work, ...work);
     this.scrubber?.lens();
     const note = result?.note ?? "";
     if (this.note) {

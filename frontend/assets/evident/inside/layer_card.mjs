@@ -1,6 +1,7 @@
 /* All filters of the chosen layer over many inputs: which are alike, which matter, whether the ranking holds. Starts by itself when somebody
    stays at a layer, says what it costs, and can be stopped. */
 import { el, icon } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import * as words from "../maps/words.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { correlationMap, importanceBars, removalChart } from "./charts.mjs";
@@ -56,6 +57,7 @@ export class LayerCard {
       { "aria-label": "Ranking of the filters", onchange: () => session.rankBy(this.ranking.value) },
       ...reading.RANKINGS.map(([value, text, title]) => el("option", { value, title }, value === "ablation" ? "logit lost without" : text)),
     );
+    lasting(this.ranking);
     this.body = el("div.ev-all-body");
     this.node = el(
       "section.ev-card.ev-inside-all.ev-lab-only",
@@ -78,11 +80,11 @@ export class LayerCard {
     this.quiet.title = result?.calibration?.title ?? "";
     this.more.hidden = !result || studied.busy;
     this.save.hidden = this.more.hidden;
-    this.work.replaceChildren(...this.state());
+    renew(this.work, ...this.state());
     if (!reading.hasMap(layer)) {
       this.title.textContent = "All filters";
-      this.body.replaceChildren(el("p.ev-muted", {}, "This entry has no filters of its own."));
-    } else if (!studied) this.body.replaceChildren(el("p.ev-muted", {}, "Studied as soon as you stay at this layer."));
+      renew(this.body, el("p.ev-muted", {}, "This entry has no filters of its own."));
+    } else if (!studied) renew(this.body, el("p.ev-muted", {}, "Studied as soon as you stay at this layer."));
     else this.fill(this.turn);
   }
 
@@ -107,8 +109,8 @@ export class LayerCard {
     if (turn !== this.turn) return;
     const shown = parts.filter((part) => part instanceof Node);
     const held = document.activeElement === this.ranking;
-    if (shown.length) this.body.replaceChildren(...shown);
-    else if (studied.busy) this.body.replaceChildren(el("p.ev-muted", {}, "The first picture comes in a moment."));
+    if (shown.length) renew(this.body, ...shown);
+    else if (studied.busy) renew(this.body, el("p.ev-muted", {}, "The first picture comes in a moment."));
     if (held) this.ranking.focus(); // drawn anew around it
   }
 
@@ -153,7 +155,7 @@ export class LayerCard {
       fact("clusters", el("strong", {}, String(result.clusters.length))),
       fact("dead", el("strong", {}, deadWords(result.dead))),
     ];
-    const told = el("p.ev-muted.ev-small.ev-likeness-told", {}, "−1 blue · +1 red");
+    const told = lasting(el("p.ev-muted.ev-small.ev-likeness-told", {}, "−1 blue · +1 red"));
     let matrix = null;
     try {
       const { shape, data } = await studied.array("correlation");
@@ -249,11 +251,14 @@ export class LayerCard {
     const { sets } = session;
     const select = el(
       "select.ev-inside-select",
-      { "aria-label": "Inputs that the filters are studied over", onchange: () => session.studyOver(Number(select.value)) },
+      {
+        "aria-label": "Inputs that the filters are studied over",
+        onchange: ({ currentTarget }) => session.studyOver(Number(currentTarget.value)),
+      },
       ...[{ title: "the program's own inputs" }, ...sets].map(({ title }, number) => el("option", { value: String(number - 1) }, title)),
     );
     select.value = String(session.set);
-    this.over.replaceChildren(el("div.ev-all-ranking", { hidden: !sets.length }, el("span.ev-muted.ev-small", {}, "Studied over"), select));
+    renew(this.over, el("div.ev-all-ranking", { hidden: !sets.length }, el("span.ev-muted.ev-small", {}, "Studied over"), select));
   }
 
   /** Large charts that can be hovered, zoomed and saved are the page's own drawer. */

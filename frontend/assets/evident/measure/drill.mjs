@@ -1,6 +1,7 @@
 /* One cell of the table, opened: its inputs as dots against the centre blob, the best and the worst with their maps, its mean curve. */
 import { openDialog } from "../core/dialog.mjs";
 import { el } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import { svg } from "../core/svg.mjs";
 import { trouble } from "../job/lines.mjs";
 import * as reading from "./reading.mjs";
@@ -12,7 +13,7 @@ export class Drill {
   /** @param {import("./session.mjs").Session} session */
   constructor(session) {
     this.session = session;
-    this.node = el("section.ev-card.ev-measure-drill", { "aria-label": "Inputs of the chosen value", hidden: true });
+    this.node = lasting(el("section.ev-card.ev-measure-drill", { "aria-label": "Inputs of the chosen value", hidden: true }));
     /** What stands there, to draw only what changed. */
     this.seen = "";
   }
@@ -40,7 +41,8 @@ export class Drill {
       this.fill({ study, result, row, column, cell, scale, own, blob });
     } catch (problem) {
       if (this.seen !== seen) return;
-      this.node.replaceChildren(
+      renew(
+        this.node,
         this.head(row, column, cell, scale, 0),
         trouble(problem, () => this.again()),
       );
@@ -84,7 +86,7 @@ export class Drill {
     const head = this.head(row, column, cell, scale, own.length, () => this.all(what));
     if (!ordered.length || !scale) {
       const notes = [...new Set(own.map(({ note }) => note).filter(Boolean))];
-      this.node.replaceChildren(head, el("p.ev-muted", {}, notes.join(" ") || "No input has a number yet."));
+      renew(this.node, head, el("p.ev-muted", {}, notes.join(" ") || "No input has a number yet."));
       return;
     }
     const { best, worst } = reading.extremes(ordered, EACH);
@@ -101,7 +103,7 @@ export class Drill {
     const beside = reading.bestFirst(blob, column.better);
     if (beside.length) rows.push({ title: "centre blob", cells: beside, own: false });
     this.node.classList.toggle("ev-measure-drill--curve", Boolean(curves));
-    this.node.replaceChildren(head, el("div.ev-measure-drill-body", {}, dotPlot(rows, wide, inputs), pictures, curves));
+    renew(this.node, head, el("div.ev-measure-drill-body", {}, dotPlot(rows, wide, inputs), pictures, curves));
   }
 
   /** Every input with its value, the best first. */

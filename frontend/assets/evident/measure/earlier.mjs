@@ -3,15 +3,15 @@ import { el, icon } from "../core/elements.mjs";
 
 /** A button that opens a panel below it; one at a time, closed by Escape or a press elsewhere. */
 export function opener(label, name, ...content) {
-  const summary = el("summary", { "aria-label": name }, label);
-  const node = el("details.ev-measure-opener", {}, summary, el("div.ev-measure-panel", {}, ...content));
-  node.addEventListener("keydown", (event) => {
+  const close = (event) => {
+    const node = event.currentTarget;
     if (event.key !== "Escape" || !node.open) return;
     event.stopPropagation();
     node.open = false;
-    summary.focus();
-  });
-  return node;
+    node.querySelector("summary").focus();
+  };
+  const summary = el("summary", { "aria-label": name }, label);
+  return el("details.ev-measure-opener", { onkeydown: close }, summary, el("div.ev-measure-panel", {}, ...content));
 }
 
 /**
@@ -33,7 +33,7 @@ export function earlierStudies(session, studies, drop) {
       .filter(Boolean)
       .join(" \u00b7 ");
     const about = el("span", {}, open, el("span.ev-muted.ev-small", {}, detail));
-    return el("li", {}, about, !["queued", "running"].includes(state) && dropButton(() => drop(id)));
+    return el("li", { "data-key": id }, about, !["queued", "running"].includes(state) && dropButton(() => drop(id)));
   };
   const list = el("ul.ev-measure-list", {}, ...studies.map(line));
   return opener(`Earlier studies (${studies.length})`, `Earlier studies: ${studies.length}`, list);

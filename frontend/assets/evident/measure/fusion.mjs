@@ -1,6 +1,7 @@
 /* The fusion bench: the parameters of the fused map turned by hand, with what each turn does to the map, its curves and its figures. */
 import { callApi, Problem } from "../core/api.mjs";
 import { el, icon, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { subjectOfWork } from "../dash/work.mjs";
 import { greyPicture } from "../figure/picture.mjs";
 import { trouble } from "../job/lines.mjs";
@@ -219,7 +220,7 @@ export class Fusion {
     this.input = input;
     if (this.source) this.source.value = input;
     this.session.turn({ subject: input });
-    this.maps?.replaceChildren();
+    if (this.maps) renew(this.maps);
     this.drawn = "";
     this.picture = new Work("/predictions", { input, model: this.model }, () => this.draw());
     this.ask();
@@ -269,7 +270,11 @@ export class Fusion {
     const said = problem ? "" : !record ? "making the map \u2026" : current.busy ? "measuring it \u2026" : record.notes[0] || "";
     if (this.state.textContent !== said) this.state.textContent = said;
     if (problem) {
-      this.maps?.replaceChildren(trouble(problem, () => current.again()));
+      if (this.maps)
+        renew(
+          this.maps,
+          trouble(problem, () => current.again()),
+        );
       this.drawn = "";
       return;
     }
@@ -306,11 +311,15 @@ export class Fusion {
       if (this.drawn !== seen) return;
       const parts = [{ ...record, title: record.method_title }, ...names];
       const lower = record.y_axis.origin === "lower";
-      this.maps?.replaceChildren(...arrays.map((array, i) => picturedMap(array, parts[i], picture, lower)));
+      if (this.maps) renew(this.maps, ...arrays.map((array, i) => picturedMap(array, parts[i], picture, lower)));
       say("The fused map has changed.");
     } catch (problem) {
       if (this.drawn !== seen) return;
-      this.maps?.replaceChildren(trouble(problem, () => this.retry()));
+      if (this.maps)
+        renew(
+          this.maps,
+          trouble(problem, () => this.retry()),
+        );
     }
   }
 

@@ -4,6 +4,7 @@
 import { callApi, apiUrl } from "../core/api.mjs";
 import { openDialog, toast } from "../core/dialog.mjs";
 import { el, icon, parseJson, say } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { copyLink } from "../dash/address.mjs";
 import { tellDash } from "../dash/tell.mjs";
@@ -117,7 +118,7 @@ class Measure {
     const result = study?.result;
     if (!study || !result?.metrics?.length) {
       this.drawn = null;
-      this.main.replaceChildren(study && !study.problem ? this.waiting() : this.empty());
+      renew(this.main, study && !study.problem ? this.waiting() : this.empty());
       this.side.replaceChildren();
       this.body?.classList.add("ev-measure-cards--empty");
       return;
@@ -131,12 +132,16 @@ class Measure {
     const method = cell?.split(":")[0] ?? null;
     const verdicts = study.job.state === "done" ? (result.verdicts ?? []) : [];
     this.table?.show({ result, verdicts, chosen: cell, sort, worstFirst: session.worstFirst });
-    if (first) this.main.replaceChildren(...this.cards());
-    this.sentence?.replaceChildren(...this.said(result));
+    if (first) renew(this.main, ...this.cards());
+    if (this.sentence) renew(this.sentence, ...this.said(result));
     this.sorted?.replaceChildren(sortedBy(result, session));
-    this.rank?.replaceChildren(rankPlot(result, method, (chosen) => this.chooseMethod(chosen)));
+    if (this.rank)
+      renew(
+        this.rank,
+        rankPlot(result, method, (chosen) => this.chooseMethod(chosen)),
+      );
     this.profile?.show(result, method);
-    this.claim?.replaceChildren(...(result.claim ? [claimCard(result.claim)] : []));
+    if (this.claim) renew(this.claim, ...(result.claim ? [claimCard(result.claim)] : []));
     this.drill?.draw();
     if (study.job.state === "done" && this.told !== study.id) {
       this.told = study.id;
@@ -147,10 +152,10 @@ class Measure {
   /** Cards that stay while their contents change. */
   cards() {
     const { session } = this;
-    this.sentence = el("p", { role: "status" });
-    this.sorted = el("span.ev-muted.ev-small");
-    this.rank = el("div");
-    this.claim = el("div.ev-measure-claims");
+    this.sentence = lasting(el("p", { role: "status" }));
+    this.sorted = lasting(el("span.ev-muted.ev-small"));
+    this.rank = lasting(el("div"));
+    this.claim = lasting(el("div.ev-measure-claims"));
     const file = (name, text) =>
       el("a.ev-button.ev-button--small", { href: apiUrl(`${session?.study?.place}/${name}`), download: name }, icon("download"), text);
     const act = (glyph, text, onclick) => el("button.ev-button.ev-button--small", { type: "button", onclick }, icon(glyph), text);

@@ -1,6 +1,7 @@
 /* A person's own inputs on the Measure page: chosen or dropped one by one or as a folder, with their names and what they show. */
 import { callApi } from "../core/api.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { filesOf, meant, named as nameOf, plainName } from "../upload/dropped.mjs";
 import { sendFile } from "../upload/sending.mjs";
 import { classNamed } from "./choice.mjs";
@@ -44,6 +45,11 @@ export class OwnInputs {
     );
     this.parts = [add, this.files, this.folder];
     this.labels = el("span");
+    this.count = el("span");
+    this.details = opener("", "Names and classes of your inputs");
+    this.details.querySelector("summary")?.append(this.count);
+    this.panel = this.details.querySelector(".ev-measure-panel");
+    this.details.addEventListener("toggle", () => this.details.open && this.fill(this.panel));
   }
 
   /** Opens the browser's dialog. @param {boolean} whole a folder; those inside it that are named like a class say what their files show */
@@ -240,19 +246,14 @@ export class OwnInputs {
   /** The list of own inputs with their classes, filled when it is opened. */
   draw() {
     const { set, inputs, labels } = this.session.choice;
-    if (this.labels.contains(document.activeElement) && this.labels.querySelector("[open]")) {
-      this.count?.replaceChildren(told(inputs, labels)); // somebody types there
-      return;
-    }
     if (set || !inputs.length) {
+      this.details.open = false;
       this.labels.replaceChildren();
       return;
     }
-    const details = opener("", "Names and classes of your inputs");
-    this.count = el("span", {}, told(inputs, labels));
-    details.querySelector("summary")?.append(this.count);
-    details.addEventListener("toggle", () => details.open && this.fill(details.querySelector(".ev-measure-panel")));
-    this.labels.replaceChildren(details);
+    this.count.textContent = told(inputs, labels);
+    if (!this.details.parentElement) this.labels.append(this.details);
+    else if (this.details.open && !this.labels.contains(document.activeElement)) this.fill(this.panel); // else somebody types there
   }
 
   async fill(panel) {
@@ -265,16 +266,15 @@ export class OwnInputs {
       inputs.slice(LISTED).map((id) => this.session.choice.labels[id]),
       this.table?.title,
     );
-    panel.replaceChildren(list, el("p.ev-muted.ev-small", {}, note), ...rows, ...(rest ? [el("p.ev-muted.ev-small", {}, rest)] : []));
+    renew(panel, list, el("p.ev-muted.ev-small", {}, note), ...rows, ...(rest ? [el("p.ev-muted.ev-small", {}, rest)] : []));
   }
 
   async leave(id) {
     const inputs = this.session.choice.inputs.filter((other) => other !== id);
-    const panel = this.labels.querySelector(".ev-measure-panel");
     this.session.setInputs({ inputs });
     if (!inputs.length) return;
-    await this.fill(panel);
-    panel?.querySelector("button")?.focus();
+    await this.fill(this.panel);
+    this.panel.querySelector("button")?.focus();
   }
 
   row(id, name, classes) {
@@ -304,7 +304,7 @@ export class OwnInputs {
       },
       icon("close"),
     );
-    return el("div.ev-measure-own", {}, el("label", {}, el("span", { title: name }, name), input), leave);
+    return el("div.ev-measure-own", { "data-key": id }, el("label", {}, el("span", { title: name }, name), input), leave);
   }
 }
 

@@ -1,5 +1,6 @@
 /* Rank by family, and the profile of chosen rows. */
 import { el } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import { svg } from "../core/svg.mjs";
 import * as reading from "./reading.mjs";
 
@@ -90,7 +91,7 @@ export class Profile {
   result = null;
 
   constructor() {
-    this.node = el("div.ev-measure-profile");
+    this.node = lasting(el("div.ev-measure-profile"));
   }
 
   show(result, chosen) {
@@ -101,13 +102,12 @@ export class Profile {
     const usual = [chosen, ...(result.passed ?? []), reading.BLOB].filter(Boolean);
     const rows = reading.sortedRows(result.rows, cells, null);
     const on = this.shown ?? new Set([...new Set(usual)].slice(0, 2).concat(reading.BLOB));
-    const focused = this.node.contains(document.activeElement) ? /** @type {HTMLInputElement} */ (document.activeElement).value : null;
     const boxes = rows.map(({ method, title }, place) => {
       const box = el("input", {
         type: "checkbox",
         value: method,
         checked: on.has(method),
-        onchange: () => this.turn(on, method, box.checked),
+        onchange: ({ currentTarget }) => this.turn(on, method, currentTarget.checked),
       });
       const key = svg("svg", { viewBox: "0 0 18 4", class: "ev-measure-radar-key", "aria-hidden": "true" });
       key.append(svg("path", { d: "M0 2H18", class: this.kind(method, place) }));
@@ -119,8 +119,7 @@ export class Profile {
       kind: this.kind(method, place),
       parts: reading.profileOf(method, result.metrics, cells, scales),
     }));
-    this.node.replaceChildren(radar(profiles), el("div.ev-measure-boxes", {}, ...boxes));
-    if (focused) [...this.node.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
+    renew(this.node, radar(profiles), el("div.ev-measure-boxes", {}, ...boxes));
   }
 
   kind(method, place) {

@@ -1,6 +1,7 @@
 /* The strip of the Measure page: model, inputs, methods, metrics; what it costs; run, progress, stop. */
 import { callApi } from "../core/api.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import { trouble } from "../job/lines.mjs";
 import * as words from "../maps/words.mjs";
 import * as choosing from "./choice.mjs";
@@ -14,6 +15,12 @@ const UNFIT = "Part of this study is left out: a method does not fit the model, 
 const UNMASKED = "Needs inputs whose evidence is known: another set, or own inputs with a drawn region.";
 
 const unfit = (title, reason) => el("p.ev-measure-unfit", {}, el("span", {}, title), el("span.ev-small", {}, reason));
+
+/** Found again by its key when it is drawn anew, so that it stays open. @param {string} key @param {HTMLElement} details */
+function keyed(key, details) {
+  details.dataset.key = key;
+  return details;
+}
 
 /** @param {HTMLElement} root */
 function closeOthers(root, event) {
@@ -48,6 +55,8 @@ export class Strip {
     this.metrics = el("div.ev-measure-chips", { role: "group", "aria-label": "Metrics" });
     this.cost = el("p.ev-measure-cost", { role: "status" });
     this.work = el("div.ev-measure-work");
+    this.run = lasting(el("button.ev-button", { type: "button", onclick: () => session.run() }));
+    this.stop = lasting(el("button.ev-button", { type: "button", onclick: () => session.study?.stop() }, icon("stop"), "Stop"));
     this.earlier = el("div.ev-measure-earlier");
     this.target = el("select.ev-inside-select", { "aria-label": "Class to explain", onchange: () => this.choseTarget() });
     this.presets = el("div.ev-measure-chips", { role: "group", "aria-label": "Presets" });
@@ -87,7 +96,8 @@ export class Strip {
     const { choice, chosenSet } = this.session;
     const nameless = chosenSet?.labelled === false;
     const option = (value, text, disabled = false) => el("option", { value, disabled, selected: value === String(choice.target) }, text);
-    this.target.replaceChildren(
+    renew(
+      this.target,
       option("predicted", "Predicted class"),
       option("label", "True class", nameless),
       ...(typeof choice.target === "number" ? [option(String(choice.target), `Class ${choice.target}`)] : []),
@@ -101,7 +111,7 @@ export class Strip {
   }
 
   drawPresets() {
-    this.presets.replaceChildren(...this.session.presets.map((preset) => this.presetButton(preset)));
+    renew(this.presets, ...this.session.presets.map((preset) => this.presetButton(preset)));
   }
 
   /** Fills the strip as a study with a name has it; pressed while the choice is that. */
@@ -118,9 +128,7 @@ export class Strip {
 
   drawSource() {
     const { choice, catalogue, sets } = this.session;
-    this.models.replaceChildren(
-      ...catalogue.models.map(({ key, title }) => el("option", { value: key, selected: key === choice.model }, title)),
-    );
+    renew(this.models, ...catalogue.models.map(({ key, title }) => el("option", { value: key, selected: key === choice.model }, title)));
     const own = choice.inputs.length;
     const options = sets.map(({ key, title, note }) =>
       el("option", { value: key, selected: key === choice.set, title: note ?? "" }, title),
@@ -140,7 +148,7 @@ export class Strip {
       { value: FOLDER, title: "Folders inside it that are named like a class say what their files show" },
       "A folder of yours \u2026",
     );
-    this.inputs.replaceChildren(...options, ...lists, files, folder);
+    renew(this.inputs, ...options, ...lists, files, folder);
     const chosen = sets.find(({ key }) => key === choice.set);
     this.inputs.title = chosen?.note ?? "";
     this.count.hidden = !chosen;
@@ -198,8 +206,8 @@ export class Strip {
             el("span.ev-muted.ev-small", {}, fits[key]?.reason || "does not fit this model"),
           ),
     );
-    const more = rest.length ? [this.kept(this.methods, opener(`${rest.length} more`, `${rest.length} more methods`, ...list))] : [];
-    this.methods.replaceChildren(...chips, ...more);
+    const more = rest.length ? [keyed("more", opener(`${rest.length} more`, `${rest.length} more methods`, ...list))] : [];
+    renew(this.methods, ...chips, ...more);
   }
 
   box(title, checked, onchange, note = "") {
@@ -207,22 +215,13 @@ export class Strip {
     return el("label.ev-measure-box", {}, input, el("span", {}, title), note && el("span.ev-muted.ev-small", {}, note));
   }
 
-  /** A panel that stood open stays open when its content is drawn again. */
-  kept(holder, details, key = "more") {
-    details.dataset.key = key;
-    const before = holder.querySelector(`details[data-key="${key}"][open]`);
-    if (before) details.open = true;
-    return details;
-  }
-
   drawMetrics() {
     const { choice, catalogue } = this.session;
     const order = catalogue.metrics.map(({ key }) => key);
-    const focused = /** @type {HTMLInputElement | null} */ (this.metrics.querySelector("input:focus"))?.value;
     const families = familiesOf(catalogue.metrics).map(({ key, title, metrics }) => {
       const own = metrics.filter((metric) => this.session.measurable(metric)).map((metric) => metric.key);
       if (!own.length) {
-        const closed = this.kept(this.metrics, opener(title, `${title}: not on these inputs`, unfit(title, UNMASKED)), key);
+        const closed = keyed(key, opener(title, `${title}: not on these inputs`, unfit(title, UNMASKED)));
         closed.classList.add("ev-measure-opener--unfit");
         return closed;
       }
@@ -247,13 +246,12 @@ export class Strip {
       const count = `${on.length}/${own.length}`;
       return el(
         "span.ev-measure-family-chip",
-        {},
+        { "data-key": key },
         chip(title, on.length > 0, whole, on.length ? `Leave ${key} out` : `Measure ${key}`),
-        this.kept(this.metrics, opener(count, `${count} metrics of ${key}: choose`, ...list), key),
+        opener(count, `${count} metrics of ${key}: choose`, ...list),
       );
     });
-    this.metrics.replaceChildren(...families);
-    if (focused) [...this.metrics.querySelectorAll("input")].find((input) => input.value === focused)?.focus();
+    renew(this.metrics, ...families);
   }
 
   drawCost() {
@@ -275,18 +273,14 @@ export class Strip {
     const { session } = this;
     const { study } = session;
     const busy = Boolean(study?.busy);
-    const run = el(
-      "button.ev-button",
-      { type: "button", disabled: busy || !session.ready, onclick: () => session.run() },
-      icon("play"),
-      (!session.changed && again(study)) || "Run",
-    );
+    const { run, stop, work } = this;
+    const focused = work.contains(document.activeElement);
+    renew(run, icon("play"), (!session.changed && again(study)) || "Run");
     run.classList.toggle("ev-button--primary", !busy && session.ready && (session.changed || !study));
-    const stop = el("button.ev-button", { type: "button", disabled: !busy, onclick: () => study?.stop() }, icon("stop"), "Stop");
-    const focused = this.work.contains(document.activeElement);
-    this.work.replaceChildren(...this.progress(study, busy), run, stop);
-    if (focused) (busy ? stop : run).focus();
-    if (study?.problem) this.work.append(trouble(study.problem, () => session.run()));
+    run.disabled = busy || !session.ready;
+    stop.disabled = !busy;
+    renew(work, ...this.progress(study, busy), run, stop, ...(study?.problem ? [trouble(study.problem, () => session.run())] : []));
+    if (focused && !work.querySelector(":focus:enabled")) (busy ? stop : run).focus();
   }
 
   progress(study, busy) {
@@ -325,15 +319,8 @@ export class Strip {
 
   /** @param {any[]} studies */
   drawEarlier(studies) {
-    const list = studies.length
-      ? [
-          this.kept(
-            this.earlier,
-            earlierStudies(this.session, studies, (id) => this.drop(id)),
-          ),
-        ]
-      : [];
-    this.earlier.replaceChildren(...list);
+    const list = studies.length ? [earlierStudies(this.session, studies, (id) => this.drop(id))] : [];
+    renew(this.earlier, ...list);
   }
 
   async drop(id) {

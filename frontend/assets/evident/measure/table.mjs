@@ -1,5 +1,6 @@
 /* The table of scores: a row per method, a column per metric, one scale per column. */
 import { el, icon } from "../core/elements.mjs";
+import { lasting, renew } from "../core/renew.mjs";
 import * as reading from "./reading.mjs";
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
@@ -25,15 +26,13 @@ export class ScoreTable {
   constructor(hear) {
     this.hear = hear;
     this.table = el("table.ev-measure-table");
-    this.node = el("div.ev-measure-scroll", { tabIndex: 0, role: "region", "aria-label": "Table of scores, scrolls sideways" }, this.table);
+    const about = { tabIndex: 0, role: "region", "aria-label": "Table of scores, scrolls sideways" };
+    this.node = lasting(el("div.ev-measure-scroll", about, this.table));
     this.table.addEventListener("keydown", (event) => this.key(event));
   }
 
   /** verdicts: none while the study goes on. @param {{result: any, verdicts: any[], chosen: string | null, sort: string | null, worstFirst: boolean}} what */
   show({ result, verdicts, chosen, sort, worstFirst }) {
-    const focused = this.table.contains(document.activeElement)
-      ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
-      : undefined;
     const cells = reading.cellsOf(result.table);
     const families = reading.familiesOf(result.metrics);
     const columns = reading.columnsOf(result.metrics);
@@ -79,12 +78,12 @@ export class ScoreTable {
         }),
       ),
     );
-    this.table.replaceChildren(
+    renew(
+      this.table,
       el("caption.ev-visually-hidden", {}, "Mean scores of the methods by metric, with 95 % intervals over the inputs"),
       el("thead", {}, families_, heads),
       el("tbody", {}, ...body),
     );
-    if (focused) this.button(focused)?.focus({ preventScroll: true });
   }
 
   /** The method, and whether it passed for this network. */

@@ -1,5 +1,6 @@
 /* The face of a map panel: title, state, progress with time left and stop, messages with a way out, colour bar, listen buttons. */
 import { el, icon, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { viewState } from "../core/state.mjs";
 import * as evidence from "../evidence/marks.mjs";
 import { Bar } from "../figure/bar.mjs";
@@ -126,7 +127,7 @@ export class PanelFace {
     this.message.classList.toggle("ev-map-message--low", Boolean(panel.view) && (panel.state === "cancelled" || panel.stale));
     const button = action && el("button.ev-button", { type: "button", onclick: () => panel.retry() }, action);
     const id = panel.problem?.requestId && el("small.ev-muted", {}, `Request ${panel.problem.requestId.slice(0, 8)}`);
-    this.message.replaceChildren(...[title && el("strong", {}, title), text && el("p", {}, text), button, id].filter(Boolean));
+    renew(this.message, ...[title && el("strong", {}, title), text && el("p", {}, text), button, id].filter(Boolean));
   }
 
   /** [title, sentence, label of the button] or null. */

@@ -1,5 +1,6 @@
 /* The quality mark in a panel's head: what the method measured about its own map, in a figure and a word. */
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 
 const ICONS = { good: "check", fair: "info", poor: "warning" };
 
@@ -27,12 +28,7 @@ export class QualityMark {
     if (!gravest) return;
     this.node.dataset.state = gravest.state;
     this.node.dataset.key = gravest.key;
-    this.node.replaceChildren(
-      icon(ICONS[gravest.state]),
-      el("span.ev-quality-figure", {}, gravest.figure),
-      " ",
-      el("span", {}, gravest.word),
-    );
+    renew(this.node, icon(ICONS[gravest.state]), el("span.ev-quality-figure", {}, gravest.figure), " ", el("span", {}, gravest.word));
     const all = said.map((each) => `${inWords(each)}: ${each.meaning}`).join("\n");
     this.node.title = all;
     this.node.setAttribute("aria-label", `Quality of ${this.panel.title}: ${all}`);

@@ -4,6 +4,7 @@ import { apiUrl, callApi } from "../core/api.mjs";
 import { on } from "../core/bus.mjs";
 import { openDialog } from "../core/dialog.mjs";
 import { el, icon, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { followJob } from "../core/jobs.mjs";
 import { viewState } from "../core/state.mjs";
 import { duration } from "../maps/words.mjs";
@@ -130,7 +131,7 @@ export function openReport(about = comparison) {
   const fill = () => {
     const { ready, words: told, path } = about();
     words.textContent = told;
-    files.replaceChildren(...(ready ? [file("pdf", "PDF", path("pdf")), file("html", "HTML with sounds", path("html"))] : []));
+    renew(files, ...(ready ? [file("pdf", "PDF", path("pdf")), file("html", "HTML with sounds", path("html"))] : []));
     again.disabled = !ready;
   };
   fill();

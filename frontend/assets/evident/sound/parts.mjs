@@ -2,6 +2,7 @@
 import { apiUrl } from "../core/api.mjs";
 import { emit, on } from "../core/bus.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 
 /** @typedef {"only" | "rest"} Part */
 
@@ -102,7 +103,7 @@ export class Parts {
     for (const part of /** @type {const} */ (["only", "rest"])) {
       const on = this.playing === part;
       this.buttons[part].setAttribute("aria-pressed", String(on));
-      this.buttons[part].replaceChildren(icon(on ? "stop" : "play"), words[part]);
+      renew(this.buttons[part], icon(on ? "stop" : "play"), words[part]);
     }
   }
 

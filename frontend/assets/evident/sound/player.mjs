@@ -5,6 +5,7 @@
 import { apiUrl } from "../core/api.mjs";
 import { on } from "../core/bus.mjs";
 import { el, icon, parseJson } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { tellDash } from "../dash/tell.mjs";
 import { themeColours } from "../figure/theme.mjs";
@@ -172,7 +173,7 @@ class Player {
   // ---- drawing -------------------------------------------------------------------------------------------------------------
   show() {
     const { playing } = this.playback;
-    this.start.replaceChildren(icon(playing ? "pause" : "play"));
+    renew(this.start, icon(playing ? "pause" : "play"));
     this.start.title = playing ? "Pause" : "Play";
     this.start.setAttribute("aria-label", this.start.title);
     this.clock();

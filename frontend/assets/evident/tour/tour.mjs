@@ -5,6 +5,7 @@
 import { callApi } from "../core/api.mjs";
 import { nextFrame, on } from "../core/bus.mjs";
 import { el, icon, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { viewState } from "../core/state.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { weigh } from "../evidence/marks.mjs";
@@ -251,15 +252,10 @@ class Tour {
     });
   }
 
-  /** Buttons are replaced only when they change: the focus stays on the one that has it. */
   offer(buttons) {
-    const wanted = buttons.filter(Boolean);
-    const names = wanted.map((button) => button.textContent + button.className).join();
-    if (this.buttons.dataset.names === names) return;
-    const held = document.activeElement && this.buttons.contains(document.activeElement);
-    this.buttons.dataset.names = names;
-    this.buttons.replaceChildren(...wanted);
-    if (held) wanted[wanted.length - 1].focus();
+    const held = this.buttons.contains(document.activeElement);
+    renew(this.buttons, ...buttons.filter(Boolean));
+    if (held && !this.buttons.contains(document.activeElement)) this.buttons.lastElementChild?.focus();
   }
 
   /** Marks one element of the page. */

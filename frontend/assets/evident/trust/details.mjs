@@ -2,6 +2,7 @@
 import { on } from "../core/bus.mjs";
 import { openDialog } from "../core/dialog.mjs";
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { checksOf } from "./checks.mjs";
 import { curvesChart } from "./curves.mjs";
 import { STATES, share, shareRange } from "./words.mjs";
@@ -104,6 +105,6 @@ export function showChecks(panel) {
   const node = openDialog(`Checks of ${panel.title}`, ...parts(panel));
   node.addEventListener(
     "close",
-    on("checks", () => node.querySelector(".ev-dialog-body").replaceChildren(...parts(panel))),
+    on("checks", () => renew(node.querySelector(".ev-dialog-body"), ...parts(panel))),
   );
 }

@@ -1,5 +1,6 @@
 /* Evidence on a panel: the sanity badge and the stable share in its head, the shortcut meter under its map. */
 import { el, icon } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { checksOf } from "./checks.mjs";
 import { showChecks } from "./details.mjs";
 import { STATES, sanityWords, share, shortcutWords } from "./words.mjs";
@@ -38,7 +39,7 @@ export class TrustMarks {
     const stability = panel.stage ? null : checks?.stability;
     this.stable.hidden = !stability;
     if (stability) {
-      this.stable.replaceChildren("stable ", el("span", {}, share(stability.share)));
+      renew(this.stable, "stable ", el("span", {}, share(stability.share)));
       this.stable.setAttribute("aria-pressed", String(panel.hiding));
       const what = `Hide what is not stable: ${panel.title}, ${share(1 - stability.share)} of the map`;
       this.stable.setAttribute("aria-label", `stable ${share(stability.share)}. ${what}`);
@@ -53,7 +54,7 @@ export class TrustMarks {
     if (!sanity?.state) return;
     const { icon: glyph, word } = STATES[sanity.state];
     this.badge.dataset.state = sanity.state;
-    this.badge.replaceChildren(icon(glyph), word);
+    renew(this.badge, icon(glyph), word);
     this.badge.title = sanityWords(sanity);
     this.badge.setAttribute("aria-label", `Sanity of ${this.panel.title}: ${word}. ${sanityWords(sanity)}`);
   }
@@ -70,7 +71,7 @@ export class TrustMarks {
     this.label.textContent = shortcut.title;
     this.words.textContent = shortcut.words;
     this.share.textContent = share(shortcut.share);
-    this.state.replaceChildren(icon(shortcut.flagged ? "warning" : "check"), shortcut.flagged ? "flag" : "ok");
+    renew(this.state, icon(shortcut.flagged ? "warning" : "check"), shortcut.flagged ? "flag" : "ok");
     this.shortcut.title = `Shortcut meter. ${shortcutWords(shortcut)} The tick is an even map.`;
   }
 }

@@ -1,5 +1,6 @@
 /* The microphone: level and seconds while it listens, then sent like a file. data-store · data-limits · data-compact "1" */
 import { el, icon, parseJson, say } from "../core/elements.mjs";
+import { renew } from "../core/renew.mjs";
 import { declareWidget } from "../core/widgets.mjs";
 import { Sending } from "./sending.mjs";
 
@@ -42,7 +43,7 @@ class Recorder {
 
   show() {
     const on = Boolean(this.recorder);
-    this.button.replaceChildren(icon(on ? "stop" : "microphone"), on ? "Stop" : "Record");
+    renew(this.button, icon(on ? "stop" : "microphone"), on ? "Stop" : "Record");
     this.button.setAttribute("aria-pressed", String(on));
     this.line.hidden = !on;
   }

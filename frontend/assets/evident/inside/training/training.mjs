@@ -6,6 +6,7 @@
 import { apiUrl, callApi } from "../../core/api.mjs";
 import { on } from "../../core/bus.mjs";
 import { el, icon, parseJson, say } from "../../core/elements.mjs";
+import { lasting, renew } from "../../core/renew.mjs";
 import { declareWidget } from "../../core/widgets.mjs";
 import { tellDash } from "../../dash/tell.mjs";
 import { Charts } from "./charts.mjs";
@@ -167,7 +168,7 @@ class Training {
     const text = JSON.stringify(all);
     if (this.offered === text) return;
     this.offered = text;
-    this.select.replaceChildren(...all.map((one) => el("option", { value: one.key }, optionOf(one))));
+    renew(this.select, ...all.map((one) => el("option", { value: one.key }, optionOf(one))));
     if (this.key) this.select.value = this.key;
     const mine = all.find((one) => one.key === this.key);
     if (mine?.live && !this.history?.live) this.load(true);
@@ -223,7 +224,7 @@ class Training {
   }
 
   icons(running) {
-    this.play.replaceChildren(icon(running ? "pause" : "play"), el("span.ev-visually-hidden", {}, running ? "Pause" : "Play the training"));
+    renew(this.play, icon(running ? "pause" : "play"), el("span.ev-visually-hidden", {}, running ? "Pause" : "Play the training"));
   }
 
   toggle() {
@@ -334,11 +335,20 @@ class Training {
         .map((text) => el("p.ev-muted.ev-small", {}, text)),
     );
     const path = apiUrl(`/recordings/${encodeURIComponent(history.key)}/history.csv`);
-    this.links.replaceChildren(
+    renew(
+      this.links,
       el("a.ev-button", { href: path, download: `${history.key}.csv` }, icon("download"), "Numbers as CSV"),
       history.model ? el("a.ev-button", { href: `/inside?model=${encodeURIComponent(history.model)}` }, "Open the model") : "",
-      history.model && row ? epochOpener(history, row.epoch, () => parseJson(this.root.dataset.shown, {})) : "",
+      history.model && row ? this.openerOf(row.epoch) : "",
     );
+  }
+
+  /** Made once for each epoch: while a network is being opened its button says so. */
+  openerOf(epoch) {
+    const of = `${this.key} ${epoch}`;
+    if (this.opener?.of !== of)
+      this.opener = { of, node: lasting(epochOpener(this.history, epoch, () => parseJson(this.root.dataset.shown, {}))) };
+    return this.opener.node;
   }
 
   /** The address that shows the same, a moment after the last step. */
