@@ -39,6 +39,18 @@ test("files are remembered newest first, once each, six of them unless more are 
   );
 });
 
+test("what is forgotten while it is open is remembered when it is opened again, not when the page tells of it once more", () => {
+  const mine = { id: "mine", name: "mine.png", modality: "image" };
+  const listed = () => recent(40).some(({ id }) => id === "mine");
+  keepRecent(mine);
+  forgetRecent("mine");
+  keepRecent(mine); // an answer about it that came late
+  assert.equal(listed(), false);
+  keepRecent(null);
+  keepRecent(mine);
+  assert.equal(listed(), true);
+});
+
 test("what lies in the storage may be anything", () => {
   for (const text of ["", "{", "[]", "{}", '[null, 1, {"id": 3}]']) {
     storage.set("evident-recent", text);

@@ -39,13 +39,19 @@ function keep(entries) {
   emit("recent");
 }
 
+/** The input that is open. @type {string | undefined} */
+let open;
+
 /**
- * An input is open. Bundled samples stand in the gallery and are not listed.
+ * An input is open; told again and again, it counts once: what is forgotten stays so, while the page still tells of it.
+ * Bundled samples stand in the gallery and are not listed.
  * @param {{id: string, name: string, modality: string, sample?: string | null} | null} input
  */
 export function keepRecent(input) {
+  const told = open === input?.id;
+  open = input?.id;
   const known = recent(MOST);
-  if (!input || input.sample || known[0]?.id === input.id) return;
+  if (!input || told || input.sample || known[0]?.id === input.id) return;
   const { id, modality, name } = input;
   keep([{ id, modality, name }, ...known.filter((entry) => entry.id !== id)].slice(0, MOST));
 }
