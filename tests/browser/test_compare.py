@@ -204,7 +204,8 @@ def test_parameters_are_drawn_from_the_schema_and_travel_in_the_link(site, page)
 
 def test_a_link_restores_the_same_maps_and_settings(site, page):
     open_sample(page, site)
-    page.locator('.ev-method input[value="lime"]').click()
+    page.locator('.ev-method input[value="lime"]').click()  # off
+    expect(page.locator('[data-evident="map"][data-key="lime"]')).to_have_count(0)
     page.locator("#look-sign").get_by_text("For", exact=True).click()
     page.locator("#seed").fill("7")
     page.keyboard.press("Tab")
