@@ -119,7 +119,7 @@ def body(
     return [
         html.Div(left, className="ev-column"),
         html.Div(centre, className="ev-column"),
-        html.Div(right, className="ev-column"),
+        html.Div(right, className="ev-column ev-concept-results"),
         common.drawer(
             html.Div(
                 [
