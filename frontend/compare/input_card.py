@@ -264,8 +264,8 @@ def drawer_list(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Compo
     return grouped(samples, inputs, "ev-gallery ev-gallery--narrow")
 
 
-def samples_drawer(samples: Sequence[Sample], inputs: Mapping[str, Input]) -> Component:
-    """The gallery again, while an input is open."""
-    listed = html.Div(drawer_list(samples, inputs), id="drawer-gallery")
+def samples_drawer() -> Component:
+    """The gallery again, while an input is open; listed when the drawer is opened."""
+    listed = html.Div(id="drawer-gallery")
     own = widget("recent", store="input-store", className="ev-recents")
     return drawer([own, listed], id="samples-drawer", title="Samples", position="left", size=420)

@@ -53,9 +53,10 @@ def register(app: Dash, client: Client) -> None:
         app,
         client,
         list_methods,
-        output=Output("methods-list", "children"),
+        output={"rows": Output("methods-list", "children"), "of": Output("methods-list", "data-of")},
         prevent_initial_call=True,
         inputs={"answer": Input("answer-store", "data"), "params": Input("params-store", "data")},
+        state={"ticked": State("methods", "value"), "listed": State("methods-list", "data-of")},
     )
     wire(
         app,
@@ -128,15 +129,25 @@ def register(app: Dash, client: Client) -> None:
     )
 
 
-async def list_methods(client: Client, answer: dict[str, Any] | None, params: dict[str, Any] | None) -> Any:
-    """The rows to tick."""
+async def list_methods(
+    client: Client,
+    answer: dict[str, Any] | None,
+    params: dict[str, Any] | None,
+    ticked: list[str] | None,
+    listed: str | None,
+) -> dict[str, Any]:
+    """The rows to tick. Those that are there stay while they are right: what is open or in focus stays with them."""
+    model = answer["subject"]["model"] if answer else None
+    advice = await advice_on(client, model) if model else None
+    of = methods_card.listed_for(model, params or {}, advice)
+    if of == listed:
+        raise PreventUpdate
     try:
-        catalogue, fits, advice = await asyncio.gather(
-            client.catalogue(), fits_now(client, answer), advice_now(client, answer)
-        )
+        catalogue, fits = await asyncio.gather(client.catalogue(), fits_now(client, answer))
     except ApiProblem as refusal:
-        return common.problem(refusal)
-    return methods_card.method_rows(catalogue.methods, fits, params or {}, advice=advice)
+        return {"rows": common.problem(refusal), "of": ""}
+    rows = methods_card.method_rows(catalogue.methods, fits, params or {}, ticked or [], advice)
+    return {"rows": rows, "of": of}
 
 
 async def renew_costs(
@@ -309,10 +320,10 @@ def read_fits(answer: dict[str, Any] | None) -> dict[str, Fit]:
     return {key: Fit.model_validate(fit) for key, fit in (answer or {}).get("fits", {}).items()}
 
 
-async def advice_now(client: Client, answer: dict[str, Any] | None) -> EvaluationAdvice | None:
+async def advice_on(client: Client, model: str) -> EvaluationAdvice | None:
     """What a study of this network says about the methods, if there is one."""
     try:
-        return await client.advice(answer["subject"]["model"]) if answer else None
+        return await client.advice(model)
     except ApiProblem:
         return None
 

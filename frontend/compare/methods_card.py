@@ -3,6 +3,7 @@ is named."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -57,8 +58,9 @@ def model_card(
     )
 
 
-def methods_card(rows: Sequence[Component], ticked: Sequence[str], seed: int) -> Component:
-    """What to run; costs and fits are filled in when model and input are known."""
+def methods_card(rows: Sequence[Component], ticked: Sequence[str], seed: int, listed: str = "") -> Component:
+    """What to run; costs and fits are filled in when model and input are known. listed: `listed_for` of the rows."""
+    of: dict[str, Any] = {"data-of": listed}
     number = dmc.NumberInput(
         id="seed",
         value=seed,
@@ -78,7 +80,7 @@ def methods_card(rows: Sequence[Component], ticked: Sequence[str], seed: int) ->
     return card(
         "Methods",
         dmc.CheckboxGroup(
-            html.Div(list(rows), id="methods-list"),
+            html.Div(list(rows), id="methods-list", **of),
             id="methods",
             value=list(ticked),
             **aria(label="Methods to run"),
@@ -102,6 +104,13 @@ def model_note(model: ModelInfo | None) -> Component:
         className="ev-icon-button",
         title=f"{len(model.labels):,} classes, {weights}. Open the model card.",
     )
+
+
+def listed_for(
+    model: str | None, params: Mapping[str, Mapping[str, Any]], advice: EvaluationAdvice | None
+) -> str:
+    """What the rows depend on; as long as it is the same they are not drawn anew."""
+    return json.dumps([model, params, advice and advice.study], sort_keys=True)
 
 
 def method_rows(

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Catalogue, Sample
+from app.core.schemas import Catalogue, EvaluationAdvice, Fit, Sample
 from app.core.schemas import Input as EvidentInput
 from frontend.client import ApiProblem, Client, catalogue_with
 from frontend.compare import (
     beside_card,
     input_card,
     look_card,
+    maps,
     methods_card,
     panels,
     side,
@@ -93,11 +94,18 @@ class Opened:
     inputs: Mapping[str, EvidentInput] = field(default_factory=dict)
     value: EvidentInput | None = None
     trouble: ApiProblem | None = None
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+    advice: EvaluationAdvice | None = None
+
+    def model(self, view: View) -> str | None:
+        """The model of the address, if it takes the input."""
+        modality = self.value.modality if self.value else None
+        return methods_card.choose_model(self.catalogue.models, modality, view.model)
 
 
 async def open_page(client: Client, view: View) -> Opened:
-    """Catalogue, limits, samples with their waveforms, and the input of the address. Raises ApiProblem
-    when there is no catalogue."""
+    """Catalogue, limits, samples with their waveforms, the input of the address, and how the methods fit its model.
+    Raises ApiProblem when there is no catalogue."""
     catalogue, limits = await asyncio.gather(catalogue_with(client, view.model), client.limits())
     samples, inputs = await listed(client)
     value, trouble = inputs.get(view.input or ""), None
@@ -115,7 +123,15 @@ async def open_page(client: Client, view: View) -> Opened:
             value.sample,
         )
         value = value.model_copy(update={"sample": named})
-    return Opened(catalogue, limits, samples, inputs, value, trouble)
+    opened = Opened(catalogue, limits, samples, inputs, value, trouble)
+    model = opened.model(view) if value else None
+    if model is None:
+        return opened
+    try:
+        fits, advice = await asyncio.gather(client.fits(model), maps.advice_on(client, model))
+    except ApiProblem:  # the prediction says why
+        return opened
+    return replace(opened, fits=fits, advice=advice)
 
 
 async def taken_along(client: Client, catalogue: Catalogue, view: View) -> EvidentInput | None:
@@ -147,14 +163,14 @@ def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> 
                 className="ev-column ev-column--left",
             ),
             html.Div(
-                [welcome.start(opened.samples, opened.inputs, opened.limits), *centre(view.paired)],
+                [start_view(opened), *centre(view.paired)],
                 className="ev-column ev-column--centre",
             ),
             html.Div(
                 [whatif_card.card(), side.readout_card(), side.agreement_card()],
                 className="ev-column ev-column--right",
             ),
-            input_card.samples_drawer(opened.samples, opened.inputs),
+            input_card.samples_drawer(),
             methods_card.params_drawer(),
             beside_card.choices_drawer(),
             numbers_drawer(),
@@ -163,6 +179,12 @@ def body(opened: Opened, view: View, query: Mapping[str, str] | None = None) -> 
         **chosen,
         className="ev-compare" if opened.value else "ev-compare ev-compare--empty",
     )
+
+
+def start_view(opened: Opened) -> Component:
+    """The first screen. Behind an open input it is not seen, so its gallery follows when the input is closed."""
+    gallery = None if opened.value else input_card.gallery(opened.samples, opened.inputs)
+    return welcome.start(gallery, opened.limits)
 
 
 def stores(opened: Opened, view: View) -> list[Component]:
@@ -214,8 +236,9 @@ def model_and_methods(opened: Opened, view: View) -> list[Component]:
         if (method.default_on if view.methods is None else method.key in view.methods)
     ]
     modality = opened.value.modality if opened.value else None
-    model = methods_card.choose_model(opened.catalogue.models, modality, view.model)
-    rows = methods_card.method_rows(opened.catalogue.methods, {}, view.params, ticked)
+    model = opened.model(view)
+    rows = methods_card.method_rows(opened.catalogue.methods, opened.fits, view.params, ticked, opened.advice)
+    listed = methods_card.listed_for(model, view.params, opened.advice) if opened.fits else ""
     return [
         methods_card.model_card(
             methods_card.model_options(opened.catalogue.models, modality),
@@ -223,7 +246,7 @@ def model_and_methods(opened: Opened, view: View) -> list[Component]:
             beside_card.choice(),
             absent.follower("compare", opened.catalogue.absent),
         ),
-        methods_card.methods_card(rows, ticked, view.seed),
+        methods_card.methods_card(rows, ticked, view.seed, listed),
     ]
 
 

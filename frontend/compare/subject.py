@@ -39,14 +39,6 @@ def register(app: Dash, client: Client) -> None:
     wire(
         app,
         client,
-        show_samples,
-        output=Output("samples-drawer", "opened"),
-        prevent_initial_call=True,
-        inputs={"clicks": Input("samples-open", "n_clicks")},
-    )
-    wire(
-        app,
-        client,
         delete_input,
         prevent_initial_call=True,
         output={"data": Output("input-store", "data", allow_duplicate=True), "notice": notice},
@@ -157,11 +149,6 @@ async def open_sample(client: Client, pressed: dict[str, Any] | None) -> dict[st
         "drawer": False,
         "notice": None,
     }
-
-
-async def show_samples(client: Client, clicks: int | None) -> bool:
-    """The drawer of samples."""
-    return bool(clicks)
 
 
 async def delete_input(client: Client, clicks: int | None, data: dict[str, Any] | None) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, html
+from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
-from app.core.schemas import Input as EvidentInput
 from app.core.schemas import MethodInfo, ModelInfo, Prediction, PredictionRequest, Sample
 from frontend.client import ApiProblem, Client
-from frontend.compare import input_card, maps, methods_card, prediction_card
+from frontend.compare import input_card, maps, methods_card, prediction_card, samples
 from frontend.ui import common
 from frontend.ui.common import aria, icon, sets, widget
 from frontend.wiring import wire
@@ -26,17 +25,16 @@ METHODS = ("grad_cam", "lime", "lrp", "fused")
 BARS = 3
 
 
-def start(
-    samples: Sequence[Sample], inputs: Mapping[str, EvidentInput], limits: Mapping[str, Any]
-) -> Component:
-    """The Compare page without an input."""
+def start(gallery: Component | None, limits: Mapping[str, Any]) -> Component:
+    """The Compare page without an input. gallery: `input_card.gallery`; None while an input is open."""
+    listed: dict[str, Any] = {"data-listed": samples.LISTED if gallery else ""}
     return html.Div(
         [
             html.Div([invitation(limits), result_card()], className="ev-welcome"),
             html.Section(
                 [
                     html.H2("Samples", className="ev-visually-hidden"),
-                    html.Div(input_card.gallery(samples, inputs), id="start-gallery"),
+                    html.Div(gallery, id="start-gallery", **listed),
                 ],
                 **aria(label="Samples"),
             ),
@@ -63,7 +61,7 @@ def invitation(limits: Mapping[str, Any]) -> Component:
 
 
 def result_card() -> Component:
-    """Filled by `show_result`."""
+    """Filled by `show`."""
     return html.Div(result_skeleton(), id="welcome-result", className="ev-card ev-result")
 
 
@@ -100,23 +98,40 @@ def result_head(about: str, sample: Sample | None) -> Component:
 
 
 def register(app: Dash, client: Client) -> None:
-    """The result, once the page is there without an input."""
+    """The first screen, once the page is there without an input."""
     wire(
         app,
         client,
-        show_result,
-        output=Output("welcome-result", "children"),
+        show,
+        output={
+            "result": Output("welcome-result", "children"),
+            "gallery": Output("start-gallery", "children"),
+            "listed": Output("start-gallery", "data-listed"),
+        },
         inputs={"data": Input("input-store", "data")},
+        state={"listed": State("start-gallery", "data-listed")},
     )
 
 
-async def show_result(client: Client, data: dict[str, Any] | None) -> Any:
-    """The prediction for the sample, and its maps as far as they are; they grow in the browser."""
+async def show(client: Client, data: dict[str, Any] | None, listed: str) -> dict[str, Any]:
+    """The result, and the samples where they did not come with the page."""
     if data:
         raise PreventUpdate
+    if listed == samples.LISTED:
+        return {"result": await current_result(client), "gallery": no_update, "listed": no_update}
+    result, (known, inputs) = await asyncio.gather(current_result(client), samples.listed(client))
+    return {
+        "result": result,
+        "gallery": input_card.gallery(known, inputs),
+        "listed": samples.LISTED if known else "",
+    }
+
+
+async def current_result(client: Client) -> Any:
+    """The prediction for the sample, and its maps as far as they are; they grow in the browser."""
     try:
-        samples, catalogue = await asyncio.gather(client.samples(), client.catalogue())
-        sample = next((sample for sample in samples if sample.key == SHOWN), None)
+        known, catalogue = await asyncio.gather(client.samples(), client.catalogue())
+        sample = next((sample for sample in known if sample.key == SHOWN), None)
         if sample is None:
             return common.note("There are no bundled samples on this server.")
         model, prediction, fits = await asyncio.gather(

@@ -148,7 +148,7 @@ def test_without_the_api_every_card_says_so_and_what_stands_stays():
     assert "does not answer" in str(run(maps.run(down, ANSWER, 1, Trigger("run", 1), **FORM))["problem"])
     assert run(maps.run(down, ANSWER, 1, Trigger("run", 1), **FORM))["runs"] is no_update
     assert "does not answer" in str(run(maps.draw(down, None, [], ANSWER, {})))
-    assert "does not answer" in str(run(maps.list_methods(down, ANSWER, {})))
+    assert "does not answer" in str(run(maps.list_methods(down, ANSWER, {}, [], "")))
 
     assert "does not answer" in str(
         run(subject.predict(down, SUBJECT, None, canned.SOUND.model_dump()))["card"]
@@ -260,8 +260,8 @@ def test_a_study_of_the_network_orders_the_methods_and_says_which_passed():
         text="Measured on 32 drawn objects: 1 of 2 methods passed.",
     )
     answers = {"catalogue": canned.CATALOGUE, "fits": {}}
-    plain = run(maps.list_methods(Api(advice=None, **answers), ANSWER, {}))
-    line, *rows = run(maps.list_methods(Api(advice=advice, **answers), ANSWER, {}))
+    plain = run(maps.list_methods(Api(advice=None, **answers), ANSWER, {}, [], ""))["rows"]
+    line, *rows = run(maps.list_methods(Api(advice=advice, **answers), ANSWER, {}, [], ""))["rows"]
     titles = {method.key: method.title for method in canned.CATALOGUE.methods}
     assert f"1 of 2 methods passed. ', 'Best first: {titles[first]}. '" in str(line)
     assert f"/measure?study={'a' * 64}" in str(line)
@@ -271,3 +271,15 @@ def test_a_study_of_the_network_orders_the_methods_and_says_which_passed():
     assert sorted(shown) == sorted(
         row.children[0].value for row in plain if hasattr(row.children[0], "value")
     )
+
+
+def test_rows_that_are_right_stay_and_a_ticked_one_does_not_go_behind_the_others():
+    server = Api(catalogue=canned.CATALOGUE, fits={}, advice=None)
+    rare = next(method.key for method in canned.CATALOGUE.methods if not method.default_on)
+    first = run(maps.list_methods(server, ANSWER, {}, [rare], ""))
+    assert rare in [row.children[0].value for row in first["rows"] if row.className.startswith("ev-method")]
+    with pytest.raises(PreventUpdate):
+        run(maps.list_methods(server, ANSWER, {}, [], first["of"]))
+    changed = run(maps.list_methods(server, ANSWER, {"lime": {"n_samples": 500}}, [], first["of"]))
+    assert changed["of"] != first["of"]
+    assert "Parameters of LIME (changed)" in str(changed["rows"])

@@ -15,7 +15,12 @@ from tests.frontend.waiting import run
 def opened(**query: str) -> Opened:
     inputs: dict[str, Input] = {value.id: value for value in (canned.SOUND, canned.PICTURE)}
     server = Api(
-        catalogue=canned.CATALOGUE, limits=canned.LIMITS, samples=[], input=lambda key: inputs.get(key, GONE)
+        fits=canned.FITS,
+        advice=None,
+        catalogue=canned.CATALOGUE,
+        limits=canned.LIMITS,
+        samples=[],
+        input=lambda key: inputs.get(key, GONE),
     )
     return run(open_page(server, read(query)))
 

@@ -17,11 +17,12 @@ const WIDE = 0.5; // a place larger than this share of the picture is no place
 const STRONG = 2; // points there: at least this many times what an even map would have there
 
 /** Positive evidence per cell as shares of the map's sum; null for a map without any. */
-function shares(field) {
-  const strength = field.strength("for");
-  const sum = strength.reduce((total, x) => total + x, 0);
-  return sum > 0 ? Float64Array.from(strength, (x) => x / sum) : null;
-}
+const shares = (field) =>
+  field.once("shares", () => {
+    const strength = field.strength("for");
+    const sum = strength.reduce((total, x) => total + x, 0);
+    return sum > 0 ? new Float64Array(strength).map((x) => x / sum) : null;
+  });
 
 /**
  * Fields of one grid -> {box: [r0, r1, c0, c1] inclusive, area, inside: [share or null per field]}; null without positive evidence.
@@ -87,9 +88,18 @@ class Summary {
     this.show();
   }
 
+  /** The place of these maps; the same maps are not added up again because a check of one has ended. */
+  placeOf(fields) {
+    if (fields.map((field) => field.id).join() !== this.fields?.map((field) => field.id).join()) {
+      this.fields = fields;
+      this.place = fields.length ? pointedAt(fields) : null;
+    }
+    return this.place;
+  }
+
   show() {
     const panels = comparable().filter((panel) => panel.axes);
-    const place = panels.length ? pointedAt(panels.map((panel) => panel.field)) : null;
+    const place = this.placeOf(panels.map((panel) => panel.field));
     this.node.hidden = !place;
     if (!place) return;
     const { area } = place;
