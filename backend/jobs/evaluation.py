@@ -8,7 +8,7 @@ asks for those that are missing, and another study finds them there.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from app.core.errors import Busy, Cancelled, NotFound
 from app.core.evaluation_results import CellResult, StudyInput, StudyMetric, StudyResult, StudyRow
+from backend.jobs.cell_line import CellLine, Place
+from backend.jobs.job_rows import CELL
 from backend.jobs.keys import job_key
 from backend.jobs.workers.protocol import Stored
 from backend.scoring.study import Plan, outcome
@@ -28,18 +30,13 @@ from backend.tasks.payloads import StoredInput
 if TYPE_CHECKING:
     from backend.jobs.service import Jobs
 
-EVALUATION, CELL = "evaluation", "cell"
-AHEAD = 2
-"""Cells that wait or run for each worker."""
+EVALUATION = "evaluation"
 LOOK = 0.5
 """Seconds between two looks whether the study was stopped."""
 PATIENCE = 600.0
 """Seconds after which a cell that has not ended is looked at anew."""
 REMEMBERED = 8
 """Tables of studies kept in memory, for whoever asks again before another cell is done."""
-
-Place = tuple[int, str]
-"""Number of the input, key of the method."""
 
 
 def study_of(row: JobRow) -> EvaluationPayload:
@@ -133,19 +130,20 @@ class Evaluations:
             jobs.signals.send(row.key)
 
         advance(0)
-        line = deque(missing)
-        asking: set[asyncio.Task[None]] = set()
+        line = CellLine(missing)
+        asking: set[asyncio.Task[Place]] = set()
         try:
-            while line or asking:
+            while True:
                 # A cluster's workers come and go; there may be none yet.
-                wide = AHEAD * max(1, jobs.engine.capacity["compute"])
-                while line and len(asking) < wide:
-                    asking.add(asyncio.create_task(self._ask(study, keys, line.popleft())))
+                while (place := line.next(max(1, jobs.engine.capacity["compute"]))) is not None:
+                    asking.add(asyncio.create_task(self._ask(study, keys, place)))
+                if not asking:
+                    break
                 finished, asking = await asyncio.wait(
                     asking, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED
                 )
                 for task in finished:
-                    task.result()
+                    line.ended(task.result())
                 advance(len(finished))
                 if jobs.spool.cancelled(row.key):
                     raise Cancelled("The study was stopped; what was measured is kept.")
@@ -159,8 +157,8 @@ class Evaluations:
         result = await self._outcome(study, keys)
         return Stored(finite(result.model_dump()))
 
-    async def _ask(self, study: EvaluationPayload, keys: dict[Place, str], place: Place) -> None:
-        """Asks for one cell, and waits until it has ended."""
+    async def _ask(self, study: EvaluationPayload, keys: dict[Place, str], place: Place) -> Place:
+        """Asks for one cell, and waits until it has ended; returns its place."""
         payload = (await self._payload(study, place)).as_json()
         while True:
             try:
@@ -171,7 +169,7 @@ class Evaluations:
                 await self._require_input(study, place)
                 continue
             if not cell.active and cell.state != "cancelled":  # else another study that had asked was stopped
-                return
+                return place
 
     async def _payload(self, study: EvaluationPayload, place: Place) -> CellPayload:
         index, key = place
@@ -208,7 +206,7 @@ class Evaluations:
         return await self.jobs.store.run(self.jobs.store.input, reference["id"])
 
     async def _stop_cells(
-        self, asking: set[asyncio.Task[None]], keys: dict[Place, str], before: dict[str, str]
+        self, asking: set[asyncio.Task[Place]], keys: dict[Place, str], before: dict[str, str]
     ) -> None:
         """Cells under way, unless they were before the study asked; another study that wants one asks again."""
         for task in asking:

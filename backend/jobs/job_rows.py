@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Text, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+)
 
 from app.core.errors import NotFound
 from backend.jobs.workers.protocol import Group, group_of
@@ -13,6 +25,8 @@ from backend.store import Store
 from backend.store.rows import ACTIVE, JobRow
 from backend.store.tables import jobs
 
+CELL = "cell"
+"""Kind of the parts of a study."""
 ASKED_TOGETHER = 500
 """Keys in one statement: databases take thousands at most."""
 LANES: dict[Group, tuple[str, ...]] = {
@@ -136,6 +150,20 @@ class JobRows:
 def same_line(lane: str) -> ColumnElement[bool]:
     """Jobs that wait for the same workers."""
     return jobs.c.lane.in_(LANES[group_of(lane)])  # type: ignore[arg-type]
+
+
+def elsewhere() -> ColumnElement[int]:
+    """1 for a cell of a study whose input another running cell is about, else 0."""
+    others = jobs.alias()
+    busy = select(_subject(others)).where(others.c.kind == CELL, others.c.state == "running")
+    return case((and_(jobs.c.kind == CELL, _subject(jobs).in_(busy)), 1), else_=0)
+
+
+def _subject(table: FromClause) -> ColumnElement[str]:
+    """What a cell is about: a stored input, or one number of a set."""
+    payload = table.c.payload
+    numbered = payload["set"].as_string() + ":" + payload["number"].as_string()
+    return func.coalesce(payload[("input", "id")].as_string(), numbered)
 
 
 def _row(row: Any, fresh: bool) -> JobRow:

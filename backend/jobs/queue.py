@@ -22,7 +22,7 @@ from app.core.errors import Busy
 from app.core.settings import Limits
 from backend.jobs.accepted import ACCEPTED
 from backend.jobs.client import SERVER, Client
-from backend.jobs.job_rows import LANES, JobRows, same_line
+from backend.jobs.job_rows import LANES, JobRows, elsewhere, same_line
 from backend.jobs.owners import is_dead, owner_name
 from backend.jobs.workers.protocol import Group, Stored
 from backend.store import Store, audit
@@ -138,12 +138,13 @@ class Queue(JobRows):
         return (connection.execute(last).scalar() or 0) + 1
 
     def claim(self, group: Group) -> tuple[JobRow, str] | None:
-        """Takes the next waiting job of a group by one atomic UPDATE; returns it with its lane, or None."""
+        """Takes the next waiting job of a group by one atomic UPDATE; returns it with its lane, or None. Parts of a
+        study whose input another worker has at hand come after those of other inputs (`backend.jobs.cell_line`)."""
         now = time.time()
         next_key = (
             select(jobs.c.key)
             .where(jobs.c.state == "queued", jobs.c.lane.in_(LANES[group]))
-            .order_by(jobs.c.rank.desc(), jobs.c.turn, jobs.c.created)
+            .order_by(jobs.c.rank.desc(), elsewhere(), jobs.c.turn, jobs.c.created)
             .limit(1)
             .with_for_update(skip_locked=True)
             .scalar_subquery()

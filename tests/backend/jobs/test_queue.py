@@ -59,6 +59,36 @@ def test_first_come_first_served_within_a_client(queue):
     assert claims(queue) == list("abcd")
 
 
+def test_a_worker_stays_with_the_input_that_it_has_at_hand(queue):
+    """Cells of an input that another worker is measuring come last, but they do come."""
+
+    def cell(number, method):
+        payload = {"set": "photographs", "number": number, "input": None, "method": method}
+        key = f"{number} {method}"
+        queue.submit(key, "cell", lane="batch", rank=-10, payload=payload, title="", client=Client("me"))
+
+    for number in (0, 1):
+        for method in ("cam", "lrp"):
+            cell(number, method)
+    assert [queue.claim("compute")[0].key for _ in range(2)] == ["0 cam", "1 cam"]
+    queue.fail("1 cam", PROBLEM, 1)
+    assert queue.claim("compute")[0].key == "1 lrp"
+    assert queue.claim("compute")[0].key == "0 lrp"
+
+
+def test_cells_of_a_stored_input_are_about_that_input(queue, store):
+    with store.write() as connection:
+        for key, state, payload in (
+            ("a", "running", {"input": {"id": "i"}, "set": None, "number": 0}),
+            ("b", "queued", {"input": {"id": "i"}, "set": None, "number": 0}),
+            ("c", "queued", {"input": {"id": "j"}, "set": None, "number": 0}),
+        ):
+            row = {"kind": "cell", "lane": "batch", "title": "", "client": "me", "state": state, "rank": -10}
+            times = {"turn": ord(key), "attempts": 0, "results": 0, "created": 0.0}
+            connection.execute(jobs.insert().values(key=key, payload=payload, **row, **times))
+    assert [queue.claim("compute")[0].key for _ in range(2)] == ["c", "b"]
+
+
 def test_larger_rank_first(queue):
     for key, rank in [("lime", -5), ("cam", 0), ("prediction", 20), ("cam2", 0)]:
         submit(queue, key, rank=rank)
