@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import platform
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from backend.attribution.network.joined import joinable, joined_graph, limited
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -27,24 +30,31 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 class _Convolution(torch.autograd.Function):
-    """conv2d in float32; the gradient to its input from bfloat16 weights and gradients."""
+    """conv2d in the type of its input, with the ReLU after it where it is `limited`; the gradient to its input from
+    bfloat16 weights and gradients."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: nn.Conv2d, rounded: Tensor) -> Tensor:
-        ctx.layer, ctx.rounded, ctx.shape = layer, rounded, x.shape
+    def forward(ctx: Any, x: Tensor, layer: nn.Conv2d, rounded: Tensor, has_relu: bool) -> Tensor:
+        ctx.layer, ctx.rounded, ctx.shape, ctx.has_relu = layer, rounded, x.shape, has_relu
+        if has_relu:
+            y = limited(x, layer, "relu")
+            ctx.save_for_backward(y)
+            return y
         return F.conv2d(
             x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups
         )
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        layer = ctx.layer
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
+        layer, gradient = ctx.layer, upstream[0]
+        if ctx.has_relu:
+            gradient = torch.ops.aten.threshold_backward(gradient, ctx.saved_tensors[0], 0)
         # Only the shape of the input is read when the weights' gradient is not asked for.
         like = torch.empty(
             ctx.shape, dtype=torch.bfloat16, device=ctx.rounded.device, memory_format=torch.channels_last
         )
-        gradient = torch.ops.aten.convolution_backward(
-            upstream[0].to(torch.bfloat16),
+        back = torch.ops.aten.convolution_backward(
+            gradient.to(torch.bfloat16),
             like,
             ctx.rounded,
             None,
@@ -56,13 +66,15 @@ class _Convolution(torch.autograd.Function):
             layer.groups,
             [True, False, False],
         )[0]
-        return gradient.float(), None, None
+        return back.to(gradient.dtype), None, None, None
 
 
 class BackwardInBfloat16(nn.Module):
-    def __init__(self, layer: nn.Conv2d) -> None:
+    """has_relu: the ReLU after the convolution is done with it."""
+
+    def __init__(self, layer: nn.Conv2d, has_relu: bool = False) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer, self.has_relu = layer, has_relu
         self.rounded = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
 
     @property
@@ -76,25 +88,38 @@ class BackwardInBfloat16(nn.Module):
         return self.layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Convolution.apply(x, self.layer, self.rounded)
+        return _Convolution.apply(x, self.layer, self.rounded, self.has_relu)
 
 
-def backward_in_bfloat16(network: nn.Module) -> nn.Module:
-    """A network that shares the float32 weights with `network`; its plain convolutions send gradients back in
-    bfloat16.
+def backward_in_bfloat16(network: nn.Module, join: bool = True) -> nn.Module:
+    """A network that shares the weights with `network`, in float32 or bfloat16; its plain convolutions send gradients
+    back in bfloat16. join: they do the ReLUs after them, where that is possible.
 
     Depthwise ones stay as they are: they read more than they compute, and the conversions cost them more than
     bfloat16 saves.
     """
     shared: dict[int, Any] = {id(t): t for t in (*network.parameters(), *network.buffers())}
     own = copy.deepcopy(network, shared)
+    if join and joinable(own):
+        with suppress(ValueError):
+            own = joined_graph(
+                own,
+                lambda layer, limit: (
+                    BackwardInBfloat16(layer, has_relu=True) if limit == "relu" and _is_plain(layer) else None
+                ),
+            )
+    wrapped = {id(part.layer) for part in own.modules() if isinstance(part, BackwardInBfloat16)}
     for name, layer in list(own.named_modules()):
-        plain = (
-            type(layer) is nn.Conv2d
-            and name
-            and layer.padding_mode == "zeros"
-            and not isinstance(layer.padding, str)
-        )
-        if plain and not 1 < layer.groups == layer.in_channels:
+        if name and id(layer) not in wrapped and _is_plain(layer):
+            assert isinstance(layer, nn.Conv2d)
             own.set_submodule(name, BackwardInBfloat16(layer))
     return own
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    return (
+        type(layer) is nn.Conv2d
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+        and not 1 < layer.groups == layer.in_channels
+    )

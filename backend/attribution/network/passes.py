@@ -8,6 +8,7 @@ batches. The engine runs them on the first network of this list that gives the *
     folded                      the copy in float32; same function
     as given                    the module as it is, float32
 
+Forward passes of the copies do each ReLU with the convolution before it (`joined`: the same numbers).
 bfloat16 is tried where the processor computes in it. A copy is used only if it agrees with the module on trial
 inputs (`AGREEMENT`), compared on one thread. The list is ordered by measured speed (docs/decisions.md), and no
 process chooses by a clock of its own, so the same request gives the same bits in every process, beside any other work.
@@ -43,6 +44,7 @@ from backend.attribution.network import plan_store, randomness
 from backend.attribution.network.bfloat16 import backward_in_bfloat16, has_bfloat16
 from backend.attribution.network.cache import architecture, cached
 from backend.attribution.network.fused import can_fuse, fills_quietly, fuse, give_back
+from backend.attribution.network.joined import Joined, join
 from backend.attribution.network.plan import AS_GIVEN, Kind, Plan
 from backend.attribution.network.run import FIRST, SMALL, Run
 from backend.attribution.network.trials import (
@@ -79,6 +81,7 @@ FUSED_FROM = 400
 SERVES = 3
 """Runs that a fused network is expected to serve before the worker lets the model go."""
 BOTH_WAYS = "folded, bfloat16 both ways"
+Network = nn.Module | Joined
 
 
 class Passes:
@@ -130,23 +133,36 @@ class Passes:
     def _choose(self, kind: Kind, precise: bool = False) -> Plan:
         reference = self._plan(kind, self.model.module, "float32", AS_GIVEN, channels_last=False)
         trial = Trial(kind, reference, probe_inputs(self.model, PROBES[kind]))
-        for make in self._ways(kind)[-1:] if precise else self._ways(kind):  # the last is in float32
+        for make in self._ways(kind, precise):
             plan = make()
             agreement = trial.agreement(plan)
             if agreement >= AGREEMENT:
                 return replace(plan, agreement=agreement)
         return reference
 
-    def _ways(self, kind: Kind) -> list[Callable[[], Plan]]:
-        """Copies to try, the fastest first; none is made before its turn."""
-        ways = [lambda: self._plan(kind, self.folded, "float32", "folded, float32")]
-        if not has_bfloat16(self.model.device):
-            return ways
+    def _ways(self, kind: Kind, precise: bool) -> list[Callable[[], Plan]]:
+        """Copies to try, the fastest first; none is made before its turn. precise: in float32."""
+        full = partial(self._plan, kind, precision="float32", description="folded, float32")
+        half = partial(
+            self._plan,
+            kind,
+            precision="bfloat16",
+            description="folded, bfloat16 forward",
+            dtype=torch.bfloat16,
+        )
+        mixed = partial(
+            self._plan,
+            kind,
+            precision="float32, bfloat16 backward",
+            description="folded, float32 forward, bfloat16 backward",
+        )
+        rounded = has_bfloat16(self.model.device) and not precise
         if kind == "forward":
-            way = "folded, bfloat16 forward"
-            return [lambda: self._plan(kind, self.half, "bfloat16", way, dtype=torch.bfloat16), *ways]
-        way, precision = "folded, float32 forward, bfloat16 backward", "float32, bfloat16 backward"
-        return [lambda: self._plan(kind, backward_in_bfloat16(self.folded), precision, way), *ways]
+            ways = [lambda: full(join(self.folded)), lambda: full(self.folded)]
+            return [lambda: half(join(self.half)), lambda: half(self.half), *ways] if rounded else ways
+        ways = [lambda: full(self.folded)]
+        back = partial(backward_in_bfloat16, self.folded)
+        return [lambda: mixed(back()), lambda: mixed(back(join=False)), *ways] if rounded else ways
 
     def noisy(self, noise: float, copies: int) -> Plan:
         """The way to run gradients of so many noisy copies, which are averaged: bfloat16 both ways where that adds
@@ -167,7 +183,8 @@ class Passes:
         return self._plans["noisy"]
 
     def _both_ways(self) -> Plan:
-        return self._plan("gradient", self.half, "bfloat16", BOTH_WAYS, dtype=torch.bfloat16)
+        network = backward_in_bfloat16(self.half)
+        return self._plan("gradient", network, "bfloat16", BOTH_WAYS, dtype=torch.bfloat16)
 
     def _noise_error(self, noise: float) -> NoiseError | None:
         if not has_bfloat16(self.model.device):
@@ -185,7 +202,7 @@ class Passes:
         planned: passes of the run. Prepared at the first call that needs it (0.3 to 3 s).
         """
         eager = self.plan("forward")
-        if eager.dtype != torch.bfloat16 or self.model.device.type != "cpu" or not can_fuse(eager.network):
+        if eager.dtype != torch.bfloat16 or self.model.device.type != "cpu" or not can_fuse(self.half):
             return None
         if not plan_store.is_kept():
             return self._prepared(eager) if planned >= FUSED_FROM else None
@@ -210,7 +227,7 @@ class Passes:
     def _fuse(self, eager: Plan) -> Plan | None:
         probes = eager.laid_out(probe_inputs(self.model, PROBES["forward"])[: eager.batch])
         example = torch.rand(eager.batch, *self.model.input.shape, generator=torch.Generator().manual_seed(0))
-        graph = eager.network
+        graph = self.half
         if not can_fuse(graph):
             return None
         try:
@@ -237,7 +254,7 @@ class Passes:
     def _plan(
         self,
         kind: Kind,
-        network: nn.Module,
+        network: Network,
         precision: str,
         description: str,
         *,
@@ -270,14 +287,16 @@ class Passes:
             self._folded = folded.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self._folded
 
-    def _batch(self, kind: Kind, network: nn.Module, dtype: torch.dtype) -> int:
+    def _batch(self, kind: Kind, network: Network, dtype: torch.dtype) -> int:
         """The largest power of two within the memory bounds."""
         device = self.model.device
         largest = dtype.itemsize * max(
             math.prod(shape)
             for shape in (self.model.input.shape, *(layer.shape for layer in self.model.layers))
         )
-        saved = self._saved_bytes(network, dtype) if kind == "gradient" else 0
+        saved = (
+            self._saved_bytes(network, dtype) if isinstance(network, nn.Module) and kind == "gradient" else 0
+        )
         if device.type == "cuda":
             images = torch.cuda.mem_get_info(device)[1] / CUDA_SHARE / (saved + 4 * largest)
         else:
