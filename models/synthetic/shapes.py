@@ -117,43 +117,65 @@ def uniform_share(mask: np.ndarray) -> float:
 def _chunks(n: int, seed: int, tag: Tag, size: int, labels: np.ndarray | None) -> Iterator[Shapes]:
     for number, start in enumerate(range(0, n, CHUNK)):
         rng = np.random.default_rng((seed, number))
-        drawn = rng.integers(len(LABELS), size=CHUNK)
-        classes = drawn if labels is None else np.resize(np.asarray(labels)[start : start + CHUNK], CHUNK)
-        plain = _draw(rng, classes.astype(np.int64), size)
-        tagged = rng.random(CHUNK) < TAG_SHARE
-        present = {"none": np.zeros(CHUNK, bool), "random": tagged, "predictive": plain.labels == TAGGED}[tag]
-        whole = with_tag(plain, present, seed=int(rng.integers(2**31)))
-        rows = slice(0, min(CHUNK, n - start))
-        yield Shapes(whole.images[rows], whole.labels[rows], whole.masks[rows], whole.tags[rows])
+        draws = _Draws(rng, min(CHUNK, n - start))
+        drawn = draws.integers(len(LABELS))
+        classes = drawn if labels is None else np.resize(np.asarray(labels)[start : start + CHUNK], draws.n)
+        plain = _draw(draws, classes.astype(np.int64), size)
+        tagged = draws.random() < TAG_SHARE
+        present = {"none": np.zeros(draws.n, bool), "random": tagged, "predictive": plain.labels == TAGGED}[
+            tag
+        ]
+        yield with_tag(plain, present, seed=int(rng.integers(2**31)))
 
 
-def _draw(rng: np.random.Generator, labels: np.ndarray, size: int) -> Shapes:
-    n, unit = len(labels), size / SIZE
-    canvas = _ground(rng, n, size)
+class _Draws:
+    """Random numbers for the first n pictures of a chunk. They are drawn for the whole chunk, so that a picture does
+    not depend on n; what is painted with them is not."""
+
+    def __init__(self, rng: np.random.Generator, n: int) -> None:
+        self._rng, self.n = rng, n
+
+    def uniform(self, low: float, high: float) -> np.ndarray:
+        return self._rng.uniform(low, high, CHUNK)[: self.n]
+
+    def random(self) -> np.ndarray:
+        return self._rng.random(CHUNK)[: self.n]
+
+    def integers(self, high: int) -> np.ndarray:
+        return self._rng.integers(high, size=CHUNK)[: self.n]
+
+    def normal(self, *shape: int) -> np.ndarray:
+        """`[n, *shape]`"""
+        return self._rng.normal(size=(CHUNK, *shape))[: self.n]
+
+
+def _draw(draws: _Draws, labels: np.ndarray, size: int) -> Shapes:
+    unit = size / SIZE
+    canvas = _ground(draws, size)
     for _ in range(2):  # clutter: small plain things, each present in two of three pictures
         alpha, _, _ = _outline(
-            rng, n, size, radius=rng.uniform(3.5, 6.5, n) * unit, corners=None, edge=5 * unit
+            draws, size, radius=draws.uniform(3.5, 6.5) * unit, corners=None, edge=5 * unit
         )
-        alpha *= (rng.random(n) < 2 / 3)[:, None, None]
-        canvas = _blend(canvas, _flat(_colour(rng, n, OTHER_HUES), size), alpha)
-    radius = rng.uniform(11, 19, n) * unit
-    star = np.where((labels == STAR)[:, None], STAR_OUTLINE, OUTLINES[rng.integers(len(OUTLINES), size=n)])
+        alpha *= (draws.random() < 2 / 3)[:, None, None]
+        canvas = _blend(canvas, _flat(_colour(draws, OTHER_HUES), size), alpha)
+    radius = draws.uniform(11, 19) * unit
+    star = np.where((labels == STAR)[:, None], STAR_OUTLINE, OUTLINES[draws.integers(len(OUTLINES))])
     alpha, u, v = _outline(
-        rng, n, size, radius=np.where(labels == STAR, radius * 1.15, radius), corners=star, edge=14 * unit
+        draws, size, radius=np.where(labels == STAR, radius * 1.15, radius), corners=star, edge=14 * unit
     )
-    canvas = _blend(canvas, _surface(rng, labels, u, v, unit), alpha)
+    canvas = _blend(canvas, _surface(draws, labels, u, v, unit), alpha)
     canvas += (
-        rng.normal(0, 1, canvas.shape).astype(np.float32)
-        * rng.uniform(0.005, 0.05, n).astype(np.float32)[:, None, None, None]
+        draws.normal(*canvas.shape[1:]).astype(np.float32)
+        * draws.uniform(0.005, 0.05).astype(np.float32)[:, None, None, None]
     )
     images = np.round(canvas.clip(0, 1) * 255).astype(np.uint8)
     return Shapes(images, labels, alpha > 0.5, np.zeros(alpha.shape, bool))
 
 
-def _ground(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
+def _ground(draws: _Draws, size: int) -> np.ndarray:
     """float32 `[n, S, S, 3]`: clouds of two colours, half of them with faint waves: texture that means
     nothing."""
-    coarse = rng.normal(size=(n, 9, 9)).astype(np.float32)
+    coarse = draws.normal(9, 9).astype(np.float32)
     place = np.linspace(0, 7.999, size)
     i = place.astype(int)
     f = (place - i).astype(np.float32)
@@ -161,21 +183,20 @@ def _ground(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
     cloud = rows[:, :, i] * (1 - f) + rows[:, :, i + 1] * f
     y, x = np.mgrid[:size, :size].astype(np.float32)
     angle, period, phase = (
-        rng.uniform(0, np.pi, n),
-        rng.uniform(4, 16, n) * size / SIZE,
-        rng.uniform(0, 2 * np.pi, n),
+        draws.uniform(0, np.pi),
+        draws.uniform(4, 16) * size / SIZE,
+        draws.uniform(0, 2 * np.pi),
     )
     along = x * np.cos(angle)[:, None, None] + y * np.sin(angle)[:, None, None]
     wave = np.sin(2 * np.pi * along / period[:, None, None] + phase[:, None, None])
-    cloud = cloud * 0.5 + wave * (rng.uniform(0.05, 0.35, n) * (rng.random(n) < 0.5))[:, None, None]
+    cloud = cloud * 0.5 + wave * (draws.uniform(0.05, 0.35) * (draws.random() < 0.5))[:, None, None]
     mix = (0.5 + 0.4 * cloud).clip(0, 1)[..., None].astype(np.float32)
-    first, second = (_flat(_colour(rng, n, OTHER_HUES, saturation=(0.0, 0.5)), size) for _ in range(2))
+    first, second = (_flat(_colour(draws, OTHER_HUES, saturation=(0.0, 0.5)), size) for _ in range(2))
     return first * (1 - mix) + second * mix
 
 
 def _outline(
-    rng: np.random.Generator,
-    n: int,
+    draws: _Draws,
     size: int,
     *,
     radius: np.ndarray,
@@ -188,9 +209,9 @@ def _outline(
     In polar coordinates the side from a corner (radius 1, angle 0) to the point half way (radius q, angle pi
     / k) is `r(phi) = dy / (cos(phi) dy - sin(phi) dx)` with `(dx, dy) = (q cos(pi/k) - 1, q sin(pi/k))`.
     """
-    corners = OUTLINES[rng.integers(len(OUTLINES), size=n)] if corners is None else corners
-    centre = rng.uniform(edge, size - edge, (2, n))
-    turn = rng.uniform(0, 2 * np.pi, n)[:, None, None]
+    corners = OUTLINES[draws.integers(len(OUTLINES))] if corners is None else corners
+    centre = [draws.uniform(edge, size - edge) for _ in range(2)]
+    turn = draws.uniform(0, 2 * np.pi)[:, None, None]
     y, x = np.mgrid[:size, :size] + 0.5
     dy, dx = y - centre[0][:, None, None], x - centre[1][:, None, None]
     half = (np.pi / corners[:, 0])[:, None, None]
@@ -203,22 +224,20 @@ def _outline(
     return alpha, dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
 
 
-def _surface(
-    rng: np.random.Generator, labels: np.ndarray, u: np.ndarray, v: np.ndarray, unit: float
-) -> np.ndarray:
+def _surface(draws: _Draws, labels: np.ndarray, u: np.ndarray, v: np.ndarray, unit: float) -> np.ndarray:
     """float32 `[n, S, S, 3]`: stripes or dots of a second colour, or one plain colour, red for the class
     red."""
-    n, size = len(labels), u.shape[1]
-    colour = _colour(rng, n, OTHER_HUES)
-    red = _colour(rng, n, RED_HUES, saturation=(0.6, 1.0), value=(0.45, 0.95))
+    size = u.shape[1]
+    colour = _colour(draws, OTHER_HUES)
+    red = _colour(draws, RED_HUES, saturation=(0.6, 1.0), value=(0.45, 0.95))
     colour = np.where((labels == RED)[:, None], red, colour)
-    second = _contrasting(rng, colour)
-    period = (rng.uniform(4.5, 9, n) * unit)[:, None, None]
+    second = _contrasting(draws, colour)
+    period = (draws.uniform(4.5, 9) * unit)[:, None, None]
     sharp = period / 4
     stripes = 0.5 + sharp * np.sin(2 * np.pi * u / period)
     span = period * 1.15
     distance = np.hypot((u % span) - span / 2, (v % span) - span / 2)
-    dots = 0.5 + span * rng.uniform(0.26, 0.34, n)[:, None, None] - distance
+    dots = 0.5 + span * draws.uniform(0.26, 0.34)[:, None, None] - distance
     pattern = np.where(
         (labels == STRIPED)[:, None, None], stripes, np.where((labels == DOTTED)[:, None, None], dots, 0)
     )
@@ -236,14 +255,13 @@ def _flat(colour: np.ndarray, size: int) -> np.ndarray:
 
 
 def _colour(
-    rng: np.random.Generator,
-    n: int,
+    draws: _Draws,
     hues: tuple[float, float],
     saturation: tuple[float, float] = (0.15, 1.0),
     value: tuple[float, float] = (0.25, 0.95),
 ) -> np.ndarray:
     """float `[n, 3]` RGB in 0..1 of random hue (turns), saturation and value."""
-    return _rgb(rng.uniform(*hues, n), rng.uniform(*saturation, n), rng.uniform(*value, n))
+    return _rgb(draws.uniform(*hues), draws.uniform(*saturation), draws.uniform(*value))
 
 
 def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -252,15 +270,15 @@ def _rgb(hue: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarr
     return value[:, None] * (1 - saturation[:, None] * np.clip(np.minimum(k, 4 - k), 0, 1))
 
 
-def _contrasting(rng: np.random.Generator, colour: np.ndarray) -> np.ndarray:
+def _contrasting(draws: _Draws, colour: np.ndarray) -> np.ndarray:
     """A colour of the other brightness, not red: how strongly it stands out varies, so that some textures
     are hard to see."""
     brightness = colour @ np.array([0.299, 0.587, 0.114])
-    strength = rng.uniform(0.2, 0.9, len(colour))
+    strength = draws.uniform(0.2, 0.9)
     target = np.where(
         brightness > 0.5, brightness - strength * brightness, brightness + strength * (1 - brightness)
     )
-    tint = _colour(rng, len(colour), OTHER_HUES, saturation=(0.0, 0.5), value=(1.0, 1.0))
+    tint = _colour(draws, OTHER_HUES, saturation=(0.0, 0.5), value=(1.0, 1.0))
     return (tint * target[:, None] / (tint @ np.array([0.299, 0.587, 0.114]))[:, None]).clip(0, 1)
 
 
