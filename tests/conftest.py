@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if _processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    # They share the cores: threads of one would wait for cores that another computes on.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _processes)))
 
 import pytest
 
