@@ -48,6 +48,13 @@ def register(app: Dash, _client: Client) -> None:
     )
     app.clientside_callback(function("mode"), Output("compare", "className"), Input("input-store", "data"))
     app.clientside_callback(
+        function("startSeen"),
+        Output("start-store", "data"),
+        Input("input-store", "data"),
+        State("start-store", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
         function("remove"),
         Output("input-store", "data", allow_duplicate=True),
         Input("input-remove", "n_clicks"),

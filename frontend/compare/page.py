@@ -207,6 +207,7 @@ def stores(opened: Opened, view: View) -> list[Component]:
             data={"subject": None, "runs": {}, "all": bool(value and view.methods is not None), "clicks": 0},
         ),
         dcc.Store(id="wish-store", data={"layer": view.layer}),
+        dcc.Store(id="start-store", data=value is None),
         dcc.Store(id="beside-store", data=asdict(view.beside) if view.beside else None),
         dcc.Store(id="asked-store", storage_type="session"),
         *(dcc.Store(id=name) for name in STORES),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dash import Dash, Input, Output, State, no_update
+from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from app.core.schemas import Input as EvidentInput
@@ -19,10 +20,6 @@ from frontend.wiring import wire
 
 Listed = tuple[Sequence[Sample], Mapping[str, EvidentInput]]
 """Samples, and the recordings among them with their waveforms, by id."""
-
-
-LISTED = "1"
-"""`data-listed` of the first screen's gallery once its samples are there."""
 
 
 async def listed(client: Client) -> Listed:
@@ -44,7 +41,7 @@ async def ask(client: Client) -> Listed:
 
 
 def register(app: Dash, client: Client) -> None:
-    """The drawer is opened, the list of models becomes complete."""
+    """The drawer is opened, the first screen is seen, the list of models becomes complete."""
     wire(
         app,
         client,
@@ -56,15 +53,23 @@ def register(app: Dash, client: Client) -> None:
     wire(
         app,
         client,
+        show_start,
+        prevent_initial_call=True,
+        output=Output("start-gallery", "children"),
+        inputs={"seen": Input("start-store", "data")},
+    )
+    wire(
+        app,
+        client,
         list_again,
         prevent_initial_call=True,
         output={
-            "start": Output("start-gallery", "children"),
+            "start": Output("start-gallery", "children", allow_duplicate=True),
             "drawer": Output("drawer-gallery", "children", allow_duplicate=True),
         },
         inputs={"complete": Input("compare-again", "disabled")},
         state={
-            "known": State("start-gallery", "data-listed"),
+            "seen": State("start-store", "data"),
             "opened": State("samples-drawer", "opened"),
         },
     )
@@ -80,15 +85,23 @@ async def show_drawer(client: Client, clicks: int | None) -> dict[str, Any]:
         return {"opened": True, "drawer": common.problem(refusal)}
 
 
-async def list_again(client: Client, complete: bool, known: str, opened: bool) -> dict[str, Any]:
+async def show_start(client: Client, seen: bool) -> Component:
+    """The samples on the first screen, when the input that a link had opened is closed."""
+    try:
+        return input_card.gallery(*await ask(client))
+    except ApiProblem as refusal:
+        return common.problem(refusal)
+
+
+async def list_again(client: Client, complete: bool, seen: bool, opened: bool) -> dict[str, Any]:
     """The operator's own inputs are listed once the models that they are for have been looked at.
-    known: `LISTED` where the first screen has its samples; else it gets them when it is seen."""
+    seen: whether the first screen has its samples; else it gets them when it is seen."""
     if not complete:
         raise PreventUpdate
     samples, inputs = await listed(client)
     if not samples:  # the API does not answer: what is listed stays
         raise PreventUpdate
     return {
-        "start": input_card.gallery(samples, inputs) if known else no_update,
+        "start": input_card.gallery(samples, inputs) if seen else no_update,
         "drawer": input_card.drawer_list(samples, inputs) if opened else no_update,
     }

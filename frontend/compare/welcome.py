@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, html, no_update
+from dash import Dash, Input, Output, html
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from app.core.schemas import MethodInfo, ModelInfo, Prediction, PredictionRequest, Sample
 from frontend.client import ApiProblem, Client
-from frontend.compare import input_card, maps, methods_card, prediction_card, samples
+from frontend.compare import input_card, maps, methods_card, prediction_card
 from frontend.ui import common
 from frontend.ui.common import aria, icon, sets, widget
 from frontend.wiring import wire
@@ -27,14 +27,13 @@ BARS = 3
 
 def start(gallery: Component | None, limits: Mapping[str, Any]) -> Component:
     """The Compare page without an input. gallery: `input_card.gallery`; None while an input is open."""
-    listed: dict[str, Any] = {"data-listed": samples.LISTED if gallery else ""}
     return html.Div(
         [
             html.Div([invitation(limits), result_card()], className="ev-welcome"),
             html.Section(
                 [
                     html.H2("Samples", className="ev-visually-hidden"),
-                    html.Div(gallery, id="start-gallery", **listed),
+                    html.Div(gallery, id="start-gallery"),
                 ],
                 **aria(label="Samples"),
             ),
@@ -61,7 +60,7 @@ def invitation(limits: Mapping[str, Any]) -> Component:
 
 
 def result_card() -> Component:
-    """Filled by `show`."""
+    """Filled by `show_result`."""
     return html.Div(result_skeleton(), id="welcome-result", className="ev-card ev-result")
 
 
@@ -98,40 +97,23 @@ def result_head(about: str, sample: Sample | None) -> Component:
 
 
 def register(app: Dash, client: Client) -> None:
-    """The first screen, once the page is there without an input."""
+    """The result, once the page is there without an input."""
     wire(
         app,
         client,
-        show,
-        output={
-            "result": Output("welcome-result", "children"),
-            "gallery": Output("start-gallery", "children"),
-            "listed": Output("start-gallery", "data-listed"),
-        },
+        show_result,
+        output=Output("welcome-result", "children"),
         inputs={"data": Input("input-store", "data")},
-        state={"listed": State("start-gallery", "data-listed")},
     )
 
 
-async def show(client: Client, data: dict[str, Any] | None, listed: str) -> dict[str, Any]:
-    """The result, and the samples where they did not come with the page."""
+async def show_result(client: Client, data: dict[str, Any] | None) -> Any:
+    """The prediction for the sample, and its maps as far as they are; they grow in the browser."""
     if data:
         raise PreventUpdate
-    if listed == samples.LISTED:
-        return {"result": await current_result(client), "gallery": no_update, "listed": no_update}
-    result, (known, inputs) = await asyncio.gather(current_result(client), samples.listed(client))
-    return {
-        "result": result,
-        "gallery": input_card.gallery(known, inputs),
-        "listed": samples.LISTED if known else "",
-    }
-
-
-async def current_result(client: Client) -> Any:
-    """The prediction for the sample, and its maps as far as they are; they grow in the browser."""
     try:
-        known, catalogue = await asyncio.gather(client.samples(), client.catalogue())
-        sample = next((sample for sample in known if sample.key == SHOWN), None)
+        samples, catalogue = await asyncio.gather(client.samples(), client.catalogue())
+        sample = next((sample for sample in samples if sample.key == SHOWN), None)
         if sample is None:
             return common.note("There are no bundled samples on this server.")
         model, prediction, fits = await asyncio.gather(

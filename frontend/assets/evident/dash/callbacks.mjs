@@ -39,6 +39,9 @@ export const navigation = (pathname, ids) => [
 
 export const mode = (input) => (input ? "ev-compare" : "ev-compare ev-compare--empty");
 
+/** Whether the first screen was seen: its samples are asked for when it is. */
+export const startSeen = (input, seen) => (input || seen ? noUpdate() : true);
+
 /** Whether the row of the known evidence is hidden, and whose evidence it is. */
 export const known = (answer) => (answer?.known ? [false, JSON.stringify(answer.known)] : [true, ""]);
 
