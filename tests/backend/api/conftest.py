@@ -128,8 +128,9 @@ def served(folder: Path, **more: Any) -> Iterator[Running]:
     thread.start()
     _until(lambda: running.started)
     base = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    _until(lambda: httpx.get(f"{base}/readyz", timeout=60).status_code == 200)
-    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200)
+    with httpx.Client(base_url=base, timeout=60, verify=PLAIN) as asking:
+        _until(lambda: asking.get("/readyz").status_code == 200)
+        _until(lambda: asking.get("/api/v1/catalogue").status_code == 200)
     store = next(
         route.app for route in root.routes if getattr(route, "path", "") == "/api"
     ).state.services.store

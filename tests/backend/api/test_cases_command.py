@@ -16,7 +16,7 @@ from app import worklists
 from app.cli import main
 from app.core.errors import InvalidInput, NotFound
 from app.worklists import files_of, import_files
-from tests.backend.api.conftest import Running
+from tests.backend.api.conftest import PLAIN, Running
 from tests.models.media.encoders import image, picture, sndfile, tone
 
 
@@ -59,7 +59,7 @@ def brought(server: Running, folder: Path, title: str, dies_after: int | None = 
 
 
 def members(server: Running, id: str) -> list[tuple[int, str]]:
-    page = httpx.get(f"{server.api}/cases", params={"worklist": id}).json()
+    page = httpx.get(f"{server.api}/cases", params={"worklist": id}, verify=PLAIN).json()
     return [(each["number"], each["name"]) for each in page["cases"]]
 
 
@@ -91,7 +91,9 @@ def test_an_import_that_was_killed_goes_on(
     assert done.added + done.known == 5
     there = members(server, done.worklist["id"])
     assert sorted(there) == [(number + 1, f"{number}.png") for number in range(5)]
-    same = [each for each in httpx.get(f"{server.api}/worklists").json() if each["title"] == title]
+    same = [
+        each for each in httpx.get(f"{server.api}/worklists", verify=PLAIN).json() if each["title"] == title
+    ]
     assert len(same) == 1
 
 

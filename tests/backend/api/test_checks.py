@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.backend.api.conftest import NOWHERE, explain, finished, upload
+from tests.backend.api.conftest import NOWHERE, PLAIN, explain, finished, upload
 from tests.backend.api.walk import FREE_TEXT
 from tests.models.media.encoders import image, picture
 
@@ -26,7 +26,7 @@ def ended(client: httpx.Client, path: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def done(server: Any) -> str:
     """A finished map."""
-    with httpx.Client(base_url=server.api, timeout=60) as client:
+    with httpx.Client(base_url=server.api, timeout=60, verify=PLAIN) as client:
         id = explain(client, upload(client, image(picture(40, 50, seed=3100))), target=1).json()["id"]
         assert finished(client, id)["state"] == "done"
         return str(id)

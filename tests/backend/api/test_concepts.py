@@ -20,7 +20,7 @@ from PIL import Image
 from app.core.settings import Settings
 from app.web.guard import protect
 from models.synthetic.concepts import CONCEPTS
-from tests.backend.api.conftest import _until, build
+from tests.backend.api.conftest import PLAIN, _until, build
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     thread.start()
     _until(lambda: server.started)
     base = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60).status_code == 200)
-    with httpx.Client(base_url=f"{base}/api/v1", timeout=60) as client:
+    _until(lambda: httpx.get(f"{base}/api/v1/catalogue", timeout=60, verify=PLAIN).status_code == 200)
+    with httpx.Client(base_url=f"{base}/api/v1", timeout=60, verify=PLAIN) as client:
         yield client
     server.should_exit = True
     thread.join(20)

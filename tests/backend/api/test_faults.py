@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from backend.store.faults import fault_of
-from tests.backend.api.conftest import Running, archive, upload
+from tests.backend.api.conftest import PLAIN, Running, archive, upload
 from tests.backend.api.walk import tables
 from tests.models.media.encoders import image, picture
 
@@ -237,10 +237,10 @@ def test_a_database_that_cannot_be_used(
             assert (found["status"], found["code"]) == (status, code), (key, found)
             assert float(answer.headers["retry-after"]) > 0
             assert "BEGIN" not in answer.text
-        ready = httpx.get(f"{server.base}/readyz")
+        ready = httpx.get(f"{server.base}/readyz", verify=PLAIN)
         assert ready.status_code == 503
         assert ready.json()["detail"] == "Not ready: database."
-        assert httpx.get(f"{server.base}/healthz").status_code == 200
+        assert httpx.get(f"{server.base}/healthz", verify=PLAIN).status_code == 200
     again(client, photo, seed, server)
 
 
@@ -270,14 +270,14 @@ def test_a_disk_that_cannot_be_written(
                 assert (found["status"], found["code"]) == (status, code), (key, found)
                 assert float(answer.headers["retry-after"]) > 0
             assert answer.status_code not in (500, 501, 502, 504), key
-        assert httpx.get(f"{server.base}/readyz").json()["detail"] == "Not ready: data folder."
+        assert httpx.get(f"{server.base}/readyz", verify=PLAIN).json()["detail"] == "Not ready: data folder."
     again(client, photo, seed, server)
 
 
 def again(client: httpx.Client, photo: str, seed: int, server: Running) -> None:
     """Once the fault is gone, without a restart: the same requests succeed. What was asked under the fault
     may still wait in line, so that a request has to wait for room."""
-    assert httpx.get(f"{server.base}/readyz").status_code == 200
+    assert httpx.get(f"{server.base}/readyz", verify=PLAIN).status_code == 200
     for key, ask in writing(client, photo, seed).items():
         answer = ask()
         deadline = time.monotonic() + 60
@@ -332,7 +332,7 @@ def test_readiness_names_the_locked_database_and_nothing_else(
     for _ in range(store._threads._max_workers):
         store._threads.submit(free.wait, 20)
     try:
-        answer = httpx.get(f"{server.base}/readyz")
+        answer = httpx.get(f"{server.base}/readyz", verify=PLAIN)
     finally:
         free.set()
     assert answer.status_code == 503

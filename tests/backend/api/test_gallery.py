@@ -13,7 +13,7 @@ from PIL import Image
 from app.core.errors import InvalidInput
 from backend.api import gallery
 from models.labelled import class_of
-from tests.backend.api.conftest import served
+from tests.backend.api.conftest import PLAIN, served
 
 FILE = """
 import models
@@ -50,7 +50,7 @@ def test_right_and_wrong_are_marked(tmp_path: Path) -> None:
     with served(tmp_path, inputs=inputs, models=tmp_path / "my_models.py") as running:
         deadline = time.monotonic() + 60
         while True:
-            samples = httpx.get(f"{running.api}/samples", timeout=60).json()
+            samples = httpx.get(f"{running.api}/samples", timeout=60, verify=PLAIN).json()
             own = [sample for sample in samples if sample["group"] == "own"]
             if any(sample["role"] == "wrong" for sample in own):
                 break
@@ -65,9 +65,9 @@ def test_right_and_wrong_are_marked(tmp_path: Path) -> None:
         }
         assert own[0]["known"] == "Labelled dark; the model says bright."
         assert {sample["model"] for sample in own} == {"brightness"}
-        opened = httpx.get(f"{running.api}/inputs/{own[0]['input']}").json()
+        opened = httpx.get(f"{running.api}/inputs/{own[0]['input']}", verify=PLAIN).json()
         assert opened["sample"] == own[0]["key"]
-        refusal = httpx.get(f"{running.api}/samples/{own[0]['key']}/evidence")
+        refusal = httpx.get(f"{running.api}/samples/{own[0]['key']}/evidence", verify=PLAIN)
         assert (refusal.status_code, refusal.json()["code"]) == (404, "no_known_evidence")
         (inputs / "labels.csv").write_text(
             "file,label,box_x0,box_y0,box_x1,box_y1\n"
@@ -85,13 +85,16 @@ def studied(api: str, own: dict[str, str]) -> None:
         "target": "label",
     }
     ids = [own[name] for name in ("overexposed", "day", "alone")]
-    price = httpx.post(f"{api}/evaluations/price", json={**study, "inputs": ids}).json()
+    price = httpx.post(f"{api}/evaluations/price", json={**study, "inputs": ids}, verify=PLAIN).json()
     assert (price["cells"], "2 of 3 inputs" in price["text"], "alone" in price["text"]) == (6, True, True)
-    nameless = httpx.post(f"{api}/evaluations/price", json={**study, "inputs": ids[2:]})
+    nameless = httpx.post(f"{api}/evaluations/price", json={**study, "inputs": ids[2:]}, verify=PLAIN)
     assert (nameless.status_code, nameless.json()["field"]) == (422, "target")
-    id = httpx.post(f"{api}/evaluations", json={**study, "inputs": ids}).json()["id"]
+    id = httpx.post(f"{api}/evaluations", json={**study, "inputs": ids}, verify=PLAIN).json()["id"]
     deadline = time.monotonic() + 60
-    while (job := httpx.get(f"{api}/evaluations/{id}").json())["state"] in ("queued", "running"):
+    while (job := httpx.get(f"{api}/evaluations/{id}", verify=PLAIN).json())["state"] in (
+        "queued",
+        "running",
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     result = job["result"]
@@ -105,7 +108,7 @@ def studied(api: str, own: dict[str, str]) -> None:
     uniform = next(entry for entry in result["table"] if entry["method"] == "uniform")
     assert (uniform["n"], uniform["mean"]) == (1, pytest.approx(0.25))
     assert result["failed"] == 0
-    assert httpx.post(f"{api}/evaluations", json={**study, "inputs": ids}).status_code == 200
+    assert httpx.post(f"{api}/evaluations", json={**study, "inputs": ids}, verify=PLAIN).status_code == 200
 
 
 def test_labels_come_from_folders_or_from_the_table(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.backend.api.conftest import CANARY, Running, finished, send, upload
+from tests.backend.api.conftest import CANARY, PLAIN, Running, finished, send, upload
 from tests.models.media.encoders import (
     container,
     image,
@@ -151,7 +151,7 @@ def test_the_same_upload_many_times_at_once(client: httpx.Client, server: Runnin
     threads = [
         threading.Thread(
             target=lambda: answers.append(
-                httpx.post(f"{server.api}/inputs", files={"file": ("a", data)}, timeout=60)
+                httpx.post(f"{server.api}/inputs", files={"file": ("a", data)}, timeout=60, verify=PLAIN)
             )
         )
         for _ in range(12)
@@ -170,7 +170,9 @@ def test_the_same_explanation_many_times_at_once(client: httpx.Client, server: R
     answers: list[httpx.Response] = []
     threads = [
         threading.Thread(
-            target=lambda: answers.append(httpx.post(f"{server.api}/explanations", json=body, timeout=60))
+            target=lambda: answers.append(
+                httpx.post(f"{server.api}/explanations", json=body, timeout=60, verify=PLAIN)
+            )
         )
         for _ in range(12)
     ]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.api.routes.internals import cut_sound
-from tests.backend.api.conftest import NOWHERE, upload
+from tests.backend.api.conftest import NOWHERE, PLAIN, upload
 from tests.backend.api.walk import FREE_TEXT
 from tests.models.media.encoders import image, picture, sndfile, tone
 
@@ -34,7 +34,7 @@ def ended(client: httpx.Client, path: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def photos(server: Any) -> list[str]:
-    with httpx.Client(base_url=server.api, timeout=60) as client:
+    with httpx.Client(base_url=server.api, timeout=60, verify=PLAIN) as client:
         return [upload(client, image(picture(30, 40, seed=700 + number))) for number in range(12)]
 
 

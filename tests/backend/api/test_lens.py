@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.backend.api.conftest import NOWHERE, upload
+from tests.backend.api.conftest import NOWHERE, PLAIN, upload
 from tests.backend.api.walk import FREE_TEXT
 from tests.models.media.encoders import image, picture
 
@@ -25,7 +25,7 @@ def _ended(client: httpx.Client, id: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def own(server: Any) -> list[str]:
-    with httpx.Client(base_url=server.api, timeout=60) as client:
+    with httpx.Client(base_url=server.api, timeout=60, verify=PLAIN) as client:
         return [upload(client, image(picture(40, 50, seed=900 + number))) for number in range(12)]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.core.errors import WeightsUnavailable
 from backend.store.tables import jobs
-from tests.backend.api.conftest import Running, served
+from tests.backend.api.conftest import PLAIN, Running, served
 from tests.backend.api.walk import api_routes
 
 NAMES = (
@@ -66,11 +66,14 @@ def settled(server: Running) -> dict[str, tuple[str, int]]:
 
 def test_no_get_starts_anything(offline: Running) -> None:
     """Every GET of the API, with every kind of name in every place."""
-    httpx.get(f"{offline.api}/samples", timeout=60)
-    httpx.get(f"{offline.api}/concepts/striped/examples/0.png", timeout=60)
+    httpx.get(f"{offline.api}/samples", timeout=60, verify=PLAIN)
+    httpx.get(f"{offline.api}/concepts/striped/examples/0.png", timeout=60, verify=PLAIN)
     before = settled(offline)
     with httpx.Client(
-        base_url=f"{offline.base}/api", timeout=60, headers={"Sec-Fetch-Site": "cross-site"}
+        base_url=f"{offline.base}/api",
+        timeout=60,
+        headers={"Sec-Fetch-Site": "cross-site"},
+        verify=PLAIN,
     ) as client:
         for path, route in api_routes(offline.app):
             if "GET" not in route.methods:
@@ -92,9 +95,11 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 def test_a_network_that_was_not_fetched_says_how_to(offline: Running) -> None:
     assert (
         "POST /api/v1/models"
-        in refusal(httpx.get(f"{offline.api}/models/timm:resnet18"), 404, "not_fetched")["detail"]
+        in refusal(httpx.get(f"{offline.api}/models/timm:resnet18", verify=PLAIN), 404, "not_fetched")[
+            "detail"
+        ]
     )
-    with httpx.Client(base_url=offline.api, timeout=60) as client:
+    with httpx.Client(base_url=offline.api, timeout=60, verify=PLAIN) as client:
         sample = client.get("/samples").json()[0]["input"]
         asked: dict[str, Any] = {"input": sample, "model": "timm:resnet18"}
         refusal(client.post("/predictions", json=asked), 404, "not_fetched")
@@ -110,7 +115,7 @@ def test_a_network_that_was_not_fetched_says_how_to(offline: Running) -> None:
 
 
 def test_fetching_is_deliberate_and_can_be_forbidden(offline: Running) -> None:
-    with httpx.Client(base_url=offline.api, timeout=90) as client:
+    with httpx.Client(base_url=offline.api, timeout=90, verify=PLAIN) as client:
         answer = client.post("/models", json={"name": "timm:resnet18"})
         deadline = time.monotonic() + 60
         while answer.status_code == 202:  # a busy machine: the same question again is the same job

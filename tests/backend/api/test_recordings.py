@@ -18,7 +18,7 @@ import pytest
 
 from app.core.errors import InvalidInput
 from backend.api import recordings
-from tests.backend.api.conftest import Running
+from tests.backend.api.conftest import PLAIN, Running
 from tests.backend.api.walk import FREE_TEXT
 
 TABLE: dict[tuple[str, str], dict[int, str]] = {
@@ -139,7 +139,7 @@ def test_a_recording_grows_while_it_is_watched(watched: tuple[Running, Path]) ->
     running, folder = watched
     made = own(folder, "run 7 <b>", history(1))
     (made / "epoch_000.safetensors").write_bytes(checkpoint([1, 2, 3, 4]))
-    with httpx.Client(base_url=running.api) as client:
+    with httpx.Client(base_url=running.api, verify=PLAIN) as client:
         (entry, *_) = client.get("/recordings").json()
         assert (entry["title"], entry["epochs"], entry["live"]) == ("Mine", 1, True)
         key = entry["key"]
@@ -177,7 +177,7 @@ def test_what_is_no_recording_says_so(name: str, watched: tuple[Running, Path]) 
     running, folder = watched
     made = own(folder, f"broken-{name}", {})
     (made / "history.json").write_bytes(BROKEN[name])
-    with httpx.Client(base_url=running.api) as client:
+    with httpx.Client(base_url=running.api, verify=PLAIN) as client:
         entry = next(e for e in client.get("/recordings").json() if e["key"] == f"own-broken-{name}")
         assert (entry["readable"], entry["live"]) == (False, False)
         for path in ("", "/kernels/0.npy", "/history.csv"):
@@ -208,7 +208,7 @@ def test_checkpoints_that_are_none(name: str, watched: tuple[Running, Path]) -> 
     made = own(folder, f"checkpoint-{name}", history(1))
     if (content := CHECKPOINTS[name]) is not None:
         (made / "epoch_000.safetensors").write_bytes(content)
-    answer = httpx.get(f"{running.api}/recordings/own-checkpoint-{name}/kernels/0.npy")
+    answer = httpx.get(f"{running.api}/recordings/own-checkpoint-{name}/kernels/0.npy", verify=PLAIN)
     assert (answer.status_code, answer.json()["code"]) == (422, "recording_unreadable"), answer.text
 
 
@@ -216,7 +216,9 @@ def test_kernels_that_are_not_finite_are_drawn_as_nothing(watched: tuple[Running
     running, folder = watched
     made = own(folder, "not-finite", history(1))
     (made / "epoch_000.safetensors").write_bytes(checkpoint([float("nan"), float("inf"), 3, 4]))
-    values = np.load(io.BytesIO(httpx.get(f"{running.api}/recordings/own-not-finite/kernels/0.npy").content))
+    values = np.load(
+        io.BytesIO(httpx.get(f"{running.api}/recordings/own-not-finite/kernels/0.npy", verify=PLAIN).content)
+    )
     assert values.ravel().tolist() == [0, 0, 3, 4]
 
 
