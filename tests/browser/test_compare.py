@@ -240,6 +240,14 @@ def test_a_link_restores_the_same_maps_and_settings(site, page):
     other.wait_for_timeout(500)  # what the opened page would make of the address
     assert address(other) == address(page)
     assert history == 3, "the chosen input is one step back; settings replace its address"
+    # Behind the input of a link no samples are listed; they are there when it is closed, and in the drawer.
+    shown = other.locator(".ev-start .ev-sample")
+    expect(shown).to_have_count(0)
+    other.locator("#samples-open").click()
+    expect(other.get_by_role("dialog", name="Samples").locator(".ev-sample").first).to_be_visible()
+    other.keyboard.press("Escape")
+    other.locator("#input-remove").click()
+    expect(shown.first).to_be_visible()
     other.close()
 
 
