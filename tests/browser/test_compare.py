@@ -103,59 +103,6 @@ def test_a_sample_gives_a_prediction_and_cheap_maps_by_itself(site, page, modali
     expect(page.locator("#panels > .ev-panel")).to_have_count(len(ticked) + 1)
 
 
-def test_run_computes_every_ticked_method_and_downloads_follow(site, page):
-    open_sample(page, site)
-    ticked = [key for key in ticked_in(page) if page.locator(f'.ev-method input[value="{key}"]').is_enabled()]
-    page.get_by_role("button", name="Run", exact=True).first.click()
-    wait_for_maps(page, len(ticked))
-    assert states(page) == dict.fromkeys(ticked, "done")
-    page.locator("summary", has_text="Downloads").click()
-    links = page.locator(".ev-menu-link")
-    expect(links).to_have_count(3 * len(ticked), timeout=SLOW)
-    for path in ("overlay.png", "values.npy"):
-        link = page.locator(f'.ev-menu-link[href$="{path}"]').first.get_attribute("href")
-        assert httpx.get(site + str(link), timeout=30).status_code == 200
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download everything").click()
-    with zipfile.ZipFile(download.value.path()) as archive:
-        names, readme = archive.namelist(), archive.read("README.txt").decode()
-    assert len([name for name in names if name.endswith("/picture.png")]) == len(ticked)
-    assert f"Open the same view: {page.url}" in readme
-    assert "opacity 70 %" in readme
-
-
-def test_the_maps_are_summed_up_in_words_and_each_number_leads_to_its_map(site, page):
-    open_sample(page, site)
-    page.get_by_role("button", name="Run", exact=True).first.click()
-    ticked = page.locator(".ev-method input:checked:not(:disabled)").count()
-    wait_for_maps(page, ticked)
-    words = page.locator(".ev-summary")
-    expect(page.locator('[data-evident="map"][data-family="concept"][data-key]')).to_have_count(1)
-    voting = ticked - 1  # a concept map says where a concept is, whatever the class
-    expect(words).to_contain_text(f"The {voting} maps together")
-    expect(words).to_contain_text(f"of {voting} have at least twice")
-    words.get_by_text("Each map's share").click()
-    name = page.locator(".ev-summary-parts button").first
-    title = name.inner_text().rsplit(" ", 2)[0]
-    name.click()
-    focused = page.locator('[data-evident="map"]').filter(has=page.locator(":focus"))
-    expect(focused).to_have_attribute("data-title", title)
-    page.locator(".ev-summary-line button").click()
-    expect(page.locator(".ev-readout-place")).to_be_visible()
-
-
-def test_unticking_takes_the_panel_away_and_ticking_brings_the_same_map_back(site, page):
-    open_sample(page, site)
-    key = next(key for key, state in states(page).items() if state == "done")
-    tick = page.locator(f'.ev-method input[value="{key}"]')
-    panel = page.locator(f'[data-evident="map"][data-key="{key}"]')
-    before = panel.get_attribute("data-explanation")
-    tick.click()
-    expect(panel).to_have_count(0)
-    tick.click()
-    expect(panel).to_have_attribute("data-explanation", str(before))
-
-
 def test_a_changed_class_marks_maps_as_changed_and_computes_nothing_by_itself(site, page):
     open_sample(page, site)
     page.wait_for_timeout(500)
@@ -278,28 +225,52 @@ def test_another_input_replaces_the_maps_of_the_first(site, page):
     expect(page.locator('[data-evident="player"]')).to_have_count(0)
 
 
-def test_closing_the_input_leads_back_to_the_empty_page(site, page):
+def test_run_computes_every_ticked_method_with_downloads_and_a_summary_that_leads_to_the_maps(site, page):
     open_sample(page, site)
-    page.get_by_role("button", name="Close this input").click()
-    expect(page.locator(".ev-start .ev-sample").first).to_be_visible()
-    wait_for_address(page, lacks="?")
+    ticked = [key for key in ticked_in(page) if page.locator(f'.ev-method input[value="{key}"]').is_enabled()]
+    page.get_by_role("button", name="Run", exact=True).first.click()
+    wait_for_maps(page, len(ticked))
+    assert states(page) == dict.fromkeys(ticked, "done")
+    page.locator("summary", has_text="Downloads").click()
+    links = page.locator(".ev-menu-link")
+    expect(links).to_have_count(3 * len(ticked), timeout=SLOW)
+    for path in ("overlay.png", "values.npy"):
+        link = page.locator(f'.ev-menu-link[href$="{path}"]').first.get_attribute("href")
+        assert httpx.get(site + str(link), timeout=30).status_code == 200
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download everything").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names, readme = archive.namelist(), archive.read("README.txt").decode()
+    assert len([name for name in names if name.endswith("/picture.png")]) == len(ticked)
+    assert f"Open the same view: {page.url}" in readme
+    assert "opacity 70 %" in readme
+    words = page.locator(".ev-summary")
+    expect(page.locator('[data-evident="map"][data-family="concept"][data-key]')).to_have_count(1)
+    voting = len(ticked) - 1  # a concept map says where a concept is, whatever the class
+    expect(words).to_contain_text(f"The {voting} maps together")
+    expect(words).to_contain_text(f"of {voting} have at least twice")
+    words.get_by_text("Each map's share").click()
+    name = page.locator(".ev-summary-parts button").first
+    title = name.inner_text().rsplit(" ", 2)[0]
+    name.click()
+    focused = page.locator('[data-evident="map"]').filter(has=page.locator(":focus"))
+    expect(focused).to_have_attribute("data-title", title)
+    page.locator(".ev-summary-line button").click()
+    expect(page.locator(".ev-readout-place")).to_be_visible()
 
 
-def test_review_shows_two_maps_and_is_remembered(site, page):
+def test_an_opened_sample_is_announced_unticked_looked_into_and_closed(site, page):
     open_sample(page, site)
-    wait_for_maps(page, page.locator('[data-evident="map"]').count())
-    page.locator(".ev-level-switch").get_by_text("Review").click()
-    expect(page.locator("#panels > .ev-panel:visible")).to_have_count(2)
-    expect(page.locator(".ev-agreement-card")).to_be_hidden()
-    expect(page.get_by_role("button", name=re.compile("^Parameters of")).first).to_be_hidden()
-    expect(page.locator('[data-evident="player"]')).to_be_visible()
-    page.reload()
-    expect(page.locator("html")).to_have_attribute("data-evident-level", "review")
-    expect(page.locator("#panels > .ev-panel:visible")).to_have_count(2, timeout=SLOW)
-
-
-def test_the_numbers_of_a_map_are_in_a_drawer(site, page):
-    open_sample(page, site)
+    expect(page.locator("#live")).to_contain_text("finished", timeout=SLOW)
+    key = next(key for key, state in states(page).items() if state == "done")
+    tick = page.locator(f'.ev-method input[value="{key}"]')
+    panel = page.locator(f'[data-evident="map"][data-key="{key}"]')
+    before = panel.get_attribute("data-explanation")
+    tick.click()
+    expect(panel).to_have_count(0)
+    tick.click()
+    expect(panel).to_have_attribute("data-explanation", str(before))
+    # The numbers of a map are in a drawer.
     # Named once: while maps are still coming, another may be the first that is done.
     title = page.locator(DONE).first.locator(".ev-map-title").inner_text()
     page.get_by_role("button", name=f"More about {title}", exact=True).click()
@@ -307,14 +278,14 @@ def test_the_numbers_of_a_map_are_in_a_drawer(site, page):
     drawer = page.get_by_role("dialog", name=title)
     for fact in ("Weights (sha256)", "Seed", "Cost", "Range"):
         expect(drawer.get_by_text(fact, exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    page.get_by_role("button", name="Close this input").click()
+    expect(page.locator(".ev-start .ev-sample").first).to_be_visible()
+    wait_for_address(page, lacks="?")
 
 
-def test_a_finished_map_is_announced(site, page):
-    open_sample(page, site)
-    expect(page.locator("#live")).to_contain_text("finished", timeout=SLOW)
-
-
-def test_the_look_is_changed_without_the_server(site, page):
+def test_the_look_is_changed_without_the_server_and_review_shows_two_maps_and_is_remembered(site, page):
     open_sample(page, site)
     wait_for_maps(page, page.locator('[data-evident="map"]').count())
     page.wait_for_timeout(800)
@@ -333,3 +304,11 @@ def test_the_look_is_changed_without_the_server(site, page):
     page.locator("#look-scale").get_by_text("Same").click()
     wait_for_address(page, has="raw")
     assert asked == []
+    page.locator(".ev-level-switch").get_by_text("Review").click()
+    expect(page.locator("#panels > .ev-panel:visible")).to_have_count(2)
+    expect(page.locator(".ev-agreement-card")).to_be_hidden()
+    expect(page.get_by_role("button", name=re.compile("^Parameters of")).first).to_be_hidden()
+    expect(page.locator('[data-evident="player"]')).to_be_visible()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-evident-level", "review")
+    expect(page.locator("#panels > .ev-panel:visible")).to_have_count(2, timeout=SLOW)
