@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+OPERATION = "_convolution_pointwise"
 Limit = Literal["relu", "hardtanh"]
 """What oneDNN calls a ReLU, and one with an upper bound."""
 FUNCTIONS: dict[Any, Limit] = {
@@ -43,7 +44,7 @@ class LimitedConvolution(nn.Module):
 def limited(x: Tensor, c: nn.Conv2d, limit: Limit) -> Tensor:
     """The convolution and the ReLU in one operation, without a gradient."""
     how = (c.padding, c.stride, c.dilation, c.groups, limit, BOUNDS[limit], "")
-    y: Tensor = torch.ops.mkldnn._convolution_pointwise(x, c.weight, c.bias, *how)
+    y: Tensor = getattr(torch.ops.mkldnn, OPERATION)(x, c.weight, c.bias, *how)
     return y
 
 
@@ -89,7 +90,8 @@ def joined_graph(
 def joinable(network: nn.Module) -> TypeGuard[fx.GraphModule]:
     """Whether the network can be read, and the processor joins."""
     on_cpu = all(weight.device.type == "cpu" for weight in network.parameters())
-    return isinstance(network, fx.GraphModule) and on_cpu and torch.backends.mkldnn.is_available()
+    has_operation = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, OPERATION)
+    return isinstance(network, fx.GraphModule) and on_cpu and has_operation
 
 
 def join(network: nn.Module) -> Joined | nn.Module:

@@ -7,7 +7,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from backend.attribution.network import joined
+from backend.attribution.network import bfloat16, joined
 from backend.attribution.network.bfloat16 import BackwardInBfloat16, backward_in_bfloat16
 from backend.attribution.network.joined import Joined, join
 from backend.attribution.network.passes import Passes
@@ -130,19 +130,21 @@ def test_shared_and_limited_relus_of_published_networks(name):
         )
 
 
-def test_without_the_operation_passes_go_on_as_before(monkeypatch):
+def test_where_the_operation_fails_passes_go_on_as_before(monkeypatch):
     """It is none of torch's public ones."""
 
-    def refuses(self, x):
+    def refuses(*_):
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr(joined.LimitedConvolution, "forward", refuses)
+    for place in (joined, bfloat16):
+        monkeypatch.setattr(place, "limited", refuses)
     model = load("shapes")
-    model = type(model)(model.spec, model.module, model.digest, model.device)
-    plan = Passes(model).precise
-    assert plan.network is not None
-    assert not isinstance(plan.network, Joined)
-    assert "folded" in plan.description
+    passes = Passes(type(model)(model.spec, model.module, model.digest, model.device))
+    assert not isinstance(passes.precise.network, Joined)
+    assert "folded" in passes.precise.description
+    gradient = passes.plan("gradient")
+    assert "folded" in gradient.description
+    assert not any(getattr(part, "has_relu", False) for part in gradient.network.modules())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
