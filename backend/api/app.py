@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/v1"
 _PROBLEM = {errors.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}}
-"""By name, not as a model: that would be compiled anew for every route and status, a third of a second at each start."""
+"""By name, not as a model: that would be compiled anew for every route and status, a fifth of a second at each start."""
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": errors.PROTOCOL[status][1], "content": _PROBLEM}
     for status in (400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 431, 503)

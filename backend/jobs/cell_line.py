@@ -1,7 +1,7 @@
 """The order in which a study asks for its cells. Pure.
 
 What the network answered to an input is kept by the worker that asked it, for the next cell of the same input (about a
-third of a cell's time, measured on photographs). So the cells of one input follow each other, and each worker gets an
+third of the time of a photograph's cells, measured). So the cells of one input follow each other, and each worker gets an
 input of its own; `Queue.claim` sees to it that a worker stays with its input.
 """
 

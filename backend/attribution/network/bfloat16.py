@@ -30,7 +30,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 class _Convolution(torch.autograd.Function):
-    """conv2d in the type of its input, with the ReLU after it where it is `limited`; the gradient to its input from
+    """conv2d in the type of its input, with the ReLU after it where `has_relu`; the gradient to its input from
     bfloat16 weights and gradients."""
 
     @staticmethod

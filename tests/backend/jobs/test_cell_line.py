@@ -50,7 +50,7 @@ def test_hardly_an_input_is_met_by_more_than_one_worker(inputs, workers):
 
 
 @pytest.mark.parametrize(("inputs", "workers"), [(1, 2), (3, 2), (5, 4), (2, 8)])
-def test_no_worker_waits_while_there_is_work_that_it_could_do(inputs, workers):
+def test_every_cell_is_measured_once_and_every_worker_gets_some(inputs, workers):
     met = played(inputs, workers)
     assert sum(met.values(), Counter()) == dict.fromkeys(range(inputs), len(METHODS))
     assert sum(bool(seen) for seen in met.values()) == min(workers, inputs * len(METHODS), AHEAD * workers)
