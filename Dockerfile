@@ -11,7 +11,7 @@ COPY models models
 RUN pip install --no-cache-dir --constraint constraints.txt --editable '.[postgres,cluster]'
 
 USER evident
-ENV EVIDENT_DATA=/data OMP_WAIT_POLICY=PASSIVE PYTHONUNBUFFERED=1
+ENV EVIDENT_DATA=/data PYTHONUNBUFFERED=1
 VOLUME /data
 EXPOSE 8050
 CMD ["evident", "serve", "--host", "0.0.0.0"]

@@ -10,7 +10,6 @@ BROWSER := tests/browser
 KILLING := tests/backend/jobs
 # A browser test that failed beside others runs once more alone; its first failure stays in the output, to be looked into.
 AGAIN := echo "Once more, alone, what failed above:" && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
-export OMP_WAIT_POLICY := PASSIVE
 # Every process of the tests would compile the tests, and every server and worker all of Evident, anew.
 unexport PYTHONDONTWRITEBYTECODE
 # what bash's `time` says after each stage of the tests

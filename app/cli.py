@@ -16,10 +16,9 @@ from types import ModuleType
 
 from app import __version__, commands
 from app.core.errors import EvidentError
+from app.core.openmp import wait_briefly
 
-# A spinning OpenMP pool starves the other processes of a small machine; the variable must be set before
-# torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+wait_briefly()  # before torch is imported
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from backend.attribution.network.captum_adapter import Forward, LayerForward
 from backend.attribution.network.plan import Kind
 from backend.attribution.network.rectifiers import guided
+from backend.attribution.network.runtime import at_work
 from backend.attribution.types import Context, silent
 from backend.bench.harness import Work
 from backend.bench.subject import Subject
@@ -76,7 +77,8 @@ class OverEngine:
         return self.forward.run.batch(kind)
 
     def call(self, algorithm: Any, **arguments: Any) -> Tensor:
-        return self.forward.attribute(algorithm, self.subject.x, **arguments)
+        with at_work():
+            return self.forward.attribute(algorithm, self.subject.x, **arguments)
 
 
 class OverEngineAtLayer(OverEngine):

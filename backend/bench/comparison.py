@@ -42,7 +42,11 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
         "Six maps",
         ours,
         [
-            Peer("Captum over the engine; LRP by Zennit", lambda: _over_engine(subject, samples, copies)),
+            Peer(
+                "Captum over the engine; LRP by Zennit",
+                lambda: _over_engine(subject, samples, copies),
+                over_engine=True,
+            ),
             Peer(
                 "lime and Captum one after another; LRP by Zennit",
                 lambda: _as_used(subject, samples, copies),

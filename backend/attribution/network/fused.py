@@ -11,10 +11,9 @@ eager network on inputs that the trace was not made with.
 
 from __future__ import annotations
 
-import ctypes
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeGuard
 
 import torch
@@ -71,13 +70,6 @@ def fills_quietly(fused: Fused, probes: Tensor) -> bool:
     rest = -probes.flip(0).repeat(others // n + 1, 1, 1, 1)[:others]
     with torch.inference_mode():
         return torch.equal(fused(torch.cat([probes, rest]))[:n].clone(), fused(probes))
-
-
-def give_back() -> None:
-    """Hands freed memory back to the system, where the C library can: it keeps what loading, tracing and compiling
-    have let go of, half a gigabyte for a ResNet-50, and the next large tensors may not fit into the gaps."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

@@ -43,10 +43,11 @@ from torch import Tensor, nn
 from backend.attribution.network import plan_store, randomness
 from backend.attribution.network.bfloat16 import backward_in_bfloat16, has_bfloat16
 from backend.attribution.network.cache import architecture, cached
-from backend.attribution.network.fused import can_fuse, fills_quietly, fuse, give_back
+from backend.attribution.network.fused import can_fuse, fills_quietly, fuse
 from backend.attribution.network.joined import Joined, join
 from backend.attribution.network.plan import AS_GIVEN, Kind, Plan
 from backend.attribution.network.run import FIRST, SMALL, Run
+from backend.attribution.network.runtime import give_back
 from backend.attribution.network.trials import (
     NoiseError,
     Trial,

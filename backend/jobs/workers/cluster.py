@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.core.errors import BadParameter, Cancelled, EvidentError, JobFailed
+from app.core.openmp import WAITING
 from backend.jobs.spool import Spool
 from backend.jobs.workers.pool import GRACE, LocalEngine, too_slow
 from backend.jobs.workers.process import execute_remote, worker_killed
@@ -239,7 +240,7 @@ def run_workers(address: str, workers: int, settings: Settings, with_scheduler: 
 async def _serve_workers(address: str, workers: int, settings: Settings, with_scheduler: bool) -> int:
     os.umask(0o077)  # the data folder is its owner's alone
     threads = str(max(1, (os.cpu_count() or 1) // workers))
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    environment = {**WAITING, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     folder = settings.data.resolve() / "cache" / "workers"
     folder.mkdir(parents=True, exist_ok=True)
     stopped = asyncio.Event()

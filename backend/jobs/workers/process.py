@@ -17,9 +17,11 @@ from typing import Any
 
 from app.core.errors import Cancelled, EvidentError, JobFailed, OutOfMemory, WorkerKilled
 from app.core.logs import quiet_libraries
+from app.core.openmp import wait_briefly
 from app.core.settings import get_settings
 from backend.attribution.internals import layer_store, lens_store
 from backend.attribution.network import plan_store
+from backend.attribution.network.runtime import give_back
 from backend.jobs.keys import code_version
 from backend.jobs.spool import Spool
 from backend.jobs.workers.protocol import TRIES, Group, Stored, WorkerConfig
@@ -27,6 +29,8 @@ from backend.store.blobs import Blobs, full_disk
 from backend.store.faults import fault_of
 
 log = logging.getLogger("evident.worker")
+IDLE = 3.0
+"""Seconds without a task after which a worker lets go of memory."""
 
 
 def set_up_worker(config: WorkerConfig, group: Group) -> None:
@@ -45,7 +49,7 @@ def set_up_process(config: WorkerConfig, group: Group) -> None:
     """Threads, settings, memory limit and plugins of a worker process."""
     os.umask(0o077)
     quiet_libraries()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_briefly()
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(config.threads)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's: its threads spin between LIME's small fits
     os.environ.pop(
@@ -96,6 +100,8 @@ def serve(pipe: Connection, config: WorkerConfig, group: Group) -> None:
     pipe.send("warm")
     while True:
         try:
+            if not pipe.poll(IDLE):
+                give_back()  # what the engine keeps for its next pass
             call = pipe.recv()
         except EOFError:
             return
