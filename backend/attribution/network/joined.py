@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from backend.attribution.network.pooling import pool_positive
+
 OPERATION = "_convolution_pointwise"
 Limit = Literal["relu", "hardtanh"]
 """What oneDNN calls a ReLU, and one with an upper bound."""
@@ -53,10 +55,12 @@ class Joined:
 
     def __init__(self, network: fx.GraphModule) -> None:
         """Raises ValueError where there is nothing to join."""
-        self.network, self._graph = network, joined_graph(network, LimitedConvolution)
+        self.network, self.graph_module = network, joined_graph(network, LimitedConvolution)
+        if all(weight.dtype == torch.bfloat16 for weight in network.parameters()):
+            pool_positive(self.graph_module, LimitedConvolution)
 
     def __call__(self, x: Tensor) -> Tensor:
-        y: Tensor = self._graph(x)
+        y: Tensor = self.graph_module(x)
         return y
 
 

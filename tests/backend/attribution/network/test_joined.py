@@ -68,7 +68,7 @@ def test_all_ways_to_write_a_relu_are_joined_and_the_numbers_stay(dtype):
     network = traced(Written()).to(dtype)
     together = join(network)
     assert isinstance(together, Joined)
-    graph = together._graph.graph
+    graph = together.graph_module.graph
     assert not [node for node in graph.nodes if "relu" in str(node.target) or node.target == "six"]
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     for x in (batch(), batch(1), batch(3).contiguous()):
