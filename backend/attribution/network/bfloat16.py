@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from backend.attribution.network.joined import joinable, joined_graph, limited
+from backend.attribution.network.late_masks import mask_late
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -31,23 +32,26 @@ def has_bfloat16(device: torch.device) -> bool:
 
 class _Convolution(torch.autograd.Function):
     """conv2d in the type of its input, with the ReLU after it where `has_relu`; the gradient to its input from
-    bfloat16 weights and gradients."""
+    bfloat16 weights and gradients; masks: the ReLU's gradient is taken here."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: nn.Conv2d, rounded: Tensor, has_relu: bool) -> Tensor:
-        ctx.layer, ctx.rounded, ctx.shape, ctx.has_relu = layer, rounded, x.shape, has_relu
+    def forward(
+        ctx: Any, x: Tensor, layer: nn.Conv2d, rounded: Tensor, has_relu: bool, masks: bool
+    ) -> Tensor:
+        ctx.layer, ctx.rounded, ctx.shape, ctx.masks = layer, rounded, x.shape, has_relu and masks
         if has_relu:
             y = limited(x, layer, "relu")
-            ctx.save_for_backward(y)
+            if masks:
+                ctx.save_for_backward(y)
             return y
         return F.conv2d(
             x, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups
         )
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
         layer, gradient = ctx.layer, upstream[0]
-        if ctx.has_relu:
+        if ctx.masks:
             gradient = torch.ops.aten.threshold_backward(gradient, ctx.saved_tensors[0], 0)
         # Only the shape of the input is read when the weights' gradient is not asked for.
         like = torch.empty(
@@ -66,15 +70,15 @@ class _Convolution(torch.autograd.Function):
             layer.groups,
             [True, False, False],
         )[0]
-        return back.to(gradient.dtype), None, None, None
+        return back.to(gradient.dtype), None, None, None, None
 
 
 class BackwardInBfloat16(nn.Module):
-    """has_relu: the ReLU after the convolution is done with it."""
+    """has_relu: the ReLU after the convolution is done with it. masks: its gradient too (`late_masks`)."""
 
     def __init__(self, layer: nn.Conv2d, has_relu: bool = False) -> None:
         super().__init__()
-        self.layer, self.has_relu = layer, has_relu
+        self.layer, self.has_relu, self.masks = layer, has_relu, has_relu
         self.rounded = layer.weight.detach().to(torch.bfloat16, memory_format=torch.channels_last)
 
     @property
@@ -88,7 +92,7 @@ class BackwardInBfloat16(nn.Module):
         return self.layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Convolution.apply(x, self.layer, self.rounded, self.has_relu)
+        return _Convolution.apply(x, self.layer, self.rounded, self.has_relu, self.masks)
 
 
 def backward_in_bfloat16(network: nn.Module, join: bool = True) -> nn.Module:
@@ -108,6 +112,7 @@ def backward_in_bfloat16(network: nn.Module, join: bool = True) -> nn.Module:
                     BackwardInBfloat16(layer, has_relu=True) if limit == "relu" and _is_plain(layer) else None
                 ),
             )
+            mask_late(own, BackwardInBfloat16)
     wrapped = {id(part.layer) for part in own.modules() if isinstance(part, BackwardInBfloat16)}
     for name, layer in list(own.named_modules()):
         if name and id(layer) not in wrapped and _is_plain(layer):
