@@ -139,11 +139,11 @@ def _loop(plan: Plan, subject: Subject, number: int, *, forward_only: bool) -> C
 
     def forward(x: Tensor) -> None:
         with torch.inference_mode():
-            plan.network(x)
+            plan.logits(subject.model, x, subject.target)
 
     def both(x: Tensor) -> None:
         leaf = x.detach().requires_grad_(True)
-        torch.autograd.grad(plan.network(leaf)[:, subject.target].sum(), leaf)
+        torch.autograd.grad(plan.logits(subject.model, leaf, subject.target).sum(), leaf)
 
     def run() -> None:
         for size in sizes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from backend.attribution.explain import explain
 from backend.attribution.measuring.reasons import Unmeasured
 from backend.attribution.network import randomness
 from backend.attribution.network.cache import cached
+from backend.attribution.network.run import one_of_many
 from backend.attribution.types import Attribution
 from models.model import Model
 
@@ -41,15 +43,16 @@ class Again:
         """float64 `[H, W]`. Raises Unmeasured where the method cannot explain that."""
         self._pause()
         try:
-            result = explain(
-                model or self.model,
-                self.x if x is None else x,
-                self.result.method,
-                target=self.target if target is None else target,
-                layer=self.result.layer,
-                seed=self.result.seed,
-                **self.result.params,
-            )
+            with one_of_many() if model is None else nullcontext():
+                result = explain(
+                    model or self.model,
+                    self.x if x is None else x,
+                    self.result.method,
+                    target=self.target if target is None else target,
+                    layer=self.result.layer,
+                    seed=self.result.seed,
+                    **self.result.params,
+                )
         except Cancelled:
             raise
         except EvidentError as error:

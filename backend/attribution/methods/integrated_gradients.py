@@ -113,7 +113,7 @@ class IntegratedGradients(Method[IntegratedGradientsParams]):
             if reached(change, params.tolerance):
                 break
         values = cells(total)
-        top, bottom = (float(forward.run.exact_scores(end)) for end in (x, baseline))
+        top, bottom = forward.run.exact_scores(torch.cat([x, baseline])).tolist()
         gap = abs(float(values.sum(dtype=np.float64)) - (top - bottom)) / max(abs(top - bottom), TINY)
         report(steps, steps, values)
         return forward.attribution(

@@ -69,8 +69,10 @@ class Forward:
         self._stream = Stream(context.seed)
 
     def __call__(self, x: Tensor) -> Tensor:
+        has_gradient = torch.is_grad_enabled() and x.requires_grad
+        self.run.plan("gradient" if has_gradient else "forward")  # not chosen under another rule
         with self._within():
-            if torch.is_grad_enabled() and x.requires_grad:
+            if has_gradient:
                 return self.run.differentiable(x, self._arrived)
             scores = self.run.scores(x)
         self._advance(x.shape[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from backend.attribution.network.run import Run
@@ -45,8 +46,7 @@ class Completeness:
 
 
 def completeness(run: Run, values: Tensor, x: Tensor, baselines: Tensor) -> Completeness:
-    """values: the shares, of any shape. x: `[1, C, H, W]`; baselines: `[B, C, H, W]`. Costs 1 + B forward passes on the
-    module as given."""
-    return Completeness(
-        float(values.double().sum()), float(run.exact_scores(x)), float(run.exact_scores(baselines).mean())
-    )
+    """values: the shares, of any shape. x: `[1, C, H, W]`; baselines: `[B, C, H, W]`. Costs 1 + B forward passes in
+    float32."""
+    scores = run.exact_scores(torch.cat([x, baselines]))
+    return Completeness(float(values.double().sum()), float(scores[0]), float(scores[1:].mean()))

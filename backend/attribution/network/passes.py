@@ -45,6 +45,7 @@ from backend.attribution.network.bfloat16 import backward_in_bfloat16, has_bfloa
 from backend.attribution.network.cache import architecture, cached
 from backend.attribution.network.fused import can_fuse, fills_quietly, fuse
 from backend.attribution.network.joined import Joined, join
+from backend.attribution.network.narrowed import is_narrowed, narrow
 from backend.attribution.network.plan import AS_GIVEN, Kind, Plan
 from backend.attribution.network.run import FIRST, SMALL, Run
 from backend.attribution.network.runtime import give_back
@@ -83,6 +84,7 @@ SERVES = 3
 """Runs that a fused network is expected to serve before the worker lets the model go."""
 BOTH_WAYS = "folded, bfloat16 both ways"
 Network = nn.Module | Joined
+Name = Kind | Literal["precise", "precise gradient"]
 
 
 class Passes:
@@ -90,7 +92,7 @@ class Passes:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._plans: dict[Kind | Literal["precise"], Plan] = {}
+        self._plans: dict[Name, Plan] = {}
         self._folded: nn.Module | None = None
         self._half: weakref.ref[nn.Module] | None = None
         self._noise: dict[float, NoiseError | None] = {}
@@ -121,10 +123,19 @@ class Passes:
     def precise(self) -> Plan:
         """Forward passes in float32 with batches: for small differences between scores, in which half the bits would
         be lost."""
-        if "precise" not in self._plans:
+        return self._precise("forward")
+
+    @property
+    def precise_gradient(self) -> Plan:
+        """Both passes in float32: for maps of a single gradient, of which many are compared."""
+        return self._precise("gradient")
+
+    def _precise(self, kind: Kind) -> Plan:
+        name: Name = "precise" if kind == "forward" else "precise gradient"
+        if name not in self._plans:
             with undisturbed(self.model.module), randomness.undisturbed():
-                self._plans["precise"] = self._choose("forward", precise=True)
-        return self._plans["precise"]
+                self._plans[name] = self._choose(kind, precise=True)
+        return self._plans[name]
 
     @property
     def exact(self) -> Plan:
@@ -265,8 +276,12 @@ class Passes:
         dtype: torch.dtype = torch.float32,
         channels_last: bool = True,
     ) -> Plan:
+        shared = (self.model.module, self._folded, self._half and self._half())
+        if not any(network is one for one in shared):
+            narrow(network)
         batch = self._batch(kind, network, dtype)
-        return Plan(network, precision, f"{description}, batch {batch}", dtype, channels_last, batch)
+        plan = Plan(network, precision, f"{description}, batch {batch}", dtype, channels_last, batch)
+        return replace(plan, narrowed=is_narrowed(network, plan.laid_out(probe_inputs(self.model, 2))))
 
     @property
     def half(self) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from backend.attribution.network.narrowed import explaining
 from models.model import Model
 
 Kind = Literal["forward", "gradient", "noisy"]
@@ -20,7 +21,7 @@ AS_GIVEN = "as given, float32"
 @dataclass(frozen=True)
 class Plan:
     """How passes of one kind are run. description: the same in words, for the record. agreement: rank
-    correlation with the module's float32 results."""
+    correlation with the module's float32 results. narrowed: whether the network can answer for one class alone."""
 
     network: Callable[[Tensor], Tensor]
     precision: str
@@ -29,6 +30,14 @@ class Plan:
     channels_last: bool
     batch: int
     agreement: float = 1.0
+    narrowed: bool = False
+
+    def logits(self, model: Model, x: Tensor, target: int) -> Tensor:
+        """The explained logits `[N]` of what is `laid_out`. A network that works in place may overwrite `x`."""
+        if not self.narrowed:
+            return model.select(self.network(x), target)
+        with explaining(target):
+            return self.network(x)[:, 0]
 
     def laid_out(self, x: Tensor) -> Tensor:
         """`x` in the network's type and memory layout."""
@@ -44,6 +53,8 @@ class Plans(Protocol):
 
     @property
     def exact(self) -> Plan: ...
+    @property
+    def precise_gradient(self) -> Plan: ...
     def plan(self, kind: Kind) -> Plan: ...
     def noisy(self, noise: float, copies: int) -> Plan: ...
     def fused(self, planned: int) -> Plan | None: ...

@@ -12,7 +12,8 @@ from torch import Tensor
 from backend.attribution.network.plan import Kind, Plan, Plans
 
 SMALL = 8
-"""Fewer passes than this run on the module as given: choosing a copy would cost more than it saves."""
+"""Fewer passes than this run on the module as given: choosing a copy would cost more than it saves, unless the run is one
+of many."""
 LONG = 256
 """From so many forward passes on a fused network may pay."""
 FIRST = 100
@@ -39,7 +40,8 @@ class Run:
 
     def plan(self, kind: Kind) -> Plan:
         if self._planned < SMALL:
-            return self.passes.exact
+            many = self._planned > 0 and kind == "gradient" and _one_of_many.get()
+            return self.passes.precise_gradient if many else self.passes.exact
         if kind == "gradient" and self._noise > 0:
             return self.passes.noisy(self._noise, self._planned)
         return self.passes.plan(kind)
@@ -75,7 +77,7 @@ class Run:
         plan = self._use(self._scoring_plan(x.shape[0]))
         self.forwards += x.shape[0]
         with torch.inference_mode():
-            return self.model.select(plan.network(plan.laid_out(x)).float(), self.target).clone()
+            return plan.logits(self.model, plan.laid_out(x), self.target).float().clone()
 
     def gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`x [N, C, H, W]` -> d logit / d x, float32 `[N, C, H, W]`, and the logits `[N]`."""
@@ -96,7 +98,7 @@ class Run:
         inner = x.clone()  # a network may overwrite its input, which a leaf does not allow
         if arrived is not None:
             inner.register_hook(arrived)
-        score = self.model.select(plan.network(plan.laid_out(inner)), self.target).float()
+        score = plan.logits(self.model, plan.laid_out(inner), self.target).float()
         score.register_hook(self._count_backward)
         return score
 
@@ -104,10 +106,26 @@ class Run:
         self.backwards += upstream.shape[0]
 
     def exact_scores(self, x: Tensor) -> Tensor:
-        """The explained logit by the module as given, in float32: for the two ends of a path."""
+        """`x [N, C, H, W]` -> the explained logits in float32 `[N]`: for the ends of a path. In one batch."""
+        plan = self.plan("gradient")
+        if plan.dtype != torch.float32:
+            plan = self.passes.exact
         self.forwards += x.shape[0]
         with torch.no_grad():
-            return self.model.select(self.model.module(x.clone()), self.target)
+            return plan.logits(self.model, plan.laid_out(x.clone()), self.target).clone()
+
+
+_one_of_many: ContextVar[bool] = ContextVar("one_of_many", default=False)
+
+
+@contextmanager
+def one_of_many() -> Iterator[None]:
+    """Inside, a map of a few passes is one of many that are compared: it pays to choose a copy, in float32."""
+    token = _one_of_many.set(True)
+    try:
+        yield
+    finally:
+        _one_of_many.reset(token)
 
 
 _used_plans: ContextVar[dict[str, None] | None] = ContextVar("taken", default=None)
