@@ -1,14 +1,18 @@
 """A study of explanations, six methods by five metrics, against the loop that people write around Quantus: its metrics, and
-Captum for the maps, as both come."""
+Captum for the maps, as both come. Ours runs as studies do: a process for each core, which takes whole inputs, warm as the
+workers of the server are."""
 
 from __future__ import annotations
 
 import importlib
 import itertools
+import multiprocessing
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,7 @@ import backend
 import models
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
 from backend.bench.subject import NOISE, SAMPLES
+from backend.studies.evaluation import share_cores
 from models.hub import ensure_operations
 from models.model import Model
 
@@ -50,9 +55,10 @@ METHOD_PARAMS: dict[str, dict[str, Any]] = {
 
 
 def rows(setting: Setting) -> Iterator[Row | LeftOut]:
-    """One row for the whole study."""
+    """One row for the whole study, and one for what the processes bring."""
     model = models.load(MODEL)  # trained: Quantus refuses maps that are negative everywhere
-    inputs = [model.prepare(SAMPLES / name) for name in PHOTOGRAPHS[: 1 if setting.quick else 2]]
+    names = PHOTOGRAPHS[: 1 if setting.quick else 2]
+    inputs = [model.prepare(SAMPLES / name) for name in names]
     runs, sampled = (10, 2) if setting.quick else (RUNS, SAMPLED)
     name = f"{len(METHOD_PARAMS)} methods x 5 metrics x {len(inputs)} inputs"
     note = "Ours also removes the subsets with a second replacement, to see whether ranks depend on it."
@@ -61,7 +67,39 @@ def rows(setting: Setting) -> Iterator[Row | LeftOut]:
     seeds = (
         itertools.count()
     )  # other subsets each time: answers are kept, and a study that was there before would cost nothing
-    yield from contest(name, lambda: ours(model, inputs, runs, sampled, next(seeds)), [peer], setting)
+
+    def alone() -> None:
+        ours(model, inputs, runs, sampled, next(seeds))
+
+    processes = min(os.cpu_count() or 1, len(inputs))
+    if processes == 1:
+        yield from contest(name, alone, [peer], setting)
+        return
+    in_one = Peer(
+        "ours in one process",
+        lambda: alone,
+        over_engine=True,
+        note=f"With {torch.get_num_threads()} threads.",
+    )
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, share_cores, (processes,)) as pool:
+
+        def together() -> None:
+            seed = next(seeds)
+            list(pool.map(measured, names, *(itertools.repeat(each) for each in (runs, sampled, seed))))
+
+        yield from contest(f"{name}, {processes} processes", together, [peer, in_one], setting)
+
+
+def measured(photograph: str, runs: int, sampled: int, seed: int) -> None:
+    """One input, in a process of its own."""
+    model = _loaded()
+    ours(model, [model.prepare(SAMPLES / photograph)], runs, sampled, seed)
+
+
+@cache
+def _loaded() -> Model:
+    return models.load(MODEL)
 
 
 def middle(x: Tensor) -> np.ndarray:

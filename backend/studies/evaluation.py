@@ -147,7 +147,7 @@ def _run(
                 yield index, method, problem
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_alone, initargs=(workers,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=share_cores, initargs=(workers,)) as pool:
         futures = {
             pool.submit(_measured_all, study, index, rows, folder): index for index, rows in missing.items()
         }
@@ -160,8 +160,8 @@ def _run(
             raise
 
 
-def _alone(workers: int) -> None:
-    """A worker's share of the cores."""
+def share_cores(workers: int) -> None:
+    """Gives this process, one of so many, its share of the cores."""
     import os
 
     import torch

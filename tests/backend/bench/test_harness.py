@@ -28,7 +28,7 @@ def test_a_contest_takes_turns_and_medians_of_paired_ratios(monkeypatch):
     first, second = harness.contest(
         "w", lambda: calls.append("ours"), peers, Setting(rounds=3), warm=lambda: calls.append("warm")
     )
-    assert calls == ["warm", "first, short", "second", *["ours", "first", "second"] * 3]
+    assert calls == ["warm", "first, short", "second", *["warm", "ours", "first", "second"] * 3]
     assert (first.ratio, first.low, first.high, first.ours, first.theirs) == (4.0, 2.0, 8.0, 1.0, 4.0)
     assert second.theirs == 10.0
     assert (first.goal, first.reached) == (">= 3 x", True)
