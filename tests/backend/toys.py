@@ -154,6 +154,23 @@ class GreedyDecode(Greedy):
 
 
 @register
+class Passing(ToyTask):
+    """Uses memory as the engine's passes do, and lets go of it."""
+
+    key, lane = "toy_passing", "interactive"
+
+    def compute(self, payload, files, report):
+        import psutil
+
+        from backend.attribution.network.runtime import at_work
+
+        with at_work():
+            for _ in range(3):
+                np.ones(payload.mib * 2**17)
+        return Outcome(ToyResult(pid=os.getpid(), resident=psutil.Process().memory_info().rss))
+
+
+@register
 class Environment(ToyTask):
     """What a worker process looks like from inside."""
 

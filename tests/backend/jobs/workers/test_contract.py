@@ -239,3 +239,11 @@ def test_progress_and_partial_maps(rig):
 def test_many_at_once(rig):
     futures = [rig.submit("toy_echo", name=n)[1] for n in range(40)]
     assert [future.result(WAIT).result["echo"] for future in futures] == list(range(40))
+
+
+def test_a_worker_with_nothing_to_do_gives_its_memory_back(rig):
+    if isinstance(rig.engine, DaskEngine):
+        pytest.skip("A cluster's tasks run in a thread, from which large memory goes back at once.")
+    seen = rig.run("toy_passing", mib=128).result
+    worker = psutil.Process(seen["pid"])
+    until(lambda: worker.memory_info().rss < seen["resident"] - 100 * 2**20)
