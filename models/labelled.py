@@ -24,7 +24,7 @@ from app.core.schemas import Region
 from app.core.settings import get_settings
 from models.media import decode
 from models.media.sniff import FAMILY, HEAD, Family, sniff
-from models.regions import packed, painted
+from models.regions import packed, painted, require_same_size
 
 LABELS = "labels.csv"
 THINGS = 1000
@@ -57,11 +57,15 @@ class LabelledFile:
         return class_of(self.label, labels)
 
     def region(self) -> Region | None:
-        """Where its evidence is known to be: the mask, else the box. Raises what reading a picture raises."""
+        """Where its evidence is known to be: the mask, else the box. Raises what reading a picture raises, and BadParameter for
+        a mask of another size than its picture."""
         if self.mask is None:
             return self.boxed()
-        picture = decode(self.mask.read_bytes(), get_settings().limits, "mask").canonical
-        return Region(mask=packed(painted(picture)))
+        limits = get_settings().limits
+        mask = decode(self.mask.read_bytes(), limits, "mask").canonical
+        if family_of(self.path) == "image":
+            require_same_size(mask.shape[:2], decode(self.path.read_bytes(), limits).canonical.shape[:2])
+        return Region(mask=packed(painted(mask)))
 
     def boxed(self) -> Region | None:
         """Its box alone."""

@@ -30,6 +30,16 @@ def cells_inside(region: Region, y_axis: Axis, x_axis: Axis) -> np.ndarray:
     return inside
 
 
+def require_same_size(mask: Sequence[int], picture: Sequence[int]) -> None:
+    """Rows and columns of both. Raises BadParameter."""
+    if tuple(mask) != tuple(picture):
+        raise BadParameter(
+            f"The mask has {mask[1]} x {mask[0]} pixels and the picture {picture[1]} x {picture[0]}; make a mask of the same size.",
+            code="mask_size",
+            field="mask",
+        )
+
+
 def checked_cells(region: Region, y_axis: Axis, x_axis: Axis) -> np.ndarray:
     """`cells_inside`, some and not all. Raises BadParameter."""
     inside = cells_inside(region, y_axis, x_axis)

@@ -74,12 +74,13 @@ class CurvesResult(BaseModel):
 
 
 class FigureOfMap(BaseModel):
-    """One number on the map."""
+    """One number on the map. controls: what maps that look at nothing get, by their keys, where a known region is ranked."""
 
     key: str
     title: str
     value: float | None
     words: str
+    controls: dict[str, float | None] = {}
 
 
 class ChecksResult(BaseModel):

@@ -45,6 +45,8 @@ class CellResult(BaseModel):
     """Whether row 0 of the map is the top of the picture; else it is its bottom (the lowest frequency)."""
     shape: tuple[int, int]
     scores: dict[str, CellScore]
+    metric_params: dict[str, dict[str, Any]] = {}
+    """The settings that each metric was measured with, those of the network and its own by default."""
     notes: list[str] = []
     seconds: float = 0.0
     versions: dict[str, str] = {}

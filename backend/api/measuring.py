@@ -103,9 +103,12 @@ async def _inputs(
         model.require_modality(row.modality)
         title, known = await run_in_threadpool(_known, row, model.info, services.settings.inputs)
         label = _class(body.labels[id], model.info.labels) if id in body.labels else known
-        place = await region_mask_of(services, id, body.model)
         reason = NAMELESS if body.target == "label" and label is None else ""
         name = body.names.get(id, "").strip() or title or f"Input {number + 1}"
+        try:
+            place = await region_mask_of(services, id, body.model)
+        except BadParameter as error:  # of the operator's table: which of its masks
+            raise BadParameter(f"{name}: {error.detail}", code=error.instance_code, field="inputs") from None
         planned.append(PlannedInput(input={"id": row.id}, name=name, label=label, place=place, reason=reason))
     if all(each.reason for each in planned):
         raise BadParameter(
@@ -221,12 +224,14 @@ async def price(study: EvaluationPayload, services: Services) -> EvaluationPrice
     workers = max(1, services.engine.capacity["compute"])
     if cells > limits.study_cells:
         fitting = limits.study_cells // max(1, cells // count)
+        whole = None if per_input is None else per_input * count / workers
+        about = "" if whole is None else f", about {duration(whole)}"
         return EvaluationPrice(
-            seconds=None if per_input is None else per_input * count / workers,
+            seconds=whole,
             cells=cells,
             known=0,
             fits=False,
-            text=f"{_size(study, cells)}; {limits.study_cells:,} are allowed: with these methods at most {fitting:,} inputs fit.",
+            text=f"{_size(study, cells)}{about}; {limits.study_cells:,} are allowed: with these methods at most {fitting:,} inputs fit.",
         )
     states = await services.store.run(services.jobs.queue.states, list(cell_keys(study).values()))
     known = sum(state == "done" for state in states.values())

@@ -113,6 +113,8 @@ def check_cost(schema: Mapping[str, Any], fit: Fit, params: Mapping[str, Any], l
 
 
 def duration(seconds: float) -> str:
+    if seconds < 1:
+        return "a second"
     if seconds < 120:
         return f"{seconds:.0f} seconds"
     if seconds < 7200:

@@ -17,7 +17,7 @@ from backend.api.evidence import known_evidence
 from backend.api.gallery import own_file
 from backend.store import InputRow
 from backend.store import regions as rows
-from models.regions import packed, painted
+from models.regions import packed, painted, require_same_size
 
 if TYPE_CHECKING:
     from backend.api.services import Services
@@ -73,13 +73,7 @@ def _check_mask(mask: PixelRuns, row: InputRow) -> None:
     if row.modality != "image":
         raise BadParameter("Masks are for pictures; send boxes in seconds and Hz for sound.", field="mask")
     height, width = mask.size
-    if (width, height) != (row.meta["width"], row.meta["height"]):
-        raise BadParameter(
-            f"The mask has {width} x {height} pixels and the picture {row.meta['width']} x {row.meta['height']}; "
-            "make a mask of the same size.",
-            code="mask_size",
-            field="mask",
-        )
+    require_same_size(mask.size, (row.meta["height"], row.meta["width"]))
     if min(mask.counts, default=0) < 0 or sum(mask.counts) != height * width:
         raise BadParameter(
             f"The runs of the mask must be whole numbers from 0 on with the sum {height * width}, height times width.",

@@ -18,11 +18,12 @@ def paragraph(
     rows: Sequence[StudyRow],
     metrics: Sequence[StudyMetric],
     metric_params: Mapping[str, Mapping[str, Any]],
+    layers: Mapping[str, str],
     target: str | int,
     seed: int,
     versions: Mapping[str, str],
 ) -> str:
-    """inputs: how many of what. target: `predicted`, `label` or a class."""
+    """inputs: how many of what. layers: that were read, by method. target: `predicted`, `label` or a class."""
     explained = {
         "predicted": "the predicted class",
         "label": "the true class",
@@ -32,7 +33,7 @@ def paragraph(
     controls = {row.method for row in rows if row.control}
     weights = f" (weights sha256 {digest[:12]})" if digest else ""
     sentences = [
-        f"We explained {explained} of the network {model}{weights} on {inputs} with {_listed([_named(row.title, row.params) for row in used])}.",
+        f"We explained {explained} of the network {model}{weights} on {inputs} with {_listed([_named(row.title, {**_layer(layers.get(row.method)), **row.params}) for row in used])}.",
     ]
     if left_out:
         sentences.append(
@@ -63,6 +64,10 @@ def paragraph(
 def _named(title: str, params: Mapping[str, Any], *more: str) -> str:
     settings = [*more, *(f"{name} {_value(value)}" for name, value in params.items())]
     return f"{title} ({', '.join(settings)})" if settings else title
+
+
+def _layer(name: str | None) -> dict[str, str]:
+    return {"layer": name} if name else {}
 
 
 def _value(value: Any) -> str:

@@ -54,7 +54,13 @@ def outcome(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> 
     families = ranked(plan.rows, plan.metrics, entries)
     judged = verdicts(plan.rows, plan.metrics, entries, families)
     count = len({index for index, _ in cells})
-    inputs = f"{count} {plan.what}" if count != 1 else f"one of {len(plan.inputs)} {plan.what}"
+    asked = sum(not each.reason for each in plan.inputs)
+    partial = len(cells) + len(failed) < asked * sum(not row.reason for row in plan.rows)
+    inputs = (
+        f"{'one' if count == 1 else count} of {asked} {plan.what}"
+        if count == 1 or partial
+        else f"{count} {plan.what}"
+    )
     versions = next((cell.versions for cell in cells.values()), {})
     return StudyResult(
         model=plan.model,
@@ -65,7 +71,7 @@ def outcome(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> 
         metrics=list(plan.metrics),
         table=entries,
         families=families,
-        sentence=sentence(plan.rows, plan.metrics, entries, families, judged, inputs),
+        sentence=sentence(plan.rows, plan.metrics, entries, families, judged, inputs, partial),
         claim=claim_of(scores),
         passed=[verdict.method for verdict in judged if verdict.passed],
         verdicts=judged,
@@ -76,7 +82,10 @@ def outcome(plan: Plan, cells: Cells, failed: Mapping[tuple[int, str], str]) -> 
             inputs=f"{len(plan.inputs)} {plan.what}",
             rows=plan.rows,
             metrics=plan.metrics,
-            metric_params=plan.metric_params,
+            metric_params=next(
+                (cell.metric_params for cell in cells.values() if cell.metric_params), plan.metric_params
+            ),
+            layers={method: cell.layer for (_, method), cell in cells.items() if cell.layer},
             target=plan.target,
             seed=plan.seed,
             versions=versions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from app.core.evaluation_results import (
@@ -23,16 +24,20 @@ def sentence(
     families: Sequence[FamilyRanks],
     judged: Sequence[Verdict],
     inputs: str,
+    partial: bool = False,
 ) -> list[SentencePart]:
-    """inputs: how many of what, "32 drawn objects"."""
+    """inputs: how many of what, "32 drawn objects". partial: whether scores are still to come; which methods passed is not
+    said before they are there."""
     titles = {row.method: row.title for row in rows}
     largest = max((entry.n for entry in entries), default=0)
     if largest == 0:
         return []
-    parts = [SentencePart(text=f"On {inputs}, ")]
+    parts = [SentencePart(text=f"{'So far, on' if partial else 'On'} {inputs}, ")]
     parts += _leaders(titles, metrics, families)
     parts += _places(titles, metrics, entries)
     parts += _turned(metrics, entries)
+    if partial:  # methods are measured on different inputs yet
+        return parts
     passed = [verdict for verdict in judged if verdict.passed]
     if largest < FEWEST:
         parts.append(
@@ -50,26 +55,37 @@ def sentence(
 def _leaders(
     titles: dict[str, str], metrics: Sequence[StudyMetric], families: Sequence[FamilyRanks]
 ) -> list[SentencePart]:
-    """Who leads which families."""
-    leading: dict[str, list[str]] = {}
+    """Who leads which families, together with whom."""
+    leading: dict[tuple[str, ...], list[str]] = {}
     for family in families:
         if len(family.ranks) > 1:
-            first = min(family.ranks, key=lambda rank: rank.rank)
-            leading.setdefault(first.method, []).append(family.family)
+            best = min(rank.rank for rank in family.ranks)
+            first = tuple(rank.method for rank in family.ranks if math.isclose(rank.rank, best))
+            leading.setdefault(first, []).append(family.family)
     if not leading:
         return [SentencePart(text="there is one method to measure.")]
     by_family = {metric.family: metric.key for metric in reversed(metrics)}
+    # a comma keeps apart who leads what, where one of them is several
+    several = any(len(methods) > 1 for methods in leading)
     parts: list[SentencePart] = []
-    for number, (method, names) in enumerate(leading.items()):
+    for number, (methods, names) in enumerate(leading.items()):
         if number:
-            parts.append(SentencePart(text=" and " if number == len(leading) - 1 else ", "))
-        parts.append(SentencePart(text=titles[method], method=method))
-        parts.append(SentencePart(text=" leads in "))
-        for position, name in enumerate(names):
-            if position:
-                parts.append(SentencePart(text=" and " if position == len(names) - 1 else ", "))
-            parts.append(SentencePart(text=name, metric=by_family[name]))
+            last = number == len(leading) - 1
+            parts.append(SentencePart(text=(", and " if several else " and ") if last else ", "))
+        parts += _listed([SentencePart(text=titles[method], method=method) for method in methods])
+        parts.append(SentencePart(text=" leads in " if len(methods) == 1 else " lead alike in "))
+        parts += _listed([SentencePart(text=name, metric=by_family[name]) for name in names])
     return [*parts, SentencePart(text=".")]
+
+
+def _listed(named: Sequence[SentencePart]) -> list[SentencePart]:
+    """ "a, b and c"."""
+    parts: list[SentencePart] = []
+    for number, part in enumerate(named):
+        if number:
+            parts.append(SentencePart(text=" and " if number == len(named) - 1 else ", "))
+        parts.append(part)
+    return parts
 
 
 def _places(
@@ -95,13 +111,14 @@ def _places(
             link,
             SentencePart(text=" all are better than a blob in the middle."),
         ]
-    parts = [SentencePart(text=" At "), link, SentencePart(text=" only " if len(compared) > 1 else " ")]
-    for number, method in enumerate(better):
-        if number:
-            parts.append(SentencePart(text=" and " if number == len(better) - 1 else ", "))
-        parts.append(SentencePart(text=titles[method], method=method))
     verb = "is" if len(better) == 1 else "are"
-    return [*parts, SentencePart(text=f" {verb} better than a blob in the middle.")]
+    return [
+        SentencePart(text=" At "),
+        link,
+        SentencePart(text=" only " if len(compared) > 1 else " "),
+        *_listed([SentencePart(text=titles[method], method=method) for method in better]),
+        SentencePart(text=f" {verb} better than a blob in the middle."),
+    ]
 
 
 def _turned(metrics: Sequence[StudyMetric], entries: Sequence[StudyEntry]) -> list[SentencePart]:
@@ -113,9 +130,8 @@ def _turned(metrics: Sequence[StudyMetric], entries: Sequence[StudyEntry]) -> li
     ]
     if not turned:
         return []
-    parts = [SentencePart(text=" The order under ")]
-    for number, metric in enumerate(turned):
-        if number:
-            parts.append(SentencePart(text=" and " if number == len(turned) - 1 else ", "))
-        parts.append(SentencePart(text=metric.title.lower(), metric=metric.key))
-    return [*parts, SentencePart(text=" depends on what replaces removed evidence.")]
+    return [
+        SentencePart(text=" The order under "),
+        *_listed([SentencePart(text=metric.title.lower(), metric=metric.key) for metric in turned]),
+        SentencePart(text=" depends on what replaces removed evidence."),
+    ]

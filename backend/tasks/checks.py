@@ -256,7 +256,9 @@ def curves_of(model: Model, prepared: Prepared, values: np.ndarray, payload: Che
 def figures_of(
     model: Model, prepared: Prepared, values: np.ndarray, payload: ChecksPayload
 ) -> list[FigureOfMap]:
-    """How concentrated the map is, and how it ranks the known region, by the metrics of studies."""
+    """How concentrated the map is, and how it ranks the known region beside maps that look at nothing, by the metrics of
+    studies."""
+    from backend.attribution.measuring.controls import controls
     from backend.attribution.measuring.evaluate import evaluate_all
     from backend.attribution.measuring.registry import METRICS
     from backend.attribution.types import Attribution
@@ -264,10 +266,22 @@ def figures_of(
 
     result = Attribution(values, payload.signed, payload.native, method=payload.method, target=payload.target)
     mask = None if payload.region is None else cells_inside(payload.region, prepared.y_axis, prepared.x_axis)
-    wanted = FIGURES if mask is None else (*FIGURES, *WITHIN)
-    scores = evaluate_all(model, prepared.x.to(model.device), result, wanted, mask, seed=payload.seed)
+    within = () if mask is None else WITHIN
+    x = prepared.x.to(model.device)
+    scores = evaluate_all(model, x, result, (*FIGURES, *within), mask, seed=payload.seed)
+    blind = {
+        name: evaluate_all(model, x, control, within, mask, seed=payload.seed)
+        for name, control in controls(model, x, payload.target).items()
+        if within
+    }
     return [
-        FigureOfMap(key=key, title=METRICS[key].title, value=score.value, words=score.words or score.note)
+        FigureOfMap(
+            key=key,
+            title=METRICS[key].title,
+            value=score.value,
+            words=score.words or score.note,
+            controls={name: found[key].value for name, found in blind.items() if key in found},
+        )
         for key, score in scores.items()
     ]
 

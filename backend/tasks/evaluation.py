@@ -78,6 +78,8 @@ def measure(model: Model, sample: Sample, payload: CellPayload, report: Report) 
     import numpy as np
 
     from backend.attribution.measuring.cell import measure_cell
+    from backend.attribution.measuring.evaluate import resolve_params
+    from backend.attribution.measuring.registry import METRICS
     from models.regions import cells_inside
 
     prepared = model.input.prepare(sample.raw, start=sample.start)
@@ -101,12 +103,17 @@ def measure(model: Model, sample: Sample, payload: CellPayload, report: Report) 
     arrays = {"values": cell.result.values}
     if mask is not None:
         arrays["mask"] = mask.astype(np.uint8)
-    return Outcome(
-        _result(sample, cell, prepared, mask is not None), arrays, {"picture.png": picture(prepared)}
-    )
+    settings = {
+        key: resolve_params(METRICS[key], model, payload.metric_params.get(key, {})).model_dump(mode="json")
+        for key in payload.metrics
+    }
+    result = _result(sample, cell, prepared, mask is not None, settings)
+    return Outcome(result, arrays, {"picture.png": picture(prepared)})
 
 
-def _result(sample: Sample, cell: Cell, prepared: Prepared, masked: bool) -> CellResult:
+def _result(
+    sample: Sample, cell: Cell, prepared: Prepared, masked: bool, metric_params: dict[str, dict[str, Any]]
+) -> CellResult:
     from backend.tasks.models import versions
 
     height, width = cell.result.values.shape
@@ -121,6 +128,7 @@ def _result(sample: Sample, cell: Cell, prepared: Prepared, masked: bool) -> Cel
         upright=prepared.y_axis.origin != "lower",
         shape=(height, width),
         scores={key: _score(score) for key, score in cell.scores.items()},
+        metric_params=metric_params,
         notes=[*prepared.notes, *cell.result.notes],
         seconds=cell.seconds,
         versions=versions(),

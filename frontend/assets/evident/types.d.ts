@@ -142,7 +142,7 @@ interface ChecksResult {
   stability: { share: number; words: string } | null;
   shortcut: ShortcutResult | null;
   curves: CurvesResult | null;
-  figures: { key: string; title: string; value: number | null; words: string }[];
+  figures: { key: string; title: string; value: number | null; words: string; controls: { [control: string]: number | null } }[];
   localisation: RegionShare[];
   notes: { [section: string]: string };
 }

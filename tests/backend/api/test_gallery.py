@@ -73,7 +73,19 @@ def test_right_and_wrong_are_marked(tmp_path: Path) -> None:
             "file,label,box_x0,box_y0,box_x1,box_y1\n"
             "dark/overexposed.png,dark,0,0,16,4\nbright/day.png,bright,,,,\nalone.png,,,,,\n"
         )
-        studied(running.api, {sample["title"]: sample["input"] for sample in own})
+        named = {sample["title"]: sample["input"] for sample in own}
+        studied(running.api, named)
+        Image.new("L", (8, 8), 255).save(inputs / "small.png")
+        (inputs / "labels.csv").write_text("file,mask\nbright/day.png,small.png\nalone.png,\n")
+        asked = {
+            "model": "brightness",
+            "methods": ["ramp"],
+            "metrics": ["sparseness"],
+            "inputs": [named["day"]],
+        }
+        refusal = httpx.post(f"{running.api}/evaluations/price", json=asked, verify=PLAIN)
+        assert (refusal.status_code, refusal.json()["code"]) == (422, "mask_size")
+        assert "day: The mask has 8 x 8 pixels and the picture 16 x 16" in refusal.json()["detail"]
 
 
 def studied(api: str, own: dict[str, str]) -> None:

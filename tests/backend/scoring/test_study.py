@@ -111,6 +111,33 @@ def test_the_sentence_links_what_it_names():
     assert "sparseness" in {part.metric for part in result.sentence}
 
 
+def test_who_shares_the_lead_is_named_too():
+    def alike(method, index):
+        return cell("good" if method == "bad" else method, index).model_copy(update={"method": method})
+
+    same = {(i, method): alike(method, i) for i in range(N) for method in MEANS}
+    text = "".join(part.text for part in outcome(plan(), same, {}).sentence)
+    assert text.startswith("On 12 drawings, Good and Bad lead alike in complexity, localisation,")
+    half = {place: each.model_copy(deep=True) for place, each in cells().items()}
+    for i in range(N):
+        half[i, "bad"].scores["sparseness"] = half[i, "good"].scores["sparseness"]
+    text = "".join(part.text for part in outcome(plan(), half, {}).sentence)
+    assert text.startswith(
+        "On 12 drawings, Good and Bad lead alike in complexity, and Good leads in localisation,"
+    )
+
+
+def test_while_scores_are_missing_the_sentence_says_so_and_names_no_method_that_passed():
+    some = {place: each for place, each in cells().items() if place[0] < 7}
+    text = "".join(part.text for part in outcome(plan(), some, {}).sentence)
+    assert text.startswith("So far, on 7 of 12 drawings, Good leads in")
+    assert "passed" not in text
+    died = {(i, method): "The worker died." for i in range(7, N) for method in MEANS}
+    text = "".join(part.text for part in outcome(plan(), some, died).sentence)
+    assert text.startswith("On 7 drawings, ")
+    assert text.endswith("1 of 3 methods passed; first Good.")
+
+
 def test_an_order_that_the_baseline_turns_is_marked_and_told():
     result = outcome(plan(), cells(other={"good": 0.1, "bad": 0.9, "centre_blob": 0.5, "uniform": 0.5}), {})
     assert entry(result, "good", "sparseness").flips
@@ -136,6 +163,12 @@ def test_the_paragraph_names_everything_that_is_needed():
         Plan("net", "Net", "ab" * 32, ["cat"], plan().inputs, "drawings", settings, METRICS, {"random_logit": {"n": 3}}, "label", 9),
         {}, {},
     ).paragraph  # fmt: skip
+    measured = {place: each.model_copy(update={"layer": "relu5", "metric_params": {"pixel_flipping": {"n_steps": 64, "baseline": "black"}}}) for place, each in cells(1).items()}  # fmt: skip
+    told = outcome(plan(), measured, {}).paragraph
+    assert "Good (layer relu5)" in told
+    assert (
+        "Deletion (lower is better, n_steps 64, baseline black)" in told
+    )  # what nobody chose is a setting too
     for words in ("the true class", "Net", "abababababab", "12 drawings", "LIME (n_samples 200, abs off)", "Unfit could not", "n 3", "Seed 9", "lower is better"):  # fmt: skip
         assert words in text, words
 

@@ -104,6 +104,21 @@ def test_an_input_that_cannot_be_read_costs_its_own_cells_only(folder, model, tm
     assert len(list((tmp_path / "cells").glob("*.json"))) == 6  # what failed is tried again
 
 
+def test_a_mask_of_another_size_says_so_in_its_cells_and_is_never_laid_over_a_part(folder, model, tmp_path):
+    file = folder[0] / "photos" / "0_mask.png"
+    Image.open(file).resize((32, 32)).save(file)
+    result, table = evaluate_study(study(folder_sources(folder[0], None, model)), tmp_path)
+    mass = next(entry for entry in result.table if entry.metric == "relevance_mass_accuracy")
+    assert (mass.n, "The mask has 32 x 32 pixels and the picture 64 x 64" in mass.note) == (2, True)
+    told = [
+        line
+        for line in table.splitlines()
+        if line.startswith("photos/0.png") or "/0.png" in line.split(",")[0]
+    ]
+    assert told
+    assert all("make a mask of the same size" in line for line in told)
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [

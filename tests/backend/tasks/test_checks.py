@@ -42,6 +42,13 @@ def test_a_known_shortcut_and_the_known_region_are_weighed(files, report):
     assert (inside.share, inside.area) == (pytest.approx(1.0), pytest.approx(0.5))
     figures = {figure.key: figure.value for figure in found.figures}
     assert figures["pointing_game"] == 1.0
+    blind = {figure.key: figure.controls for figure in found.figures}
+    assert blind["pointing_game"] == {
+        "centre_blob": 0.5,
+        "uniform": 0.5,
+    }  # its peak is four cells, two of them inside
+    assert blind["relevance_rank_accuracy"]["uniform"] == pytest.approx(0.5)
+    assert blind["sparseness"] == {}
     assert figures["sparseness"] == pytest.approx(1 - 16 * 16 / 64**2, abs=0.01)
     assert arrays["stable"].shape == (64, 64)
 

@@ -118,3 +118,22 @@ test("a change is better or worse by the direction of its column, and nothing wh
   assert.deepEqual(fusing.against(0.9451, 0.9449, "higher"), { diff: 0.95 - 0.94, state: "better" }, "as it is written");
   assert.equal(fusing.against(null, 0.5, "higher"), null);
 });
+
+test("where a known region is ranked, rows say what maps that look at nothing get", () => {
+  const checks = {
+    figures: [
+      { key: "sparseness", title: "Sparseness", value: 0.4, controls: {} },
+      { key: "pointing_game", title: "Pointing game", value: 1, controls: { centre_blob: 0.5, uniform: 0.1 } },
+    ],
+  };
+  const rows = fusing.controlRows(checks);
+  assert.deepEqual(
+    rows.map(({ title, checks: own }) => [title, fusing.numbersOf(own).get("pointing_game"), fusing.numbersOf(own).get("sparseness")]),
+    [
+      ["Centre blob", 0.5, undefined],
+      ["Uniform", 0.1, undefined],
+    ],
+  );
+  assert.deepEqual(fusing.controlRows({ figures: [{ key: "sparseness", value: 0.4 }] }), [], "no region is known");
+  assert.deepEqual(fusing.controlRows(null), []);
+});

@@ -92,6 +92,22 @@ export function numbersOf(checks) {
   return out;
 }
 
+/** Their titles: maps that look at nothing, and what they get where a known region is ranked. */
+export const CONTROLS = { centre_blob: "Centre blob", uniform: "Uniform" };
+
+/**
+ * Rows of the maps that look at nothing, beside which a number on a known region is read; none where no region is known.
+ * @param {any} checks of any map of the input
+ */
+export function controlRows(checks) {
+  const ranked = (checks?.figures ?? []).filter(({ controls }) => Object.keys(controls ?? {}).length);
+  if (!ranked.length) return [];
+  return Object.entries(CONTROLS).map(([control, title]) => {
+    const figures = ranked.map(({ key, title: name, controls }) => ({ key, title: name, value: controls[control] ?? null }));
+    return { title, kind: "control", checks: { figures }, note: "" };
+  });
+}
+
 /** The curves of the checks, and what is better for the area under them. */
 export const CURVES = [
   { key: "deletion", title: "Deletion", better: "lower", note: "strongest cells replaced first" },

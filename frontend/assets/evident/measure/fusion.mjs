@@ -259,7 +259,8 @@ export class Fusion {
     this.begin(this.method.key, {});
     const parents = fusing.parentsOf(record.stages, this.methods);
     for (const { key } of parents) this.begin(key, {});
-    const rows = parents.map(({ key, title }) => ({ title, kind: "parent", setting: this.settingOf(key, {}) }));
+    const kinds = ["parent", "second"];
+    const rows = parents.map(({ key, title }, i) => ({ title, kind: kinds[i] ?? kinds[0], setting: this.settingOf(key, {}) }));
     return [{ title: "Default", kind: "default", setting: this.settingOf(this.method.key, {}) }, ...rows];
   }
 
@@ -288,7 +289,7 @@ export class Fusion {
     this.charts?.replaceChildren(...curveCharts(rows));
     this.numbers?.replaceChildren(
       numbersTable(
-        rows,
+        [...rows, ...fusing.controlRows(rows[0].checks)],
         fusing.columnsOf(
           rows.map(({ checks }) => checks),
           this.session.catalogue.metrics,

@@ -9,7 +9,7 @@ const x = (share) => LEFT + share * WIDTH;
 const y = (value) => TOP + (1 - value) * HEIGHT;
 
 /** Drawn in this order, the setting on top. */
-const LAST = ["parent", "default", "own"];
+const LAST = ["parent", "second", "default", "own"];
 
 /** @param {{title: string, kind: string, checks: any}[]} rows */
 export function curveCharts(rows) {
@@ -98,7 +98,7 @@ export function numbersTable(rows, columns) {
           el(
             "tr",
             {},
-            el("th", { scope: "row", title: row.note === "\u2026" ? "" : row.note }, key(row.kind), row.title),
+            el("th", { scope: "row", title: row.note === "\u2026" ? "" : row.note }, row.kind !== "control" && key(row.kind), row.title),
             ...columns.map((column) => cell(row, i, column)),
           ),
         ),

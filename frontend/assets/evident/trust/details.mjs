@@ -69,15 +69,12 @@ function stabilitySection(panel, { stability, notes }) {
 /** @param {ChecksResult} checks */
 function figures({ figures: all, localisation }) {
   if (!all.length && !localisation.length) return null;
-  const rows = all.map(({ title, value, words }) =>
-    el(
-      "tr",
-      { title: words },
-      el("th", { scope: "row" }, title),
-      el("td", {}, value === null ? "none" : value.toPrecision(3)),
-      el("td", {}, words),
-    ),
-  );
+  const number = (value) => (value === null ? "none" : value.toPrecision(Math.max(3, Math.trunc(Math.abs(value)).toString().length)));
+  const rows = all.map(({ title, value, words, controls = {} }) => {
+    const blind = Object.entries(controls).map(([key, held]) => `${key.replaceAll("_", " ")} ${number(held)}`);
+    const beside = blind.length ? ` Maps that look at nothing: ${blind.join(", ")}.` : "";
+    return el("tr", { title: words }, el("th", { scope: "row" }, title), el("td", {}, number(value)), el("td", {}, `${words}${beside}`));
+  });
   return section("Numbers", el("table.ev-trust-table", {}, el("tbody", {}, ...rows)), ...localisation.map(regionRow));
 }
 
