@@ -11,6 +11,8 @@ from backend.studies.drawing import DPI, INK, ORANGE, SLATE, TEAL, calm, table
 
 COLUMNS = 3
 """Plots beside each other."""
+WIDE = 1000
+"""From this ratio of the means on, a control would push all methods to the edge of a scale that is not logarithmic."""
 
 
 def as_markdown(result: StudyResult) -> str:
@@ -19,7 +21,7 @@ def as_markdown(result: StudyResult) -> str:
     parts = ["".join(part.text for part in result.sentence)]
     for family in dict.fromkeys(metric.family for metric in result.metrics):
         metrics = [metric for metric in result.metrics if metric.family == family]
-        arrows = [f"{metric.title} {'↑' if metric.better == 'higher' else '↓'}" for metric in metrics]
+        arrows = [_named(metric) for metric in metrics]
         rows = [
             [row.title, *(_field(entries[row.method, metric.key]) for metric in metrics)]
             for row in result.rows
@@ -36,6 +38,11 @@ def as_markdown(result: StudyResult) -> str:
     parts.append(f"### For this network\n\n{result.rule}\n\n{table(['method', '', 'because'], verdicts)}")
     parts.append(f"### Methods\n\n{result.paragraph}")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _named(metric: StudyMetric) -> str:
+    """With the arrow that says what is better."""
+    return f"{metric.title} {'↑' if metric.better == 'higher' else '↓'}"
 
 
 def _field(entry: StudyEntry) -> str:
@@ -82,7 +89,10 @@ def _plot(axes: object, result: StudyResult, metric: StudyMetric) -> None:
         axes.plot(entry.mean, place, "o", color=colour, ms=5)
     axes.set_yticks(range(len(result.rows)), [row.title for row in result.rows])
     axes.set_ylim(len(result.rows) - 0.5, -0.5)
-    calm(axes, f"{metric.title} ({metric.better} is better)")
+    means = [entry.mean for entry in entries.values() if entry.mean is not None]
+    if min(means) > 0 and max(means) > WIDE * min(means):
+        axes.set_xscale("log")
+    calm(axes, _named(metric))
 
 
 def plot_ranks(result: StudyResult, file: Path) -> None:

@@ -7,13 +7,15 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 import models
 from app import cli
 from app.core.errors import InvalidInput
+from app.core.evaluation_results import StudyEntry, StudyMetric, StudyResult, StudyRow
 from backend.attribution.measuring.cell import measure_cell
-from backend.studies import evaluation
+from backend.studies import evaluation, evaluation_report
 from backend.studies.evaluation import Study, evaluate_study
 from backend.studies.inputs import bundled_sources, folder_sources
 from models.synthetic import shapes
@@ -150,6 +152,25 @@ def test_labels_by_folder_where_there_is_no_table(tmp_path, model):
         Image.new("RGB", (64, 64), (name == "red" and "red") or "blue").save(tmp_path / name / "a.png")
     (tmp_path / "notes.txt").write_text("no input")
     assert [(source.name, source.label) for source in folder_sources(tmp_path, None, model)] == [("red/a.png", 2), ("star/a.png", 3)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("uniform", "scale"), [(2e8, "log"), (90.0, "linear")])
+def test_a_control_does_not_push_the_methods_to_the_edge_of_their_plot(uniform, scale):
+    metric = StudyMetric(
+        key="infidelity", title="Infidelity", short="i", family="faithfulness", better="lower"
+    )
+    means = {"lrp": 3.0, "grad_cam": 70.0, "uniform": uniform}
+    rows = [StudyRow(method=key, title=key.upper(), control=key == "uniform") for key in means]
+    table = [
+        StudyEntry(method=key, metric=metric.key, mean=mean, low=0.9 * mean, high=1.1 * mean, n=5, expected=5)
+        for key, mean in means.items()
+    ]
+    axes = Figure().add_subplot()
+    evaluation_report._plot(
+        axes, StudyResult.model_construct(rows=rows, table=table, metrics=[metric]), metric
+    )
+    assert axes.get_xscale() == scale
+    assert axes.get_title(loc="left") == "Infidelity ↓"
 
 
 def test_the_command_writes_everything(tmp_path, capsys):

@@ -78,7 +78,7 @@ export function claimCard(claim) {
     el(
       "p.ev-muted.ev-small",
       {},
-      `Difference to the worse parent, for complexity to the better, with its interval; each bar on its own scale.${sparser}`,
+      `Difference to the worse parent (97.5 % interval), for complexity to the better (95 %); each bar on its own scale. "Does not hold" is judged with the other of the two intervals.${sparser}`,
     ),
   );
 }
