@@ -140,11 +140,12 @@ class SentencePart(BaseModel):
 
 
 class Verdict(BaseModel):
-    """Whether a method passed for this network, and why."""
+    """Whether a method passed for this network, and why. judged: whether anything that decides was measured, on enough inputs."""
 
     method: str
     passed: bool
     because: str
+    judged: bool = True
 
 
 class ClaimDifference(BaseModel):

@@ -39,7 +39,7 @@ def _verdict(
     entries: Mapping[tuple[str, str], StudyEntry],
 ) -> Verdict:
     if row.reason:
-        return Verdict(method=row.method, passed=False, because=row.reason)
+        return Verdict(method=row.method, passed=False, because=row.reason, judged=False)
     of_family: dict[str, list[tuple[StudyMetric, StudyEntry]]] = {}
     for metric in metrics:
         entry = entries[row.method, metric.key]
@@ -55,9 +55,8 @@ def _verdict(
         if finding is not None
     ]
     if not findings:
-        return Verdict(
-            method=row.method, passed=False, because="Nothing that decides was measured on enough inputs."
-        )
+        because = "Nothing that decides was measured on enough inputs."
+        return Verdict(method=row.method, passed=False, because=because, judged=False)
     against = [words for passed, words in findings if not passed]
     return Verdict(
         method=row.method, passed=not against, because=" ".join(against or [words for _, words in findings])

@@ -47,7 +47,7 @@ def sentence(
         parts.append(SentencePart(text=f" {len(passed)} of {len(judged)} methods passed; first "))
         parts.append(SentencePart(text=titles[passed[0].method], method=passed[0].method))
         parts.append(SentencePart(text="."))
-    elif len(judged) > 1:
+    elif len(judged) > 1 and any(verdict.judged for verdict in judged):
         parts.append(SentencePart(text=" No method passed."))
     return parts
 

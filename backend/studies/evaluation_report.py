@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from app.core.evaluation_results import StudyEntry, StudyMetric, StudyResult
+from app.core.evaluation_results import StudyEntry, StudyMetric, StudyResult, Verdict
 from backend.studies.drawing import DPI, INK, ORANGE, SLATE, TEAL, calm, table
 
 COLUMNS = 3
@@ -31,10 +31,7 @@ def as_markdown(result: StudyResult) -> str:
     if notes:
         parts.append("\n".join(f"- {note}" for note in sorted(notes)))
     titles = {row.method: row.title for row in result.rows}
-    verdicts = [
-        [titles[each.method], "passed" if each.passed else "not passed", each.because]
-        for each in result.verdicts
-    ]
+    verdicts = [[titles[each.method], _verdict(each), each.because] for each in result.verdicts]
     parts.append(f"### For this network\n\n{result.rule}\n\n{table(['method', '', 'because'], verdicts)}")
     parts.append(f"### Methods\n\n{result.paragraph}")
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -43,6 +40,10 @@ def as_markdown(result: StudyResult) -> str:
 def _named(metric: StudyMetric) -> str:
     """With the arrow that says what is better."""
     return f"{metric.title} {'↑' if metric.better == 'higher' else '↓'}"
+
+
+def _verdict(verdict: Verdict) -> str:
+    return "passed" if verdict.passed else "not passed" if verdict.judged else "not judged"
 
 
 def _field(entry: StudyEntry) -> str:

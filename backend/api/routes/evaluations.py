@@ -120,7 +120,7 @@ async def presets() -> list[EvaluationPreset]:
 
 @router.get("/evaluations/advice")
 async def advice(model: Name, services: Backend) -> EvaluationAdvice | None:
-    """What the newest finished study of this model says about its methods; null without one."""
+    """What the newest finished study of this model that could judge a method says about them; null without one."""
     known = await lookup.model(services, model)
     rows = await services.store.run(services.jobs.queue.done_of_kind, EVALUATION)
     for row in reversed(rows):
@@ -128,7 +128,7 @@ async def advice(model: Name, services: Backend) -> EvaluationAdvice | None:
         if study.model != model or study.identity != known.identity:
             continue
         result = await services.evaluations.result(row)
-        if result is not None and result.verdicts:
+        if result is not None and any(verdict.judged for verdict in result.verdicts):
             return _advice(row, result)
     return None
 

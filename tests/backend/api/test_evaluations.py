@@ -366,7 +366,9 @@ def test_sets_and_advice(client):
         each["key"] for each in client.get("/evaluations/sets", params={"model": "tiny_sound"}).json()
     ] == ["coughs"]
     assert client.get("/evaluations/advice", params={"model": "tiny_sound"}).json() is None
-    study = measured(client, count=6)
+    study = measured(client, count=6, metrics=["pixel_flipping", "sparseness"])
+    measured(client, count=2, metrics=["pixel_flipping"])  # too few inputs to judge a method by
+    measured(client, count=6, metrics=["sparseness"])  # and nothing that decides
     advice = client.get("/evaluations/advice", params={"model": "tiny"}).json()
     assert (advice["study"], advice["methods"]) == (study["id"], ["ramp"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,8 +96,19 @@ def test_of_few_inputs_nothing_is_claimed():
     result = outcome(plan(4), cells(4), {})
     assert result.passed == []
     assert "impression" in result.sentence[-1].text
+    assert {each.method: each.judged for each in result.verdicts if each.method != "unfit"} == {
+        "good": False,
+        "bad": False,
+    }
     assert entry(result, "good", "relevance_mass_accuracy").low is None
     assert outcome(plan(4), {}, {}).sentence == []
+
+
+def test_where_nothing_decides_no_method_is_said_to_have_failed():
+    only = replace(plan(), metrics=METRICS[:1])
+    result = outcome(only, cells(), {})
+    assert not any(each.judged for each in result.verdicts)
+    assert "".join(part.text for part in result.sentence) == "On 12 drawings, Good leads in complexity."
 
 
 def test_the_sentence_links_what_it_names():

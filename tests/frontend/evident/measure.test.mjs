@@ -199,7 +199,15 @@ test("against the centre blob: a difference whose interval holds 0 is none", () 
   );
   assert.match(reading.againstBlob({ diff: -0.04, low: -0.07, high: -0.01 }, scale), /^worse than the centre blob by 0\.04/);
   assert.match(reading.againstBlob({ diff: 0.04, low: -0.01, high: 0.07 }, scale), /not told apart/);
+  const few = reading.againstBlob({ diff: 0.41, low: null, high: null }, scale);
+  assert.equal(few, "too few inputs to tell it from the centre blob (+0.41)");
   assert.equal(reading.againstBlob(null, scale), "");
+});
+
+test("what could not be judged has not failed", () => {
+  assert.equal(reading.verdictWord({ passed: true, judged: true }).word, "passed");
+  assert.equal(reading.verdictWord({ passed: false, judged: true }).word, "not passed");
+  assert.equal(reading.verdictWord({ passed: false, judged: false }).word, "not judged");
 });
 
 test("what a cell says aloud names its doubts", () => {

@@ -66,9 +66,7 @@ export class Drill {
     const job = this.session.study?.job;
     const verdict = job?.state === "done" && job.result?.verdicts?.find(({ method }) => method === row.method);
     const because =
-      verdict &&
-      !row.control &&
-      el("p.ev-muted.ev-small", {}, `${row.title} ${verdict.passed ? "passed" : "did not pass"}: ${verdict.because}`);
+      verdict && !row.control && el("p.ev-muted.ev-small", {}, `${row.title}, ${reading.verdictWord(verdict).word}: ${verdict.because}`);
     return el(
       "header.ev-measure-drill-head",
       {},

@@ -251,13 +251,19 @@ export function dotsOf(cells, scale, bins) {
 /** "0.91\u20130.96"; "" without an interval. */
 export const interval = (low, high, scale) => (known(low) && known(high) ? `${figure(low, scale)}\u2013${figure(high, scale)}` : "");
 
+/** Whether a method passed; older studies do not say whether it was judged. @param {{passed?: boolean, judged?: boolean}} verdict */
+export function verdictWord({ passed, judged = true }) {
+  if (passed) return { word: "passed", glyph: "check" };
+  return judged ? { word: "not passed", glyph: "close" } : { word: "not judged", glyph: "help" };
+}
+
 /** A cell against the centre blob, in words; "" where nothing is known. versus: paired difference, turned so that more is better. */
 export function againstBlob(versus, scale) {
   if (!versus || !known(versus.diff)) return "";
   const { diff, low, high } = versus;
-  const told = known(low) && known(high);
-  const around = told ? ` (${figure(low, scale)} to ${figure(high, scale)})` : "";
-  if (told && low <= 0 && high >= 0) return `not told apart from the centre blob${around}`;
+  if (!known(low) || !known(high)) return `too few inputs to tell it from the centre blob (${difference(diff, scale)})`;
+  const around = ` (${figure(low, scale)} to ${figure(high, scale)})`;
+  if (low <= 0 && high >= 0) return `not told apart from the centre blob${around}`;
   return `${diff > 0 ? "better" : "worse"} than the centre blob by ${figure(Math.abs(diff), scale)}${around}`;
 }
 

@@ -89,15 +89,9 @@ export class ScoreTable {
   /** The method, and whether it passed for this network. */
   rowHead({ title, control, reason }, verdict) {
     const hint = control ? "A control: it looks at no network" : reason || verdict?.because;
-    const passed =
-      verdict &&
-      !control &&
-      el(
-        `span.ev-measure-passed${verdict.passed ? ".ev-measure-passed--ok" : ""}`,
-        {},
-        icon(verdict.passed ? "check" : "close"),
-        verdict.passed ? "passed" : "not passed",
-      );
+    const { word, glyph } = reading.verdictWord(verdict ?? {});
+    const ok = verdict?.passed ? ".ev-measure-passed--ok" : "";
+    const passed = verdict && !control && el(`span.ev-measure-passed${ok}`, {}, icon(glyph), word);
     return el("th", { scope: "row", title: hint || null }, el("span", {}, title), passed);
   }
 
