@@ -104,7 +104,7 @@ def test_quantus_and_ours_score_alike(model, monkeypatch):
         ours = quantus_loop.ours(model, x, 20, 4)
     theirs = quantus_loop.theirs(model, x, 20, 4)()
     for method in chosen:
-        _, sensitivity, rank, sparse, _ = (np.ravel(scores)[0] for scores in theirs[method])
+        _, _, sensitivity, rank, sparse, _ = (np.ravel(scores)[0] for scores in theirs[method])
         (mine,) = ours[method]
         assert mine["sparseness"] == pytest.approx(sparse, abs=0.01)
         if method != "grad_cam":  # half of it is 0, which Quantus orders by place
