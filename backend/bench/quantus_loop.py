@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 import backend
 import models
+from backend.attribution.network.runtime import share_cores
 from backend.bench.harness import LeftOut, Peer, Row, Setting, Work, contest
 from backend.bench.subject import NOISE, SAMPLES
-from backend.studies.evaluation import share_cores
 from models.hub import ensure_operations
 from models.model import Model
 

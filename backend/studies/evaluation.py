@@ -20,6 +20,7 @@ from backend.attribution.explain import resolve_params
 from backend.attribution.measuring.evaluate import resolve_params as resolve_metric_params
 from backend.attribution.measuring.registry import METRICS
 from backend.attribution.methods import METHODS
+from backend.attribution.network.runtime import share_cores
 from backend.jobs.keys import job_key
 from backend.scoring.study import CONTROLS, Plan, as_csv, outcome
 from backend.studies.inputs import Source
@@ -158,15 +159,6 @@ def _run(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def share_cores(workers: int) -> None:
-    """Gives this process, one of so many, its share of the cores."""
-    import os
-
-    import torch
-
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
 def _measured_all(

@@ -57,6 +57,13 @@ def at_work() -> Iterator[None]:
             _State.limit.restore_original_limits()
 
 
+def share_cores(processes: int) -> None:
+    """Gives this process, one of so many that compute beside each other, its share of the cores."""
+    import torch
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+
+
 def as_usual() -> None:
     """Memory as in a process without the engine, until it works again: for work of others that is timed beside ours."""
     _set(USUAL)
